@@ -51,6 +51,8 @@ class TransformerConfig:
     audio_width: int
     """Width of an audio token."""
     patch: tuple[int, int, int] = (1, 2, 2)
+    temporal_stride: int = 4
+    """Video frames per latent after the first one; the audio projector gathers as many."""
     frequency_dim: int = 256
     """Width of the sinusoidal timestep embedding."""
     text_dim: int = 0
@@ -67,6 +69,8 @@ class TransformerConfig:
             raise ValueError(f"head width must be even for rotary embedding, got {head_dim}")
         if self.image_dim and not self.text_dim:
             raise ValueError("image_dim needs text_dim: both share one cross-attention")
+        if self.temporal_stride < 2:
+            raise ValueError(f"temporal_stride must be at least 2, got {self.temporal_stride}")
         if self.frequency_dim % 2:
             raise ValueError(f"frequency_dim must be even, got {self.frequency_dim}")
 
@@ -139,6 +143,10 @@ class Preset:
                 f"{self.name}: geometry patch {self.geometry.patch} differs from "
                 f"transformer patch {self.transformer.patch}"
             )
+        if self.geometry.temporal_stride != self.transformer.temporal_stride:
+            raise ValueError(
+                f"{self.name}: geometry and transformer disagree on the temporal stride"
+            )
         if (
             self.autoencoder
             and self.autoencoder.latent_channels != self.transformer.latent_channels
@@ -160,8 +168,8 @@ TINY = Preset(
     name="flashtalk-tiny",
     geometry=ChunkGeometry(height_px=256, width_px=256, spatial_stride=32, speech_window_frames=75),
     transformer=TransformerConfig(
-        dim=256,
-        ffn_dim=768,
+        dim=192,
+        ffn_dim=576,
         heads=4,
         layers=6,
         latent_channels=24,

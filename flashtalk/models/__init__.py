@@ -1,0 +1,1 @@
+"""The networks: ``nn.Module`` classes only, without session state and without files."""

@@ -1,0 +1,113 @@
+"""The published implementation on small random models, against ours.
+
+``golden/transformer.safetensors`` holds only outputs of the public inference code (float32, CPU).
+Weights and inputs are made from their names, so parameter names are checked as well.
+"""
+
+import json
+import zlib
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from flashtalk.config import SpeechFeatures, TransformerConfig
+from flashtalk.models.transformer import VideoTransformer
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+RECORD = json.loads((GOLDEN / "transformer.json").read_text())
+TOLERANCE = 1e-4  # of the standard deviation
+
+
+def tensor(name: str, shape: tuple[int, ...], std: float = 1.0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(zlib.crc32((RECORD["salt"] + name).encode()))
+    return torch.randn(shape, generator=generator) * std
+
+
+def build(config: dict) -> VideoTransformer:
+    model = VideoTransformer(
+        TransformerConfig(
+            dim=config["dim"],
+            ffn_dim=config["ffn_dim"],
+            heads=config["num_heads"],
+            layers=config["num_layers"],
+            latent_channels=config["out_dim"],
+            mask_channels=config["in_dim"] - 2 * config["out_dim"],
+            mask_marks="reference",
+            speech=SpeechFeatures(layers=12, width=768, window_frames=config["audio_window"]),
+            audio_hidden=config["intermediate_dim"],
+            audio_tokens=config["context_tokens"],
+            audio_width=config["output_dim"],
+            frequency_dim=config["freq_dim"],
+            text_dim=config["text_dim"],
+            text_tokens=config["text_len"],
+            image_dim=1280,
+        )
+    )
+    weights = {}
+    for name, parameter in model.named_parameters():
+        gain = 1.0 if parameter.dim() == 1 and name.endswith("weight") else 0.0
+        weights[name] = tensor(name, parameter.shape, 0.05) + gain
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+class Case:
+    def __init__(self, index: int) -> None:
+        record = RECORD["cases"][index]
+        self.index = index
+        self.model = build(record["config"])
+        self.timesteps = record["timesteps"]
+        frames, height, width = record["grid"]
+        self.latents = (16, frames, height, width)
+        self.condition = self.input("image_latents", 20, frames, height, width)
+        self.text = self.input("text", record["text_tokens"], record["config"]["text_dim"])
+        self.image = tensor(f"case{index}.image_embeds", (1, 257, 1280))
+        self.speech = tensor(f"case{index}.audio", (1, 1 + 4 * (frames - 1), 5, 12, 768))
+        self.expected = load_file(GOLDEN / "transformer.safetensors")
+
+    def input(self, name: str, *shape: int) -> torch.Tensor:
+        return tensor(f"case{self.index}.{name}", shape)[None]
+
+    def error(self, got: torch.Tensor, name: str) -> float:
+        expected = self.expected[f"case{self.index}.{name}"]
+        return ((got[0] - expected).abs().max() / expected.std()).item()
+
+
+@pytest.fixture(scope="module", params=range(len(RECORD["cases"])))
+def case(request: pytest.FixtureRequest) -> Case:
+    return Case(request.param)
+
+
+@torch.inference_mode()
+def test_velocity_agrees_at_three_timesteps(case: Case) -> None:
+    latents = case.input("latents", *case.latents)
+    for name, timestep in (("t1000", 1000.0), ("t833", 2500 / 3), ("t250", 250.0)):
+        velocity = case.model(
+            latents, torch.tensor([timestep]), case.condition, case.speech, case.text, case.image
+        )
+        assert case.error(velocity, f"velocity_{name}") < TOLERANCE
+
+
+@torch.inference_mode()
+def test_four_step_chunk_agrees(case: Case) -> None:
+    motion = case.input("motion_latents", 16, 2, *case.latents[2:])
+    audio_tokens = case.model.project_speech(case.speech)
+    x = case.input("noise0", *case.latents)
+    steps = zip(case.timesteps[:-1], case.timesteps[1:], strict=True)
+    for step, (timestep, following) in enumerate(steps):
+        x[:, :, :2] = motion
+        velocity = case.model(
+            x,
+            torch.tensor([timestep]),
+            case.condition,
+            text=case.text,
+            image=case.image,
+            audio_tokens=audio_tokens,
+        )
+        clean = x - timestep / 1000 * velocity
+        noise = case.input(f"noise{step + 1}", *case.latents)
+        x = (1 - following / 1000) * clean + following / 1000 * noise
+    x[:, :, :2] = motion
+    assert case.error(x, "chunk_latents") < TOLERANCE

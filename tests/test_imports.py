@@ -1,0 +1,107 @@
+"""Guards the architecture: imports run strictly downward, and the package is light to import."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+LAYERS = (
+    {"app"},
+    {"ui", "generate", "bench", "plan", "serve", "training", "evaluation"},
+    {"synthesis"},
+    {"engine"},
+    {"acceleration"},
+    {"weights"},
+    {"stream"},
+    {"conditions"},
+    {"models", "inputs", "outputs"},
+    {"kernels"},
+    {"parallel"},
+    {"config"},
+    {"geometry"},
+    {"errors"},
+)
+"""Top first. A part imports from lower layers and from itself, not from its own layer."""
+
+DEPTH = {part: depth for depth, layer in enumerate(LAYERS) for part in layer}
+
+
+def imported_modules(source: str, package: str) -> set[str]:
+    """Full names of everything ``source``, a module of ``package``, imports, at any depth."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) + 1 - node.level]
+            base = ".".join(parents if node.level else []) or (node.module or "")
+            if node.level and node.module:
+                base = f"{base}.{node.module}"
+            names.update(f"{base}.{alias.name}" for alias in node.names)
+    return names
+
+
+def part_of(module: str) -> str | None:
+    """The part of the package that ``module`` is in: flashtalk.stream.chunk -> stream."""
+    pieces = module.split(".")
+    if pieces[0] != "flashtalk" or len(pieces) < 2 or pieces[1].startswith("__"):
+        return None
+    return pieces[1]
+
+
+def violations(part: str, source: str, package: str) -> list[str]:
+    """Sentences about what ``source`` in ``part`` may not import."""
+    found = []
+    for name in sorted(imported_modules(source, package)):
+        target = part_of(name)
+        if target is None or target == part:
+            continue
+        if target not in DEPTH:
+            found.append(f"imports {name}, whose part {target!r} is not in the table LAYERS")
+        elif DEPTH[target] <= DEPTH[part]:
+            found.append(f"imports {name}: {target!r} is not below {part!r}")
+    return found
+
+
+def source_files() -> list[Path]:
+    files = sorted((ROOT / "flashtalk").rglob("*.py"))
+    files.remove(ROOT / "flashtalk" / "__init__.py")
+    return files + [path for path in (ROOT / "app.py",) if path.exists()]
+
+
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_downward(path: Path) -> None:
+    pieces = path.relative_to(ROOT).with_suffix("").parts
+    part = pieces[0] if len(pieces) == 1 else pieces[1]
+    assert part in DEPTH, f"{part!r} is not in the table LAYERS: say where it belongs"
+    assert not violations(part, path.read_text(encoding="utf-8"), ".".join(pieces[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("part", "source", "allowed"),
+    [
+        ("stream", "from flashtalk.models.transformer import VideoTransformer", True),
+        ("stream", "from flashtalk import config, errors", True),
+        ("stream", "from .schedule import shifted_timesteps", True),
+        ("stream", "import torch", True),
+        ("stream", "from flashtalk.engine import Engine", False),
+        ("stream", "import flashtalk.engine", False),
+        ("stream", "from flashtalk import engine", False),
+        ("stream", "from ..engine import Engine", False),
+        ("stream", "from .. import engine", False),
+        ("stream", "def late():\n    from flashtalk.ui import page", False),
+        ("models", "from flashtalk.inputs.portrait import load_portrait", False),
+        ("models", "import flashtalk.nowhere", False),
+    ],
+)
+def test_the_guard_sees_upward_imports(part: str, source: str, allowed: bool) -> None:
+    assert (not violations(part, source, f"flashtalk.{part}")) is allowed
+
+
+def test_import_flashtalk_does_not_import_torch() -> None:
+    check = "import sys, flashtalk; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], cwd=ROOT).returncode == 0
