@@ -1,0 +1,130 @@
+"""Rendered clips as training reads them: pictures, portrait, sound and what the renderer knows.
+
+Reads the folder that ``python -m flashtalk.synthesis`` writes. Pictures are unpacked once into
+``cache/`` beside the clips, so that a random window costs no video decoding.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+from PIL import Image
+
+log = logging.getLogger(__name__)
+
+GRID = 64  # side of the renderer's flow and part maps
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip. Letters: F frames, L landmarks, K curves."""
+
+    name: str
+    frames: np.ndarray
+    """[F, H, W, 3] uint8, memory-mapped."""
+    portrait: np.ndarray
+    """[H, W, 3] uint8: the same person at another moment."""
+    samples: np.ndarray
+    """[F * 640] float32 at 16 kHz."""
+    flow: np.ndarray
+    """[F, 64, 64, 2] float16: where each place lies in the portrait, in [-1, 1]."""
+    parts: np.ndarray
+    """[F, 64, 64] uint8 (``flashtalk.synthesis`` names them)."""
+    visible: np.ndarray
+    """[F, 64, 64]: whether that place can be seen in the portrait."""
+    landmarks: np.ndarray
+    """[F, L, 2] float32 in [-1, 1]."""
+    curves: np.ndarray
+    """[F, K] float32."""
+    landmark_names: tuple[str, ...]
+    curve_names: tuple[str, ...]
+    emotion: str
+
+    @property
+    def held_out(self) -> bool:
+        """Every tenth identity is never trained on."""
+        return int(self.name) % 10 == 9
+
+    def mark(self, name: str) -> np.ndarray:
+        """Landmark ``name`` over time: [F, 2]."""
+        return self.landmarks[:, self.landmark_names.index(name)]
+
+    def mouth_box(self, frame: int) -> tuple[float, float, float, float]:
+        """Mouth of one frame: center x, y and half width, half height in [-1, 1]."""
+        left, right = self.mark("left_mouth_corner")[frame], self.mark("right_mouth_corner")[frame]
+        top, bottom = self.mark("outer_upper_lip")[frame], self.mark("outer_lower_lip")[frame]
+        half_width = abs(right[0] - left[0]) / 2 * 1.25
+        half_height = max(abs(bottom[1] - top[1]) / 2 * 1.3, half_width * 0.5)
+        return (left[0] + right[0]) / 2, (top[1] + bottom[1]) / 2, half_width, half_height
+
+
+def unpack(video: Path, cache: Path) -> np.ndarray:
+    """Decode ``video`` into a memory-mapped array [F, H, W, 3], once."""
+    path = cache / f"{video.stem}.npy"
+    if not path.exists():
+        cache.mkdir(exist_ok=True)
+        with av.open(str(video)) as container:
+            frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+        temporary = cache / f"{video.stem}.tmp.npy"
+        np.save(temporary, np.stack(frames))
+        temporary.rename(path)
+    return np.load(path, mmap_mode="r")
+
+
+def load_clip(folder: Path, name: str) -> Clip:
+    """Read clip ``name`` of ``folder``."""
+    frames = unpack(folder / f"{name}.mp4", folder / "cache")
+    samples, _ = soundfile.read(folder / f"{name}.wav", dtype="float32")
+    with np.load(folder / f"{name}.npz") as known:
+        count = min(len(frames), len(known["flow"]))
+        return Clip(
+            name=name,
+            frames=frames[:count],
+            portrait=np.asarray(Image.open(folder / f"{name}.png").convert("RGB")),
+            samples=samples,
+            flow=known["flow"][:count],
+            parts=known["parts"][:count],
+            visible=known["visible"][:count],
+            landmarks=known["landmarks"][:count].astype(np.float32),
+            curves=known["curves"][:count].astype(np.float32),
+            landmark_names=tuple(known["landmark_names"].tolist()),
+            curve_names=tuple(known["curve_names"].tolist()),
+            emotion=str(known["emotion"]),
+        )
+
+
+class ClipSet:
+    """All finished clips of a folder; :meth:`refresh` picks up those rendered meanwhile."""
+
+    def __init__(self, folder: Path, held_out: bool = False) -> None:
+        self.folder = folder
+        self.held_out = held_out
+        self.clips: list[Clip] = []
+        self._known: set[str] = set()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Load clips that are new in the folder."""
+        for path in sorted(self.folder.glob("[0-9]*.npz")):
+            name = path.stem
+            if name in self._known or (int(name) % 10 == 9) != self.held_out:
+                continue
+            self._known.add(name)
+            try:
+                self.clips.append(load_clip(self.folder, name))
+            except (OSError, ValueError, KeyError) as error:
+                log.warning("clip %s is left out: %s", name, error)
+        if not self.clips:
+            raise FileNotFoundError(
+                f"no finished clips in {self.folder}; make some with python -m flashtalk.synthesis"
+            )
+        log.info("%d clips from %s", len(self.clips), self.folder)
+
+    def draw(self, rng: np.random.Generator) -> Clip:
+        """A random clip."""
+        return self.clips[rng.integers(len(self.clips))]

@@ -1,0 +1,63 @@
+"""Loss functions, all pure: tensors in, a scalar out; no state, no models.
+
+Letters: B batch, N pictures, C latent channels, T latent frames, H W size, K curves.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def weighted_l1(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean of ``weight`` [N, 1, H, W] times |difference| of pictures [N, 3, H, W]."""
+    return (weight * (prediction - target).abs()).mean()
+
+
+def gradient_l1(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """The same for the differences of neighboring pixels: keeps edges sharp."""
+    error = prediction - target
+    across = (error[..., :, 1:] - error[..., :, :-1]).abs() * weight[..., :, 1:]
+    down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[..., 1:, :]
+    return across.mean() + down.mean()
+
+
+def flow_l1(offset: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """|offset - target| [N, 2, H, W], weighted by ``known`` [N, 1, H, W] (0: cannot be known)."""
+    error = (offset - target).abs() * known
+    return error.sum() / (2.0 * known.sum() + 1.0)
+
+
+def flow_matching(
+    velocity: Tensor, latents: Tensor, noise: Tensor, motion_mask: Tensor, weight: Tensor
+) -> Tensor:
+    """Weighted MSE of the velocity, target = noise - x0 (flow matching; report, Stage 1 step 5).
+
+    ``velocity, latents, noise`` [B, C, T, H, W]; ``motion_mask`` [B, 1, T, 1, 1] is 1 on clean
+    motion latents, which are excluded; ``weight`` [B, 1, T, H, W] emphasizes mouth and face.
+    """
+    keep = (1.0 - motion_mask) * weight
+    error = (velocity - (noise - latents)).square() * keep
+    return error.sum() / (keep.sum() * velocity.shape[1])
+
+
+def temporal_difference(
+    velocity: Tensor, latents: Tensor, noise: Tensor, motion_mask: Tensor
+) -> Tensor:
+    """MSE of differences between consecutive latents, junction to motion excluded (Stage 1)."""
+    error = velocity - (noise - latents)
+    keep = 1.0 - motion_mask[:, :, :-1]
+    steps = (error[:, :, 1:] - error[:, :, :-1]).square() * keep
+    count = keep.sum() * velocity.shape[1] * velocity.shape[3] * velocity.shape[4]
+    return steps.sum() / count.clamp(min=1.0)
+
+
+def shift_time(t: Tensor, shift: float) -> Tensor:
+    """t' = shift t / (1 + (shift - 1) t) for t in [0, 1]; the sampler's shift, used in training."""
+    return shift * t / (1.0 + (shift - 1.0) * t)
+
+
+def correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Pearson correlation along the last axis."""
+    a = a - a.mean(dim=-1, keepdim=True)
+    b = b - b.mean(dim=-1, keepdim=True)
+    return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1)).clamp(min=1e-8)

@@ -1,0 +1,161 @@
+"""Stage 1: flow matching of the transformer on chunks of latents.
+
+    python -m flashtalk.training.stage1 --data runs/clips --out runs/stage1 \\
+        --autoencoder runs/autoencoder --speech runs/speech-encoder
+
+As in the published recipe (report, Stage 1): chunks of 33 frames, the first one or two latents
+clean and outside the loss, the reference from outside the window, timesteps shifted by 5, 10 % of
+the chunks without speech for guidance, mouth-weighted and temporal-difference terms. Ours: half of
+the timesteps are exactly those that the four-step sampler will visit, because nothing else is ever
+asked of the small model, and the clean motion latents carry a little noise, because in a session
+they are the model's own work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flashtalk.conditions.first_frame import condition_latents
+from flashtalk.conditions.speech import last_speech_windows
+from flashtalk.config import TINY, Preset
+from flashtalk.models.autoencoder import PortraitAutoencoder
+from flashtalk.models.speech_encoder import SpeechEncoder
+from flashtalk.models.transformer import VideoTransformer
+from flashtalk.stream.denoise import hold_motion, renoise
+from flashtalk.stream.schedule import shifted_timesteps
+from flashtalk.synthesis.augment import augment
+from flashtalk.training.clips import ClipSet
+from flashtalk.training.latents import LatentClip, load_latents
+from flashtalk.training.loop import LoopConfig, load_average, load_part, train
+from flashtalk.training.losses import flow_matching, shift_time, temporal_difference
+
+log = logging.getLogger(__name__)
+
+COLD_START = 0.15  # share of batches with a single motion latent
+NO_SPEECH = 0.1
+SAMPLER_TIMES = 0.5  # share of chunks at exactly the sampler's timesteps
+MOTION_NOISE = 0.08
+TEMPORAL_WEIGHT = 0.25
+
+
+def speech_of(clip: LatentClip, start: int, preset: Preset) -> np.ndarray:
+    """The samples that a session would hold when frames ``start`` .. +32 are made."""
+    geometry = preset.geometry
+    end = (start + geometry.chunk_frames) * geometry.samples_per_frame
+    begin = end - geometry.speech_window_samples
+    heard = clip.samples[max(0, begin) : end]
+    return np.pad(heard, (geometry.speech_window_samples - len(heard), 0))
+
+
+def windowed_features(encoder: SpeechEncoder, samples: Tensor, preset: Preset) -> Tensor:
+    """Samples [B, S] of whole speech windows -> [B, F, window, layers, width] of the chunk."""
+    features = encoder(samples)
+    frames, window = preset.geometry.chunk_frames, preset.transformer.speech.window_frames
+    return torch.stack([last_speech_windows(each, window, frames) for each in features])
+
+
+class ChunkSampler:
+    """Draws training chunks: latents, reference, weight, speech samples."""
+
+    def __init__(self, clips: list[LatentClip], preset: Preset, seed: int | None) -> None:
+        self.clips = clips
+        self.preset = preset
+        self.rng = np.random.default_rng(seed)
+
+    def draw(self, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """[B, C, T, h, w], [B, C, 1, h, w], [B, 1, T, h, w] and samples [B, S]."""
+        frames = self.preset.geometry.chunk_frames
+        latents, references, weights, sounds = [], [], [], []
+        for _ in range(size):
+            clip = self.clips[self.rng.integers(len(self.clips))]
+            start = int(self.rng.integers(0, len(clip.single) - frames + 1))
+            window, weight = clip.window(start, frames)
+            sound = speech_of(clip, start, self.preset)
+            if self.rng.random() < 0.6:
+                sound = augment(sound, self.rng)
+            latents.append(window)
+            references.append(clip.reference[:, None].astype(np.float32))
+            weights.append(weight[None])
+            sounds.append(sound.astype(np.float32))
+        return tuple(torch.from_numpy(np.stack(x)) for x in (latents, references, weights, sounds))
+
+
+def draw_times(size: int, preset: Preset) -> Tensor:
+    """Noise shares in (0, 1], [B]: shifted uniform, or one of the sampler's own."""
+    uniform = shift_time(torch.rand(size), preset.sampler.shift)
+    visited = torch.tensor(shifted_timesteps(preset.sampler)[:-1]) / 1000.0
+    chosen = visited[torch.randint(len(visited), (size,))]
+    return torch.where(torch.rand(size) < SAMPLER_TIMES, chosen, uniform)
+
+
+def chunk_loss(
+    model: VideoTransformer,
+    latents: Tensor,
+    reference: Tensor,
+    weight: Tensor,
+    speech: Tensor,
+    preset: Preset,
+) -> tuple[Tensor, dict[str, float]]:
+    """Stage 1 loss of a batch of chunks; shapes as :meth:`ChunkSampler.draw`, speech windowed."""
+    batch, _, chunk, _, _ = latents.shape
+    motion = 1 if torch.rand(()) < COLD_START else preset.geometry.motion_latents
+    noise = torch.randn_like(latents)
+    times = draw_times(batch, preset)
+    noisy = renoise(latents, noise, 1000.0 * times.view(-1, 1, 1, 1, 1))
+    clean = latents[:, :, :motion]
+    clean = clean + MOTION_NOISE * torch.rand(batch, 1, 1, 1, 1) * torch.randn_like(clean)
+    condition = condition_latents(reference, preset.transformer, chunk, motion)
+    # null speech is zero features, as in the published model; silence is something else
+    speech = speech * (torch.rand(batch, 1, 1, 1, 1) >= NO_SPEECH)
+    velocity = model(hold_motion(noisy, clean), 1000.0 * times, condition, speech)
+    mask = torch.zeros(batch, 1, chunk, 1, 1)
+    mask[:, :, :motion] = 1.0
+    flow = flow_matching(velocity, latents, noise, mask, weight)
+    steady = temporal_difference(velocity, latents, noise, mask)
+    return flow + TEMPORAL_WEIGHT * steady, {"flow": flow.item(), "temporal": steady.item()}
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--autoencoder", type=Path, required=True)
+    parser.add_argument("--speech", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(arguments.threads)
+
+    preset = TINY
+    autoencoder = PortraitAutoencoder(preset.autoencoder)
+    load_part(arguments.autoencoder, "autoencoder", autoencoder)
+    encoder = SpeechEncoder(preset.speech_encoder)
+    load_part(arguments.speech, "encoder", encoder)
+    clips = load_latents(autoencoder, ClipSet(arguments.data), arguments.out / "latents")
+    sampler = ChunkSampler(clips, preset, seed=None)
+    model = VideoTransformer(preset.transformer)
+
+    def step(index: int) -> tuple[Tensor, dict[str, float]]:
+        model.train()
+        latents, reference, weight, samples = sampler.draw(arguments.batch)
+        with torch.no_grad():
+            speech = windowed_features(encoder, samples, preset)
+        return chunk_loss(model, latents, reference, weight, speech, preset)
+
+    config = LoopConfig(out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate)
+    train(model, step, config)
+    load_average(arguments.out, model)
+
+
+if __name__ == "__main__":
+    main()
