@@ -30,6 +30,7 @@ from __future__ import annotations
 import gzip
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,12 @@ class Assets:
     def expression_targets(self) -> dict[str, np.ndarray]:
         """All ARKit and viseme targets: name -> offsets [V, 3] in decimetres."""
         return {path.stem: read_target(path) for path in sorted(self.visemes.glob("*.target"))}
+
+    @cached_property
+    def identity_directions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Moving vertices [M] and identity directions [100, M, 3] in decimetres."""
+        with np.load(self.identity_shapes) as data:
+            return data["vertices"], data["shapes"].astype(np.float32)
 
     def proxy_file(self, kind: str, name: str) -> Path:
         """The ``.mhclo`` of one hair style, brow, tooth set ..."""
