@@ -1,0 +1,203 @@
+"""A visitor's talk: speech is pushed in, video comes out chunk by chunk.
+
+Sits on top of the pure chunk step and below the engine, which opens sessions. A session holds its
+conditions, the state between chunks and the speech that waits; the networks are shared and never
+written to, so sessions may be interleaved in any order.
+
+One session belongs to one visitor: its calls must follow each other. Different sessions may run in
+different threads; they take turns at the networks (``turns.Turns``). ``close`` may come from any
+thread and takes effect before the next piece of video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flashtalk.conditions import Conditions
+from flashtalk.conditions.speech import last_speech_windows
+from flashtalk.config import SamplerConfig
+from flashtalk.errors import FlashTalkError
+from flashtalk.stream.chunk import Networks, advance_in_pieces, fragment_bounds
+from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
+from flashtalk.stream.state import SessionState, opening_state
+from flashtalk.stream.timing import NO_TIMER, Timer
+from flashtalk.stream.turns import Turns
+
+
+@dataclass(frozen=True)
+class VideoChunk:
+    """A stretch of video and the speech that belongs to it; stretches follow without gaps."""
+
+    index: int
+    """Counts the stretches of a session from 0."""
+    frames: NDArray[np.uint8]
+    """[F, H, W, 3] RGB."""
+    samples: Samples
+    """[S] mono speech at 16 kHz; at the very end S may fall short of F whole frames."""
+    start_s: float
+    """Where the first frame lies in the session."""
+    timings: dict[str, float] = field(default_factory=dict)
+    """Seconds by stage (speech, denoise, decode, color, encode) since the previous stretch; empty
+    without a timer. ``encode`` is the hand-over that this stretch continues from."""
+
+
+class Session:
+    """``push`` speech as it comes, ``flush`` at its end; both return the video that is ready.
+
+    The video is computed while the returned iterator is consumed. What was not taken from one
+    iterator comes first from the next one; speech is never lost.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        conditions: Conditions,
+        *,
+        sampler: SamplerConfig | None = None,
+        seed: int = 0,
+        turns: Turns | None = None,
+        timer: Timer = NO_TIMER,
+        first_fragment_frames: int = 0,
+    ) -> None:
+        geometry = networks.preset.geometry
+        fragment_bounds(geometry, first_fragment_frames)  # a wrong size shows here, not later
+        self._networks = networks
+        self._conditions = conditions
+        self._sampler = sampler or networks.preset.sampler
+        self._turns = turns or Turns()
+        self._timer = timer
+        self._first_fragment_frames = first_fragment_frames
+        self._state = opening_state(conditions, seed)
+        self._speech = SpeechBuffer(geometry.speech_window_samples)
+        self._running: Generator[Tensor, None, SessionState] | None = None
+        self._unshown: Samples = np.zeros(0, np.float32)  # speech of the running chunk
+        self._shown_frames = 0
+        self._shown_chunks = 0
+        self._ending = False
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session has ended: flushed to the last frame, or closed."""
+        return self._closed
+
+    @property
+    def pending_s(self) -> float:
+        """Seconds of speech that were pushed and not yet shown."""
+        waiting = self._speech.pending_samples + len(self._unshown)
+        return waiting / self._networks.preset.geometry.sample_rate_hz
+
+    def push(self, samples: Sequence[float] | np.ndarray) -> Iterator[VideoChunk]:
+        """Adds mono 16 kHz speech [S], float in -1..1, and returns the video that is ready.
+
+        Any slicing of the same speech gives the same video. Raises :class:`FlashTalkError` for
+        other samples and after ``flush`` or ``close``.
+        """
+        self._require_open()
+        self._speech.append(checked_samples(samples))
+        return self._deliver()
+
+    def flush(self) -> Iterator[VideoChunk]:
+        """Ends the speech: the last chunk is filled with silence, then trimmed to the speech.
+
+        A session shows ``ceil(samples / 640)`` frames in all, and hands back every sample.
+        """
+        self._require_open()
+        self._ending = True
+        return self._deliver()
+
+    def close(self) -> None:
+        """Ends the session at once; speech that waits is dropped. May be called twice."""
+        self._closed = True
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # --- inside -----------------------------------------------------------------------------------
+    def _require_open(self) -> None:
+        if self._ending or self._closed:
+            raise FlashTalkError("This session has ended. Open a new one to go on talking.")
+
+    def _deliver(self) -> Iterator[VideoChunk]:
+        while not self._closed and (video := self._next_video()) is not None:
+            yield self._show(video)
+        if self._ending:
+            self._closed = True
+
+    def _next_video(self) -> Tensor | None:
+        """The next piece [1, 3, F, H, W], or None when there is not enough speech for one."""
+        while True:
+            if self._ending and not self._speech.pending_samples and not len(self._unshown):
+                return None  # all is shown; no chunk will need the last hand-over
+            self._running = self._running or self._begin_chunk()
+            if self._running is None:
+                return None
+            with self._turns.turn(), torch.inference_mode():
+                try:
+                    return next(self._running)
+                except StopIteration as done:
+                    self._state = done.value
+                    self._running = None
+                except BaseException:  # a chunk that broke off cannot be continued
+                    self._closed = True
+                    raise
+
+    def _begin_chunk(self) -> Generator[Tensor, None, SessionState] | None:
+        needed = self._networks.preset.geometry.new_samples
+        available = self._speech.pending_samples
+        if available < needed and not (self._ending and available):
+            return None
+        self._unshown = self._speech.take(needed)
+        return self._chunk(self._speech.window)
+
+    def _chunk(self, window: Samples) -> Generator[Tensor, None, SessionState]:
+        preset = self._networks.preset
+        with self._timer.stage("speech"):
+            heard = torch.from_numpy(window).to(self._state.motion_latents.device)
+            features = self._networks.speech_encoder(heard[None])[0]  # [F, layers, width]
+            speech = last_speech_windows(
+                features, preset.transformer.speech.window_frames, preset.geometry.chunk_frames
+            )
+        first = self._first_fragment_frames if self._state.chunk_index == 0 else 0
+        return (
+            yield from advance_in_pieces(
+                self._networks,
+                self._conditions,
+                self._state,
+                speech[None],
+                self._sampler,
+                first_fragment_frames=first,
+                timer=self._timer,
+            )
+        )
+
+    def _show(self, video: Tensor) -> VideoChunk:
+        geometry = self._networks.preset.geometry
+        count = min(video.shape[2], geometry.frames_for(len(self._unshown)))
+        end = count * geometry.samples_per_frame
+        samples, self._unshown = self._unshown[:end], self._unshown[end:]
+        chunk = VideoChunk(
+            index=self._shown_chunks,
+            frames=to_pixels(video[0, :, :count]),
+            samples=samples,
+            start_s=self._shown_frames / geometry.fps,
+            timings=self._timer.take(),
+        )
+        self._shown_chunks += 1
+        self._shown_frames += count
+        return chunk
+
+
+def to_pixels(video: Tensor) -> NDArray[np.uint8]:
+    """Video [3, F, H, W] in [-1, 1] -> pictures [F, H, W, 3], 0..255, rounded."""
+    scaled = ((video.float() + 1.0) * 127.5).round().clamp(0.0, 255.0).to(torch.uint8)
+    return scaled.permute(1, 2, 3, 0).contiguous().cpu().numpy()

@@ -1,0 +1,48 @@
+"""What one chunk hands to the next: explicit, frozen, small.
+
+Random numbers are not carried: the noise of a chunk follows from (seed, chunk index) alone, so any
+chunk can be computed again, and it is drawn on the CPU, so a seed means the same on every device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flashtalk.conditions import Conditions
+
+
+@dataclass(frozen=True)
+class SessionState:
+    """The stream between two chunks."""
+
+    motion_latents: Tensor
+    """[B, C, m, h, w] clean latents that the next chunk continues from; m = 1 at the start."""
+    chunk_index: int
+    """Chunks done so far."""
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed must be 0 or more, got {self.seed}")
+
+
+def opening_state(conditions: Conditions, seed: int) -> SessionState:
+    """Before the first chunk: the portrait is the one motion latent."""
+    return SessionState(conditions.reference_latents[:, :, :1], chunk_index=0, seed=seed)
+
+
+def noise_source(state: SessionState, shape: tuple[int, ...]) -> Callable[[], Tensor]:
+    """A function that returns the next standard normal tensor of the coming chunk."""
+    words = np.random.SeedSequence((state.seed, state.chunk_index)).generate_state(2)
+    generator = torch.Generator().manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+    like = state.motion_latents
+
+    def draw() -> Tensor:
+        return torch.randn(shape, generator=generator).to(like.device, like.dtype)
+
+    return draw

@@ -1,0 +1,259 @@
+"""Sessions: slicing, tails, interleaving, closing, turns."""
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from flashtalk.conditions import gather_conditions
+from flashtalk.errors import FlashTalkError
+from flashtalk.stream.chunk import Networks
+from flashtalk.stream.session import Session, VideoChunk, to_pixels
+from flashtalk.stream.timing import StageTimer
+from flashtalk.stream.turns import Turns
+
+
+@pytest.fixture
+def start(toy_networks: Networks, toy_portrait: torch.Tensor):
+    """Opens a session; ``mirrored`` is another person."""
+
+    def begin(seed: int = 0, mirrored: bool = False, **options) -> Session:
+        portrait = toy_portrait.flip(-1) if mirrored else toy_portrait
+        with torch.inference_mode():
+            conditions = gather_conditions(toy_networks.autoencoder, toy_networks.preset, portrait)
+        return Session(toy_networks, conditions, seed=seed, **options)
+
+    return begin
+
+
+def talk(session: Session, slices: Iterable[np.ndarray]) -> list[VideoChunk]:
+    chunks = [chunk for samples in slices for chunk in session.push(samples)]
+    return chunks + list(session.flush())
+
+
+def picture(chunks: Sequence[VideoChunk]) -> np.ndarray:
+    return np.concatenate([chunk.frames for chunk in chunks])
+
+
+def sound(chunks: Sequence[VideoChunk]) -> np.ndarray:
+    return np.concatenate([chunk.samples for chunk in chunks])
+
+
+def nearly_equal(one: np.ndarray, other: np.ndarray) -> bool:
+    """Up to one level of brightness: decoding in pieces adds up in another order."""
+    return one.shape == other.shape and np.abs(one.astype(int) - other).max() <= 1
+
+
+@pytest.fixture
+def whole(start, speech: np.ndarray) -> np.ndarray:
+    return picture(talk(start(), [speech]))
+
+
+@pytest.mark.parametrize("size", [640, 1_000, 4_096, 17_920, 50_000])
+def test_any_slicing_gives_the_same_video(start, speech, whole, size: int) -> None:
+    slices = [speech[begin : begin + size] for begin in range(0, len(speech), size)]
+    assert np.array_equal(picture(talk(start(), slices)), whole)
+
+
+def test_ragged_and_empty_slices_too(start, speech, whole) -> None:
+    cuts = np.sort(np.random.default_rng(1).integers(0, len(speech), 40))
+    slices = np.split(speech, [0, 0, 1, *cuts, len(speech)])
+    assert np.array_equal(picture(talk(start(), slices)), whole)
+
+
+def test_a_reused_microphone_buffer_does_no_harm(start, speech, whole) -> None:
+    session, chunks, buffer = start(), [], np.empty(800, np.float32)
+    for begin in range(0, len(speech), 800):
+        buffer[:] = speech[begin : begin + 800]
+        chunks += session.push(buffer)
+        buffer[:] = np.nan
+    assert np.array_equal(picture(chunks + list(session.flush())), whole)
+
+
+def test_chunks_follow_without_gaps(start, speech) -> None:
+    chunks = talk(start(), [speech])
+    assert [chunk.index for chunk in chunks] == [0, 1, 2, 3]
+    assert [len(chunk.frames) for chunk in chunks] == [28, 28, 28, 4]  # 56,000 = 87.5 frames
+    assert [chunk.start_s for chunk in chunks] == pytest.approx([0, 1.12, 2.24, 3.36])
+    assert np.array_equal(sound(chunks), speech)
+    assert chunks[0].frames.dtype == np.uint8
+    assert chunks[0].frames.shape[1:] == (64, 64, 3)
+
+
+@pytest.mark.parametrize("count", [0, 1, 639, 640, 17_919, 17_920, 17_921, 40_000])
+def test_tail_is_padded_then_trimmed_alike(start, speech, whole, count: int) -> None:
+    chunks = talk(start(), [speech[:count]])
+    frames = sum(len(chunk.frames) for chunk in chunks)
+    assert frames == -(-count // 640)
+    assert sum(len(chunk.samples) for chunk in chunks) == count
+    for chunk in chunks:
+        assert len(chunk.frames) == -(-len(chunk.samples) // 640)
+    complete = count // 17_920 * 28  # frames that no silence can have changed
+    if frames:
+        assert np.array_equal(picture(chunks)[:complete], whole[:complete])
+        assert np.array_equal(sound(chunks), speech[:count])
+
+
+def test_silence_in_the_tail_is_what_the_tail_is_padded_with(start, speech) -> None:
+    count = 20_000
+    padded = np.concatenate((speech[:count], np.zeros(2 * 17_920 - count, np.float32)))
+    short = picture(talk(start(), [speech[:count]]))
+    assert np.array_equal(short, picture(talk(start(), [padded]))[: len(short)])
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(start, speech, whole) -> None:
+    again = picture(talk(start(seed=0), [speech]))
+    other = picture(talk(start(seed=1), [speech]))
+    assert again.tobytes() == whole.tobytes()
+    assert other.tobytes() != whole.tobytes()
+
+
+def test_speech_matters(start, speech, whole) -> None:
+    assert not np.array_equal(picture(talk(start(), [np.zeros_like(speech)])), whole)
+
+
+def test_interleaved_sessions_never_leak(start, speech, whole) -> None:
+    alone = picture(talk(start(seed=4, mirrored=True), [speech[::-1]]))
+    first, second = start(), start(seed=4, mirrored=True)
+    chunks: tuple[list[VideoChunk], list[VideoChunk]] = ([], [])
+    for begin in range(0, len(speech), 5_000):
+        chunks[0].extend(first.push(speech[begin : begin + 5_000]))
+        chunks[1].extend(second.push(speech[::-1][begin : begin + 5_000]))
+    chunks[1].extend(second.flush())
+    chunks[0].extend(first.flush())
+    assert np.array_equal(picture(chunks[0]), whole)
+    assert np.array_equal(picture(chunks[1]), alone)
+
+
+def test_sessions_in_threads_take_turns_and_never_leak(start, speech, whole) -> None:
+    turns = Turns()
+    results: dict[int, np.ndarray] = {}
+
+    def visit(seed: int) -> None:
+        results[seed] = picture(talk(start(seed=seed, turns=turns), [speech]))
+
+    visitors = [threading.Thread(target=visit, args=(seed,)) for seed in (0, 1, 2)]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+    assert np.array_equal(results[0], whole)
+    assert np.array_equal(results[1], picture(talk(start(seed=1), [speech])))
+
+
+@pytest.mark.parametrize("first", [4, 12])
+def test_the_first_fragment_comes_early_and_changes_nothing(start, speech, whole, first) -> None:
+    chunks = talk(start(first_fragment_frames=first), [speech])
+    assert [len(chunk.frames) for chunk in chunks] == [first, 28 - first, 28, 28, 4]
+    assert [chunk.index for chunk in chunks] == [0, 1, 2, 3, 4]
+    assert nearly_equal(picture(chunks), whole)
+    assert np.array_equal(sound(chunks), speech)
+
+
+@pytest.mark.parametrize(("count", "frames"), [(1_000, [2]), (5 * 640, [4, 1])])
+def test_fragments_of_a_short_talk_are_trimmed(start, speech, count, frames) -> None:
+    chunks = talk(start(first_fragment_frames=4), [speech[:count]])
+    assert [len(chunk.frames) for chunk in chunks] == frames
+    assert np.array_equal(sound(chunks), speech[:count])
+
+
+def test_what_was_not_taken_comes_first_next_time(start, speech, whole) -> None:
+    session = start(first_fragment_frames=4)
+    chunks = [next(session.push(speech[:30_000]))]  # the rest of this iterator is dropped
+    assert session.pending_s == pytest.approx(30_000 / 16_000 - 4 / 25)
+    session.push(speech[30_000:])  # not even begun
+    chunks += session.flush()
+    assert nearly_equal(picture(chunks), whole)
+    assert session.pending_s == 0.0
+
+
+def test_a_flushed_session_has_ended(start, speech) -> None:
+    session = start()
+    talk(session, [speech[:100]])
+    assert session.closed
+    for call in (lambda: session.push(speech), session.flush):
+        with pytest.raises(FlashTalkError, match="Open a new one"):
+            call()
+
+
+def test_closing_stops_before_the_next_chunk(start, speech) -> None:
+    with start() as session:
+        video = session.push(speech)
+        assert next(video).index == 0
+        session.close()
+        assert list(video) == []
+    assert session.closed
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [
+        (np.zeros((2, 100), np.float32), r"shape \(2, 100\)"),
+        (np.zeros(100, np.int16), "int16"),
+        (np.array([0.0, np.nan], np.float32), "NaN"),
+        (np.array([np.inf], np.float32), "NaN or infinite"),
+    ],
+)
+def test_unusable_samples_are_refused_with_a_sentence(start, samples, said: str) -> None:
+    session = start()
+    with pytest.raises(FlashTalkError, match=said):
+        session.push(samples)
+    assert session.pending_s == 0.0
+
+
+def test_timings_are_off_unless_asked_for(start, speech) -> None:
+    assert all(chunk.timings == {} for chunk in talk(start(), [speech[:20_000]]))
+    timed = talk(start(timer=StageTimer(torch.device("cpu"))), [speech[:20_000]])
+    assert set(timed[0].timings) == {"speech", "denoise", "decode", "color"}
+    assert set(timed[1].timings) == {"speech", "denoise", "decode", "color", "encode"}
+
+
+def test_a_session_leaves_the_networks_as_they_were(start, toy_networks, speech) -> None:
+    modules = (toy_networks.transformer, toy_networks.autoencoder, toy_networks.speech_encoder)
+    talk(start(), [speech[:100]])  # constant tables may be cached at first use
+    before = [
+        {name: set(vars(part)) for name, part in module.named_modules()} for module in modules
+    ]
+    values = [[value.clone() for value in module.state_dict().values()] for module in modules]
+    talk(start(seed=9), [speech])
+    assert before == [
+        {name: set(vars(part)) for name, part in module.named_modules()} for module in modules
+    ]
+    for module, expected in zip(modules, values, strict=True):
+        assert all(map(torch.equal, module.state_dict().values(), expected))
+
+
+def test_pixels_are_rounded_and_clipped() -> None:
+    video = torch.tensor([-2.0, -1.0, 0.0, 0.9999, 1.0, 7.0]).expand(3, 1, 1, 6)
+    assert to_pixels(video)[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255, 255]
+
+
+def test_turns_go_to_whoever_waited_longest() -> None:
+    turns, order = Turns(), []
+
+    def wait_for_turn(name: int) -> None:
+        with turns.turn():
+            order.append(name)
+
+    threads = []
+    with turns.turn():
+        for name in range(5):
+            threads.append(threading.Thread(target=wait_for_turn, args=(name,)))
+            threads[-1].start()
+            while turns.waiting < name + 2:  # it stands in line before the next one comes
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3, 4]
+
+
+def test_an_error_inside_a_turn_ends_the_turn() -> None:
+    turns = Turns()
+    with pytest.raises(RuntimeError), turns.turn():
+        raise RuntimeError
+    with turns.turn():
+        pass
+    assert turns.waiting == 0

@@ -1,0 +1,134 @@
+"""The engine: loading by name or folder, opening sessions, and what it refuses."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from flashtalk.config import PRESETS, TINY
+from flashtalk.engine import ASSETS, Engine, checked_device
+from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.portrait import load_portrait
+from flashtalk.stream.chunk import Networks
+from flashtalk.weights import modules_of, save_weights
+
+
+@pytest.fixture(scope="module")
+def engine(toy_networks: Networks) -> Engine:
+    return Engine(toy_networks)
+
+
+@pytest.fixture(scope="module")
+def portrait(toy_portrait: torch.Tensor) -> Image.Image:
+    pixels = ((toy_portrait[0].permute(1, 2, 0) + 1) * 127.5).byte().numpy()
+    return Image.fromarray(pixels).resize((256, 256))
+
+
+def test_a_portrait_talks(engine: Engine, portrait: Image.Image, speech: np.ndarray) -> None:
+    session = engine.open(portrait, seed=1, timed=True)
+    chunks = [*session.push(speech[:20_000]), *session.flush()]
+    assert sum(len(chunk.frames) for chunk in chunks) == 32
+    assert {"speech", "denoise", "decode", "color"} <= set(chunks[0].timings)
+
+
+def test_a_portrait_may_be_a_file_or_an_array(
+    engine: Engine, portrait: Image.Image, speech: np.ndarray, tmp_path: Path
+) -> None:
+    portrait.save(tmp_path / "portrait.png")
+    videos = []
+    framed = load_portrait(portrait, engine.preset.geometry)
+    for source in (framed, portrait, tmp_path / "portrait.png", np.asarray(portrait)):
+        videos.append(next(engine.open(source).push(speech)).frames)
+    assert all(np.array_equal(videos[0], video) for video in videos[1:])
+
+
+def test_the_options_reach_the_sampler(
+    engine: Engine, portrait: Image.Image, speech: np.ndarray
+) -> None:
+    usual = next(engine.open(portrait).push(speech)).frames
+    for options in ({"seed": 1}, {"steps": 2}, {"color_strength": 0.0}):
+        assert not np.array_equal(next(engine.open(portrait, **options).push(speech)).frames, usual)
+    first = next(engine.open(portrait, first_fragment_frames=4).push(speech)).frames
+    assert len(first) == 4
+    assert np.abs(first.astype(int) - usual[:4]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seed": -1}, "seed must be a whole number from 0 up, got -1"),
+        ({"steps": 0}, "Steps must be between 1 and 50, got 0"),
+        ({"color_strength": 2.0}, "Color strength must be between 0 and 1, got 2.0"),
+        ({"prompt": "a person talks"}, "does not read a prompt"),
+        ({"first_fragment_frames": 5}, "multiple of 4 below 28"),
+    ],
+)
+def test_impossible_options(engine: Engine, portrait: Image.Image, options, said: str) -> None:
+    with pytest.raises(FlashTalkError, match=said):
+        engine.open(portrait, **options)
+
+
+def test_a_missing_portrait_is_a_sentence(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(FlashTalkError):
+        engine.open(tmp_path / "nobody.png")
+
+
+def test_warm_up_leaves_nothing_behind(engine: Engine, portrait: Image.Image, speech) -> None:
+    before = next(engine.open(portrait).push(speech)).frames
+    assert engine.warm_up() > 0
+    assert np.array_equal(next(engine.open(portrait).push(speech)).frames, before)
+
+
+def test_weights_from_a_folder_give_the_same_video(
+    engine: Engine, toy_networks: Networks, portrait, speech, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setitem(PRESETS, "toy", toy_networks.preset)
+    save_weights(tmp_path, "toy", modules_of(toy_networks), torch.float32)
+    loaded = Engine.from_pretrained(tmp_path, threads=1)
+    assert loaded.preset is toy_networks.preset
+    assert loaded.device == torch.device("cpu")
+    expected = next(engine.open(portrait).push(speech)).frames
+    assert np.array_equal(next(loaded.open(portrait).push(speech)).frames, expected)
+
+
+def test_a_folder_of_an_unknown_preset(toy_networks: Networks, tmp_path: Path) -> None:
+    save_weights(tmp_path, "toy", modules_of(toy_networks))
+    with pytest.raises(
+        FlashTalkError, match=r"Unknown preset 'toy'. Known presets: flashtalk-tiny"
+    ):
+        Engine.from_pretrained(tmp_path)
+
+
+def test_unknown_preset() -> None:
+    with pytest.raises(FlashTalkError, match=r"'flashtalk-huge' is neither a preset \(flashtalk-t"):
+        Engine.from_pretrained("flashtalk-huge")
+
+
+def test_the_large_model_is_announced_not_imitated() -> None:
+    with pytest.raises(FlashTalkError, match=r"next milestone.*H100"):
+        Engine.from_pretrained("flashtalk-14b")
+
+
+def test_threads_must_be_positive() -> None:
+    with pytest.raises(FlashTalkError, match="threads must be 1 or more, got 0"):
+        Engine.from_pretrained(threads=0)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there() -> None:
+    with pytest.raises(FlashTalkError, match=r"sees 0 CUDA GPUs.*device='cpu'"):
+        Engine.from_pretrained(device="cuda")
+
+
+@pytest.mark.parametrize("device", ["gpu", "meta", "cuda:77"])
+def test_other_devices(device: str) -> None:
+    with pytest.raises(FlashTalkError, match=r"device|Device"):
+        checked_device(device)
+
+
+def test_the_assets_folder_is_the_repository_s() -> None:
+    assert ASSETS.name == "assets"
+    assert (ASSETS.parent / "flashtalk" / "engine.py").is_file()
+    assert TINY.weights == "flashtalk-tiny"
