@@ -23,7 +23,9 @@ from torch import Tensor, nn
 from flashtalk.config import AutoencoderConfig
 
 GROUP_FRAMES = 4  # frames per latent after the first; the geometry's temporal_stride
-SPATIAL_STRIDE = 32  # pixels per latent cell
+MATCH_REACH = 3  # cells of 8 pixels that the matching looks to each side
+MATCH_PLACES = (2 * MATCH_REACH + 1) ** 2
+MATCH_WIDTH = 32
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Guidance:
     """[B, 3, H, W] in [-1, 1]."""
     encoder_bias: Tensor
     """[B, D, H/8, W/8] the portrait's share of the encoder's first layer."""
+    matching: Tensor
+    """[B, D, H/8, W/8] unit features in which the encoder looks for each place of a frame."""
     coarse: Tensor
     """[B, D, H/32, W/32] added in the decoder's trunk."""
     middle: Tensor
@@ -67,6 +71,7 @@ class PortraitPyramid(nn.Module):
         super().__init__()
         thin = width * 3 // 8
         self.encoder = nn.Conv2d(3 * 64, width * 3 // 2, 1)
+        self.match = nn.Conv2d(3 * 64, MATCH_WIDTH, 1)  # the encoder uses it on frames, too
         self.stem = nn.Conv2d(3 * 16, thin, 3, padding=1)
         self.appearance = nn.Conv2d(thin, thin, 3, padding=1)
         self.fine = nn.Conv2d(thin, width * 3 // 4, 3, stride=2, padding=1)
@@ -77,9 +82,11 @@ class PortraitPyramid(nn.Module):
         stem = F.relu(self.stem(F.pixel_unshuffle(portrait, 4)))
         fine = self.fine(stem)
         middle = self.middle(F.relu(fine))
+        patches = F.pixel_unshuffle(portrait, 8)
         return Guidance(
             portrait=portrait,
-            encoder_bias=self.encoder(F.pixel_unshuffle(portrait, 8)),
+            encoder_bias=self.encoder(patches),
+            matching=matching_features(self.match, patches),
             coarse=self.coarse(F.relu(middle)),
             middle=middle,
             fine=fine,
@@ -87,28 +94,75 @@ class PortraitPyramid(nn.Module):
         )
 
 
+def matching_features(match: nn.Conv2d, patches: Tensor) -> Tensor:
+    """Patches [N, 192, h, w] -> features of unit length, their mean over the picture removed."""
+    features = match(patches)
+    features = features - features.mean(dim=(-2, -1), keepdim=True)
+    return F.normalize(features, dim=1)
+
+
+def correlate(frames: Tensor, portrait: Tensor) -> Tensor:
+    """How well each cell of a frame matches the portrait's cells around it.
+
+    ``frames`` [N, G, D, h, w] and ``portrait`` [N, D, h, w] of unit features ->
+    [N * G, MATCH_PLACES, h, w] cosines (the cost volume of optical flow networks).
+    """
+    count, _, width, height, length = frames.shape
+    around = F.unfold(portrait, 2 * MATCH_REACH + 1, padding=MATCH_REACH)
+    around = around.view(count, width, MATCH_PLACES, height * length).permute(0, 3, 1, 2)
+    cells = frames.flatten(3).permute(0, 3, 1, 2)  # [N, h*w, G, D]
+    cosines = torch.matmul(cells, around)  # [N, h*w, G, places]
+    cosines = cosines.permute(0, 2, 3, 1).unflatten(3, (height, length))
+    return cosines.flatten(0, 1)
+
+
 class Encoder(nn.Module):
-    """One group of four frames -> one latent frame: [B, 4, 3, H, W] -> [B, C, H/32, W/32]."""
+    """One group of four frames -> one latent frame: [N, 4, 3, H, W] -> [N, C, H/32, W/32].
+
+    What moved where is found by matching against the portrait, which no stack of convolutions
+    learns in the time that two cores have; the convolutions read the rest (mouth, eyes).
+    """
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         width = config.width
         # 8x8 patches of all four frames at once; the portrait's share comes from Guidance.
         self.patchify = nn.Conv2d(GROUP_FRAMES * 3 * 64, width * 3 // 2, 1)
-        self.fine = nn.Conv2d(width * 3 // 2, width, 3, padding=1)
+        self.displacement = nn.Conv2d(MATCH_PLACES, 14, 1)
+        self.sharpness = nn.Parameter(torch.tensor(20.0))
+        merged = width * 3 // 2 + GROUP_FRAMES * 16
+        self.fine = nn.Conv2d(merged, width, 3, padding=1)
         self.middle = nn.Conv2d(width, width * 3 // 2, 3, stride=2, padding=1)
         self.middle_block = ResidualBlock(width * 3 // 2)
         self.coarse = nn.Conv2d(width * 3 // 2, width * 2, 3, stride=2, padding=1)
         self.coarse_block = ResidualBlock(width * 2)
         self.head = nn.Conv2d(width * 2, config.latent_channels, 1)
+        self.shortcut = nn.Conv2d(GROUP_FRAMES * 2, config.latent_channels, 1)
 
-    def forward(self, frames: Tensor, encoder_bias: Tensor) -> Tensor:
-        patches = F.pixel_unshuffle(frames.flatten(1, 2), 8)  # [B, 4*3*64, H/8, W/8]
-        x = F.relu(self.patchify(patches) + encoder_bias)
-        x = F.relu(self.fine(x))
+    def forward(self, frames: Tensor, guidance: Guidance, match: nn.Conv2d) -> Tensor:
+        groups = frames.shape[0]
+        patches = F.pixel_unshuffle(frames.flatten(0, 1), 8)  # [N*4, 3*64, H/8, W/8]
+        features = matching_features(match, patches).unflatten(0, (groups, GROUP_FRAMES))
+        cosines = correlate(features, spread(guidance.matching, groups))
+        found = expected_place(cosines * self.sharpness)  # [N*4, 2, H/8, W/8]
+        moved = torch.cat((F.relu(self.displacement(cosines)), found), dim=1)
+        moved = moved.unflatten(0, (groups, GROUP_FRAMES)).flatten(1, 2)
+        seen = self.patchify(patches.unflatten(0, (groups, GROUP_FRAMES)).flatten(1, 2))
+        seen = F.relu(seen + spread(guidance.encoder_bias, groups))
+        x = F.relu(self.fine(torch.cat((seen, moved), dim=1)))
         x = self.middle_block(self.middle(x))
         x = self.coarse_block(self.coarse(F.relu(x)))
-        return self.head(F.relu(x))
+        found = F.avg_pool2d(found, 4).unflatten(0, (groups, GROUP_FRAMES)).flatten(1, 2)
+        return self.head(F.relu(x)) + self.shortcut(found)
+
+
+def expected_place(scores: Tensor) -> Tensor:
+    """Cost volume [N, MATCH_PLACES, h, w] -> expected displacement [N, 2, h, w] in -1..1."""
+    reach = torch.linspace(-1.0, 1.0, 2 * MATCH_REACH + 1, device=scores.device)
+    share = scores.softmax(dim=1).unflatten(1, (len(reach), len(reach)))  # rows, columns
+    across = torch.einsum("nrchw,c->nhw", share, reach)
+    down = torch.einsum("nrchw,r->nhw", share, reach)
+    return torch.stack((across, down), dim=1)
 
 
 class Decoder(nn.Module):
@@ -126,11 +180,14 @@ class Decoder(nn.Module):
         self.middle_block = ResidualBlock(width)
         self.fine = nn.Conv2d(width, fine, 3, padding=1)
         self.fine_second = nn.Conv2d(fine, fine, 3, padding=1)
+        self.coarse_flow = nn.Conv2d(config.latent_channels, GROUP_FRAMES * 2, 1)
         self.flow = nn.Conv2d(fine, 2, 3, padding=1)
         self.detail = nn.Conv2d(fine, thin, 3, padding=1)
         self.merge = nn.Conv2d(2 * thin, thin, 3, padding=1)
         self.merge_second = nn.Conv2d(thin, thin, 3, padding=1)
         self.residual = nn.Conv2d(thin, 3 * 16, 3, padding=1)
+        nn.init.normal_(self.coarse_flow.weight, std=1e-2)
+        nn.init.zeros_(self.coarse_flow.bias)
         nn.init.normal_(self.flow.weight, std=1e-3)
         nn.init.zeros_(self.flow.bias)
         nn.init.normal_(self.residual.weight, std=1e-3)
@@ -146,7 +203,10 @@ class Decoder(nn.Module):
         x = F.interpolate(F.relu(x), scale_factor=2.0, mode="nearest")
         x = F.relu(self.fine(x) + spread(guidance.fine, groups * frames))
         x = F.relu(self.fine_second(x))
-        return x, self.flow(x)
+        # the large motion is read from the latents directly, the convolutions refine it
+        coarse = self.coarse_flow(latents).unflatten(1, (GROUP_FRAMES, 2))[:, :frames].flatten(0, 1)
+        coarse = F.interpolate(coarse, scale_factor=4.0, mode="bilinear", align_corners=False)
+        return x, coarse + self.flow(x)
 
     def render(
         self, x: Tensor, offset: Tensor, guidance: Guidance, windows: Tensor | None = None
@@ -227,9 +287,9 @@ class PortraitAutoencoder(nn.Module):
         """Portrait [B, 3, H, W] in [-1, 1] -> :class:`Guidance`, once per session."""
         return self.pyramid(portrait)
 
-    def encode_groups(self, frames: Tensor, encoder_bias: Tensor) -> Tensor:
-        """Groups [N, 4, 3, H, W] with their portraits' bias [N, D, ...] -> latents [N, C, h, w]."""
-        return self.normalize(self.encoder(frames, encoder_bias))
+    def encode_groups(self, frames: Tensor, guidance: Guidance) -> Tensor:
+        """Groups [N, 4, 3, H, W], N a multiple of the portraits -> latents [N, C, h, w]."""
+        return self.normalize(self.encoder(frames, guidance, self.pyramid.match))
 
     def encode(self, video: Tensor, guidance: Guidance) -> Tensor:
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, H/32, W/32]."""
@@ -237,8 +297,7 @@ class PortraitAutoencoder(nn.Module):
         first = frames[:, :1].expand(-1, GROUP_FRAMES, -1, -1, -1)
         groups = torch.cat((first, frames[:, 1:]), dim=1).unflatten(1, (-1, GROUP_FRAMES))
         count = groups.shape[1]
-        bias = guidance.encoder_bias.repeat_interleave(count, dim=0)
-        latents = self.encode_groups(groups.flatten(0, 1), bias)
+        latents = self.encode_groups(groups.flatten(0, 1), guidance)
         return latents.unflatten(0, (-1, count)).transpose(1, 2)
 
     def decode(self, latents: Tensor, guidance: Guidance, *, skip_frames: int = 0) -> Tensor:

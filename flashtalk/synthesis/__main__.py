@@ -19,6 +19,7 @@ from flashtalk.synthesis.factory import FactoryOptions, make_clips
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit status is returned."""
     parser = argparse.ArgumentParser(
         prog="python -m flashtalk.synthesis", description="Make training clips of synthetic people."
     )

@@ -53,6 +53,7 @@ class Camera:
 
 
 def look_at(eye: np.ndarray, aim: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """World to camera [4, 4]: the camera at `eye` looks at `aim`."""
     forward = (aim - eye) / np.linalg.norm(aim - eye)
     side = np.cross(forward, up)
     side /= np.linalg.norm(side)
@@ -72,6 +73,7 @@ def perspective(half_height: float, near: float, far: float) -> np.ndarray:
 
 
 def parallel(radius: float, near: float, far: float) -> np.ndarray:
+    """Parallel projection [4, 4] of a square with half side `radius`."""
     matrix = np.eye(4)
     matrix[0, 0] = matrix[1, 1] = 1 / radius
     matrix[2, 2], matrix[2, 3] = -2 / (far - near), -(far + near) / (far - near)

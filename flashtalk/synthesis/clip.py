@@ -4,7 +4,7 @@ Files of clip N in the output folder: ``N.mp4`` (picture and sound, for people a
 ``N.wav`` (16 kHz mono), ``N.png`` (portrait: same person, light and camera, another moment) and
 ``N.npz`` with the arrays of `Labels`.
 
-Flow: performance, people, renderer -> **clip** -> factory.  T frames, L landmarks, K curves, G = 64
+Flow: performance, person -> **clip** -> factory.  T frames, L landmarks, K curves, G = 64
 label cells a side.
 """
 
@@ -15,11 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from flashtalk.synthesis.camera import Camera, project
+from flashtalk.synthesis.identity import sample_identity
 from flashtalk.synthesis.library import LANDMARKS, Library
 from flashtalk.synthesis.lighting import sample_background, sample_light
-from flashtalk.synthesis.people import make_person
+from flashtalk.synthesis.materials import PARTS
 from flashtalk.synthesis.performance import Performance
-from flashtalk.synthesis.renderer import PARTS, Person, Renderer
+from flashtalk.synthesis.person import Person, make_person
+from flashtalk.synthesis.renderer import Renderer
 from flashtalk.synthesis.rig import Pose
 
 CURVES: tuple[str, ...] = (
@@ -77,7 +79,8 @@ def stage_clip(library: Library, renderer: Renderer, seed: int) -> Person:
         offset=tuple(rng.uniform(-OFFSET, OFFSET, 2)),
         turn=tuple(rng.normal(0, (0.05, 0.04)).clip(-0.12, 0.12)),
     )
-    return make_person(library, renderer, seed, light, background, camera)
+    identity = sample_identity(seed, library.assets, library.base)
+    return make_person(library, renderer, identity, light, background, camera)
 
 
 def poses(performance: Performance) -> list[Pose]:
@@ -119,9 +122,7 @@ def sample_portrait_pose(seed: int) -> Pose:
     return Pose(weights, yaw, pitch, roll, tuple(gaze), tuple(rng.normal(0, 0.02, 3)))
 
 
-def render_clip(
-    library: Library, renderer: Renderer, performance: Performance, seed: int
-) -> Clip:
+def render_clip(library: Library, renderer: Renderer, performance: Performance, seed: int) -> Clip:
     """Render the performance on the person of `seed`, with its portrait and labels."""
     person = stage_clip(library, renderer, seed)
     try:
@@ -140,9 +141,7 @@ def render_clip(
         measured = [measure(person, pose) for pose in (portrait_pose, *moments)]
         landmarks = np.stack([points for points, _ in measured]).astype(np.float32)
         curves = np.stack([values for _, values in measured]).astype(np.float16)
-        labels = Labels(
-            flow, parts, visible, landmarks[1:], landmarks[0], curves[1:], curves[0]
-        )
+        labels = Labels(flow, parts, visible, landmarks[1:], landmarks[0], curves[1:], curves[0])
         return Clip(frames, portrait, labels, person.rig.identity.describe())
     finally:
         person.release()

@@ -26,7 +26,15 @@ AGE_MIX: Mapping[str, tuple[tuple[str, float], ...]] = {
     "middle": (("young", 0.5), ("old", 0.5)),
     "old": (("young", 0.15), ("old", 0.85)),
 }
-HEAD_SHAPES = "diamond oval rectangular round square triangular invertedtriangular".split()
+HEAD_SHAPES = (
+    "diamond",
+    "oval",
+    "rectangular",
+    "round",
+    "square",
+    "triangular",
+    "invertedtriangular",
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,9 @@ SLIDERS: tuple[Slider, ...] = (
     *_sliders(
         "chin", "chin-bones chin-height chin-jaw-drop chin-width chin-cleft", "decr|incr", 0.3
     ),
-    *_sliders("eyes", "eye-bag eye-height1 eye-height2 eye-height3 eye-scale", "decr|incr", 0.2, True),
+    *_sliders(
+        "eyes", "eye-bag eye-height1 eye-height2 eye-height3 eye-scale", "decr|incr", 0.2, True
+    ),
     *_sliders("eyes", "eye-corner1 eye-corner2 eye-trans", "down|up", 0.25, True),
     *_sliders("cheek", "cheek-bones cheek-inner cheek-volume", "decr|incr", 0.35, True),
     *_sliders("eyebrows", "eyebrows-angle", "down|up", 0.2),

@@ -25,8 +25,9 @@ from flashtalk.synthesis.clip import CURVES, Clip, render_clip
 from flashtalk.synthesis.identity import is_held_out
 from flashtalk.synthesis.library import LANDMARKS, Library
 from flashtalk.synthesis.licenses import write_licenses
+from flashtalk.synthesis.materials import PARTS
 from flashtalk.synthesis.performance import Performance, perform
-from flashtalk.synthesis.renderer import PARTS, Renderer
+from flashtalk.synthesis.renderer import Renderer
 
 log = logging.getLogger(__name__)
 FRAME_RATE, SAMPLE_RATE_HZ = 25, 16_000
@@ -136,7 +137,7 @@ def write_clip(folder: Path, number: int, performance: Performance, clip: Clip) 
 def write_data(path: Path, performance: Performance, clip: Clip) -> None:
     """The labels, and who says what how: names of parts, landmarks and curves come along."""
     phones = performance.phones
-    with open(path, "wb") as file:
+    with path.open("wb") as file:
         np.savez_compressed(
             file,
             **asdict(clip.labels),
@@ -155,7 +156,7 @@ def write_data(path: Path, performance: Performance, clip: Clip) -> None:
 
 def write_wave(path: Path, samples: np.ndarray) -> None:
     """16-bit mono at 16 kHz; samples [S] in -1..1."""
-    with open(path, "wb") as file, wave.open(file, "wb") as sound:
+    with path.open("wb") as file, wave.open(file, "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
         sound.setframerate(SAMPLE_RATE_HZ)

@@ -5,14 +5,14 @@
 Only held-out people (see `identity`): nobody in the gallery was seen in training.  Soft light, a
 plain bright room, eyes to the camera, a slight smile.
 
-Flow: people, renderer -> **gallery** -> ``assets/portraits/*.jpg``.
+Flow: person -> **gallery** -> ``assets/portraits/*.jpg``.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +22,16 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.synthesis.assets import ENVIRONMENT, Assets
 from flashtalk.synthesis.camera import Camera
 from flashtalk.synthesis.clip import CALM, SMILES
-from flashtalk.synthesis.identity import is_held_out
+from flashtalk.synthesis.identity import is_held_out, sample_identity
 from flashtalk.synthesis.library import Library
 from flashtalk.synthesis.lighting import make_light
-from flashtalk.synthesis.people import make_person
+from flashtalk.synthesis.person import make_person
 from flashtalk.synthesis.renderer import Renderer
 from flashtalk.synthesis.rig import Pose
 
 SIZE_PX, SUPERSAMPLE, JPEG_QUALITY = 512, 2.0, 92
+SQUINTS = ("cheekSquintLeft", "cheekSquintRight")
+ZOOM, DOWN = 0.94, -0.025  # a little air above the hair
 
 
 @dataclass(frozen=True)
@@ -41,30 +43,47 @@ class Still:
     side: of the key light, radians to the person's left
     wall: color of the room behind, 0..1
     smile, yaw: expression and head turn (radians)
+    garment, hair: instead of the person's own; empty: their own
     """
 
     name: str
     seed: int
     side: float = 0.7
     wall: tuple[float, float, float] = (0.55, 0.58, 0.6)
-    smile: float = 0.28
+    smile: float = 0.42
     yaw: float = 0.05
+    garment: str = ""
+    hair: str = ""
 
     def __post_init__(self) -> None:
         if not is_held_out(self.seed):
             raise ValueError(f"seed: got {self.seed}, expected a held-out one (it ends in 9)")
 
 
-STILLS: tuple[Still, ...] = ()
+STILLS: tuple[Still, ...] = (
+    Still("ada", 29, wall=(0.66, 0.61, 0.55), yaw=-0.06),
+    Still("amara", 379, wall=(0.54, 0.6, 0.63), smile=0.5),
+    Still("clara", 189, wall=(0.6, 0.62, 0.58), yaw=-0.04, garment="female_casualsuit02"),
+    Still("emil", 739, wall=(0.52, 0.56, 0.62), side=-0.6),
+    Still("henry", 269, wall=(0.58, 0.56, 0.54), smile=0.5, garment="male_elegantsuit01"),
+    Still("kenji", 689, wall=(0.6, 0.6, 0.6), side=-0.7, smile=0.45),
+    Still("mei", 539, wall=(0.64, 0.6, 0.58), smile=0.45, hair="long01"),
+    Still("omar", 729, wall=(0.56, 0.6, 0.62), smile=0.5),
+)
 
 
 def render_still(library: Library, renderer: Renderer, still: Still) -> np.ndarray:
     """The portrait of one person: uint8 [size, size, 3]."""
-    light = make_light(still.side, 0.5, key=0.85, fill=0.4, ambient=0.62, warmth=0.25)
+    light = make_light(still.side, 0.5, key=1.0, fill=0.45, ambient=0.72, warmth=0.25)
     background = soft_room(still.wall, still.seed, renderer.size_px)
-    person = make_person(library, renderer, still.seed, light, background, Camera())
+    identity = sample_identity(still.seed, library.assets, library.base)
+    identity = replace(
+        identity, garment=still.garment or identity.garment, hair=still.hair or identity.hair
+    )
+    camera = Camera(zoom=ZOOM, offset=(0.0, DOWN))
+    person = make_person(library, renderer, identity, light, background, camera)
     try:
-        weights = {**CALM, **dict.fromkeys(SMILES, still.smile)}
+        weights = {**CALM, **dict.fromkeys(SMILES, still.smile), **dict.fromkeys(SQUINTS, 0.25)}
         gaze = (-0.9 * still.yaw, 0.0)
         return person.draw(Pose(weights, still.yaw, 0.02, 0.0, gaze))
     finally:
@@ -88,6 +107,7 @@ def soft_room(wall: tuple[float, float, float], seed: int, size_px: int) -> np.n
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit status is returned."""
     parser = argparse.ArgumentParser(
         prog="python -m flashtalk.synthesis.gallery", description="Render the gallery portraits."
     )

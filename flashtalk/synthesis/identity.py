@@ -35,8 +35,11 @@ HAIR_COLORS = {  # linear reflectance of the hair's mean
     "grey": (0.52, 0.51, 0.50),
 }
 GARMENTS = {
-    "male": tuple(f"male_casualsuit0{k}" for k in range(1, 7))
-    + ("male_elegantsuit01", "male_worksuit01"),
+    "male": (
+        *(f"male_casualsuit0{k}" for k in range(1, 7)),
+        "male_elegantsuit01",
+        "male_worksuit01",
+    ),
     "female": (
         "female_casualsuit01",
         "female_casualsuit02",
@@ -108,8 +111,8 @@ def sample_identity(seed: int, assets: Assets, base: BaseMesh) -> Identity:
     vertices = sample_face(rng, assets, base.vertices, ancestry, gender, age)
     hair_tone = _sample_hair_tone(rng, main, age)
     brightness = rng.uniform(0.65, 1.35) if main == "african" else 1.0
-    skin_tone = brightness * rng.uniform(0.7, 1.0)
-    skin_tone = skin_tone * np.array([1, rng.uniform(0.94, 1.04), rng.uniform(0.91, 1.06)])
+    lightness = brightness * rng.uniform(0.7, 1.0)
+    skin_tone = lightness * np.array([1, rng.uniform(0.94, 1.04), rng.uniform(0.91, 1.06)])
     tooth = int(rng.integers(0, 6))
     eye_chance = EYE_CHANCE if main == "caucasian" else (0.6, 0.4, 0, 0, 0, 0, 0, 0)
     return Identity(
@@ -141,9 +144,7 @@ def _sample_ancestry(rng: np.random.Generator) -> dict[str, float]:
     return ancestry
 
 
-def _sample_skin(
-    rng: np.random.Generator, main: str, gender: str, age: str, held_out: bool
-) -> str:
+def _sample_skin(rng: np.random.Generator, main: str, gender: str, age: str, held_out: bool) -> str:
     years = {"young": "young", "middle": "middleage", "old": "old"}[age]
     if main == "african":
         names = [f"{years}_darkskinned_{gender}_diffuse"]
@@ -168,7 +169,8 @@ def _sample_hair_tone(rng: np.random.Generator, main: str, age: str) -> np.ndarr
         name = rng.choice(["grey", "grey", "dark"])
     elif main == "caucasian":
         name = rng.choice(
-            ["black", "dark", "brown", "light", "blond", "red"], p=[0.1, 0.25, 0.25, 0.15, 0.2, 0.05]
+            ["black", "dark", "brown", "light", "blond", "red"],
+            p=[0.1, 0.25, 0.25, 0.15, 0.2, 0.05],
         )
     else:
         name = rng.choice(["black", "dark"])

@@ -23,7 +23,7 @@ Every person in this folder is synthetic. The clips were rendered from:
 
 The pictures, sounds and labels made from them may be used for any purpose under the project's
 licence; the notices of the MIT and Apache-2.0 material above must stay with copies of that material.
-"""
+"""  # noqa: E501
 
 
 def write_licenses(folder: Path) -> None:

@@ -35,8 +35,14 @@ class Light:
 
 
 def make_light(
-    azimuth: float, elevation: float, key: float, fill: float, ambient: float, warmth: float,
-    fill_turn: float = 1.8, sideways: float = 0.0,
+    azimuth: float,
+    elevation: float,
+    key: float,
+    fill: float,
+    ambient: float,
+    warmth: float,
+    fill_turn: float = 1.8,
+    sideways: float = 0.0,
 ) -> Light:
     """Light from angles (radians, 0 is the camera's side), strengths, and warmth in -1..1."""
     flat = np.cos(elevation)

@@ -91,7 +91,7 @@ def read_obj(path: Path) -> Mesh:
     """Read a Wavefront file; faces with more than three corners become fans."""
     vertices, coordinates, triangles, groups = [], [], [], []
     group = ""
-    with open(path, errors="ignore") as lines:
+    with path.open(errors="ignore") as lines:
         for line in lines:
             words = line.split()
             if not words:
@@ -126,7 +126,7 @@ def read_proxy(path: Path) -> Proxy:
     rows: list[tuple[float, ...]] = []
     hidden: list[int] = []
     mesh_name, section = "", ""
-    with open(path, errors="ignore") as lines:
+    with path.open(errors="ignore") as lines:
         for line in lines:
             words = line.split()
             if not words or words[0].startswith("#"):

@@ -13,7 +13,7 @@ import scipy.sparse as sparse
 from flashtalk.synthesis.rig import Pose, normalized
 
 if TYPE_CHECKING:
-    from flashtalk.synthesis.renderer import Person
+    from flashtalk.synthesis.person import Person
 
 DIRECTIONS = 32
 GOLDEN_ANGLE = 2.399963

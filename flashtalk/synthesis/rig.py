@@ -83,7 +83,9 @@ class Rig:
         self.eyes = (self.eye_centers["left"] + self.eye_centers["right"]) / 2
         self.pivot = self.eyes - np.array([0, NECK_BELOW_EYES, NECK_BEHIND_EYES])
         self.pieces: list[Piece] = []
-        points, moves, inside = [], [], []
+        points: list[np.ndarray] = []
+        moves: list[np.ndarray] = []
+        inside: list[np.ndarray] = []
         for kind, (positions, matrix, faces, coordinates) in self._sources().items():
             corner = positions[faces[:, :, 0]]
             kept = (corner[:, :, 1] > self.eyes[1] - bottom).all(1)
@@ -93,7 +95,7 @@ class Rig:
             local = local.reshape(faces.shape[:2])
             pairs = np.stack([local.ravel(), faces[:, :, 1].ravel()], 1)
             pairs, corners = np.unique(pairs, axis=0, return_inverse=True)
-            start = sum(map(len, points))
+            start = sum(len(part) for part in points)
             self.pieces.append(
                 Piece(
                     kind,
@@ -131,9 +133,7 @@ class Rig:
             "garment": ("clothes", person.garment),
             "hair": ("hair", person.hair),
         }
-        proxies = {
-            kind: library.proxy(*name) for kind, name in names.items() if name[1] != "none"
-        }
+        proxies = {kind: library.proxy(*name) for kind, name in names.items() if name[1] != "none"}
         hidden = np.zeros(len(base), bool)
         hidden[proxies["garment"].hidden] = True
         body = library.base.body

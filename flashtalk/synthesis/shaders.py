@@ -64,12 +64,16 @@ float lit() {
   float s = 0.;
   const float r = .0042, b = .004;
   vec3 q = vec3(S.xy, S.z - b);
-  s += texture(shadow_map, q + vec3(-r, -.4 * r, 0)); s += texture(shadow_map, q + vec3(.4 * r, -r, 0));
-  s += texture(shadow_map, q + vec3(r, .4 * r, 0)); s += texture(shadow_map, q + vec3(-.4 * r, r, 0));
+  s += texture(shadow_map, q + vec3(-r, -.4 * r, 0));
+  s += texture(shadow_map, q + vec3(.4 * r, -r, 0));
+  s += texture(shadow_map, q + vec3(r, .4 * r, 0));
+  s += texture(shadow_map, q + vec3(-.4 * r, r, 0));
   return s * .25;
 }
 // cheap stand-ins for pow(): the software rasterizer spends its time here
-float lobe(vec3 n, vec3 h, float m) { return (m + 8.) / 25.13 * exp2(1.4427 * m * (dot(n, h) - 1.)); }
+float lobe(vec3 n, vec3 h, float m) {
+  return (m + 8.) / 25.13 * exp2(1.4427 * m * (dot(n, h) - 1.));
+}
 vec3 to_linear(vec3 c) { return c * (c * (c * .305306 + .682171) + .012523); }
 vec3 to_screen(vec3 c) {
   vec3 a = sqrt(c), b = sqrt(a);
@@ -116,7 +120,8 @@ void main() {
   float s = lit(), nl = dot(n, key);
   vec3 direct = max((vec3(nl) + wrap) / (1. + wrap), 0.) * mix(s, 1., unshadowed);
   vec3 other = max((vec3(dot(n, fill)) + wrap) / (1. + wrap), 0.);
-  vec3 around = max(ambient[0].rgb + ambient[1].rgb * n.x + ambient[2].rgb * n.y + ambient[3].rgb * n.z, 0.);
+  vec3 around = ambient[0].rgb + ambient[1].rgb * n.x + ambient[2].rgb * n.y + ambient[3].rgb * n.z;
+  around = max(around, 0.);
   float ao = A;
 #if MOUTH
   ao *= mix(.06, 1., smoothstep(-mouth.y, -.02, D));
@@ -160,7 +165,10 @@ void main() {
 SHADOW_VERTEX = """#version 330
 %(scene)s
 in vec3 position; in vec2 coordinate; in float head_weight; out vec2 T;
-void main() { T = coordinate; gl_Position = light_projection * vec4(turned(position, head_weight), 1); }"""
+void main() {
+  T = coordinate;
+  gl_Position = light_projection * vec4(turned(position, head_weight), 1);
+}"""
 
 SHADOW_FRAGMENT = "#version 330\nvoid main() {}"
 

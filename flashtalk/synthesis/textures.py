@@ -59,7 +59,9 @@ class Textures:
 
     def eyes(self, name: str) -> np.ndarray:
         """Eye image [H, W, 4], whites toned down and the iris less saturated than the original."""
-        image = read_image(self.assets.makehuman / f"proxies/eyes/HighPolyEyes/textures/{name}_eye.png")
+        image = read_image(
+            self.assets.makehuman / f"proxies/eyes/HighPolyEyes/textures/{name}_eye.png"
+        )
         color = image[..., :3] * np.array(EYE_WHITE, np.float32)
         grey = color.mean(-1, keepdims=True)
         color = grey + (color - grey) * (0.55 if name.startswith("brown") else 0.8)

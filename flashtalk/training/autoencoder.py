@@ -196,26 +196,30 @@ def draw_batch(clips: ClipSet, size: int, rng: np.random.Generator, augmented: b
     return collate([sample(clips.draw(rng), rng, augmented) for _ in range(size)])
 
 
-def losses(model: PortraitAutoencoder, reader: CurveReader, batch: Batch) -> dict[str, Tensor]:
-    """All terms for one batch, unweighted."""
+def losses(
+    model: PortraitAutoencoder, reader: CurveReader, batch: Batch, with_pictures: bool = True
+) -> dict[str, Tensor]:
+    """All terms for one batch, unweighted; without pictures only what motion must learn."""
     guidance = model.prepare(batch.portraits)
-    latents = model.encode_groups(batch.frames, guidance.encoder_bias)
+    latents = model.encode_groups(batch.frames, guidance)
     curves = reader(latents)
     noisy = latents + LATENT_NOISE * torch.randn_like(latents)
     features, offset = model.decoder.motion(noisy, guidance, GROUP_FRAMES)
-    pictures = model.decoder.render(features, offset, guidance, batch.windows)
-    target = cut(batch.frames.flatten(0, 1), batch.windows * 8)
-    weight = cut(batch.weight, batch.windows * 8)
     predicted = F.interpolate(offset, scale_factor=2.0, mode="bilinear", align_corners=False)
-    return {
-        "l1": weighted_l1(pictures, target, weight),
-        "gradient": gradient_l1(pictures, target, weight),
+    terms = {
         "flow": flow_l1(predicted, batch.offset, batch.known),
         "curves": F.mse_loss(curves, (batch.curves - reader.mean) / reader.scale),
     }
+    if with_pictures:
+        pictures = model.decoder.render(features, offset, guidance, batch.windows)
+        target = cut(batch.frames.flatten(0, 1), batch.windows * 8)
+        weight = cut(batch.weight, batch.windows * 8)
+        terms["l1"] = weighted_l1(pictures, target, weight)
+        terms["gradient"] = gradient_l1(pictures, target, weight)
+    return terms
 
 
-WEIGHTS = {"l1": 4.0, "gradient": 2.0, "flow": 15.0, "curves": 0.2}
+WEIGHTS = {"l1": 4.0, "gradient": 2.0, "flow": 30.0, "curves": 1.0}
 
 
 @torch.no_grad()
@@ -232,7 +236,7 @@ def evaluate(model: PortraitAutoencoder, clips: ClipSet, groups: int = 60) -> di
         portrait = torch.from_numpy(clip.portrait.astype(np.float32) / 127.5 - 1)
         portrait = portrait.permute(2, 0, 1)[None]
         guidance = model.prepare(portrait)
-        latents = model.encode_groups(video, guidance.encoder_bias)
+        latents = model.encode_groups(video, guidance)
         decoded = model.decoder(latents, guidance).clamp(-1, 1)
         size = frames.shape[1]
         x, y, w, h = clip.mouth_box(start + 1)
@@ -252,6 +256,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=8, help="groups of four frames")
+    parser.add_argument(
+        "--motion-steps", type=int, default=800, help="first learn flow and curves alone, cheaply"
+    )
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -276,7 +283,7 @@ def main() -> None:
             clips.refresh()
             log.info("held out, current weights: %s", evaluate(model, held_out, 30))
             both.train()
-        terms = losses(model, reader, next(coming))
+        terms = losses(model, reader, next(coming), index >= arguments.motion_steps)
         total = sum(WEIGHTS[name] * term for name, term in terms.items())
         return total, {name: term.item() for name, term in terms.items()}
 

@@ -74,7 +74,7 @@ def encode_clip(model: PortraitAutoencoder, clip: Clip) -> LatentClip:
         parts = []
         for begin in range(0, len(first), ENCODE_BATCH):
             index = first[begin : begin + ENCODE_BATCH, None] + step * torch.arange(GROUP_FRAMES)
-            latents = model.encode_groups(frames[index], guidance.encoder_bias)
+            latents = model.encode_groups(frames[index], guidance)
             parts.append(latents.half().numpy())
         return np.concatenate(parts)
 

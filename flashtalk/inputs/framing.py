@@ -1,0 +1,141 @@
+"""Which rectangle of a picture becomes the portrait: pure arithmetic, no pixels.
+
+The embedded model was trained on head and shoulders, the head covering 0.57 to 0.85 of the height
+and the eyes at 0.34 to 0.45 of it. Real hair needs more room than rendered hair, so the target is
+toward the wide end::
+
+    +-----------+
+    |           |   0.085  top of the skull
+    |   .---.   |
+    |  ( o o )  |   0.41   eyes
+    |   ( _ )   |
+    |   '---'   |   0.735  chin
+    |  /     \\  |
+    +-----------+
+
+A head elsewhere in the picture costs likeness, so :func:`frame_face` cuts this framing out and
+bends it a little where the picture ends. Used by :mod:`flashtalk.inputs.portrait`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flashtalk.inputs.faces import Face
+
+# Where the detector's square sits on a head: means over rendered heads of known geometry, which
+# spread by 0.01 (eyes) and 0.1 (size). The eyes are halfway between the skull's top and the chin.
+EYES_IN_FACE = 0.413  # of the square's side, from its top
+HEAD_PER_FACE = 1.32  # top of the skull to chin, in sides of the square
+
+
+@dataclass(frozen=True)
+class Framing:
+    """A head-and-shoulders framing, as fractions of a square picture's side."""
+
+    head: float = 0.65
+    """Top of the skull to chin."""
+    eyes: float = 0.41
+    """Height of the eyes, from the top."""
+    shrink: float = 0.15
+    """How much tighter the crop may get to stay inside the picture."""
+    shift: float = 0.08
+    """How far the crop may move to stay inside the picture."""
+    head_kept: tuple[float, float] = (0.56, 0.86)
+    """A picture whose head size lies in here, and its eyes too, is not cropped at all."""
+    eyes_kept: tuple[float, float] = (0.33, 0.46)
+    center_kept: float = 0.10
+    """How far the face may be beside the middle for that."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A rectangle in picture coordinates; it may reach beyond the picture."""
+
+    left_px: int
+    top_px: int
+    width_px: int
+    height_px: int
+
+    @property
+    def right_px(self) -> int:
+        return self.left_px + self.width_px
+
+    @property
+    def bottom_px(self) -> int:
+        return self.top_px + self.height_px
+
+    def missing_px(self, width_px: int, height_px: int) -> tuple[int, int, int, int]:
+        """Pixels outside a picture of that size: left, top, right, bottom."""
+        return (
+            max(0, -self.left_px),
+            max(0, -self.top_px),
+            max(0, self.right_px - width_px),
+            max(0, self.bottom_px - height_px),
+        )
+
+
+def cover(width_px: int, height_px: int, aspect: float) -> Crop:
+    """The largest centered rectangle of ``aspect`` = width / height; portraits lean upward."""
+    if width_px > height_px * aspect:
+        width = max(1, round(height_px * aspect))
+        return Crop((width_px - width) // 2, 0, width, height_px)
+    height = max(1, min(height_px, round(width_px / aspect)))
+    # Heads are in the upper part of a tall picture.
+    return Crop(0, (height_px - height) // 3, width_px, height)
+
+
+def frame_face(
+    width_px: int, height_px: int, face: Face, aspect: float, framing: Framing | None = None
+) -> Crop:
+    """The crop of ``aspect`` = width / height that gives ``face`` the wanted framing.
+
+    The whole picture (cover crop) if it already has that framing. Otherwise the ideal crop; where
+    it leaves the picture it is first shrunk, then moved, both within the framing's limits. What
+    is still missing after that is left to the caller to fill.
+    """
+    framing = framing or Framing()
+    head_px = HEAD_PER_FACE * face.side_px
+    eyes_px = face.top_px + EYES_IN_FACE * face.side_px
+    whole = cover(width_px, height_px, aspect)
+    if _is_framed(whole, face.center_x_px, eyes_px, head_px, framing):
+        return whole
+
+    side = head_px / framing.head
+    width, height = side * max(1.0, aspect), side / min(1.0, aspect)
+    fit = min(1.0, max(1.0 - framing.shrink, min(width_px / width, height_px / height)))
+    width, height = width * fit, height * fit
+    left = _inside(face.center_x_px - width / 2, width, width_px, framing.shift)
+    top = _inside(eyes_px - framing.eyes * height, height, height_px, framing.shift)
+    return _rounded(left, top, width, height, width_px, height_px)
+
+
+def _is_framed(
+    crop: Crop, center_px: float, eyes_px: float, head_px: float, framing: Framing
+) -> bool:
+    short = min(crop.width_px, crop.height_px)
+    center = (center_px - crop.left_px) / crop.width_px
+    eyes = (eyes_px - crop.top_px) / crop.height_px
+    return (
+        framing.head_kept[0] <= head_px / short <= framing.head_kept[1]
+        and framing.eyes_kept[0] <= eyes <= framing.eyes_kept[1]
+        and abs(center - 0.5) <= framing.center_kept
+    )
+
+
+def _inside(start: float, length: float, limit: float, shift: float) -> float:
+    """Move [start, start + length] toward [0, limit] by at most ``shift`` of its length."""
+    low, high = sorted((0.0, limit - length))
+    wanted = min(max(start, low), high)
+    return start + min(max(wanted - start, -shift * length), shift * length)
+
+
+def _rounded(
+    left: float, top: float, width: float, height: float, width_px: int, height_px: int
+) -> Crop:
+    """Whole pixels; rounding alone never pushes a crop out of the picture."""
+    columns, rows = max(1, round(width)), max(1, round(height))
+    column, row = round(left), round(top)
+    column = min(column, max(width_px - columns, column - 1))
+    row = min(row, max(height_px - rows, row - 1))
+    return Crop(column, row, columns, rows)

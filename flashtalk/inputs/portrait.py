@@ -1,0 +1,139 @@
+"""A picture of a person -> the framed portrait a session starts from.
+
+First door of the flow: :mod:`flashtalk.inputs.picture` decodes, :mod:`flashtalk.inputs.faces`
+finds the face, :mod:`flashtalk.inputs.framing` decides the rectangle; here they meet, and the
+pixels are cut out, filled where the picture ends, and resized.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+from flashtalk.errors import FlashTalkError
+from flashtalk.geometry import ChunkGeometry
+from flashtalk.inputs.faces import find_faces
+from flashtalk.inputs.framing import Crop, cover, frame_face
+from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
+
+NO_FACE = (
+    "No face was found in the picture, so its middle is used. "
+    "A photo from the front, head and shoulders, works best."
+)
+SEVERAL_FACES = "{count} faces were found; the largest one speaks."
+SMALL_FACE = (
+    "The face is small ({size} pixels across the portrait), so it will look soft. "
+    "A larger picture works better."
+)
+FILLED = (
+    "The picture ends close to the head; its edge was continued by {percent} % to make room. "
+    "A photo with some space around the head works best."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """The person, framed as the model expects."""
+
+    image: Image.Image
+    """RGB, exactly ``width_px`` x ``height_px`` of the geometry."""
+    tensor: torch.Tensor
+    """The same picture, [1, 3, H, W] float32 in [-1, 1]."""
+    notices: tuple[str, ...] = ()
+    """Sentences for the person who gave the picture."""
+
+    def __post_init__(self) -> None:
+        expected = (1, 3, self.image.height, self.image.width)
+        if tuple(self.tensor.shape) != expected:
+            raise ValueError(f"portrait tensor must be {expected}, got {tuple(self.tensor.shape)}")
+
+
+def load_portrait(
+    source: PictureSource | Portrait,
+    geometry: ChunkGeometry,
+    *,
+    crop: Literal["face", "cover"] = "face",
+    max_pixels: int = MAX_PIXELS,
+) -> Portrait:
+    """Decode ``source`` and frame it for ``geometry``.
+
+    Args:
+        source: path, bytes of a picture file, PIL image, or array [H, W, 3 or 4] / [H, W]. A
+            :class:`Portrait` that was loaded before comes back as it is.
+        geometry: gives the portrait's width and height.
+        crop: ``face`` cuts a head-and-shoulders framing around the largest face; ``cover`` takes
+            the largest centered rectangle of the picture as it is.
+        max_pixels: largest accepted picture, width x height.
+
+    Raises:
+        FlashTalkError: the picture cannot be used; the sentence says why and what to do.
+    """
+    if isinstance(source, Portrait):
+        return _fitting(source, geometry)
+    if crop not in ("face", "cover"):
+        raise FlashTalkError(f"Crop is either 'face' or 'cover', got {crop!r}.")
+    picture, found = open_picture(source, max_pixels=max_pixels)
+    notices = list(found)
+    aspect = geometry.width_px / geometry.height_px
+    area = cover(*picture.size, aspect)
+    if crop == "face":
+        faces = find_faces(np.asarray(picture))
+        if faces:
+            area = frame_face(*picture.size, faces[0], aspect)
+        notices += _face_notices(len(faces))
+    if 2 * area.height_px < geometry.height_px:
+        notices.append(SMALL_FACE.format(size=area.width_px))
+    missing = max(area.missing_px(*picture.size)) / min(area.width_px, area.height_px)
+    if missing > 0.02:
+        notices.append(FILLED.format(percent=round(100 * missing)))
+
+    image = cut(picture, area).resize((geometry.width_px, geometry.height_px), Image.LANCZOS)
+    return Portrait(image, to_tensor(image), tuple(notices))
+
+
+def cut(picture: Image.Image, area: Crop) -> Image.Image:
+    """The pixels of ``area``; beyond the picture, its edge is continued and blurred."""
+    left, top, right, bottom = area.missing_px(*picture.size)
+    inside = picture.crop(
+        (area.left_px + left, area.top_px + top, area.right_px - right, area.bottom_px - bottom)
+    )
+    if not (left or top or right or bottom):
+        return inside
+    filled = cv2.copyMakeBorder(
+        np.asarray(inside), top, bottom, left, right, cv2.BORDER_REPLICATE
+    ).astype(np.float32)
+    # Replicated edges are streaks. Blurring grows with the distance from the picture, and the
+    # picture itself stays untouched.
+    outside = np.ones(filled.shape[:2], np.uint8)
+    outside[top : top + inside.height, left : left + inside.width] = 0
+    distance = cv2.distanceTransform(outside, cv2.DIST_L2, 3)
+    sigma = 0.03 * min(area.width_px, area.height_px)
+    blurred = cv2.GaussianBlur(filled, (0, 0), sigma)
+    weight = np.clip(distance / (2 * sigma), 0, 1)[..., None]
+    return Image.fromarray(np.round(filled + weight * (blurred - filled)).astype(np.uint8))
+
+
+def to_tensor(image: Image.Image) -> torch.Tensor:
+    """An RGB image as [1, 3, H, W] float32 in [-1, 1]."""
+    pixels = torch.from_numpy(np.array(image, dtype=np.float32))
+    return pixels.permute(2, 0, 1).unsqueeze(0).div(127.5).sub(1.0).contiguous()
+
+
+def _fitting(portrait: Portrait, geometry: ChunkGeometry) -> Portrait:
+    if portrait.image.size != (geometry.width_px, geometry.height_px):
+        raise FlashTalkError(
+            f"The portrait was framed at {portrait.image.width} x {portrait.image.height} pixels, "
+            f"but {geometry.width_px} x {geometry.height_px} are needed. Load it for this preset."
+        )
+    return portrait
+
+
+def _face_notices(count: int) -> list[str]:
+    if count == 0:
+        return [NO_FACE]
+    return [SEVERAL_FACES.format(count=count)] if count > 1 else []

@@ -1,0 +1,82 @@
+"""The whole system at toy size: the real classes with random weights, 64x64 pixels, one thread."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from flashtalk.config import (
+    TINY,
+    AutoencoderConfig,
+    Preset,
+    SpeechEncoderConfig,
+    SpeechFeatures,
+    TransformerConfig,
+)
+from flashtalk.stream.chunk import Networks
+from flashtalk.weights import build_networks, modules_of
+
+SPEECH = SpeechFeatures(layers=2, width=8)
+
+TOY = Preset(
+    name="toy",
+    geometry=replace(TINY.geometry, height_px=64, width_px=64, speech_window_frames=40),
+    transformer=TransformerConfig(
+        dim=32,
+        ffn_dim=48,
+        heads=2,
+        layers=2,
+        latent_channels=6,
+        mask_channels=1,
+        mask_marks="motion",
+        speech=SPEECH,
+        audio_hidden=16,
+        audio_tokens=2,
+        audio_width=12,
+        frequency_dim=16,
+    ),
+    autoencoder=AutoencoderConfig(latent_channels=6, width=16),
+    speech_encoder=SpeechEncoderConfig(features=SPEECH, mel_bins=16, dim=16),
+    sampler=TINY.sampler,
+    weights="toy",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def toy_networks() -> Networks:
+    """Every parameter random: new networks have closed gates, and no input would matter."""
+    torch.manual_seed(0)
+    networks = build_networks(TOY)
+    with torch.no_grad():
+        for module in modules_of(networks).values():
+            for parameter in module.requires_grad_(False).parameters():
+                parameter.normal_(std=0.15)
+    return networks
+
+
+@pytest.fixture(scope="session")
+def toy_portrait() -> torch.Tensor:
+    """A smooth colored picture, [1, 3, 64, 64] in [-1, 1]."""
+    return colored_picture(1)
+
+
+def colored_picture(seed: int) -> torch.Tensor:
+    coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    return torch.nn.functional.interpolate(coarse, (64, 64), mode="bilinear")
+
+
+@pytest.fixture(scope="session")
+def speech() -> np.ndarray:
+    """Three and a half seconds of something that changes, float32 at 16 kHz."""
+    time_s = np.arange(56_000) / 16_000
+    loudness = 0.5 + 0.5 * np.sin(2 * np.pi * 1.3 * time_s)
+    noise = np.random.default_rng(0).normal(0, 0.05, time_s.shape)
+    return (0.4 * loudness * np.sin(2 * np.pi * (150 + 60 * time_s) * time_s) + noise).astype("f4")

@@ -1,0 +1,192 @@
+"""Every kind of picture, and every wrong one with the key words of its sentence."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.picture import BACKDROP, open_picture
+
+
+def ramp(width: int = 96, height: int = 80) -> np.ndarray:
+    """[H, W, 3] uint8: red grows to the right, green downward, blue is constant."""
+    picture = np.full((height, width, 3), 60, np.uint8)
+    picture[..., 0] = np.linspace(0, 255, width).astype(np.uint8)
+    picture[..., 1] = np.linspace(0, 255, height).astype(np.uint8)[:, None]
+    return picture
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def pixels(source: object) -> np.ndarray:
+    image, _ = open_picture(source)
+    assert image.mode == "RGB"
+    return np.asarray(image).astype(int)
+
+
+# --- what is accepted -----------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])
+def test_lossless_files_keep_their_pixels(kind: str) -> None:
+    assert (pixels(encoded(Image.fromarray(ramp()), kind)) == ramp()).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF"])
+def test_lossy_files_are_close(kind: str) -> None:
+    found = pixels(encoded(Image.fromarray(ramp()), kind, quality=95))
+    assert np.abs(found - ramp()).mean() < 4
+
+
+def test_path_and_pil_and_array_are_the_same_picture(tmp_path) -> None:
+    path = tmp_path / "ramp.png"
+    Image.fromarray(ramp()).save(path)
+    for source in (path, str(path), path.read_bytes(), Image.fromarray(ramp()), ramp()):
+        assert (pixels(source) == ramp()).all()
+
+
+def test_sixteen_bits_are_scaled_not_clipped() -> None:
+    deep = np.linspace(0, 65535, 96).astype(np.uint16)[None].repeat(80, 0)
+    expected = np.round(deep / 257.0)[..., None]
+    assert np.abs(pixels(encoded(Image.fromarray(deep), "PNG")) - expected).max() <= 1
+    assert np.abs(pixels(encoded(Image.fromarray(deep), "TIFF")) - expected).max() <= 1
+    assert np.abs(pixels(deep) - expected).max() <= 1
+
+
+def test_float_arrays_in_one_and_in_255() -> None:
+    assert np.abs(pixels(ramp() / 255.0) - ramp()).max() <= 1
+    assert np.abs(pixels(ramp().astype(np.float32)) - ramp()).max() <= 1
+
+
+def test_single_channel_and_four_channel_arrays() -> None:
+    gray = ramp()[..., 0]
+    assert (pixels(gray[..., None]) == gray[..., None]).all()
+    opaque = np.dstack([ramp(), np.full(gray.shape, 255, np.uint8)])
+    assert (pixels(opaque) == ramp()).all()
+
+
+def test_cmyk_comes_out_in_its_colors() -> None:
+    red = Image.new("CMYK", (80, 80), (0, 255, 255, 0))
+    for kind in ("JPEG", "TIFF"):
+        color = pixels(encoded(red, kind)).mean((0, 1))
+        assert color[0] > 200 and color[1] < 60 and color[2] < 60
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_transparent_pixels_become_the_backdrop(mode: str) -> None:
+    picture = Image.new("RGBA", (96, 80), (255, 255, 255, 255))
+    picture.paste((255, 255, 255, 0), (0, 0, 48, 80))
+    kind = "TIFF" if mode == "PA" else "PNG"
+    source = picture.convert(mode) if mode == "PA" else encoded(picture.convert(mode), kind)
+    found = pixels(source)
+    assert (found[40, 10] == BACKDROP).all()
+    assert (found[40, 90] == 255).all()
+
+
+def test_palette_with_a_transparent_color() -> None:
+    picture = Image.new("P", (96, 80), 1)
+    picture.putpalette([0, 0, 0, 250, 10, 20])
+    picture.paste(0, (0, 0, 48, 80))
+    found = pixels(encoded(picture, "PNG", transparency=0))
+    assert (found[40, 10] == BACKDROP).all()
+    assert (found[40, 90] == (250, 10, 20)).all()
+
+
+def test_exif_rotation_is_applied() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its side: turn clockwise to view
+    found = pixels(encoded(Image.fromarray(ramp(96, 80)), "PNG", exif=exif))
+    assert found.shape == (96, 80, 3)
+    assert (found == np.rot90(ramp(96, 80), -1)).all()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_of_an_animation_the_first_frame_with_a_notice(kind: str) -> None:
+    frames = [Image.new("RGB", (80, 80), color) for color in ((200, 30, 30), (30, 30, 200))]
+    content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
+    image, notices = open_picture(content)
+    assert np.asarray(image)[40, 40, 0] > 150
+    assert len(notices) == 1 and "2 frames" in notices[0] and "first" in notices[0]
+
+
+def test_color_profiles_are_applied_and_broken_ones_ignored() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = Image.fromarray(ramp())
+    assert np.abs(pixels(encoded(picture, "PNG", icc_profile=profile)) - ramp()).max() <= 2
+    assert (pixels(encoded(picture, "PNG", icc_profile=b"nonsense" * 40)) == ramp()).all()
+
+
+# --- what is refused ------------------------------------------------------------------------------
+def refused(source: object, *words: str, **options: int) -> None:
+    with pytest.raises(FlashTalkError) as caught:
+        open_picture(source, **options)
+    sentence = str(caught.value)
+    assert sentence.endswith(".") and "\n" not in sentence
+    for word in words:
+        assert word in sentence
+
+
+def test_missing_folder_and_empty(tmp_path) -> None:
+    refused(tmp_path / "absent.png", "No picture at", "absent.png", "path")
+    refused(tmp_path, "is a folder")
+    (tmp_path / "empty.png").write_bytes(b"")
+    refused(tmp_path / "empty.png", "empty.png", "empty (0 bytes)")
+    refused(b"", "empty (0 bytes)")
+
+
+def test_not_a_picture(tmp_path) -> None:
+    path = tmp_path / "notes.jpg"
+    path.write_text("dear diary " * 100)
+    refused(path, "notes.jpg", "not a picture", "PNG, JPEG")
+    refused(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n", "not a picture")
+    refused(42, "int", "path")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"])
+def test_truncated(kind: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    content = encoded(Image.fromarray(noise), kind)
+    refused(content[: len(content) // 2], "damaged")
+
+
+def test_damaged_in_the_middle() -> None:
+    content = bytearray(encoded(Image.fromarray(ramp()), "PNG"))
+    content[60:90] = bytes(30)
+    refused(bytes(content), "damaged", "another picture")
+
+
+def test_too_small_too_large_too_long() -> None:
+    refused(ramp(63, 200), "too small", "63 x 200", "64")
+    refused(ramp(700, 100), "too elongated", "700 x 100", "5")
+    refused(ramp(), "megapixels", "96 x 80", max_pixels=5_000)
+
+
+def test_a_decompression_bomb_is_refused_by_its_header() -> None:
+    def chunk(name: bytes, body: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(name + body))
+        return struct.pack(">I", len(body)) + name + body + check
+
+    def header(width: int, height: int) -> bytes:
+        size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+        body = chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(b"0" * 1000))
+        return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+    refused(header(8_000, 8_000), "8000 x 8000", "64 megapixels", "50 megapixels")
+    refused(header(60_000, 60_000), "megapixels", "Scale it down")
+
+
+def test_arrays_that_are_no_pictures() -> None:
+    refused(np.zeros((80, 80, 2), np.uint8), "[80, 80, 2]", "[height, width]")
+    refused(np.zeros((2, 80, 80, 3), np.uint8), "shape")
+    refused(np.full((80, 80, 3), np.nan), "NaN")
+    refused(np.full((80, 80, 3), -0.5), "-0.5", "0..1")
+    refused(np.zeros((80, 80, 3), complex), "complex")
+    refused(np.zeros((0, 80, 3), np.uint8), "too small")
