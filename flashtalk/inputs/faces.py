@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
+import cv2.data
 import numpy as np
 
 from flashtalk.errors import FlashTalkError

@@ -59,8 +59,9 @@ def open_picture(
 
     notices = []
     # MPO (opened by the JPEG reader) holds a second view of the same shot, not an animation.
-    if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
-        notices.append(f"{name} has {picture.n_frames} frames; only the first one is used.")
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "MPO":
+        notices.append(f"{name} has {frames} frames; only the first one is used.")
         picture.seek(0)
     try:
         picture.load()
