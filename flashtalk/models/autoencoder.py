@@ -25,7 +25,6 @@ from flashtalk.config import AutoencoderConfig
 GROUP_FRAMES = 4  # frames per latent after the first; the geometry's temporal_stride
 MATCH_REACH = 3  # cells of 8 pixels that the matching looks to each side
 MATCH_PLACES = (2 * MATCH_REACH + 1) ** 2
-MATCH_WIDTH = 32
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,6 @@ class PortraitPyramid(nn.Module):
         super().__init__()
         thin = width * 3 // 8
         self.encoder = nn.Conv2d(3 * 64, width * 3 // 2, 1)
-        self.match = nn.Conv2d(3 * 64, MATCH_WIDTH, 1)  # the encoder uses it on frames, too
         self.stem = nn.Conv2d(3 * 16, thin, 3, padding=1)
         self.appearance = nn.Conv2d(thin, thin, 3, padding=1)
         self.fine = nn.Conv2d(thin, width * 3 // 4, 3, stride=2, padding=1)
@@ -82,11 +80,10 @@ class PortraitPyramid(nn.Module):
         stem = F.relu(self.stem(F.pixel_unshuffle(portrait, 4)))
         fine = self.fine(stem)
         middle = self.middle(F.relu(fine))
-        patches = F.pixel_unshuffle(portrait, 8)
         return Guidance(
             portrait=portrait,
-            encoder_bias=self.encoder(patches),
-            matching=matching_features(self.match, patches),
+            encoder_bias=self.encoder(F.pixel_unshuffle(portrait, 8)),
+            matching=matching_features(portrait),
             coarse=self.coarse(F.relu(middle)),
             middle=middle,
             fine=fine,
@@ -94,33 +91,42 @@ class PortraitPyramid(nn.Module):
         )
 
 
-def matching_features(match: nn.Conv2d, patches: Tensor) -> Tensor:
-    """Patches [N, 192, h, w] -> features of unit length, their mean over the picture removed."""
-    features = match(patches)
-    features = features - features.mean(dim=(-2, -1), keepdim=True)
-    return F.normalize(features, dim=1)
+@torch.no_grad()
+def matching_features(pictures: Tensor) -> Tensor:
+    """Pictures [N, 3, H, W] -> unit features [N, 48, H/8, W/8] for block matching.
+
+    Each cell is described by the 16x16 pixels around it at a quarter of the resolution, their
+    mean removed per color, so that the product of two features is a normalized correlation.
+    """
+    small = F.avg_pool2d(pictures, 4)  # [N, 3, H/4, W/4]
+    blocks = F.unfold(F.pad(small, (1, 1, 1, 1), mode="replicate"), 4, stride=2)
+    blocks = blocks.unflatten(1, (3, 16))
+    blocks = (blocks - blocks.mean(dim=2, keepdim=True)).flatten(1, 2)
+    return F.normalize(blocks, dim=1, eps=0.05).unflatten(2, (small.shape[2] // 2, -1))
 
 
+@torch.no_grad()
 def correlate(frames: Tensor, portrait: Tensor) -> Tensor:
     """How well each cell of a frame matches the portrait's cells around it.
 
     ``frames`` [N, G, D, h, w] and ``portrait`` [N, D, h, w] of unit features ->
     [N * G, MATCH_PLACES, h, w] cosines (the cost volume of optical flow networks).
     """
-    count, _, width, height, length = frames.shape
-    around = F.unfold(portrait, 2 * MATCH_REACH + 1, padding=MATCH_REACH)
-    around = around.view(count, width, MATCH_PLACES, height * length).permute(0, 3, 1, 2)
-    cells = frames.flatten(3).permute(0, 3, 1, 2)  # [N, h*w, G, D]
-    cosines = torch.matmul(cells, around)  # [N, h*w, G, places]
-    cosines = cosines.permute(0, 2, 3, 1).unflatten(3, (height, length))
-    return cosines.flatten(0, 1)
+    height, width = portrait.shape[-2:]
+    padded = F.pad(portrait, (MATCH_REACH,) * 4)[:, None]
+    cosines = [
+        (frames * padded[..., down : down + height, across : across + width]).sum(dim=2)
+        for down in range(2 * MATCH_REACH + 1)
+        for across in range(2 * MATCH_REACH + 1)
+    ]
+    return torch.stack(cosines, dim=2).flatten(0, 1)
 
 
 class Encoder(nn.Module):
     """One group of four frames -> one latent frame: [N, 4, 3, H, W] -> [N, C, H/32, W/32].
 
-    What moved where is found by matching against the portrait, which no stack of convolutions
-    learns in the time that two cores have; the convolutions read the rest (mouth, eyes).
+    What moved where is found by block matching against the portrait, which convolutions alone
+    do not learn in the time that two cores have; they read the rest (mouth, eyes).
     """
 
     def __init__(self, config: AutoencoderConfig) -> None:
@@ -139,15 +145,14 @@ class Encoder(nn.Module):
         self.head = nn.Conv2d(width * 2, config.latent_channels, 1)
         self.shortcut = nn.Conv2d(GROUP_FRAMES * 2, config.latent_channels, 1)
 
-    def forward(self, frames: Tensor, guidance: Guidance, match: nn.Conv2d) -> Tensor:
+    def forward(self, frames: Tensor, guidance: Guidance) -> Tensor:
         groups = frames.shape[0]
-        patches = F.pixel_unshuffle(frames.flatten(0, 1), 8)  # [N*4, 3*64, H/8, W/8]
-        features = matching_features(match, patches).unflatten(0, (groups, GROUP_FRAMES))
+        features = matching_features(frames.flatten(0, 1)).unflatten(0, (groups, GROUP_FRAMES))
         cosines = correlate(features, spread(guidance.matching, groups))
         found = expected_place(cosines * self.sharpness)  # [N*4, 2, H/8, W/8]
         moved = torch.cat((F.relu(self.displacement(cosines)), found), dim=1)
         moved = moved.unflatten(0, (groups, GROUP_FRAMES)).flatten(1, 2)
-        seen = self.patchify(patches.unflatten(0, (groups, GROUP_FRAMES)).flatten(1, 2))
+        seen = self.patchify(F.pixel_unshuffle(frames.flatten(1, 2), 8))
         seen = F.relu(seen + spread(guidance.encoder_bias, groups))
         x = F.relu(self.fine(torch.cat((seen, moved), dim=1)))
         x = self.middle_block(self.middle(x))
@@ -268,11 +273,34 @@ def identity_grid(like: Tensor) -> Tensor:
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]
 
 
+class RunningNorm(nn.Module):
+    """Normalizes channels of [N, C, h, w] by running mean and variance, in training as well.
+
+    A batch norm would normalize by the batch in training; batches of a few correlated groups are
+    so unlike each other that what was learned then does not hold with running statistics.
+    """
+
+    def __init__(self, channels: int, momentum: float = 0.03) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            with torch.no_grad():
+                variance, mean = torch.var_mean(x, dim=(0, 2, 3))
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(variance, self.momentum)
+        mean, variance = self.running_mean.clone(), self.running_var.clone()
+        return (x - mean[:, None, None]) * torch.rsqrt(variance + 1e-4)[:, None, None]
+
+
 class PortraitAutoencoder(nn.Module):
     """Video <-> latents, guided by a portrait.
 
-    Latents are normalized per channel by running statistics gathered in training (a batch norm
-    without gain), so that a free scale cannot collapse and the diffusion sees unit variance.
+    Latents are normalized per channel by running statistics gathered in training, so that a free
+    scale cannot collapse and the diffusion sees unit variance.
     """
 
     def __init__(self, config: AutoencoderConfig) -> None:
@@ -281,7 +309,7 @@ class PortraitAutoencoder(nn.Module):
         self.pyramid = PortraitPyramid(config.width)
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.normalize = nn.BatchNorm2d(config.latent_channels, affine=False, momentum=0.02)
+        self.normalize = RunningNorm(config.latent_channels)
 
     def prepare(self, portrait: Tensor) -> Guidance:
         """Portrait [B, 3, H, W] in [-1, 1] -> :class:`Guidance`, once per session."""
@@ -289,7 +317,7 @@ class PortraitAutoencoder(nn.Module):
 
     def encode_groups(self, frames: Tensor, guidance: Guidance) -> Tensor:
         """Groups [N, 4, 3, H, W], N a multiple of the portraits -> latents [N, C, h, w]."""
-        return self.normalize(self.encoder(frames, guidance, self.pyramid.match))
+        return self.normalize(self.encoder(frames, guidance))
 
     def encode(self, video: Tensor, guidance: Guidance) -> Tensor:
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, H/32, W/32]."""

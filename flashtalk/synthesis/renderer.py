@@ -32,7 +32,11 @@ class Renderer:
     def __init__(
         self, size_px: int = 256, label_px: int = 64, supersample: float = SUPERSAMPLE
     ) -> None:
-        self.context = context = moderngl.create_standalone_context(backend="egl")
+        # moderngl annotates its keyword options as one dict
+        self.context = context = moderngl.create_context(
+            standalone=True,
+            backend="egl",  # type: ignore[arg-type]
+        )
         self.size_px, self.label_px = size_px, label_px
         scene = {"scene": shaders.SCENE}
         self.programs = {
