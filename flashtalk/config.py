@@ -88,7 +88,7 @@ class TransformerConfig:
 class AutoencoderConfig:
     """The embedded, portrait-guided autoencoder (the 14B uses the Wan 2.1 VAE instead)."""
 
-    latent_channels: int = 24
+    latent_channels: int = 44
     width: int = 64
     """Channels of the widest feature maps."""
 
@@ -172,7 +172,7 @@ TINY = Preset(
         ffn_dim=576,
         heads=4,
         layers=6,
-        latent_channels=24,
+        latent_channels=44,
         mask_channels=1,
         mask_marks="motion",
         speech=TINY_SPEECH,
@@ -180,7 +180,7 @@ TINY = Preset(
         audio_tokens=4,
         audio_width=192,
     ),
-    autoencoder=AutoencoderConfig(latent_channels=24),
+    autoencoder=AutoencoderConfig(latent_channels=44),
     speech_encoder=SpeechEncoderConfig(features=TINY_SPEECH),
     sampler=SamplerConfig(),
     weights="flashtalk-tiny",

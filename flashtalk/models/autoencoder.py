@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
+from flashtalk.models.face_code import FEATURES, FLOW_UNIT, index_of
 
 GROUP_FRAMES = 4  # frames per latent after the first; the geometry's temporal_stride
 MATCH_REACH = 3  # cells of 8 pixels that the matching looks to each side
@@ -33,6 +34,8 @@ class Guidance:
 
     portrait: Tensor
     """[B, 3, H, W] in [-1, 1]."""
+    reference: Tensor
+    """[B, C, H/32, W/32] the portrait's own latent: where its mouth and eyes are, and how."""
     encoder_bias: Tensor
     """[B, D, H/8, W/8] the portrait's share of the encoder's first layer."""
     matching: Tensor
@@ -76,19 +79,20 @@ class PortraitPyramid(nn.Module):
         self.middle = nn.Conv2d(width * 3 // 4, width, 3, stride=2, padding=1)
         self.coarse = nn.Conv2d(width, width * 2, 3, stride=2, padding=1)
 
-    def forward(self, portrait: Tensor) -> Guidance:
+    def forward(self, portrait: Tensor) -> dict[str, Tensor]:
+        """Portrait [B, 3, H, W] -> the maps of :class:`Guidance` by name, reference excepted."""
         stem = F.relu(self.stem(F.pixel_unshuffle(portrait, 4)))
         fine = self.fine(stem)
         middle = self.middle(F.relu(fine))
-        return Guidance(
-            portrait=portrait,
-            encoder_bias=self.encoder(F.pixel_unshuffle(portrait, 8)),
-            matching=matching_features(portrait),
-            coarse=self.coarse(F.relu(middle)),
-            middle=middle,
-            fine=fine,
-            appearance=self.appearance(stem),
-        )
+        return {
+            "portrait": portrait,
+            "encoder_bias": self.encoder(F.pixel_unshuffle(portrait, 8)),
+            "matching": matching_features(portrait),
+            "coarse": self.coarse(F.relu(middle)),
+            "middle": middle,
+            "fine": fine,
+            "appearance": self.appearance(stem),
+        }
 
 
 @torch.no_grad()
@@ -145,15 +149,15 @@ class Encoder(nn.Module):
         self.head = nn.Conv2d(width * 2, config.latent_channels, 1)
         self.shortcut = nn.Conv2d(GROUP_FRAMES * 2, config.latent_channels, 1)
 
-    def forward(self, frames: Tensor, guidance: Guidance) -> Tensor:
+    def forward(self, frames: Tensor, encoder_bias: Tensor, matching: Tensor) -> Tensor:
         groups = frames.shape[0]
         features = matching_features(frames.flatten(0, 1)).unflatten(0, (groups, GROUP_FRAMES))
-        cosines = correlate(features, spread(guidance.matching, groups))
+        cosines = correlate(features, spread(matching, groups))
         found = expected_place(cosines * self.sharpness)  # [N*4, 2, H/8, W/8]
         moved = torch.cat((F.relu(self.displacement(cosines)), found), dim=1)
         moved = moved.unflatten(0, (groups, GROUP_FRAMES)).flatten(1, 2)
         seen = self.patchify(F.pixel_unshuffle(frames.flatten(1, 2), 8))
-        seen = F.relu(seen + spread(guidance.encoder_bias, groups))
+        seen = F.relu(seen + spread(encoder_bias, groups))
         x = F.relu(self.fine(torch.cat((seen, moved), dim=1)))
         x = self.middle_block(self.middle(x))
         x = self.coarse_block(self.coarse(F.relu(x)))
@@ -179,20 +183,18 @@ class Decoder(nn.Module):
         thin = width * 3 // 8
         fine = width * 3 // 4
         self.coarse = nn.Conv2d(config.latent_channels, width * 2, 3, padding=1)
+        self.reference = nn.Conv2d(config.latent_channels, width * 2, 3, padding=1)
         self.coarse_block = ResidualBlock(width * 2)
         self.split = nn.Conv2d(width * 2, GROUP_FRAMES * width, 1)
         self.middle = nn.Conv2d(width, width, 3, padding=1)
         self.middle_block = ResidualBlock(width)
         self.fine = nn.Conv2d(width, fine, 3, padding=1)
         self.fine_second = nn.Conv2d(fine, fine, 3, padding=1)
-        self.coarse_flow = nn.Conv2d(config.latent_channels, GROUP_FRAMES * 2, 1)
         self.flow = nn.Conv2d(fine, 2, 3, padding=1)
         self.detail = nn.Conv2d(fine, thin, 3, padding=1)
         self.merge = nn.Conv2d(2 * thin, thin, 3, padding=1)
         self.merge_second = nn.Conv2d(thin, thin, 3, padding=1)
         self.residual = nn.Conv2d(thin, 3 * 16, 3, padding=1)
-        nn.init.normal_(self.coarse_flow.weight, std=1e-2)
-        nn.init.zeros_(self.coarse_flow.bias)
         nn.init.normal_(self.flow.weight, std=1e-3)
         nn.init.zeros_(self.flow.bias)
         nn.init.normal_(self.residual.weight, std=1e-3)
@@ -201,15 +203,18 @@ class Decoder(nn.Module):
     def motion(self, latents: Tensor, guidance: Guidance, frames: int) -> tuple[Tensor, Tensor]:
         """[N, C, h, w] -> features [N*frames, D, 4h, 4w] and flow offsets [N*frames, 2, 4h, 4w]."""
         groups = latents.shape[0]
-        x = self.coarse_block(self.coarse(latents) + spread(guidance.coarse, groups))
+        known = guidance.coarse + self.reference(guidance.reference)
+        x = self.coarse_block(self.coarse(latents) + spread(known, groups))
         x = self.split(F.relu(x)).unflatten(1, (GROUP_FRAMES, -1))[:, :frames].flatten(0, 1)
         x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         x = self.middle_block(self.middle(x) + spread(guidance.middle, groups * frames))
         x = F.interpolate(F.relu(x), scale_factor=2.0, mode="nearest")
         x = F.relu(self.fine(x) + spread(guidance.fine, groups * frames))
         x = F.relu(self.fine_second(x))
-        # the large motion is read from the latents directly, the convolutions refine it
-        coarse = self.coarse_flow(latents).unflatten(1, (GROUP_FRAMES, 2))[:, :frames].flatten(0, 1)
+        # the large motion is a channel of the latents, the convolutions refine it
+        code = latents.unflatten(1, (GROUP_FRAMES, len(FEATURES)))[:, :frames]
+        first = index_of("flow_x")
+        coarse = code[:, :, first : first + 2].flatten(0, 1) * FLOW_UNIT
         coarse = F.interpolate(coarse, scale_factor=4.0, mode="bilinear", align_corners=False)
         return x, coarse + self.flow(x)
 
@@ -273,51 +278,31 @@ def identity_grid(like: Tensor) -> Tensor:
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]
 
 
-class RunningNorm(nn.Module):
-    """Normalizes channels of [N, C, h, w] by running mean and variance, in training as well.
-
-    A batch norm would normalize by the batch in training; batches of a few correlated groups are
-    so unlike each other that what was learned then does not hold with running statistics.
-    """
-
-    def __init__(self, channels: int, momentum: float = 0.03) -> None:
-        super().__init__()
-        self.momentum = momentum
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            with torch.no_grad():
-                variance, mean = torch.var_mean(x, dim=(0, 2, 3))
-                self.running_mean.lerp_(mean, self.momentum)
-                self.running_var.lerp_(variance, self.momentum)
-        mean, variance = self.running_mean.clone(), self.running_var.clone()
-        return (x - mean[:, None, None]) * torch.rsqrt(variance + 1e-4)[:, None, None]
-
-
 class PortraitAutoencoder(nn.Module):
-    """Video <-> latents, guided by a portrait.
-
-    Latents are normalized per channel by running statistics gathered in training, so that a free
-    scale cannot collapse and the diffusion sees unit variance.
-    """
+    """Video <-> latents, guided by a portrait."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
+        if config.latent_channels != GROUP_FRAMES * len(FEATURES):
+            raise ValueError(
+                f"latent_channels must be {GROUP_FRAMES * len(FEATURES)} (one face code for each "
+                f"of {GROUP_FRAMES} frames), got {config.latent_channels}"
+            )
         self.config = config
         self.pyramid = PortraitPyramid(config.width)
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.normalize = RunningNorm(config.latent_channels)
 
     def prepare(self, portrait: Tensor) -> Guidance:
         """Portrait [B, 3, H, W] in [-1, 1] -> :class:`Guidance`, once per session."""
-        return self.pyramid(portrait)
+        maps = self.pyramid(portrait)
+        still = portrait[:, None].expand(-1, GROUP_FRAMES, -1, -1, -1)
+        reference = self.encoder(still, maps["encoder_bias"], maps["matching"])
+        return Guidance(reference=reference, **maps)
 
     def encode_groups(self, frames: Tensor, guidance: Guidance) -> Tensor:
         """Groups [N, 4, 3, H, W], N a multiple of the portraits -> latents [N, C, h, w]."""
-        return self.normalize(self.encoder(frames, guidance))
+        return self.encoder(frames, guidance.encoder_bias, guidance.matching)
 
     def encode(self, video: Tensor, guidance: Guidance) -> Tensor:
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, H/32, W/32]."""

@@ -2,10 +2,11 @@
 
     python -m flashtalk.training.autoencoder --data runs/clips --out runs/autoencoder
 
-Reconstruction alone settles in copying the portrait, so the warp learns from the renderer's exact
-flow, a small head must read the mouth and head curves from the latents, and mouth and eyes weigh
-more than the rest. Only a window of each picture is rendered (mostly the mouth's), which is what
-makes a step cheap enough for two cores.
+Latents have a meaning (:mod:`flashtalk.models.face_code`), so encoder and decoder learn apart but
+in one pass: the encoder to read the codes from pictures, the decoder to render pictures from true
+codes with a little noise. Reconstruction alone settles in copying the portrait; the warp learns
+from the exact flow, and mouth and eyes weigh more than the rest. Only a window of each picture is
+rendered (mostly the mouth's), which makes a step cheap enough for two cores.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import argparse
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from flashtalk.config import TINY
 from flashtalk.models.autoencoder import (
@@ -30,14 +32,16 @@ from flashtalk.models.autoencoder import (
     identity_grid,
 )
 from flashtalk.training.clips import Clip, ClipSet
+from flashtalk.training.codes import clip_codes, mirror, painted_weight
+from flashtalk.training.latents import pack
 from flashtalk.training.loop import LoopConfig, load_average, train
 from flashtalk.training.losses import flow_l1, gradient_l1, weighted_l1
 
 log = logging.getLogger(__name__)
 
 CELLS = 32  # cells of 8 pixels along a side of 256
-WINDOW_CELLS = 14  # 112 pixels: mouth and what moves with it
-LATENT_NOISE = 0.1  # the decoder must tolerate what the diffusion leaves over
+WINDOW_CELLS = 10  # 80 pixels: mouth and what moves with it
+CODE_NOISE = 0.1  # the decoder must tolerate what the diffusion leaves over
 
 
 @dataclass(frozen=True)
@@ -56,26 +60,12 @@ class Batch:
     """[N*4, 1, H, W] weight of the reconstruction."""
     windows: Tensor
     """[N*4, 4] in cells of 8 pixels."""
-    curves: Tensor
-    """[N, 4, K]."""
-
-
-class CurveReader(nn.Module):
-    """Latents [N, C, h, w] -> curves [N, 4, K]: what forces motion into the latents.
-
-    Reads and is trained on standardized curves; their ``mean`` and ``scale`` [K] belong to it.
-    """
-
-    def __init__(self, channels: int, curves: int, cells: int = 64) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(curves))
-        self.register_buffer("scale", torch.ones(curves))
-        self.net = nn.Sequential(
-            nn.Linear(channels * cells, 256), nn.ReLU(), nn.Linear(256, GROUP_FRAMES * curves)
-        )
-
-    def forward(self, latents: Tensor) -> Tensor:
-        return self.net(latents.flatten(1)).unflatten(1, (GROUP_FRAMES, -1))
+    codes: Tensor
+    """[N, C, h, w] true latents."""
+    references: Tensor
+    """[N, C, h, w] true latents of the portraits."""
+    code_weight: Tensor
+    """[N, C, h, w] emphasis of the encoder's loss."""
 
 
 def change_colors(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -98,20 +88,19 @@ def change_colors(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, np.ndarray]:
     """One group of a clip with its portrait and supervision, randomly colored and mirrored."""
     count = len(clip.frames)
-    start = int(rng.integers(0, count - GROUP_FRAMES + 1))
+    start = open_mouth(clip, count, rng)
     index = np.arange(start, start + GROUP_FRAMES)
     if rng.random() < 0.15:
         index[:] = start  # the first latent of a chunk: one frame, repeated
-    own = rng.random() < 0.25  # another frame as portrait: open mouths, no known flow
-    portrait = clip.frames[rng.integers(count)] if own else clip.portrait
-    pictures = np.concatenate((clip.frames[index], portrait[None]))
+    pictures = np.concatenate((clip.frames[index], clip.portrait[None]))
     if augmented and rng.random() < 0.8:
         pictures = change_colors(pictures, rng)
     parts = clip.parts[index]
     flow = clip.flow[index].astype(np.float32)
-    known = clip.visible[index].astype(np.float32) * (not own)
+    known = clip.visible[index].astype(np.float32)
     known *= np.where(parts == 0, 0.1, 1.0)
-    curves = clip.curves[index]
+    clip_code, portrait_code = painted(clip)
+    codes = np.concatenate((clip_code[index], np.repeat(portrait_code[None], GROUP_FRAMES, 0)))
 
     weight = np.where(parts == 0, 0.4, 1.0).astype(np.float32)
     weight[parts == 3] = 4.0
@@ -120,19 +109,19 @@ def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, n
         x, y, half_width, half_height = clip.mouth_box(frame)
         inside_x = np.abs(middle - x) < half_width
         inside_y = np.abs(middle - y) < half_height
-        row[np.ix_(inside_y, inside_x)] = 5.0
+        row[np.ix_(inside_y, inside_x)] = 8.0
 
     choice = rng.random()
-    spot = "mouth_corner" if choice < 0.65 else "eye_outer"
+    spot = "mouth_corner" if choice < 0.8 else "eye_outer"
     marks = clip.mark(f"left_{spot}")[index] + clip.mark(f"right_{spot}")[index]
     center = marks.mean(axis=0) / 2
-    if choice > 0.85:
+    if choice > 0.93:
         center = rng.uniform(-1, 1, size=2)
     if augmented and rng.random() < 0.5:
         pictures, weight = pictures[:, :, ::-1], weight[:, :, ::-1]
         flow, known = flow[:, :, ::-1] * np.array([-1, 1], np.float32), known[:, :, ::-1]
         center = center * np.array([-1, 1])
-        curves = mirror_curves(curves, clip.curve_names)
+        codes = mirror(codes)
     cell = (center + 1) / 2 * CELLS - WINDOW_CELLS / 2 + rng.uniform(-2, 2, size=2)
     left, top = np.clip(np.round(cell), 0, CELLS - WINDOW_CELLS).astype(int)
     window = np.tile([top, left, WINDOW_CELLS, WINDOW_CELLS], (GROUP_FRAMES, 1))
@@ -142,21 +131,24 @@ def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, n
         "known": known,
         "weight": weight,
         "window": window,
-        "curves": curves,
+        "codes": pack(codes.astype(np.float32)),
+        "code_weight": pack(painted_weight(codes)),
     }
 
 
-def mirror_curves(curves: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Curves [F, K] of the mirrored picture: left and right swap, sideways turns change sign."""
-    other = {"left": "right", "right": "left"}
+@cache
+def painted(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of a clip's frames and portrait, painted once."""
+    return clip_codes(clip)
 
-    def partner(name: str) -> str:
-        side, _, rest = name.partition("_")
-        return f"{other[side]}_{rest}" if side in other else name
 
-    mirrored = curves[:, [names.index(partner(name)) for name in names]]
-    sideways = [name in ("yaw", "roll", "shift_x", "gaze_x") for name in names]
-    return np.where(sideways, -mirrored, mirrored)
+def open_mouth(clip: Clip, count: int, rng: np.random.Generator) -> int:
+    """Where a random group begins; of two places the one with the wider mouth, every other time."""
+    places = rng.integers(0, count - GROUP_FRAMES + 1, size=2)
+    if rng.random() < 0.5:
+        return int(places[0])
+    gap = clip.curves[:, clip.curve_names.index("lip_gap")]
+    return int(max(places, key=lambda place: gap[place]))
 
 
 def collate(samples: list[dict[str, np.ndarray]]) -> Batch:
@@ -170,6 +162,7 @@ def collate(samples: list[dict[str, np.ndarray]]) -> Batch:
     known = stack("known").float().flatten(0, 1).unsqueeze(1)
     weight = stack("weight").flatten(0, 1).unsqueeze(1)
     target = flow.permute(0, 3, 1, 2)
+    codes = stack("codes")
     return Batch(
         frames=pictures[:, :GROUP_FRAMES].contiguous(),
         portraits=pictures[:, GROUP_FRAMES].contiguous(memory_format=torch.channels_last),
@@ -177,7 +170,9 @@ def collate(samples: list[dict[str, np.ndarray]]) -> Batch:
         known=known,
         weight=F.interpolate(weight, scale_factor=pictures.shape[-1] / 64, mode="nearest"),
         windows=stack("window").flatten(0, 1),
-        curves=stack("curves").float(),
+        codes=codes[:, :, 0],
+        references=codes[:, :, 1],
+        code_weight=stack("code_weight")[:, :, 0],
     )
 
 
@@ -196,30 +191,31 @@ def draw_batch(clips: ClipSet, size: int, rng: np.random.Generator, augmented: b
     return collate([sample(clips.draw(rng), rng, augmented) for _ in range(size)])
 
 
-def losses(
-    model: PortraitAutoencoder, reader: CurveReader, batch: Batch, with_pictures: bool = True
-) -> dict[str, Tensor]:
-    """All terms for one batch, unweighted; without pictures only what motion must learn."""
+def losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
+    """All terms for one batch, unweighted."""
     guidance = model.prepare(batch.portraits)
-    latents = model.encode_groups(batch.frames, guidance)
-    curves = reader(latents)
-    noisy = latents + LATENT_NOISE * torch.randn_like(latents)
+    read = model.encode_groups(batch.frames, guidance)
+    code_error = (read - batch.codes).square() + (guidance.reference - batch.references).square()
+
+    # in a session the decoder gets the encoder's reference, so it must not trust a perfect one
+    trusted = torch.rand(len(batch.codes), 1, 1, 1) < 0.5
+    reference = torch.where(trusted, batch.references, guidance.reference.detach())
+    guidance = replace(guidance, reference=reference)
+    noisy = batch.codes + CODE_NOISE * torch.randn_like(batch.codes)
     features, offset = model.decoder.motion(noisy, guidance, GROUP_FRAMES)
     predicted = F.interpolate(offset, scale_factor=2.0, mode="bilinear", align_corners=False)
-    terms = {
+    pictures = model.decoder.render(features, offset, guidance, batch.windows)
+    target = cut(batch.frames.flatten(0, 1), batch.windows * 8)
+    weight = cut(batch.weight, batch.windows * 8)
+    return {
+        "codes": (batch.code_weight * code_error).sum() / (2.0 * batch.code_weight.sum()),
         "flow": flow_l1(predicted, batch.offset, batch.known),
-        "curves": F.mse_loss(curves, (batch.curves - reader.mean) / reader.scale),
+        "l1": weighted_l1(pictures, target, weight),
+        "gradient": gradient_l1(pictures, target, weight),
     }
-    if with_pictures:
-        pictures = model.decoder.render(features, offset, guidance, batch.windows)
-        target = cut(batch.frames.flatten(0, 1), batch.windows * 8)
-        weight = cut(batch.weight, batch.windows * 8)
-        terms["l1"] = weighted_l1(pictures, target, weight)
-        terms["gradient"] = gradient_l1(pictures, target, weight)
-    return terms
 
 
-WEIGHTS = {"l1": 4.0, "gradient": 2.0, "flow": 30.0, "curves": 1.0}
+WEIGHTS = {"codes": 2.0, "flow": 20.0, "l1": 4.0, "gradient": 2.0}
 
 
 @torch.no_grad()
@@ -236,8 +232,7 @@ def evaluate(model: PortraitAutoencoder, clips: ClipSet, groups: int = 60) -> di
         portrait = torch.from_numpy(clip.portrait.astype(np.float32) / 127.5 - 1)
         portrait = portrait.permute(2, 0, 1)[None]
         guidance = model.prepare(portrait)
-        latents = model.encode_groups(video, guidance)
-        decoded = model.decoder(latents, guidance).clamp(-1, 1)
+        decoded = model.decoder(model.encode_groups(video, guidance), guidance).clamp(-1, 1)
         size = frames.shape[1]
         x, y, w, h = clip.mouth_box(start + 1)
         box = np.clip(np.array([y - h, y + h, x - w, x + w]) + 1, 0, 2) / 2 * size
@@ -256,9 +251,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=8, help="groups of four frames")
-    parser.add_argument(
-        "--motion-steps", type=int, default=800, help="first learn flow and curves alone, cheaply"
-    )
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -270,28 +262,23 @@ def main() -> None:
     held_out = ClipSet(arguments.data, held_out=True)
     rng = np.random.default_rng()
     model = PortraitAutoencoder(TINY.autoencoder).to(memory_format=torch.channels_last)
-    every_curve = np.concatenate([clip.curves for clip in clips.clips])
-    reader = CurveReader(TINY.autoencoder.latent_channels, every_curve.shape[1])
-    reader.mean.copy_(torch.from_numpy(every_curve.mean(axis=0)))
-    reader.scale.copy_(torch.from_numpy(every_curve.std(axis=0) + 1e-3))
-    both = nn.ModuleDict({"autoencoder": model, "reader": reader})
     coming = batches(clips, arguments.batch, rng)
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
-        both.train()
+        model.train()
         if index % 300 == 299:
             clips.refresh()
             log.info("held out, current weights: %s", evaluate(model, held_out, 30))
-            both.train()
-        terms = losses(model, reader, next(coming), index >= arguments.motion_steps)
+            model.train()
+        terms = losses(model, next(coming))
         total = sum(WEIGHTS[name] * term for name, term in terms.items())
         return total, {name: term.item() for name, term in terms.items()}
 
     config = LoopConfig(
         out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate, warmup_steps=50
     )
-    train(both, step, config)
-    load_average(arguments.out, both)
+    train(model, step, config)
+    load_average(arguments.out, model)
     log.info("held out, averaged weights: %s", evaluate(model, held_out))
 
 

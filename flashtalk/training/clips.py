@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 GRID = 64  # side of the renderer's flow and part maps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Clip:
     """One clip. Letters: F frames, L landmarks, K curves."""
 
@@ -41,6 +41,10 @@ class Clip:
     """[F, L, 2] float32 in [-1, 1]."""
     curves: np.ndarray
     """[F, K] float32."""
+    portrait_landmarks: np.ndarray
+    """[L, 2] float32."""
+    portrait_curves: np.ndarray
+    """[K] float32."""
     landmark_names: tuple[str, ...]
     curve_names: tuple[str, ...]
     emotion: str
@@ -92,6 +96,8 @@ def load_clip(folder: Path, name: str) -> Clip:
             visible=known["visible"][:count],
             landmarks=known["landmarks"][:count].astype(np.float32),
             curves=known["curves"][:count].astype(np.float32),
+            portrait_landmarks=known["portrait_landmarks"].astype(np.float32),
+            portrait_curves=known["portrait_curves"].astype(np.float32),
             landmark_names=tuple(known["landmark_names"].tolist()),
             curve_names=tuple(known["curve_names"].tolist()),
             emotion=str(known["emotion"]),

@@ -29,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
     networks = build_networks(TINY)
     load_part(arguments.speech, "encoder", networks.speech_encoder)
-    load_part(arguments.autoencoder, "autoencoder", networks.autoencoder)
+    load_average(arguments.autoencoder, networks.autoencoder)
     load_average(arguments.stage1, networks.transformer)
     save_weights(arguments.out, TINY.name, modules_of(networks), getattr(torch, arguments.dtype))
 

@@ -33,11 +33,11 @@ def flow_matching(
     """Weighted MSE of the velocity, target = noise - x0 (flow matching; report, Stage 1 step 5).
 
     ``velocity, latents, noise`` [B, C, T, H, W]; ``motion_mask`` [B, 1, T, 1, 1] is 1 on clean
-    motion latents, which are excluded; ``weight`` [B, 1, T, H, W] emphasizes mouth and face.
+    motion latents, which are excluded; ``weight`` [B, C, T, H, W] emphasizes mouth and eyes.
     """
     keep = (1.0 - motion_mask) * weight
     error = (velocity - (noise - latents)).square() * keep
-    return error.sum() / (keep.sum() * velocity.shape[1])
+    return error.sum() / keep.sum()
 
 
 def temporal_difference(

@@ -1,7 +1,7 @@
 """Stage 1: flow matching of the transformer on chunks of latents.
 
     python -m flashtalk.training.stage1 --data runs/clips --out runs/stage1 \\
-        --autoencoder runs/autoencoder --speech runs/speech-encoder
+        --speech runs/speech-encoder
 
 As in the published recipe (report, Stage 1): chunks of 33 frames, the first one or two latents
 clean and outside the loss, the reference from outside the window, timesteps shifted by 5, 10 % of
@@ -24,7 +24,6 @@ from torch import Tensor
 from flashtalk.conditions.first_frame import condition_latents
 from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.config import TINY, Preset
-from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.denoise import hold_motion, renoise
@@ -69,19 +68,19 @@ class ChunkSampler:
         self.rng = np.random.default_rng(seed)
 
     def draw(self, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """[B, C, T, h, w], [B, C, 1, h, w], [B, 1, T, h, w] and samples [B, S]."""
+        """Latents [B, C, T, h, w], reference [B, C, 1, h, w], weight [B, C, T, h, w], samples."""
         frames = self.preset.geometry.chunk_frames
         latents, references, weights, sounds = [], [], [], []
         for _ in range(size):
             clip = self.clips[self.rng.integers(len(self.clips))]
-            start = int(self.rng.integers(0, len(clip.single) - frames + 1))
-            window, weight = clip.window(start, frames)
+            start = int(self.rng.integers(0, len(clip.codes) - frames + 1))
+            window, weight, reference = clip.window(start, frames, self.rng.random() < 0.5)
             sound = speech_of(clip, start, self.preset)
             if self.rng.random() < 0.6:
                 sound = augment(sound, self.rng)
             latents.append(window)
-            references.append(clip.reference[:, None].astype(np.float32))
-            weights.append(weight[None])
+            references.append(reference)
+            weights.append(weight)
             sounds.append(sound.astype(np.float32))
         return tuple(torch.from_numpy(np.stack(x)) for x in (latents, references, weights, sounds))
 
@@ -126,7 +125,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--autoencoder", type=Path, required=True)
     parser.add_argument("--speech", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=16)
@@ -137,11 +135,9 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
 
     preset = TINY
-    autoencoder = PortraitAutoencoder(preset.autoencoder)
-    load_part(arguments.autoencoder, "autoencoder", autoencoder)
     encoder = SpeechEncoder(preset.speech_encoder)
     load_part(arguments.speech, "encoder", encoder)
-    clips = load_latents(autoencoder, ClipSet(arguments.data), arguments.out / "latents")
+    clips = load_latents(ClipSet(arguments.data))
     sampler = ChunkSampler(clips, preset, seed=None)
     model = VideoTransformer(preset.transformer)
 

@@ -50,7 +50,7 @@ def test_the_published_convention_encodes_gray_frames_behind_the_portrait(
     preset = replace(preset, transformer=replace(preset.transformer, mask_marks="reference"))
     conditions = gather_conditions(toy_networks.autoencoder, preset, toy_portrait)
     latents = conditions.reference_latents
-    assert latents.shape == (1, 6, 9, 2, 2)
+    assert latents.shape == (1, 44, 9, 2, 2)
     assert torch.allclose(latents[:, :, 1:2].expand(-1, -1, 8, -1, -1), latents[:, :, 1:])
     assert not torch.allclose(latents[:, :, 0], latents[:, :, 1])
 

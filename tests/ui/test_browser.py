@@ -1,0 +1,154 @@
+"""A visitor in a real Chromium: upload, talk, watch while it is made, stop, download, record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+CHUNK_S = 1.12
+SLOW_MS = 120_000  # a loaded machine may take long; a free one does not
+
+VIDEO = "document.querySelector('.ft-video')"
+NOW = f"""() => ({{
+    played_s: {VIDEO}.currentTime,
+    paused: {VIDEO}.paused,
+    sound_bytes: {VIDEO}.webkitAudioDecodedByteCount,
+    picture_bytes: {VIDEO}.webkitVideoDecodedByteCount,
+    running: !document.querySelector('#stop').disabled,
+    state: document.querySelector('.ft-live').dataset.state,
+}})"""
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str, long_speech: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=[
+                "--no-sandbox",
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-audio-capture={long_speech}",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page, loaded; at the end, no script error and no request to another server happened."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    errors: list[str] = []
+    requests: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(address)
+    expect(page.locator("#talk")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#portrait img")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#sound #duration")).not_to_have_text("0:00", timeout=SLOW_MS)
+    yield page
+    context.close()
+    assert not errors
+    assert not [url for url in requests if not url.startswith((address, "blob:", "data:"))]
+
+
+def clear(page: Page, component: str) -> None:
+    name = "Remove Image" if component == "#portrait" else "Clear"
+    page.locator(f"{component} button[aria-label='{name}']").click()
+
+
+def upload(page: Page, component: str, path: Path) -> None:
+    clear(page, component)
+    if component == "#sound":
+        page.locator("#sound button[aria-label='Upload file']").click()
+    page.locator(f"{component} input[type=file]").set_input_files(path)
+
+
+def test_live_video_plays_while_it_is_made_and_what_was_made_can_be_saved(
+    page: Page, portrait: Path, long_speech: Path, tmp_path: Path
+) -> None:
+    upload(page, "#portrait", portrait)
+    expect(page.locator("#portrait img")).to_be_visible(timeout=SLOW_MS)
+    upload(page, "#sound", long_speech)
+    expect(page.locator("#sound")).to_contain_text("0:30", timeout=SLOW_MS)
+
+    page.evaluate(f"window.elementBefore = {VIDEO}")
+    page.locator("#talk").click()
+    page.wait_for_function(f"{VIDEO}.currentTime > {2.05 * CHUNK_S}", timeout=SLOW_MS)
+    now = page.evaluate(NOW)
+    assert now["running"], "playback passed two chunk borders while generation still ran"
+    assert now["state"] in ("talking", "buffering")
+    assert now["sound_bytes"] > 0
+    assert now["picture_bytes"] > 0
+    assert page.evaluate(f"window.elementBefore === {VIDEO}"), "the video element was kept"
+    expect(page.locator(".ft-first")).to_contain_text(" s")
+    expect(page.locator(".ft-speed")).to_contain_text("real time")
+
+    page.locator("#stop").click()
+    expect(page.locator(".ft-live")).to_have_attribute("data-state", "stopped", timeout=SLOW_MS)
+    expect(page.locator("#talk")).to_be_enabled(timeout=SLOW_MS)
+    expect(page.locator("#finished video")).to_be_visible(timeout=SLOW_MS)
+    with page.expect_download(timeout=SLOW_MS) as waiting:
+        page.locator("#download").click()
+    saved = tmp_path / "saved.mp4"
+    waiting.value.save_as(saved)
+
+    with av.open(str(saved)) as file:
+        picture, sound = file.streams.video[0], file.streams.audio[0]
+        picture_s = float(picture.duration * picture.time_base)
+        sound_s = float(sound.duration * sound.time_base)
+        assert now["played_s"] < picture_s < 30
+        assert abs(picture_s - sound_s) < 0.05
+        assert len(list(file.decode(video=0))) == round(picture_s * 25)
+
+
+def test_the_microphone_is_a_voice(page: Page) -> None:
+    clear(page, "#sound")
+    page.locator("#sound button[aria-label='Record audio']").click()
+    page.locator("#sound .record-button").click()
+    page.wait_for_timeout(2_300)
+    page.locator("#sound .stop-button").click()
+    duration = page.locator("#sound #duration")
+    expect(duration).to_have_text(re.compile(r"0:0[1-9]"), timeout=SLOW_MS)
+    recorded_s = int(duration.inner_text().split(":")[1])  # about 2, more on a loaded machine
+
+    page.locator("#talk").click()
+    live = page.locator(".ft-live")
+    expect(live).to_have_attribute("data-state", "done", timeout=SLOW_MS)
+    now = page.evaluate(NOW)
+    assert abs(now["played_s"] - recorded_s) < 1.5
+    assert now["sound_bytes"] > 0
+    expect(page.locator("#download")).to_be_visible(timeout=SLOW_MS)
+
+
+def test_what_is_missing_is_said_in_a_sentence(page: Page) -> None:
+    clear(page, "#sound")
+    page.locator("#talk").click()
+    stage = page.locator(".ft-stage")
+    expect(stage).to_contain_text("There is no voice yet.", timeout=SLOW_MS)
+    expect(page.locator("#talk")).to_be_enabled(timeout=SLOW_MS)
+
+    clear(page, "#portrait")
+    page.locator("#talk").click()
+    expect(stage).to_contain_text("There is no portrait yet.", timeout=SLOW_MS)
+    expect(page.locator("#download")).to_be_hidden()
+
+
+def test_a_phone_shows_the_stage_first(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.goto(address)
+    expect(page.locator("#talk")).to_be_visible(timeout=SLOW_MS)
+    stage = page.locator(".ft-frame").bounding_box()
+    assert stage is not None
+    assert stage["width"] > 0.75 * 390
+    assert stage["y"] + stage["height"] < 844
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()

@@ -1,0 +1,44 @@
+"""The page as a configuration: what is on it and that it needs no other server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from flashtalk.engine import Engine
+from flashtalk.stream.chunk import Networks
+from flashtalk.ui.events import Limits
+from flashtalk.ui.page import build_page
+from flashtalk.ui.theme import STYLE, theme
+
+
+@pytest.fixture(scope="module")
+def page(toy_networks: Networks) -> gr.Blocks:
+    return build_page(Engine(toy_networks), Limits())
+
+
+def test_the_only_public_call_is_talk(page: gr.Blocks):
+    endpoints = page.get_api_info()["named_endpoints"]
+    assert list(endpoints) == ["/talk"]
+    names = [parameter["parameter_name"] for parameter in endpoints["/talk"]["parameters"]]
+    assert names == ["portrait", "voice", "seed", "random_seed", "steps"]
+
+
+def test_type_needs_no_other_server():
+    assert theme()._stylesheets == []
+    assert "http" not in STYLE.read_text()
+
+
+def test_the_marks_are_visible(page: gr.Blocks):
+    words = json.dumps(page.config)
+    assert "AI-generated" in words
+    assert "the right to use" in words
+
+
+def test_a_page_without_examples_still_works(toy_networks: Networks, tmp_path: Path):
+    page = build_page(Engine(toy_networks), Limits(), assets=tmp_path)
+    portrait = next(c for c in page.config["components"] if c["props"].get("elem_id") == "portrait")
+    assert portrait["props"].get("value") is None
