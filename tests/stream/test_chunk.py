@@ -26,7 +26,7 @@ def speech_rows() -> Tensor:
 def test_two_chunks(toy_networks: Networks, conditions: Conditions, speech_rows: Tensor) -> None:
     sampler = toy_networks.preset.sampler
     state = opening_state(conditions, seed=3)
-    assert state.motion_latents.shape == (1, 6, 1, 2, 2)
+    assert state.motion_latents.shape == (1, 44, 1, 2, 2)
     first, after_first = advance(toy_networks, conditions, state, speech_rows, sampler)
     second, after_second = advance(toy_networks, conditions, after_first, speech_rows, sampler)
     for video in (first, second):
@@ -35,7 +35,7 @@ def test_two_chunks(toy_networks: Networks, conditions: Conditions, speech_rows:
         assert video.abs().max() <= 1.0
         assert video.std() > 0.05
     assert not torch.allclose(first, second)
-    assert after_first.motion_latents.shape == (1, 6, 2, 2, 2)
+    assert after_first.motion_latents.shape == (1, 44, 2, 2, 2)
     assert (after_first.chunk_index, after_second.chunk_index) == (1, 2)
     assert state.chunk_index == 0  # nothing was changed in place
 
@@ -131,7 +131,7 @@ def test_a_batch_is_advanced_together(
         speech_rows.expand(2, -1, -1, -1, -1), toy_networks.preset.sampler,
     )  # fmt: skip
     assert video.shape == (2, 3, 28, 64, 64)
-    assert state.motion_latents.shape == (2, 6, 2, 2, 2)
+    assert state.motion_latents.shape == (2, 44, 2, 2, 2)
 
 
 def test_noise_depends_on_seed_and_chunk_alone() -> None:

@@ -39,7 +39,7 @@ def test_reference_mask_needs_the_whole_reference_clip() -> None:
 
 def test_the_portrait_is_gathered_once(toy_networks: Networks, toy_portrait: torch.Tensor) -> None:
     conditions = gather_conditions(toy_networks.autoencoder, toy_networks.preset, toy_portrait)
-    assert conditions.reference_latents.shape == (1, 6, 1, 2, 2)
+    assert conditions.reference_latents.shape == (1, 44, 1, 2, 2)
     assert conditions.text is None
 
 

@@ -1,0 +1,102 @@
+"""The live player: a ``gr.HTML`` of ours, and the messages that a generator sends to it.
+
+The browser's half is ``assets/ui/player.js``: it appends the fragments to a ``MediaSource``, so the
+same video element plays on while the next chunk is made. Each value of the component is one
+message, JSON text with a run id and a number that counts up without gaps; the player notices a
+message that got lost. API clients receive the same messages, fragments in base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "ui"
+
+
+def live_player() -> gr.HTML:
+    """The component; its value is the last message of :class:`LiveMessages`."""
+    # The template does not mention ${value}, so a message never re-creates the video element.
+    return gr.HTML(
+        value="",
+        label="Live messages",
+        html_template=(ASSETS / "player.html").read_text(encoding="utf-8"),
+        js_on_load=(ASSETS / "player.js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+        elem_id="live",
+    )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is and how fast it goes."""
+
+    made_s: float
+    """Seconds of video made so far."""
+    total_s: float
+    """Seconds of video that the speech will give."""
+    work_s: float | None
+    """Seconds of work that went into it; ``None`` in the middle of a chunk, where it says little:
+    all of a chunk is computed before its first frame appears."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.made_s <= self.total_s + 1e-6:
+            raise ValueError(f"made_s must lie in 0 .. {self.total_s}, got {self.made_s}")
+
+    @property
+    def real_time(self) -> float | None:
+        """Seconds of video made per second of work; above 1 is faster than it plays."""
+        return self.made_s / self.work_s if self.work_s else None
+
+
+class LiveMessages:
+    """Writes the messages of one run, in the order in which they are sent."""
+
+    def __init__(self) -> None:
+        self._run = secrets.token_hex(6)
+        self._numbers = itertools.count()
+
+    def stage(
+        self, sentence: str, *, poster: Image.Image | None = None, notices: tuple[str, ...] = ()
+    ) -> str:
+        """What is being done before the first picture; ``poster`` is shown until then."""
+        picture = {"poster": _data_url(poster)} if poster else {}
+        return self._message("stage", sentence=sentence, notices=notices, **picture)
+
+    def fragment(self, data: bytes, mime: str, progress: Progress, fps: int) -> str:
+        """One fragment of :class:`flashtalk.outputs.fragments.FragmentEncoder`."""
+        return self._message(
+            "fragment",
+            data=base64.b64encode(data).decode("ascii"),
+            mime=mime,
+            made_s=round(progress.made_s, 3),
+            total_s=round(progress.total_s, 3),
+            real_time=progress.real_time and round(progress.real_time, 3),
+            frames_per_s=progress.real_time and round(fps * progress.real_time, 1),
+        )
+
+    def end(self, made_s: float, *, stopped: bool, last: bytes = b"") -> str:
+        """No more fragments follow ``last``."""
+        data = base64.b64encode(last).decode("ascii")
+        return self._message("end", made_s=round(made_s, 3), stopped=stopped, data=data)
+
+    def error(self, sentence: str) -> str:
+        """The run ended early; what was shown stays."""
+        return self._message("error", sentence=sentence)
+
+    def _message(self, kind: str, **fields: object) -> str:
+        return json.dumps({"run": self._run, "number": next(self._numbers), "kind": kind, **fields})
+
+
+def _data_url(image: Image.Image) -> str:
+    file = io.BytesIO()
+    image.convert("RGB").save(file, "JPEG", quality=90)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
