@@ -293,6 +293,12 @@ class PortraitAutoencoder(nn.Module):
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
 
+    def encoder_state(self) -> dict[str, Tensor]:
+        """Copies of the weights that only the encoder uses; it can be trained by itself."""
+        names = ("encoder.", "pyramid.encoder.")
+        state = self.state_dict()
+        return {name: value.clone() for name, value in state.items() if name.startswith(names)}
+
     def prepare(self, portrait: Tensor) -> Guidance:
         """Portrait [B, 3, H, W] in [-1, 1] -> :class:`Guidance`, once per session."""
         maps = self.pyramid(portrait)

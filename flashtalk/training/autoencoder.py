@@ -15,7 +15,7 @@ import argparse
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -27,9 +27,11 @@ from torch import Tensor
 from flashtalk.config import TINY
 from flashtalk.models.autoencoder import (
     GROUP_FRAMES,
+    Guidance,
     PortraitAutoencoder,
     cut,
     identity_grid,
+    matching_features,
 )
 from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.codes import clip_codes, mirror, painted_weight
@@ -42,6 +44,7 @@ log = logging.getLogger(__name__)
 CELLS = 32  # cells of 8 pixels along a side of 256
 WINDOW_CELLS = 10  # 80 pixels: mouth and what moves with it
 CODE_NOISE = 0.1  # the decoder must tolerate what the diffusion leaves over
+REFERENCE_NOISE = 0.15  # and that the encoder reads the portrait only roughly
 
 
 @dataclass(frozen=True)
@@ -191,16 +194,21 @@ def draw_batch(clips: ClipSet, size: int, rng: np.random.Generator, augmented: b
     return collate([sample(clips.draw(rng), rng, augmented) for _ in range(size)])
 
 
-def losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
-    """All terms for one batch, unweighted."""
-    guidance = model.prepare(batch.portraits)
-    read = model.encode_groups(batch.frames, guidance)
-    code_error = (read - batch.codes).square() + (guidance.reference - batch.references).square()
+def encoder_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
+    """How well the encoder reads the codes of frames and portraits; touches no decoder weight."""
+    bias = model.pyramid.encoder(F.pixel_unshuffle(batch.portraits, 8))
+    matching = matching_features(batch.portraits)
+    still = batch.portraits[:, None].expand(-1, GROUP_FRAMES, -1, -1, -1)
+    read = model.encoder(batch.frames, bias, matching)
+    reference = model.encoder(still, bias, matching)
+    error = (read - batch.codes).square() + (reference - batch.references).square()
+    return {"codes": (batch.code_weight * error).sum() / (2.0 * batch.code_weight.sum())}
 
-    # in a session the decoder gets the encoder's reference, so it must not trust a perfect one
-    trusted = torch.rand(len(batch.codes), 1, 1, 1) < 0.5
-    reference = torch.where(trusted, batch.references, guidance.reference.detach())
-    guidance = replace(guidance, reference=reference)
+
+def decoder_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
+    """How well true codes, slightly noisy, are rendered; touches no encoder weight."""
+    reference = batch.references + REFERENCE_NOISE * torch.randn_like(batch.references)
+    guidance = Guidance(reference=reference, **model.pyramid(batch.portraits))
     noisy = batch.codes + CODE_NOISE * torch.randn_like(batch.codes)
     features, offset = model.decoder.motion(noisy, guidance, GROUP_FRAMES)
     predicted = F.interpolate(offset, scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -208,13 +216,13 @@ def losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
     target = cut(batch.frames.flatten(0, 1), batch.windows * 8)
     weight = cut(batch.weight, batch.windows * 8)
     return {
-        "codes": (batch.code_weight * code_error).sum() / (2.0 * batch.code_weight.sum()),
         "flow": flow_l1(predicted, batch.offset, batch.known),
         "l1": weighted_l1(pictures, target, weight),
         "gradient": gradient_l1(pictures, target, weight),
     }
 
 
+PARTS = {"encoder": encoder_losses, "decoder": decoder_losses}
 WEIGHTS = {"codes": 2.0, "flow": 20.0, "l1": 4.0, "gradient": 2.0}
 
 
@@ -251,6 +259,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=8, help="groups of four frames")
+    parser.add_argument(
+        "--part",
+        choices=(*PARTS, "both"),
+        default="both",
+        help="encoder and decoder share no weights: two processes use two cores best",
+    )
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -262,6 +276,7 @@ def main() -> None:
     held_out = ClipSet(arguments.data, held_out=True)
     rng = np.random.default_rng()
     model = PortraitAutoencoder(TINY.autoencoder).to(memory_format=torch.channels_last)
+    parts = tuple(PARTS) if arguments.part == "both" else (arguments.part,)
     coming = batches(clips, arguments.batch, rng)
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
@@ -270,7 +285,8 @@ def main() -> None:
             clips.refresh()
             log.info("held out, current weights: %s", evaluate(model, held_out, 30))
             model.train()
-        terms = losses(model, next(coming))
+        batch = next(coming)
+        terms = {name: x for part in parts for name, x in PARTS[part](model, batch).items()}
         total = sum(WEIGHTS[name] * term for name, term in terms.items())
         return total, {name: term.item() for name, term in terms.items()}
 

@@ -1,0 +1,61 @@
+import torch
+
+from flashtalk.training.losses import flow_l1, flow_matching, shift_time, temporal_difference
+
+
+def _chunk() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    shape = (2, 3, 4, 2, 2)
+    latents, noise = (torch.randn(shape, generator=generator) for _ in range(2))
+    mask = torch.zeros(2, 1, 4, 1, 1)
+    mask[:, :, :2] = 1.0
+    return latents, noise, mask
+
+
+def test_the_right_velocity_is_noise_minus_clean() -> None:
+    latents, noise, mask = _chunk()
+    weight = torch.ones_like(latents)
+    assert flow_matching(noise - latents, latents, noise, mask, weight) == 0.0
+    assert flow_matching(latents - noise, latents, noise, mask, weight) > 1.0
+
+
+def test_descending_the_loss_moves_the_clean_estimate_to_the_clean_latents() -> None:
+    latents, noise, mask = _chunk()
+    velocity = torch.zeros_like(latents, requires_grad=True)
+    flow_matching(velocity, latents, noise, mask, torch.ones_like(latents)).backward()
+    noisy = 0.5 * latents + 0.5 * noise
+    before = (noisy - 0.5 * velocity.detach() - latents)[:, :, 2:].norm()
+    stepped = velocity.detach() - 0.1 * velocity.grad
+    assert (noisy - 0.5 * stepped - latents)[:, :, 2:].norm() < before
+
+
+def test_motion_latents_are_outside_both_losses() -> None:
+    latents, noise, mask = _chunk()
+    velocity = (noise - latents).clone()
+    velocity[:, :, :2] += 100.0
+    assert flow_matching(velocity, latents, noise, mask, torch.ones_like(latents)) == 0.0
+    assert temporal_difference(velocity, latents, noise, mask) == 0.0
+    velocity[:, :, 3] += 1.0
+    assert temporal_difference(velocity, latents, noise, mask) > 0.0
+
+
+def test_weight_decides_what_counts() -> None:
+    latents, noise, mask = _chunk()
+    velocity = noise - latents
+    velocity[..., 0, 0] += 1.0
+    weight = torch.ones_like(latents)
+    even = flow_matching(velocity, latents, noise, mask, weight)
+    weight[..., 0, 0] = 5.0
+    assert flow_matching(velocity, latents, noise, mask, weight) > even
+
+
+def test_unknown_flow_teaches_nothing() -> None:
+    known = torch.zeros(1, 1, 4, 4)
+    assert flow_l1(torch.ones(1, 2, 4, 4), torch.zeros(1, 2, 4, 4), known) == 0.0
+    known[..., 0, 0] = 1.0
+    assert flow_l1(torch.ones(1, 2, 4, 4), torch.zeros(1, 2, 4, 4), known) > 0.0
+
+
+def test_shift_moves_times_to_noise_and_keeps_the_ends() -> None:
+    times = shift_time(torch.tensor([0.0, 0.25, 1.0]), 5.0)
+    torch.testing.assert_close(times, torch.tensor([0.0, 0.625, 1.0]))
