@@ -41,13 +41,15 @@ setup_venv() {
     "$python" -m venv .venv || fail "The virtual environment could not be made in .venv."
   fi
   [ -e "$stamp" ] && return
-  # Without an NVIDIA driver the CPU build of torch saves gigabytes. Where its index cannot be
-  # reached pip says so and takes what the usual index has.
-  local index=()
-  if ! command -v nvidia-smi >/dev/null && [ "$(uname -s)" = Linux ]; then
-    index=(--extra-index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 10)
+  # Without an NVIDIA driver the CPU build of torch saves gigabytes; from its own index, if reached.
+  local cpu=https://download.pytorch.org/whl/cpu
+  if ! command -v nvidia-smi >/dev/null && [ "$(uname -s)" = Linux ] &&
+    .venv/bin/python -c "import urllib.request as u; u.urlopen('$cpu/torch/', timeout=5)" 2>/dev/null
+  then
+    .venv/bin/pip install -q --disable-pip-version-check --index-url "$cpu" \
+      "$(grep '^torch==' requirements.txt)" || fail "torch could not be installed from $cpu."
   fi
-  .venv/bin/pip install -q --disable-pip-version-check "${index[@]}" -r "$requirements" ||
+  .venv/bin/pip install -q --disable-pip-version-check -r "$requirements" ||
     fail "The packages of $requirements could not be installed; the reason is above."
   touch "$stamp"
 }
