@@ -157,9 +157,17 @@ class Preset:
         if self.speech_encoder and self.speech_encoder.features != self.transformer.speech:
             raise ValueError(f"{self.name}: speech encoder and transformer disagree on features")
 
-    def with_sampler(self, **changes: float) -> Preset:
-        """A copy with other sampler settings (steps, shift, color_strength)."""
-        return replace(self, sampler=replace(self.sampler, **changes))
+    def with_sampler(
+        self, *, steps: int | None = None, color_strength: float | None = None
+    ) -> Preset:
+        """A copy with other sampler settings; ``None`` keeps the preset's own."""
+        own = self.sampler
+        sampler = SamplerConfig(
+            steps=own.steps if steps is None else steps,
+            shift=own.shift,
+            color_strength=own.color_strength if color_strength is None else color_strength,
+        )
+        return replace(self, sampler=sampler)
 
 
 TINY_SPEECH = SpeechFeatures(layers=2, width=128)

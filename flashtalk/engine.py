@@ -157,15 +157,10 @@ class Engine:
         )
 
     def _sampler(self, steps: int | None, color_strength: float | None) -> SamplerConfig:
-        changes: dict[str, float] = {}
-        if steps is not None:
-            changes["steps"] = steps
-        if color_strength is not None:
-            changes["color_strength"] = color_strength
-        sampler = self.preset.with_sampler(**changes).sampler
+        sampler = self.preset.with_sampler(steps=steps, color_strength=color_strength).sampler
         if sampler.steps not in self.preset.trained_steps:
             logger.warning(
-                "%s was distilled for %s steps; %d may look worse",
+                "%s was trained for %s steps; %d may look worse",
                 self.preset.name,
                 " or ".join(map(str, self.preset.trained_steps)),
                 sampler.steps,
