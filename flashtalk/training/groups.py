@@ -1,0 +1,171 @@
+"""What the autoencoder trains on: groups of four frames with the renderer's supervision.
+
+Between :mod:`flashtalk.training.clips` and :mod:`flashtalk.training.autoencoder`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from flashtalk.models.autoencoder import GROUP_FRAMES, identity_grid
+from flashtalk.training.clips import Clip, ClipSet
+from flashtalk.training.codes import clip_codes, mirror, painted_weight
+from flashtalk.training.latents import pack
+
+CELLS = 32  # cells of 8 pixels along a side of 256
+WINDOW_CELLS = 10  # 80 pixels: mouth and what moves with it
+
+
+@dataclass(frozen=True)
+class Batch:
+    """N groups of four frames with their portraits."""
+
+    frames: Tensor
+    """[N, 4, 3, H, W] in [-1, 1]."""
+    portraits: Tensor
+    """[N, 3, H, W]."""
+    offset: Tensor
+    """[N*4, 2, 64, 64] true flow offsets to the portrait."""
+    known: Tensor
+    """[N*4, 1, 64, 64] weight of the flow's supervision."""
+    weight: Tensor
+    """[N*4, 1, H, W] weight of the reconstruction."""
+    windows: Tensor
+    """[N*4, 4] in cells of 8 pixels."""
+    codes: Tensor
+    """[N, C, h, w] true latents."""
+    references: Tensor
+    """[N, C, h, w] true latents of the portraits."""
+    code_weight: Tensor
+    """[N, C, h, w] emphasis of the encoder's loss."""
+
+
+def change_colors(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Random exposure, white balance, contrast, gamma and saturation: one draw for all pictures.
+
+    [N, H, W, 3] uint8 -> the same. Curves are tables, because this runs beside the training step.
+    """
+    if rng.random() < 0.4:
+        gray = pictures[..., 1:2].astype(np.int16)  # green alone is close enough to luminance
+        share = int(rng.uniform(0.2, 1.2) * 64)
+        faded = gray + ((pictures.astype(np.int16) - gray) * share >> 6)
+        pictures = np.clip(faded, 0, 255).astype(np.uint8)
+    levels = np.linspace(0.0, 1.0, 256)[:, None]
+    levels = (levels - 0.5) * rng.uniform(0.7, 1.25) + 0.5
+    levels = levels * rng.uniform(0.75, 1.2) * rng.uniform(0.88, 1.12, size=3)
+    table = (np.clip(levels, 0.0, 1.0) ** rng.uniform(0.75, 1.35) * 255).astype(np.uint8)
+    return np.stack([table[:, c][pictures[..., c]] for c in range(3)], axis=-1)
+
+
+def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, np.ndarray]:
+    """One group of a clip with its portrait and supervision, randomly colored and mirrored."""
+    count = len(clip.frames)
+    start = open_mouth(clip, count, rng)
+    index = np.arange(start, start + GROUP_FRAMES)
+    if rng.random() < 0.15:
+        index[:] = start  # the first latent of a chunk: one frame, repeated
+    pictures = np.concatenate((clip.frames[index], clip.portrait[None]))
+    if augmented and rng.random() < 0.8:
+        pictures = change_colors(pictures, rng)
+    parts = clip.parts[index]
+    flow = clip.flow[index].astype(np.float32)
+    known = clip.visible[index].astype(np.float32)
+    known *= np.where(parts == 0, 0.1, 1.0)
+    clip_code, portrait_code = painted(clip)
+    codes = np.concatenate((clip_code[index], np.repeat(portrait_code[None], GROUP_FRAMES, 0)))
+
+    weight = np.where(parts == 0, 0.4, 1.0).astype(np.float32)
+    weight[parts == 3] = 4.0
+    middle = np.linspace(-1 + 1 / 64, 1 - 1 / 64, 64)
+    for row, frame in zip(weight, index, strict=True):
+        x, y, half_width, half_height = clip.mouth_box(frame)
+        inside_x = np.abs(middle - x) < half_width
+        inside_y = np.abs(middle - y) < half_height
+        row[np.ix_(inside_y, inside_x)] = 8.0
+
+    choice = rng.random()
+    spot = "mouth_corner" if choice < 0.8 else "eye_outer"
+    marks = clip.mark(f"left_{spot}")[index] + clip.mark(f"right_{spot}")[index]
+    center = marks.mean(axis=0) / 2
+    if choice > 0.93:
+        center = rng.uniform(-1, 1, size=2)
+    if augmented and rng.random() < 0.5:
+        pictures, weight = pictures[:, :, ::-1], weight[:, :, ::-1]
+        flow, known = flow[:, :, ::-1] * np.array([-1, 1], np.float32), known[:, :, ::-1]
+        center = center * np.array([-1, 1])
+        codes = mirror(codes)
+    cell = (center + 1) / 2 * CELLS - WINDOW_CELLS / 2 + rng.uniform(-2, 2, size=2)
+    left, top = np.clip(np.round(cell), 0, CELLS - WINDOW_CELLS).astype(int)
+    window = np.tile([top, left, WINDOW_CELLS, WINDOW_CELLS], (GROUP_FRAMES, 1))
+    return {
+        "pictures": pictures,
+        "flow": flow,
+        "known": known,
+        "weight": weight,
+        "window": window,
+        "codes": pack(codes.astype(np.float32)),
+        "code_weight": pack(painted_weight(codes)),
+    }
+
+
+@cache
+def painted(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of a clip's frames and portrait, painted once."""
+    return clip_codes(clip)
+
+
+def open_mouth(clip: Clip, count: int, rng: np.random.Generator) -> int:
+    """Where a random group begins; of two places the one with the wider mouth, every other time."""
+    places = rng.integers(0, count - GROUP_FRAMES + 1, size=2)
+    if rng.random() < 0.5:
+        return int(places[0])
+    gap = clip.curves[:, clip.curve_names.index("lip_gap")]
+    return int(max(places, key=lambda place: gap[place]))
+
+
+def collate(samples: list[dict[str, np.ndarray]]) -> Batch:
+    """Stack samples into tensors."""
+
+    def stack(key: str) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(np.stack([s[key] for s in samples])))
+
+    pictures = stack("pictures").permute(0, 1, 4, 2, 3).float().div_(127.5).sub_(1.0)
+    flow = stack("flow").flatten(0, 1)  # [N*4, 64, 64, 2]
+    known = stack("known").float().flatten(0, 1).unsqueeze(1)
+    weight = stack("weight").flatten(0, 1).unsqueeze(1)
+    target = flow.permute(0, 3, 1, 2)
+    codes = stack("codes")
+    return Batch(
+        frames=pictures[:, :GROUP_FRAMES].contiguous(),
+        portraits=pictures[:, GROUP_FRAMES].contiguous(memory_format=torch.channels_last),
+        offset=target - identity_grid(target).permute(0, 3, 1, 2),
+        known=known,
+        weight=F.interpolate(weight, scale_factor=pictures.shape[-1] / 64, mode="nearest"),
+        windows=stack("window").flatten(0, 1),
+        codes=codes[:, :, 0],
+        references=codes[:, :, 1],
+        code_weight=stack("code_weight")[:, :, 0],
+    )
+
+
+def batches(clips: ClipSet, size: int, rng: np.random.Generator) -> Iterator[Batch]:
+    """Endless augmented batches, each made in a thread while the one before is trained on."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(draw_batch, clips, size, rng, True)
+        while True:
+            batch = coming.result()
+            coming = pool.submit(draw_batch, clips, size, rng, True)
+            yield batch
+
+
+def draw_batch(clips: ClipSet, size: int, rng: np.random.Generator, augmented: bool) -> Batch:
+    """``size`` random groups."""
+    return collate([sample(clips.draw(rng), rng, augmented) for _ in range(size)])
