@@ -95,6 +95,8 @@ def measure(options: argparse.Namespace) -> dict:
     start_s = time.perf_counter()
     engine = Engine.from_pretrained(options.preset, device=options.device, threads=options.threads)
     load_s = time.perf_counter() - start_s
+    if options.first_fragment_frames is None:
+        options.first_fragment_frames = engine.preset.first_fragment_frames
     matmul_gflops = matmul_rate(engine.device)
     warm_up_s = engine.warm_up()
     speech = speech_of(options.audio or _asset("voices"), options.seconds)
@@ -279,7 +281,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
     parser.add_argument(
-        "--first-fragment-frames", type=int, default=0, help="split the first chunk (0: do not)"
+        "--first-fragment-frames",
+        type=int,
+        help="frames of the first chunk sent ahead (0: none; default: as on the page)",
     )
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     return parser

@@ -136,6 +136,8 @@ class Preset:
     autoencoder: AutoencoderConfig | None = None
     speech_encoder: SpeechEncoderConfig | None = None
     trained_steps: tuple[int, ...] = field(default=(4,))
+    first_fragment_frames: int = 8
+    """Frames of a live session's first chunk that are shown before the rest of it is decoded."""
 
     def __post_init__(self) -> None:
         if self.geometry.patch != self.transformer.patch:

@@ -16,7 +16,7 @@ import numpy as np
 
 from flashtalk.errors import FlashTalkError
 
-_SEARCH_SIDE_PX = 480  # pictures are searched at most this large
+_SEARCH_SIDE_PX = 400  # pictures are searched at most this large
 _SMALLEST_FACE = 0.08  # of the picture's shorter side
 _CASCADES = ("haarcascade_frontalface_alt2.xml", "haarcascade_frontalface_default.xml")
 # A cascade fires many times around a face and now and then on wallpaper. Measured: clear faces get

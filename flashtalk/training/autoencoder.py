@@ -36,15 +36,24 @@ from flashtalk.training.losses import flow_l1, gradient_l1, weighted_l1
 log = logging.getLogger(__name__)
 
 CODE_NOISE = 0.1  # the decoder must tolerate what the diffusion leaves over
+OWN_PICTURES = 0.5
 REFERENCE_NOISE = 0.15  # and that the encoder reads the portrait only roughly
 
 
 def encoder_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
-    """How well the encoder reads the codes of frames and portraits; touches no decoder weight."""
+    """How well the encoder reads the codes of frames and portraits; touches no decoder weight.
+
+    Half of the groups are the decoder's own pictures of their codes: in a session the encoder never
+    reads anything else, and what it misreads there is a jump at the border of two chunks.
+    """
+    with torch.no_grad():
+        guidance = Guidance(reference=batch.references, **model.pyramid(batch.portraits))
+        own = model.decoder(batch.codes, guidance).clamp(-1.0, 1.0)
+    frames = torch.where(torch.rand(len(own), 1, 1, 1, 1) < OWN_PICTURES, own, batch.frames)
     bias = model.pyramid.encoder(F.pixel_unshuffle(batch.portraits, 8))
     matching = matching_features(batch.portraits)
     still = batch.portraits[:, None].expand(-1, GROUP_FRAMES, -1, -1, -1)
-    read = model.encoder(batch.frames, bias, matching)
+    read = model.encoder(frames, bias, matching)
     reference = model.encoder(still, bias, matching)
     error = (read - batch.codes).square() + (reference - batch.references).square()
     return {"codes": (batch.code_weight * error).sum() / (2.0 * batch.code_weight.sum())}

@@ -32,8 +32,6 @@ from flashtalk.ui.player import LiveMessages, Progress
 logger = logging.getLogger(__name__)
 
 MAX_SEED = 2**31 - 1
-FIRST_FRAGMENT_FRAMES = 12
-"""Frames of the first chunk that are sent before the rest of it is decoded."""
 
 NO_PORTRAIT = "There is no portrait yet. Choose one of the people, or add a picture of your own."
 NO_VOICE = "There is no voice yet. Choose an example, record yourself, or add a sound file."
@@ -157,7 +155,7 @@ class Talk:
             portrait,
             seed=seed,
             steps=int(steps) if steps else None,
-            first_fragment_frames=FIRST_FRAGMENT_FRAMES,
+            first_fragment_frames=self._engine.preset.first_fragment_frames,
         )
         with session:
             yield from session.push(samples)
