@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from flashtalk.engine import ASSETS, Engine
 from flashtalk.inputs.portrait import load_portrait
 from flashtalk.inputs.speech import load_speech
+from flashtalk.models.autoencoder import GROUP_FRAMES
+from flashtalk.models.face_code import FEATURES, index_of
 
 SECONDS = 4.48  # four chunks
 SAMPLES = int(SECONDS * 16_000)
@@ -40,23 +43,29 @@ def silent(engine: Engine) -> np.ndarray:
     return _frames(engine, np.zeros(SAMPLES, np.float32))
 
 
-def _mouth_opening(frames: np.ndarray) -> np.ndarray:
-    """How much of the mouth region differs from its usual look, per frame: [F]."""
-    size = frames.shape[1]
-    mouth = frames[:, int(0.54 * size) : int(0.72 * size), int(0.38 * size) : int(0.62 * size)]
-    return np.abs(mouth - np.median(mouth, axis=0)).mean(axis=(1, 2, 3))
+def _lip_gap(engine: Engine, samples: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    """The lip gap that the sampled latents ask for, per frame: [F] in units of the face code."""
+    autoencoder = engine._networks.autoencoder
+    decode, seen = autoencoder.decode, []
+
+    def recorded(latents: torch.Tensor, *arguments: object, **named: object) -> torch.Tensor:
+        seen.append(latents[0, :, 2:])  # the new latents of a chunk
+        return decode(latents, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(autoencoder, "decode", recorded)
+        _frames(engine, samples)
+    codes = torch.cat(seen, dim=1).unflatten(0, (GROUP_FRAMES, len(FEATURES)))
+    return codes[:, index_of("lip_gap")].sum(dim=(-2, -1)).T.flatten().numpy()
 
 
-def test_the_mouth_moves_with_speech_and_rests_in_silence(
-    talking: np.ndarray, silent: np.ndarray
+def test_lips_are_asked_to_move_by_speech_and_to_rest_in_silence(
+    engine: Engine, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # high-pass over 5 frames: head motion is slow, lips are not
-    def quick(frames: np.ndarray) -> float:
-        curve = _mouth_opening(frames)
-        smooth = np.convolve(curve, np.ones(5) / 5, mode="valid")
-        return float(np.abs(curve[2:-2] - smooth).mean())
-
-    assert quick(talking) > 1.5 * quick(silent)
+    spoken = _lip_gap(engine, speech, monkeypatch)
+    silent = _lip_gap(engine, np.zeros(SAMPLES, np.float32), monkeypatch)
+    assert spoken.std() > 3.0 * silent.std()
+    assert spoken.mean() > silent.mean() + 1.0
 
 
 def test_a_silent_person_is_alive(silent: np.ndarray) -> None:
