@@ -6,7 +6,13 @@ decided: t' = shift t / (1 + (shift - 1) t) with t in 0..1.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+from torch import Tensor
+
 from flashtalk.config import SamplerConfig
+
+Time = TypeVar("Time", float, Tensor)
 
 DISTILLED_STEPS = {
     4: (1000.0, 750.0, 500.0, 250.0),
@@ -23,7 +29,7 @@ def shifted_timesteps(sampler: SamplerConfig) -> tuple[float, ...]:
     return (*(1000.0 * shift_time(step / 1000.0, sampler.shift) for step in raw), 0.0)
 
 
-def shift_time(t: float, shift: float) -> float:
+def shift_time(t: Time, shift: float) -> Time:
     """Time ``t`` in 0 (clean) .. 1 (noise), moved towards noise by ``shift`` >= 1."""
     return shift * t / (1.0 + (shift - 1.0) * t)
 

@@ -51,11 +51,6 @@ def temporal_difference(
     return steps.sum() / count.clamp(min=1.0)
 
 
-def shift_time(t: Tensor, shift: float) -> Tensor:
-    """t' = shift t / (1 + (shift - 1) t) for t in [0, 1]; the sampler's shift, used in training."""
-    return shift * t / (1.0 + (shift - 1.0) * t)
-
-
 def correlation(a: Tensor, b: Tensor) -> Tensor:
     """Pearson correlation along the last axis."""
     a = a - a.mean(dim=-1, keepdim=True)

@@ -27,12 +27,12 @@ from flashtalk.config import TINY, Preset
 from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.denoise import hold_motion, renoise
-from flashtalk.stream.schedule import shifted_timesteps
+from flashtalk.stream.schedule import shift_time, shifted_timesteps
 from flashtalk.synthesis.augment import augment
 from flashtalk.training.clips import ClipSet
 from flashtalk.training.latents import LatentClip, load_latents
-from flashtalk.training.loop import LoopConfig, load_average, load_part, train
-from flashtalk.training.losses import flow_matching, shift_time, temporal_difference
+from flashtalk.training.loop import LoopConfig, load_part, train
+from flashtalk.training.losses import flow_matching, temporal_difference
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,6 @@ def main() -> None:
 
     config = LoopConfig(out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate)
     train(model, step, config)
-    load_average(arguments.out, model)
 
 
 if __name__ == "__main__":

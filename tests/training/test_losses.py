@@ -1,6 +1,7 @@
 import torch
 
-from flashtalk.training.losses import flow_l1, flow_matching, shift_time, temporal_difference
+from flashtalk.stream.schedule import shift_time
+from flashtalk.training.losses import flow_l1, flow_matching, temporal_difference
 
 
 def _chunk() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
