@@ -1,12 +1,14 @@
 """The FlashTalk page: ``python app.py``, then open http://localhost:7860.
 
-Wiring only: preset → engine → page. The constants are facts of this deployment.
+Wiring only: preset → engine → page. The constants are facts of this deployment. Where no arguments
+can be given, as on a Space, the variable FLASHTALK_PRESET chooses the model.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 
 import spaces  # before torch: on ZeroGPU it prepares CUDA for the processes that follow
@@ -26,8 +28,9 @@ GPU_S = 120  # longest hold of a ZeroGPU, in seconds
 def main() -> None:
     """Loads the weights, warms up and serves the page until it is ended."""
     parser = argparse.ArgumentParser(description="Serve the FlashTalk page.")
-    parser.add_argument("--preset", default=TINY.name, help="model preset or a folder of weights")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    preset = os.environ.get("FLASHTALK_PRESET") or TINY.name
+    parser.add_argument("--preset", default=preset, help="preset, folder of weights or Hub id")
+    parser.add_argument("--device", help="cpu, cuda or cuda:N (default: what the preset needs)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
     parser.add_argument("--host", help="address to serve on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")

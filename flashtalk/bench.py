@@ -30,10 +30,12 @@ import torch
 
 import flashtalk
 from flashtalk.config import TINY
-from flashtalk.engine import ASSETS, Engine
+from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import SPEECH_RATE_HZ, Speech, load_speech
 from flashtalk.outputs.fragments import FragmentEncoder
+from flashtalk.weights.checkpoint import ASSETS
 
 MATRIX = 2048  # side of the square float32 matrices multiplied
 STAGES = ("speech", "denoise", "decode", "color", "encode", "video")
@@ -100,7 +102,7 @@ def measure(options: argparse.Namespace) -> dict:
     matmul_gflops = matmul_rate(engine.device)
     warm_up_s = engine.warm_up()
     speech = speech_of(options.audio or _asset("voices"), options.seconds)
-    portrait = options.portrait or _asset("portraits")
+    portrait = portrait_for(options.portrait or _asset("portraits"), engine.preset)
     repeats = [_repeat(engine, portrait, speech, options) for _ in range(options.repeats)]
     stages = {
         name: asdict(_spread(value for r in repeats for value in r.stages_s[name]))
@@ -131,7 +133,9 @@ def measure(options: argparse.Namespace) -> dict:
     }
 
 
-def _repeat(engine: Engine, portrait: Path, speech: Speech, options: argparse.Namespace) -> Repeat:
+def _repeat(
+    engine: Engine, portrait: Portrait, speech: Speech, options: argparse.Namespace
+) -> Repeat:
     geometry = engine.preset.geometry
     channels = speech.playback.shape[0]
     start_s = time.perf_counter()
@@ -143,7 +147,7 @@ def _repeat(engine: Engine, portrait: Path, speech: Speech, options: argparse.Na
         timed=True,
     )
     encoder = FragmentEncoder(
-        geometry.width_px, geometry.height_px, geometry.fps, speech.playback_rate_hz, channels
+        portrait.image.width, portrait.image.height, geometry.fps, speech.playback_rate_hz, channels
     )
     open_s = time.perf_counter() - start_s
     first_fragment_s = 0.0
@@ -279,7 +283,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, help="denoising steps (default: the preset's)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--device", help="cpu, cuda or cuda:N (default: what the preset needs)")
     parser.add_argument(
         "--first-fragment-frames",
         type=int,

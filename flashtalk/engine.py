@@ -2,7 +2,7 @@
 
 ::
 
-    engine = Engine.from_pretrained("flashtalk-tiny")
+    engine = Engine.from_pretrained("flashtalk-tiny")  # or flashtalk-14b, a folder, a Hub id
     session = engine.open("portrait.png")
     for chunk in session.push(samples):  # mono float samples at 16 kHz
         show(chunk.frames)
@@ -17,61 +17,97 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from flashtalk.acceleration import Placement, apply_placement, choose, placement_named
 from flashtalk.conditions import gather_conditions
-from flashtalk.config import FOURTEEN_B, PRESETS, Preset, SamplerConfig, preset_named
+from flashtalk.config import Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
-from flashtalk.inputs.portrait import Portrait, load_portrait
+from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.stream.chunk import Networks
 from flashtalk.stream.session import Session
+from flashtalk.stream.side_by_side import SideBySide
 from flashtalk.stream.timing import NO_TIMER, StageTimer
 from flashtalk.stream.turns import Turns
-from flashtalk.weights import load_networks, modules_of, read_manifest
+from flashtalk.weights import modules_of
+from flashtalk.weights.checkpoint import (
+    LARGEST_ON_CPU,
+    find_checkpoint,
+    transformer_parameters,
+)
 
 logger = logging.getLogger(__name__)
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
+Size = tuple[int, int] | Literal["auto"] | None
+"""Height and width of the video in pixels; ``"auto"`` or ``None``: by the portrait's aspect."""
 
 
 class Engine:
     """One set of weights on one device, and the sessions that use it."""
 
-    def __init__(self, networks: Networks, *, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self,
+        networks: Networks,
+        *,
+        device: str | torch.device = "cpu",
+        placement: Placement | None = None,
+    ) -> None:
         self._device = checked_device(device)
         for module in modules_of(networks).values():
-            module.eval().requires_grad_(False).to(self._device)
-        # convolutions run about twice as fast in this layout on processors; results agree to 1e-5
-        networks.autoencoder.to(memory_format=torch.channels_last)
+            module.eval().requires_grad_(False)
+            if placement is None:
+                module.to(self._device)
+        if placement is not None:
+            apply_placement(networks, placement, self._device)
+        if networks.preset.autoencoder is not None:
+            # twice as fast on processors; results agree to 1e-5
+            networks.autoencoder.to(memory_format=torch.channels_last)
         self._networks = networks
         self._turns = Turns()
+        # Only the embedded autoencoder codes every latent alone, and only processors gain by it.
+        apart = networks.preset.autoencoder is not None and self._device.type == "cpu"
+        self._parts = SideBySide(torch.get_num_threads() if apart else 1)
 
     @classmethod
     def from_pretrained(
         cls,
         name_or_folder: str | Path = "flashtalk-tiny",
         *,
-        device: str | torch.device = "cpu",
+        device: str | torch.device | None = None,
+        placement: Placement | str | None = None,
+        size: Size = None,
         threads: int | None = None,
     ) -> Engine:
-        """The engine of a preset, from this repository's assets, or of a folder of weights.
+        """The engine of a preset, of a local folder of weights, or of a repository on the Hub.
 
-        ``threads`` sets PyTorch's threads for the whole process. Raises :class:`FlashTalkError` for
-        an unknown preset, a device that is not there, and weights that are missing or do not fit.
+        ``name_or_folder`` is ``flashtalk-tiny`` (in this repository), ``flashtalk-14b`` (fetched
+        from the Hub), a folder in either's layout, or ``owner/name[@revision]``. ``device`` is by
+        default the processor for the embedded model and the first GPU, if there is one, for
+        published ones. ``placement`` arranges large networks in the GPU's memory (a name such as
+        ``"48gb"``); by default it follows from how much there is. ``size`` (height, width) replaces
+        the choice by the portrait's aspect. ``threads`` sets PyTorch's threads for the process.
+
+        Raises :class:`FlashTalkError` for a checkpoint that is not there, cannot be fetched or does
+        not fit, for a device that is missing or too small, and for an impossible size.
         """
-        device = checked_device(device)
-        preset, folder = _locate(name_or_folder)
+        checkpoint = find_checkpoint(name_or_folder)
+        device = checked_device(device or default_device(checkpoint.preset))
+        preset = checkpoint.preset.with_size(size)
+        placement = chosen_placement(preset, device, placement)
         if threads is not None:
             if threads < 1:
                 raise FlashTalkError(f"threads must be 1 or more, got {threads}.")
             torch.set_num_threads(threads)
         start_s = time.perf_counter()
-        engine = cls(load_networks(folder, preset), device=device)
+        networks = replace(checkpoint.load(device), preset=preset)
+        engine = cls(networks, device=device, placement=placement)
         logger.info("%s loaded in %.2f s", preset.name, time.perf_counter() - start_s)
         return engine
 
@@ -98,24 +134,29 @@ class Engine:
     ) -> Session:
         """A session in which the person of ``portrait`` talks.
 
-        ``portrait`` is a picture (path, bytes, PIL image, array) or one that ``load_portrait``
-        has framed for this preset.
+        ``portrait`` is a picture (path, bytes, PIL image, array) or one that ``portrait_for``
+        has framed for this preset; its size is the video's.
 
-        ``seed`` makes the same video again; ``steps`` and ``color_strength`` replace the preset's
-        sampler settings; ``first_fragment_frames`` (a multiple of 4 below 28) delivers so many
-        frames of the first chunk before the rest of it is decoded; ``timed`` measures seconds by
+        ``prompt`` (models with a text encoder) says what is to be seen; ``None`` or an empty one is
+        the preset's, and one that is too long is cut (see :meth:`prompt_notice`). ``seed`` makes
+        the same video again; ``steps`` and ``color_strength`` replace the preset's sampler
+        settings; ``first_fragment_frames`` (a multiple of 4 below 28) delivers so many frames of
+        the first chunk before the rest of it is decoded; ``timed`` measures seconds by
         stage. Raises :class:`FlashTalkError` for settings and pictures that cannot be used.
         """
-        if not isinstance(portrait, Portrait):
-            portrait = load_portrait(portrait, self.preset.geometry)
         return self._open(
-            portrait.tensor,
+            portrait_for(portrait, self.preset).tensor,
             sampler=self._sampler(steps, color_strength),
             seed=_checked_seed(seed),
             prompt=prompt,
             first_fragment_frames=first_fragment_frames,
             timed=timed,
         )
+
+    def prompt_notice(self, prompt: str | None) -> str | None:
+        """A sentence for the visitor if ``prompt`` is longer than the model reads."""
+        encoder = self._networks.text_encoder
+        return encoder.notice(prompt) if encoder and prompt else None
 
     def warm_up(self) -> float:
         """Runs one silent chunk, so that the first visitor does not pay for it; seconds taken."""
@@ -137,23 +178,30 @@ class Engine:
         first_fragment_frames: int = 0,
         timed: bool = False,
     ) -> Session:
-        if prompt:
+        networks = self._networks
+        if prompt and networks.text_encoder is None:
             raise FlashTalkError(
                 f"{self.preset.name} does not read a prompt: it follows portrait and speech only. "
                 "Leave the prompt empty."
             )
+        portrait = portrait.to(self._device)
         with self._turns.turn(), torch.inference_mode():
             conditions = gather_conditions(
-                self._networks.autoencoder, self.preset, portrait.to(self._device)
+                networks.autoencoder,
+                self.preset,
+                portrait,
+                text=networks.text_encoder and networks.text_encoder(prompt or self.preset.prompt),
+                image=networks.image_encoder and networks.image_encoder(portrait),
             )
         return Session(
-            self._networks,
+            networks,
             conditions,
             sampler=sampler,
             seed=seed,
             turns=self._turns,
             timer=StageTimer(self._device) if timed else NO_TIMER,
             first_fragment_frames=first_fragment_frames,
+            parts=self._parts,
         )
 
     def _sampler(self, steps: int | None, color_strength: float | None) -> SamplerConfig:
@@ -166,6 +214,29 @@ class Engine:
                 sampler.steps,
             )
         return sampler
+
+
+def default_device(preset: Preset) -> str:
+    """Where a preset runs if nobody says so."""
+    return "cuda" if preset.source is not None and torch.cuda.is_available() else "cpu"
+
+
+def chosen_placement(
+    preset: Preset, device: torch.device, placement: Placement | str | None
+) -> Placement | None:
+    """The placement asked for, or the one that fits the GPU; ``None`` for small networks.
+
+    Raises :class:`FlashTalkError` for an unknown name and for a GPU that is too small.
+    """
+    if isinstance(placement, str):
+        return placement_named(placement)
+    if placement is not None or device.type != "cuda" or preset.source is None:
+        return placement
+    if transformer_parameters(preset) <= LARGEST_ON_CPU:
+        return None
+    found = choose(torch.cuda.get_device_properties(device).total_memory / 2**30)
+    logger.info("%s is placed for a GPU of %s", preset.name, found.name)
+    return found
 
 
 def checked_device(device: str | torch.device) -> torch.device:
@@ -190,22 +261,3 @@ def _checked_seed(seed: int) -> int:
     if seed < 0 or seed != int(seed):
         raise FlashTalkError(f"The seed must be a whole number from 0 up, got {seed}.")
     return int(seed)
-
-
-def _locate(name_or_folder: str | Path) -> tuple[Preset, Path]:
-    """The preset and the folder of its weights."""
-    name = str(name_or_folder)
-    if name == FOURTEEN_B.name:
-        raise FlashTalkError(
-            f"{name} cannot be loaded yet: reading the published checkpoint "
-            f"({FOURTEEN_B.weights}) is the next milestone, and it will need a GPU of the "
-            "H100 class. Use flashtalk-tiny, which runs on any processor."
-        )
-    if name in PRESETS:
-        return PRESETS[name], ASSETS / PRESETS[name].weights
-    folder = Path(name_or_folder)
-    if not folder.is_dir():
-        raise FlashTalkError(
-            f"{name!r} is neither a preset ({', '.join(PRESETS)}) nor a folder of weights."
-        )
-    return preset_named(read_manifest(folder).preset), folder

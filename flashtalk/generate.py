@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 import time
@@ -23,15 +24,16 @@ from types import FrameType
 
 from tqdm import tqdm
 
-from flashtalk.config import PRESETS, TINY, Preset, preset_named
-from flashtalk.engine import Engine
+from flashtalk.acceleration import PLACEMENTS
+from flashtalk.config import PRESETS, TINY
+from flashtalk.engine import Engine, Size
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.portrait import Portrait, load_portrait
+from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import Speech, load_speech
 from flashtalk.outputs.fragments import FragmentEncoder
 from flashtalk.outputs.recording import Recording
 from flashtalk.stream.session import Session
-from flashtalk.weights import read_manifest
+from flashtalk.weights.checkpoint import find_checkpoint
 
 MAX_SEED = 2**63 - 1  # what a torch.Generator takes
 
@@ -100,7 +102,8 @@ def write_video(
 
 # --- command line ---------------------------------------------------------------------------------
 def _run(options: argparse.Namespace) -> int:
-    preset = _preset(options.preset)
+    size = parsed_size(options.size)
+    preset = find_checkpoint(options.preset).preset.with_size(size)
     if options.steps is not None:
         preset.with_sampler(steps=options.steps)  # a wrong number is said before anything loads
     if not 0 <= options.seed <= MAX_SEED:
@@ -108,16 +111,26 @@ def _run(options: argparse.Namespace) -> int:
     if not options.max_minutes > 0:
         raise FlashTalkError(f"--max-minutes must be above 0, got {options.max_minutes:g}.")
     check_destination(options.out, (options.portrait, options.audio))
-    crop = "cover" if options.no_crop else "face"
-    portrait = load_portrait(options.portrait, preset.geometry, crop=crop)
+    crop = "cover" if options.no_crop else None
+    portrait = portrait_for(options.portrait, preset, crop=crop)
     speech = load_speech(options.audio, max_s=60 * options.max_minutes)
     for notice in (*portrait.notices, *speech.notices):
         _say(f"Note: {notice}")
 
-    engine = Engine.from_pretrained(options.preset, device=options.device, threads=options.threads)
+    engine = Engine.from_pretrained(
+        options.preset,
+        device=options.device,
+        placement=options.placement,
+        size=size,
+        threads=options.threads,
+    )
+    if notice := engine.prompt_notice(options.prompt):
+        _say(f"Note: {notice}")
     with (
         _stoppable() as stop,
-        engine.open(portrait, seed=options.seed, steps=options.steps) as session,
+        engine.open(
+            portrait, seed=options.seed, steps=options.steps, prompt=options.prompt
+        ) as session,
     ):
         video_s = write_video(session, speech, portrait, options.out, preset.geometry.fps, stop)
     if not stop:
@@ -128,11 +141,14 @@ def _run(options: argparse.Namespace) -> int:
     return 128 + stop.signal_number
 
 
-def _preset(name_or_folder: str) -> Preset:
-    """What will run, known before its weights are loaded."""
-    if name_or_folder not in PRESETS and Path(name_or_folder).is_dir():
-        return preset_named(read_manifest(name_or_folder).preset)
-    return preset_named(name_or_folder)
+def parsed_size(text: str) -> Size:
+    """``auto`` or HEIGHTxWIDTH, as in 768x448; :class:`FlashTalkError` for anything else."""
+    if text == "auto":
+        return "auto"
+    sides = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if sides is None:
+        raise FlashTalkError(f"--size is HEIGHTxWIDTH, such as 768x448, or auto; got {text!r}.")
+    return int(sides[1]), int(sides[2])
 
 
 def check_destination(out: Path, inputs: Sequence[Path]) -> None:
@@ -162,14 +178,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--audio", type=Path, required=True, help="sound file or video with sound")
     parser.add_argument("--out", type=Path, required=True, help="video to write (.mp4)")
     parser.add_argument(
-        "--preset", default=TINY.name, help=f"{' or '.join(PRESETS)}, or a folder of weights"
+        "--preset",
+        default=TINY.name,
+        help=f"{' or '.join(PRESETS)}, a folder of weights, or a Hub id (owner/name)",
+    )
+    parser.add_argument(
+        "--prompt", help="what is to be seen, for models that read a prompt (default: the preset's)"
+    )
+    parser.add_argument(
+        "--size",
+        default="auto",
+        help="HEIGHTxWIDTH in pixels, such as 768x448 (default auto: by the portrait's aspect)",
     )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same video (default 0)")
     parser.add_argument("--steps", type=int, help="denoising steps (default: the preset's)")
     parser.add_argument(
         "--no-crop", action="store_true", help="use the picture's middle, do not look for the face"
     )
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--device", help="cpu, cuda or cuda:N (default: what the preset needs)")
+    parser.add_argument(
+        "--placement",
+        choices=PLACEMENTS,
+        help="how large networks share the GPU's memory (default: by how much there is)",
+    )
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
     parser.add_argument(
         "--max-minutes", type=float, default=30.0, help="longest accepted sound (default 30)"

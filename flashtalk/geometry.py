@@ -16,7 +16,7 @@ first chunk has a single motion latent: the portrait.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 def exact_div(value: int, divisor: int, what: str) -> int:
@@ -82,6 +82,10 @@ class ChunkGeometry:
                 f"speech_window_frames ({self.speech_window_frames}) must cover "
                 f"a chunk ({self.chunk_frames})"
             )
+
+    def sized(self, height_px: int, width_px: int) -> ChunkGeometry:
+        """The same chunk at another picture size; ``ValueError`` if the sides do not divide."""
+        return replace(self, height_px=height_px, width_px=width_px)
 
     # --- time -----------------------------------------------------------------------------------
     @property

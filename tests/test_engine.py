@@ -8,11 +8,12 @@ import torch
 from PIL import Image
 
 from flashtalk.config import PRESETS, TINY
-from flashtalk.engine import ASSETS, Engine, checked_device
+from flashtalk.engine import Engine, checked_device
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import load_portrait
 from flashtalk.stream.chunk import Networks
 from flashtalk.weights import modules_of, save_weights
+from flashtalk.weights.checkpoint import ASSETS
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +87,20 @@ def test_weights_from_a_folder_give_the_same_video(
 ) -> None:
     monkeypatch.setitem(PRESETS, "toy", toy_networks.preset)
     save_weights(tmp_path, "toy", modules_of(toy_networks), torch.float32)
-    loaded = Engine.from_pretrained(tmp_path, threads=1)
-    assert loaded.preset is toy_networks.preset
+    loaded = Engine.from_pretrained(tmp_path, size=(64, 64), threads=1)
+    assert loaded.preset == toy_networks.preset
     assert loaded.device == torch.device("cpu")
     expected = next(engine.open(portrait).push(speech)).frames
     assert np.array_equal(next(loaded.open(portrait).push(speech)).frames, expected)
+
+
+def test_an_embedded_model_has_one_size(
+    toy_networks: Networks, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setitem(PRESETS, "toy", toy_networks.preset)
+    save_weights(tmp_path, "toy", modules_of(toy_networks))
+    with pytest.raises(FlashTalkError, match=r"64 x 64 pixels .* only, got 768 x 448"):
+        Engine.from_pretrained(tmp_path, size=(768, 448))
 
 
 def test_a_folder_of_an_unknown_preset(toy_networks: Networks, tmp_path: Path) -> None:
@@ -104,11 +114,6 @@ def test_a_folder_of_an_unknown_preset(toy_networks: Networks, tmp_path: Path) -
 def test_unknown_preset() -> None:
     with pytest.raises(FlashTalkError, match=r"'flashtalk-huge' is neither a preset \(flashtalk-t"):
         Engine.from_pretrained("flashtalk-huge")
-
-
-def test_the_large_model_is_announced_not_imitated() -> None:
-    with pytest.raises(FlashTalkError, match=r"next milestone.*H100"):
-        Engine.from_pretrained("flashtalk-14b")
 
 
 def test_threads_must_be_positive() -> None:

@@ -18,6 +18,7 @@ import pytest
 import soundfile
 import torch
 from PIL import Image
+from published_checkpoint import write_checkpoint
 
 from flashtalk.config import TINY
 from flashtalk.generate import main
@@ -80,6 +81,16 @@ def test_a_second_of_sound_becomes_a_second_of_video(folder: Path, weights: Path
     assert set(listing(folder)) == {"face.png", "voice.wav", "talk.mp4"}
 
 
+def test_a_published_checkpoint_with_a_prompt_and_a_size(folder: Path, tmp_path_factory, capsys):
+    checkpoint = write_checkpoint(tmp_path_factory.mktemp("published"))
+    options = {"preset": checkpoint, "size": "32x48", "prompt": "word " * 60, "steps": 1}
+    assert main([*command(folder, checkpoint, **options), "--device", "cpu"]) == 0
+    assert "Note: The prompt has" in capsys.readouterr().err
+    with av.open(str(folder / "talk.mp4")) as video:
+        stream = video.streams.video[0]
+        assert (stream.height, stream.width) == (32, 48)
+
+
 def test_an_older_video_is_replaced(folder: Path, weights: Path) -> None:
     (folder / "talk.mp4").write_bytes(b"old")
     assert main([*command(folder, weights, steps=1, seed=3), "--no-crop"]) == 0
@@ -97,8 +108,14 @@ def test_an_older_video_is_replaced(folder: Path, weights: Path) -> None:
         ({"max-minutes": 0}, ["--max-minutes"]),
         ({"steps": 0}, ["Steps", "between 1 and 50", "0"]),
         ({"seed": -1}, ["seed", "-1"]),
-        ({"preset": "flashtalk-huge"}, ["Unknown preset", "flashtalk-tiny"]),
-        ({"preset": "flashtalk-14b"}, ["flashtalk-14b", "milestone"]),
+        ({"preset": "flashtalk-huge"}, ["neither a preset", "flashtalk-tiny"]),
+        (
+            {"preset": "flashtalk-14b", "device": "cpu"},
+            ["flashtalk-14b needs a GPU", "18.9 billion"],
+        ),
+        ({"size": "768"}, ["--size", "768x448", "'768'"]),
+        ({"size": "768x448"}, ["256 x 256", "768 x 448"]),
+        ({"prompt": "a person talks"}, ["does not read a prompt"]),
         ({"device": "tpu"}, ["tpu"]),
         ({"threads": 0}, ["threads", "0"]),
         ({"out": "talk.avi"}, [".mp4", "talk.avi"]),

@@ -13,7 +13,7 @@ LAYERS = (
     {"app"},
     {"ui", "generate", "bench", "plan", "serve", "training", "evaluation"},
     {"synthesis"},
-    {"engine"},
+    {"engine", "memory"},
     {"acceleration"},
     {"weights"},
     {"stream"},
@@ -100,6 +100,13 @@ def test_imports_run_downward(path: Path) -> None:
 )
 def test_the_guard_sees_upward_imports(part: str, source: str, allowed: bool) -> None:
     assert (not violations(part, source, f"flashtalk.{part}")) is allowed
+
+
+def test_the_embedded_model_starts_without_the_libraries_of_the_large_one() -> None:
+    large = {"accelerate", "diffusers", "huggingface_hub", "pyloudnorm", "transformers"}
+    check = f"import sys, flashtalk.generate; print({large} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "set()"), done.stderr
 
 
 def test_import_flashtalk_does_not_import_torch() -> None:

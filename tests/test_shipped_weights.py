@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from flashtalk.engine import ASSETS, Engine
+from flashtalk.engine import Engine
 from flashtalk.inputs.portrait import load_portrait
 from flashtalk.inputs.speech import load_speech
-from flashtalk.models.autoencoder import GROUP_FRAMES
-from flashtalk.models.face_code import FEATURES, index_of
+from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, index_of
+from flashtalk.weights.checkpoint import ASSETS
 
 SECONDS = 4.48  # four chunks
 SAMPLES = int(SECONDS * 16_000)
@@ -66,6 +66,26 @@ def test_lips_are_asked_to_move_by_speech_and_to_rest_in_silence(
     silent = _lip_gap(engine, np.zeros(SAMPLES, np.float32), monkeypatch)
     assert spoken.std() > 3.0 * silent.std()
     assert spoken.mean() > silent.mean() + 1.0
+
+
+def _drawn_mouth(engine: Engine, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of frames [F, H, W, 3]: the lip gap that is seen [F], and the mouths [F, 44, 56, 3]."""
+    pictures = torch.from_numpy(frames).permute(0, 3, 1, 2) * 2 - 1
+    with torch.inference_mode():
+        points = engine._networks.autoencoder.reader(pictures).points.numpy()
+    upper, lower = (points[:, LANDMARKS.index(f"inner_{lip}_lip")] for lip in ("upper", "lower"))
+    middle = points[:, :4].mean(axis=(0, 1))  # mouth corners and outer lips
+    x, y = ((middle + 1) * 128).astype(int)
+    return np.linalg.norm(lower - upper, axis=1), frames[:, y - 22 : y + 22, x - 28 : x + 28]
+
+
+def test_lips_are_seen_to_move_in_speech_and_to_rest_in_silence(
+    engine: Engine, talking: np.ndarray, silent: np.ndarray
+) -> None:
+    spoken, moving = _drawn_mouth(engine, talking)
+    still, resting = _drawn_mouth(engine, silent)
+    assert spoken.std() > 2.0 * still.std()
+    assert moving.std(axis=0).mean() > 1.5 * resting.std(axis=0).mean()
 
 
 def test_a_silent_person_is_alive(silent: np.ndarray) -> None:

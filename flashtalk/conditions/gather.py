@@ -6,41 +6,57 @@ Nothing here is ever written to a network: two sessions hold two ``Conditions`` 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from flashtalk.conditions.lab import ColorReference, measure_color
 from flashtalk.config import Preset
-from flashtalk.models.autoencoder import Guidance, PortraitAutoencoder
+from flashtalk.models.contracts import Autoencoder
 
 
 @dataclass(frozen=True)
 class Conditions:
     """What all chunks of one session share. Letters: B batch, C channels, h w latent cells."""
 
-    guidance: Guidance
-    """What the autoencoder knows of the portrait."""
+    guidance: Any
+    """What the autoencoder knows of the portrait: its own type, for itself alone."""
     reference_latents: Tensor
     """[B, C, 1, h, w] the portrait as one frame; [B, C, T, h, w] where the mask marks "reference":
-    the portrait followed by gray frames, as the published conditioner was trained."""
+    the portrait followed by gray frames, as the published conditioner was trained. Float32."""
     color: ColorReference
     """Lab statistics of the portrait: the guard against color drift."""
     text: Tensor | None = None
-    """[B, L, text_dim] states of the text encoder."""
+    """[B, L, text_dim] states of the text encoder; only for models that read a prompt."""
     image: Tensor | None = None
-    """[B, 257, image_dim] states of the image encoder."""
+    """[B, image_tokens, image_dim] states of the image encoder; only for models that have one."""
 
 
 def gather_conditions(
-    autoencoder: PortraitAutoencoder,
+    autoencoder: Autoencoder,
     preset: Preset,
     portrait: Tensor,
     *,
     text: Tensor | None = None,
     image: Tensor | None = None,
 ) -> Conditions:
-    """Portrait [B, 3, H, W] in [-1, 1] at the size of the preset -> the session's conditions."""
+    """Portrait [B, 3, H, W] in [-1, 1] at the size of the session -> its conditions.
+
+    ``text`` [1 or B, L, text_dim] and ``image`` [B, image_tokens, image_dim] come from the encoders
+    of a model that has them; one prompt serves the whole batch. Raises ``ValueError`` if one is
+    missing, or given to a model without it.
+    """
+    for name, states, width in (
+        ("text", text, preset.transformer.text_dim),
+        ("image", image, preset.transformer.image_dim),
+    ):
+        if (states is not None) != (width > 0):
+            raise ValueError(
+                f"{preset.name} has {'a' if width else 'no'} {name} input, but {name} states were "
+                f"{'not ' if states is None else ''}given"
+            )
+    batch = portrait.shape[0]
     guidance = autoencoder.prepare(portrait)
     clip = portrait[:, :, None]  # [B, 3, 1, H, W]
     if preset.transformer.mask_marks == "reference":
@@ -48,8 +64,8 @@ def gather_conditions(
         clip = torch.cat((clip, gray), dim=2)
     return Conditions(
         guidance=guidance,
-        reference_latents=autoencoder.encode(clip, guidance),
+        reference_latents=autoencoder.encode(clip, guidance).float(),
         color=measure_color(portrait),
-        text=text,
-        image=image,
+        text=None if text is None else text.to(portrait.device).expand(batch, -1, -1),
+        image=None if image is None else image.to(portrait.device),
     )

@@ -19,6 +19,8 @@ bends it a little where the picture ends. Used by :mod:`flashtalk.inputs.portrai
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flashtalk.inputs.faces import Face
@@ -27,6 +29,7 @@ from flashtalk.inputs.faces import Face
 # spread by 0.01 (eyes) and 0.1 (size). The eyes are halfway between the skull's top and the chin.
 EYES_IN_FACE = 0.413  # of the square's side, from its top
 HEAD_PER_FACE = 1.32  # top of the skull to chin, in sides of the square
+SIZE_MARGIN = 0.05  # of the picture
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,23 @@ class Crop:
             max(0, self.right_px - width_px),
             max(0, self.bottom_px - height_px),
         )
+
+
+def closest_size(
+    width_px: int, height_px: int, sizes: Sequence[tuple[int, int]]
+) -> tuple[int, int]:
+    """The (height, width) of ``sizes`` for a picture: the largest of those that suit its aspect.
+
+    A size suits if a cover crop to it keeps almost as much of the picture as to the best one;
+    without that margin a hair's breadth of aspect would choose between sharp and soft pictures.
+    """
+
+    def kept(size: tuple[int, int]) -> float:
+        ratio = (size[1] / size[0]) * (height_px / width_px)
+        return min(ratio, 1.0 / ratio)
+
+    enough = max(map(kept, sizes)) - SIZE_MARGIN
+    return max((size for size in sizes if kept(size) >= enough), key=math.prod)
 
 
 def cover(width_px: int, height_px: int, aspect: float) -> Crop:

@@ -7,19 +7,23 @@ pixels are cut out, filled where the picture ends, and resized.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
 import torch
 from PIL import Image
 
+from flashtalk.config import Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.inputs.faces import find_faces
-from flashtalk.inputs.framing import Crop, cover, frame_face
+from flashtalk.inputs.framing import Crop, closest_size, cover, frame_face
 from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
+
+CropWay = Literal["face", "whole", "cover"]
 
 NO_FACE = (
     "No face was found in the picture, so its middle is used. "
@@ -53,11 +57,19 @@ class Portrait:
             raise ValueError(f"portrait tensor must be {expected}, got {tuple(self.tensor.shape)}")
 
 
+def portrait_for(
+    source: PictureSource | Portrait, preset: Preset, *, crop: CropWay | None = None
+) -> Portrait:
+    """The portrait as ``preset`` wants it: its size or one of its sizes, and its way to crop."""
+    return load_portrait(source, preset.geometry, crop=crop or preset.crop, sizes=preset.sizes)
+
+
 def load_portrait(
     source: PictureSource | Portrait,
     geometry: ChunkGeometry,
     *,
-    crop: Literal["face", "cover"] = "face",
+    crop: CropWay = "face",
+    sizes: Sequence[tuple[int, int]] = (),
     max_pixels: int = MAX_PIXELS,
 ) -> Portrait:
     """Decode ``source`` and frame it for ``geometry``.
@@ -66,24 +78,28 @@ def load_portrait(
         source: path, bytes of a picture file, PIL image, or array [H, W, 3 or 4] / [H, W]. A
             :class:`Portrait` that was loaded before comes back as it is.
         geometry: gives the portrait's width and height.
-        crop: ``face`` cuts a head-and-shoulders framing around the largest face; ``cover`` takes
-            the largest centered rectangle of the picture as it is.
+        crop: ``face`` cuts a head-and-shoulders framing around the largest face; ``whole`` takes
+            the largest centered rectangle of the picture; ``cover`` does that and does not look
+            whether there is a face.
+        sizes: (height, width) to choose from by the picture's aspect, in place of the geometry's.
         max_pixels: largest accepted picture, width x height.
 
     Raises:
         FlashTalkError: the picture cannot be used; the sentence says why and what to do.
     """
     if isinstance(source, Portrait):
-        return _fitting(source, geometry)
-    if crop not in ("face", "cover"):
-        raise FlashTalkError(f"Crop is either 'face' or 'cover', got {crop!r}.")
+        return _fitting(source, sizes or [(geometry.height_px, geometry.width_px)])
+    if crop not in get_args(CropWay):
+        raise FlashTalkError(f"Crop is 'face', 'whole' or 'cover', got {crop!r}.")
     picture, found = open_picture(source, max_pixels=max_pixels)
+    if sizes:
+        geometry = geometry.sized(*closest_size(*picture.size, sizes))
     notices = list(found)
     aspect = geometry.width_px / geometry.height_px
     area = cover(*picture.size, aspect)
-    if crop == "face":
+    if crop != "cover":
         faces = find_faces(np.asarray(picture))
-        if faces:
+        if faces and crop == "face":
             area = frame_face(*picture.size, faces[0], aspect)
         notices += _face_notices(len(faces))
     if 2 * area.height_px < geometry.height_px:
@@ -124,11 +140,13 @@ def to_tensor(image: Image.Image) -> torch.Tensor:
     return pixels.permute(2, 0, 1).unsqueeze(0).div(127.5).sub(1.0).contiguous()
 
 
-def _fitting(portrait: Portrait, geometry: ChunkGeometry) -> Portrait:
-    if portrait.image.size != (geometry.width_px, geometry.height_px):
+def _fitting(portrait: Portrait, sizes: Sequence[tuple[int, int]]) -> Portrait:
+    width, height = portrait.image.size
+    if (height, width) not in sizes:
+        needed = " or ".join(f"{w} x {h}" for h, w in sizes)
         raise FlashTalkError(
-            f"The portrait was framed at {portrait.image.width} x {portrait.image.height} pixels, "
-            f"but {geometry.width_px} x {geometry.height_px} are needed. Load it for this preset."
+            f"The portrait was framed at {width} x {height} pixels, but {needed} are needed. Load "
+            "it for this preset."
         )
     return portrait
 

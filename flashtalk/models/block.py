@@ -18,7 +18,7 @@ from flashtalk.config import TransformerConfig
 from flashtalk.kernels.attention import AttentionBackend
 from flashtalk.models.attention import CrossAttention, SelfAttention
 from flashtalk.models.audio_attention import AudioCrossAttention
-from flashtalk.models.embeddings import LayerNorm, float32_linear
+from flashtalk.models.embeddings import LayerNorm, float32_linear, without_autocast
 
 
 class Modulation(NamedTuple):
@@ -98,5 +98,5 @@ class Head(nn.Module):
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """x [B, L, dim], time embedding [B, dim] float32 -> [B, L, patch values] float32."""
         shift, scale = (self.modulation.float() + time[:, None]).split(1, dim=1)
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             return float32_linear(self.head, modulated_norm(x, shift, scale, self.eps))

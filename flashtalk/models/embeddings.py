@@ -5,6 +5,8 @@ Used by :mod:`flashtalk.models.transformer`. Attribute names follow the publishe
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,11 +31,18 @@ class Float32Sequential(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] -> [..., out] float32."""
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             x = x.float()
             for layer in self:
                 x = float32_linear(layer, x) if isinstance(layer, nn.Linear) else layer(x)
         return x
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[None]:
+    """No automatic casts inside; devices that have none (``meta``) have nothing to switch off."""
+    if torch.amp.is_autocast_available(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
 
 
 def float32_linear(layer: nn.Linear, x: Tensor) -> Tensor:

@@ -55,6 +55,8 @@ class VideoTransformer(nn.Module):
         self.audio_proj = AudioProjector(config)
         self.blocks = nn.ModuleList(TransformerBlock(config, backend) for _ in range(config.layers))
         self.head = Head(config)
+        if config.predicts == "clean":  # how far each channel begins where the last chunk ended
+            self.handed_over = nn.Parameter(torch.ones(config.latent_channels, 1, 1, 1))
         self.rotary = RotaryTables(config.head_dim)
         self.initialize()
 
@@ -62,7 +64,7 @@ class VideoTransformer(nn.Module):
         """Draws new weights for training from scratch.
 
         Gates, modulation and head start at zero (AdaLN-Zero, Peebles & Xie 2023): the network
-        begins as the identity with a zero velocity. Speech alone starts slightly open, so that
+        begins as the identity and predicts zeros. Speech alone starts slightly open, so that
         its gradient does not have to wait for a gate.
         """
         for module in self.modules():
@@ -137,7 +139,19 @@ class VideoTransformer(nn.Module):
 
         for block in self.blocks:
             x = block(x, steering, rotation, audio_tokens, text, image)
-        return unpatchify(self.head(x, time), grid, self.config.patch)
+        predicted = unpatchify(self.head(x, time), grid, self.config.patch)
+        if self.config.predicts == "velocity":
+            return predicted
+        clean = int(condition_latents[0, 0, :, 0, 0].sum())  # the mask: how many motion latents
+        predicted = predicted + self.handed_over * self._end_of(latents[:, :, clean - 1])
+        share = (timestep.float() / 1000.0).view(-1, 1, 1, 1, 1)
+        return (latents.float() - predicted) / share.clamp(min=1e-3)
+
+    def _end_of(self, latent: Tensor) -> Tensor:
+        """One latent [B, C, H, W] -> its last frame's values for every frame: [B, C, 1, H, W]."""
+        count = self.config.frames_per_latent
+        last = latent.float().unflatten(1, (count, -1))[:, -1:]
+        return last.expand(-1, count, -1, -1, -1).flatten(1, 2).unsqueeze(2)
 
     def _check(
         self, latents: Tensor, audio_tokens: Tensor, text: Tensor | None, image: Tensor | None

@@ -1,9 +1,11 @@
 """Frames and sound → short mp4 fragments that a browser plays while the next ones are made.
 
 One H.264 and one AAC encoder live as long as the session, so picture and sound are continuous
-across fragments; only the container is new for each chunk. Every fragment starts with a key frame
-and leaves with all frames of its chunk (an encoder that looks ahead, or ffmpeg's own fragmenting
-of one long container, would hold up to six of them back until the next chunk).
+across fragments; only the container is new for each chunk. Every fragment leaves with all frames of
+its chunk (an encoder that looks ahead, or ffmpeg's own fragmenting of one long container, would
+hold up to six of them back until the next chunk). The first one starts with a key frame, later ones
+only every few seconds: a key frame draws the whole picture anew, which at the border of every chunk
+would be seen as a pulse.
 
 Time: both tracks start at 0 and the picture is the clock. AAC needs 1,024 samples of lead-in
 ("priming"); that packet is left out, so sound begins at 0 too, and its first 21 ms fade in.
@@ -29,12 +31,14 @@ _VIDEO_OPTIONS = {
     "preset": "veryfast",
     "tune": "zerolatency",  # no look-ahead: a frame that goes in comes out
     "crf": "20",
-    "forced-idr": "1",  # the first picture of a fragment depends on nothing before it
+    "sc_threshold": "0",  # key frames come when asked for only
+    "forced-idr": "1",  # nothing after a key frame depends on anything before it
 }
 _AUDIO_BITS_PER_CHANNEL = 96_000  # per second
 _BT709 = 1  # the same code for matrix, primaries and transfer
 _LIMITED_RANGE = 1
 _KEY_FRAME = 1
+_KEY_FRAME_EVERY_S = 5.0  # or later: only fragments start with one, for seeking and for joining
 _FRAGMENT_OPTIONS = {
     "movflags": "empty_moov+default_base_moof+frag_discont",
     "use_editlist": "0",
@@ -78,6 +82,8 @@ class FragmentEncoder:
         self._layout = "mono" if channels == 1 else "stereo"
         self._pixels = VideoReformatter()
         self._frames = 0  # encoded so far
+        self._key_every = round(_KEY_FRAME_EVERY_S * fps)
+        self._next_key = 0  # the first frame that may be a key frame
         self._samples = 0  # encoded so far
         self._waiting = np.zeros((channels, 0), np.float32)  # less than one AAC frame
         self._fragments = 0
@@ -147,7 +153,7 @@ class FragmentEncoder:
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.time_base = self._video_time
         video.max_b_frames = 0
-        video.gop_size = 1_000_000  # key frames only where a fragment starts
+        video.gop_size = 1_000_000  # key frames only where they are asked for
         video.thread_count = 1  # the model needs the other cores more
         video.colorspace = video.color_primaries = video.color_trc = _BT709
         video.color_range = _LIMITED_RANGE
@@ -168,7 +174,10 @@ class FragmentEncoder:
             dst_color_range=ColorRange.MPEG,
         )
         frame.pts, frame.time_base = self._frames, self._video_time
-        frame.pict_type = _KEY_FRAME if starts_fragment else 0
+        key = starts_fragment and self._frames >= self._next_key
+        frame.pict_type = _KEY_FRAME if key else 0
+        if key:
+            self._next_key = self._frames + self._key_every
         self._frames += 1
         return self._video.encode(frame)
 

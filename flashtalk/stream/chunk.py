@@ -8,12 +8,16 @@
 
 The live session, the file session and the training roll-out call the same code. It sets no gradient
 mode, keeps nothing and touches no network attribute. Networks are expected in ``eval()`` mode.
+
+Between the networks everything is float32, whatever type their weights have: sixteen bits would
+add a rounding of the latents to each step and to each hand-over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -22,13 +26,13 @@ from flashtalk.conditions import Conditions
 from flashtalk.conditions.first_frame import condition_latents
 from flashtalk.config import Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
-from flashtalk.geometry import ChunkGeometry
-from flashtalk.models.autoencoder import PortraitAutoencoder
-from flashtalk.models.speech_encoder import SpeechEncoder
+from flashtalk.geometry import ChunkGeometry, exact_div
+from flashtalk.models.contracts import Autoencoder, ImageEncoder, SpeechEncoder, TextEncoder
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.color import match_color
 from flashtalk.stream.denoise import Velocity, denoise
 from flashtalk.stream.schedule import shifted_timesteps
+from flashtalk.stream.side_by_side import ALONE, SideBySide
 from flashtalk.stream.state import SessionState, noise_source
 from flashtalk.stream.timing import NO_TIMER, Timer
 
@@ -39,8 +43,12 @@ class Networks:
 
     preset: Preset
     transformer: VideoTransformer
-    autoencoder: PortraitAutoencoder
+    autoencoder: Autoencoder
     speech_encoder: SpeechEncoder
+    text_encoder: TextEncoder | None = None
+    """Only in models that read a prompt; needed when a session opens, not by its chunks."""
+    image_encoder: ImageEncoder | None = None
+    """As the text encoder: needed when a session opens."""
 
 
 def advance(
@@ -73,13 +81,15 @@ def advance_in_pieces(
     sampler: SamplerConfig,
     *,
     first_fragment_frames: int = 0,
+    parts: SideBySide = ALONE,
     timer: Timer = NO_TIMER,
 ) -> Generator[Tensor, None, SessionState]:
     """:func:`advance` as a generator: yields the video as it is decoded, returns the next state.
 
     With ``first_fragment_frames`` the first so many frames are decoded, matched and yielded before
     the rest; otherwise there is one piece. The hand-over is computed after the last piece was
-    taken, so it delays no picture.
+    taken, so it delays no picture. ``parts`` decodes and matches side by side; more than one
+    worker needs an autoencoder that codes every latent alone.
     """
     geometry = networks.preset.geometry
     with timer.stage("denoise"):
@@ -87,11 +97,20 @@ def advance_in_pieces(
     shown: list[Tensor] = []
     for start, stop in fragment_bounds(geometry, first_fragment_frames):
         with timer.stage("decode"):
-            video = networks.autoencoder.decode(
-                latents[:, :, : geometry.latents_of(stop)], conditions.guidance, skip_frames=start
+            bounds = split_bounds(start, stop, geometry.temporal_stride, parts.workers)
+            videos = parts.map(
+                lambda part: networks.autoencoder.decode(
+                    latents[:, :, : geometry.latents_of(part[1])],
+                    conditions.guidance,
+                    skip_frames=part[0],
+                ),
+                bounds,
             )
         with timer.stage("color"):
-            video = match_color(video, conditions.color, sampler.color_strength)
+            matched = parts.map(
+                lambda part: match_color(part, conditions.color, sampler.color_strength), videos
+            )
+            video = torch.cat(matched, dim=2)
         shown.append(video)
         yield video
     with timer.stage("encode"):
@@ -108,7 +127,7 @@ def sample_latents(
     speech: Tensor,
     sampler: SamplerConfig,
 ) -> Tensor:
-    """Clean latents of the chunk, [B, C, T, h, w]; the first m are the motion latents."""
+    """Clean latents of the chunk, [B, C, T, h, w] float32; the first m are the motion latents."""
     motion = state.motion_latents
     batch, channels, _, height, width = motion.shape
     shape = (batch, channels, networks.preset.geometry.chunk_latents, height, width)
@@ -120,11 +139,7 @@ def sample_latents(
 def chunk_velocity(
     networks: Networks, conditions: Conditions, state: SessionState, speech: Tensor
 ) -> Velocity:
-    """The transformer with everything but latents and timestep filled in.
-
-    The speech is projected here, once for all steps: for gradients to reach the projector, call
-    this with gradients on.
-    """
+    """The transformer with everything of this chunk filled in but latents and timestep."""
     preset = networks.preset
     condition = condition_latents(
         conditions.reference_latents,
@@ -132,17 +147,31 @@ def chunk_velocity(
         preset.geometry.chunk_latents,
         state.motion_latents.shape[2],
     )
-    audio_tokens = networks.transformer.project_speech(speech)
+    return conditioned_velocity(
+        networks.transformer, condition, speech, conditions.text, conditions.image
+    )
+
+
+def conditioned_velocity(
+    transformer: VideoTransformer,
+    condition: Tensor,
+    speech: Tensor,
+    text: Tensor | None = None,
+    image: Tensor | None = None,
+) -> Velocity:
+    """``transformer`` as a function of latents and timestep alone.
+
+    ``condition`` [B, mask + C, T, h, w] is concatenated to the latents; the others are as in
+    :class:`VideoTransformer`. The speech is projected here, once for all steps: for gradients to
+    reach the projector, call this with gradients on.
+    """
+    audio_tokens = transformer.project_speech(speech)
 
     def velocity(latents: Tensor, timestep: float) -> Tensor:
-        timesteps = latents.new_full((latents.shape[0],), timestep)
-        return networks.transformer(
-            latents,
-            timesteps,
-            condition,
-            text=conditions.text,
-            image=conditions.image,
-            audio_tokens=audio_tokens,
+        # never in the latents' own type: bfloat16 would make 832 out of 833.33
+        timesteps = latents.new_full((latents.shape[0],), timestep, dtype=torch.float32)
+        return transformer(
+            latents, timesteps, condition, text=text, image=image, audio_tokens=audio_tokens
         )
 
     return velocity
@@ -153,8 +182,20 @@ def hand_over(
 ) -> SessionState:
     """The state after a chunk that ended with ``video`` [B, 3, F, H, W], F >= 5."""
     last = video[:, :, -networks.preset.geometry.motion_frames :]
-    motion = networks.autoencoder.encode(last, conditions.guidance)
+    motion = networks.autoencoder.encode(last, conditions.guidance).float()
     return SessionState(motion, chunk_index=state.chunk_index + 1, seed=state.seed)
+
+
+def split_bounds(start: int, stop: int, stride: int, parts: int) -> tuple[tuple[int, int], ...]:
+    """Frames ``start`` .. ``stop`` in at most ``parts`` ranges of whole latents, the first largest.
+
+    >>> split_bounds(5, 33, stride=4, parts=2)
+    ((5, 21), (21, 33))
+    """
+    latents = exact_div(stop - start, stride, "frames to split")
+    counts = [len(range(part, latents, parts)) for part in range(min(parts, latents))]
+    edges = [start + stride * sum(counts[:index]) for index in range(len(counts) + 1)]
+    return tuple(pairwise(edges))
 
 
 def fragment_bounds(

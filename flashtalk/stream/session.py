@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flashtalk.conditions import Conditions
+from flashtalk.conditions.loudness import LoudnessNormalizer
 from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.config import SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.stream.chunk import Networks, advance_in_pieces, fragment_bounds
+from flashtalk.stream.side_by_side import ALONE, SideBySide
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
 from flashtalk.stream.state import SessionState, opening_state
 from flashtalk.stream.timing import NO_TIMER, Timer
@@ -64,8 +66,10 @@ class Session:
         turns: Turns | None = None,
         timer: Timer = NO_TIMER,
         first_fragment_frames: int = 0,
+        parts: SideBySide = ALONE,
     ) -> None:
         geometry = networks.preset.geometry
+        target_lufs = networks.preset.speech_loudness_lufs
         fragment_bounds(geometry, first_fragment_frames)  # a wrong size shows here, not later
         self._networks = networks
         self._conditions = conditions
@@ -73,8 +77,14 @@ class Session:
         self._turns = turns or Turns()
         self._timer = timer
         self._first_fragment_frames = first_fragment_frames
+        self._parts = parts
         self._state = opening_state(conditions, seed)
         self._speech = SpeechBuffer(geometry.speech_window_samples)
+        self._loudness = (
+            None
+            if target_lufs is None
+            else LoudnessNormalizer(target_lufs, geometry.sample_rate_hz)
+        )
         self._running: Generator[Tensor, None, SessionState] | None = None
         self._unshown: Samples = np.zeros(0, np.float32)  # speech of the running chunk
         self._shown_frames = 0
@@ -162,6 +172,8 @@ class Session:
     def _chunk(self, window: Samples) -> Generator[Tensor, None, SessionState]:
         preset = self._networks.preset
         with self._timer.stage("speech"):
+            if self._loudness is not None:
+                window = self._loudness(window)
             heard = torch.from_numpy(window).to(self._state.motion_latents.device)
             features = self._networks.speech_encoder(heard[None])[0]  # [F, layers, width]
             speech = last_speech_windows(
@@ -176,6 +188,7 @@ class Session:
                 speech[None],
                 self._sampler,
                 first_fragment_frames=first,
+                parts=self._parts,
                 timer=self._timer,
             )
         )

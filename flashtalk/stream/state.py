@@ -21,7 +21,8 @@ class SessionState:
     """The stream between two chunks."""
 
     motion_latents: Tensor
-    """[B, C, m, h, w] clean latents that the next chunk continues from; m = 1 at the start."""
+    """[B, C, m, h, w] clean latents that the next chunk continues from, float32; m = 1 at the
+    start."""
     chunk_index: int
     """Chunks done so far."""
     seed: int

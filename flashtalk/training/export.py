@@ -1,42 +1,100 @@
-"""Trained checkpoints -> the folder of weights that the engine loads.
+"""Trained checkpoints -> networks, and the folder of weights that the engine loads.
 
-    python -m flashtalk.training.export --speech runs/speech-encoder \\
-        --encoder runs/encoder --decoder runs/decoder --stage1 runs/stage1 \\
-        --out assets/flashtalk-tiny
+    python -m flashtalk.training.export --runs runs --out assets/flashtalk-tiny
 
-Takes the averaged weights of each training and leaves their helper heads behind.
+Takes the averaged weights of each training and leaves their helper heads behind. With ``--stage1``
+the transformer is the one before distillation. A training that began with a published checkpoint
+names its folder, and gets a transformer in the same layout, to be put in the old one's place::
+
+    python -m flashtalk.training.export --published checkpoints/14b --stage2 runs/14b --out new-14b
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 import torch
+from huggingface_hub import save_torch_state_dict
 
-from flashtalk.config import TINY
-from flashtalk.training.loop import load_average, load_part
+from flashtalk.config import TINY, Preset
+from flashtalk.errors import FlashTalkError
+from flashtalk.models.transformer import VideoTransformer
+from flashtalk.stream.chunk import Networks
+from flashtalk.training.autoencoder import TRAINED
+from flashtalk.training.loop import load_average, load_part, load_trained
 from flashtalk.weights import build_networks, modules_of, save_weights
+from flashtalk.weights.checkpoint import find_checkpoint
+from flashtalk.weights.sizes import CONFIG
+
+AUTOENCODER_PARTS = ("decoder", "mouth", "flow")
+
+
+def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
+    """The networks of an embedded ``preset`` from the folders of their trainings, frozen.
+
+    Below ``runs``: ``speech``, ``reader`` and one folder for each part of the autoencoder (decoder,
+    mouth, flow); ``transformer`` is the folder of Stage 1 or Stage 2. Raises
+    :class:`FlashTalkError` naming a folder without a checkpoint.
+    """
+    for folder in (
+        *(runs / name for name in ("speech", "reader", *AUTOENCODER_PARTS)),
+        transformer,
+    ):
+        if not (folder / "checkpoint.pt").is_file():
+            raise FlashTalkError(
+                f"There is no checkpoint in {folder}. The networks are put together from the "
+                "trainings speech, reader, decoder, mouth and flow, each in its folder below "
+                "--runs, and a transformer."
+            )
+    networks = build_networks(preset)
+    load_part(runs / "speech", "encoder", networks.speech_encoder)
+    # in the order of training: later parts replace the weights that they trained
+    for part in AUTOENCODER_PARTS:
+        load_trained(runs / part, TRAINED[part], networks.autoencoder)
+    load_average(runs / "reader", networks.autoencoder.reader)
+    load_average(transformer, networks.transformer)
+    return networks
+
+
+def save_published(source: Path, run: Path, out: Path, dtype: torch.dtype) -> None:
+    """The transformer of ``run`` as shards, index and config.json of the published layout.
+
+    ``source`` is the checkpoint that the training began with; its other parts are not copied.
+    """
+    with torch.device("meta"):
+        transformer = VideoTransformer(find_checkpoint(source).preset.transformer)
+    average = torch.load(run / "checkpoint.pt", weights_only=True, mmap=True)["average"]
+    transformer.load_state_dict(average, assign=True)  # strict: names and shapes must fit
+    out.mkdir(parents=True, exist_ok=True)
+    save_torch_state_dict(
+        {name: value.to(dtype) for name, value in transformer.state_dict().items()},
+        out,
+        filename_pattern="diffusion_pytorch_model{suffix}.safetensors",
+        max_shard_size="10GB",
+    )
+    shutil.copy(source / CONFIG, out / CONFIG)
 
 
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--speech", type=Path, required=True)
-    parser.add_argument("--encoder", type=Path, required=True, help="autoencoder, --part encoder")
-    parser.add_argument("--decoder", type=Path, required=True, help="autoencoder, --part decoder")
-    parser.add_argument("--stage1", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the trainings")
+    parser.add_argument("--published", type=Path, help="checkpoint, in place of those")
+    parser.add_argument(
+        "--transformer", type=Path, help="Stage 1 or Stage 2 (default: stage2 below --runs)"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"))
     arguments = parser.parse_args()
-    networks = build_networks(TINY)
-    load_part(arguments.speech, "encoder", networks.speech_encoder)
-    load_average(arguments.encoder, networks.autoencoder)
-    reading = networks.autoencoder.encoder_state()
-    load_average(arguments.decoder, networks.autoencoder)
-    networks.autoencoder.load_state_dict(reading, strict=False)
-    load_average(arguments.stage1, networks.transformer)
-    save_weights(arguments.out, TINY.name, modules_of(networks), getattr(torch, arguments.dtype))
+    dtype = getattr(torch, arguments.dtype)
+    transformer = arguments.transformer or arguments.runs / "stage2"
+    if arguments.published:
+        save_published(arguments.published, transformer, arguments.out, dtype)
+        return
+    networks = trained_networks(TINY, arguments.runs, transformer)
+    save_weights(arguments.out, TINY.name, modules_of(networks), dtype)
 
 
 if __name__ == "__main__":

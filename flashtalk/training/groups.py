@@ -12,15 +12,16 @@ from functools import cache
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from flashtalk.models.autoencoder import GROUP_FRAMES, identity_grid
+from flashtalk.models.face_code import GROUP_FRAMES
+from flashtalk.models.maps import identity_grid
 from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.codes import clip_codes, mirror, painted_weight
 from flashtalk.training.latents import pack
 
 CELLS = 32  # cells of 8 pixels along a side of 256
+INNER = 2  # the renderer's number for the inside of a mouth
 WINDOW_CELLS = 10  # 80 pixels: mouth and what moves with it
 
 
@@ -29,7 +30,7 @@ class Batch:
     """N groups of four frames with their portraits."""
 
     frames: Tensor
-    """[N, 4, 3, H, W] in [-1, 1]."""
+    """[N, 4, 3, H, W] uint8: few of their pixels are used in a step (:func:`as_float`)."""
     portraits: Tensor
     """[N, 3, H, W]."""
     offset: Tensor
@@ -37,7 +38,9 @@ class Batch:
     known: Tensor
     """[N*4, 1, 64, 64] weight of the flow's supervision."""
     weight: Tensor
-    """[N*4, 1, H, W] weight of the reconstruction."""
+    """[N*4, 1, 64, 64] weight of the reconstruction."""
+    inner: Tensor
+    """[N*4, 1, 64, 64] 1 where the inside of the mouth is seen: teeth and tongue."""
     windows: Tensor
     """[N*4, 4] in cells of 8 pixels."""
     codes: Tensor
@@ -90,7 +93,7 @@ def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, n
         inside_x = np.abs(middle - x) < half_width
         inside_y = np.abs(middle - y) < half_height
         row[np.ix_(inside_y, inside_x)] = 8.0
-    weight[parts == 2] = 20.0  # teeth and tongue: nowhere to be copied from
+    weight[parts == INNER] = 20.0  # teeth and tongue: nowhere to be copied from
 
     choice = rng.random()
     spot = "mouth_corner" if choice < 0.85 else "eye_outer"
@@ -99,7 +102,7 @@ def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, n
     if choice > 0.95:
         center = rng.uniform(-1, 1, size=2)
     if augmented and rng.random() < 0.5:
-        pictures, weight = pictures[:, :, ::-1], weight[:, :, ::-1]
+        pictures, weight, parts = pictures[:, :, ::-1], weight[:, :, ::-1], parts[:, :, ::-1]
         flow, known = flow[:, :, ::-1] * np.array([-1, 1], np.float32), known[:, :, ::-1]
         center = center * np.array([-1, 1])
         codes = mirror(codes)
@@ -111,6 +114,7 @@ def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, n
         "flow": flow,
         "known": known,
         "weight": weight,
+        "inner": (parts == INNER).astype(np.float32),
         "window": window,
         "codes": pack(codes.astype(np.float32)),
         "code_weight": pack(painted_weight(codes)),
@@ -138,23 +142,29 @@ def collate(samples: list[dict[str, np.ndarray]]) -> Batch:
     def stack(key: str) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(np.stack([s[key] for s in samples])))
 
-    pictures = stack("pictures").permute(0, 1, 4, 2, 3).float().div_(127.5).sub_(1.0)
+    pictures = stack("pictures").permute(0, 1, 4, 2, 3)
     flow = stack("flow").flatten(0, 1)  # [N*4, 64, 64, 2]
     known = stack("known").float().flatten(0, 1).unsqueeze(1)
     weight = stack("weight").flatten(0, 1).unsqueeze(1)
     target = flow.permute(0, 3, 1, 2)
     codes = stack("codes")
     return Batch(
-        frames=pictures[:, :GROUP_FRAMES].contiguous(),
-        portraits=pictures[:, GROUP_FRAMES].contiguous(memory_format=torch.channels_last),
+        frames=pictures[:, :GROUP_FRAMES],
+        portraits=as_float(pictures[:, GROUP_FRAMES]),
         offset=target - identity_grid(target).permute(0, 3, 1, 2),
         known=known,
-        weight=F.interpolate(weight, scale_factor=pictures.shape[-1] / 64, mode="nearest"),
+        weight=weight,
+        inner=stack("inner").flatten(0, 1).unsqueeze(1),
         windows=stack("window").flatten(0, 1),
         codes=codes[:, :, 0],
         references=codes[:, :, 1],
         code_weight=stack("code_weight")[:, :, 0],
     )
+
+
+def as_float(pictures: Tensor) -> Tensor:
+    """uint8 0..255 -> float32 in [-1, 1]."""
+    return pictures.float().mul_(1.0 / 127.5).sub_(1.0)
 
 
 def batches(clips: ClipSet, size: int, rng: np.random.Generator) -> Iterator[Batch]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flashtalk.models.autoencoder import GROUP_FRAMES
+from flashtalk.models.face_code import GROUP_FRAMES
 from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.codes import clip_codes, mirror, painted_weight
 

@@ -5,6 +5,7 @@ Letters: B batch, N pictures, C latent channels, T latent frames, H W size, K cu
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -19,6 +20,17 @@ def gradient_l1(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     across = (error[..., :, 1:] - error[..., :, :-1]).abs() * weight[..., :, 1:]
     down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[..., 1:, :]
     return across.mean() + down.mean()
+
+
+def opening_error(veil: Tensor, inner: Tensor) -> Tensor:
+    """Cross-entropy of ``veil`` (before the sigmoid) with the true opening ``inner`` in 0..1.
+
+    Both [N, 1, H, W]. The opening weighs as much as all the rest, small as it is: a painter that
+    sees it only through the finished picture prefers to copy lips that do not open.
+    """
+    share = inner.mean(dim=(1, 2, 3), keepdim=True).clamp(0.02, 0.5)
+    weight = inner * (0.5 / share) + (1.0 - inner) * (0.5 / (1.0 - share))
+    return F.binary_cross_entropy_with_logits(veil, inner, weight=weight)
 
 
 def flow_l1(offset: Tensor, target: Tensor, known: Tensor) -> Tensor:
@@ -41,11 +53,17 @@ def flow_matching(
 
 
 def temporal_difference(
-    velocity: Tensor, latents: Tensor, noise: Tensor, motion_mask: Tensor
+    velocity: Tensor, latents: Tensor, noise: Tensor, motion_mask: Tensor, junction: float = 0.0
 ) -> Tensor:
-    """MSE of differences between consecutive latents, junction to motion excluded (Stage 1)."""
+    """MSE of differences between consecutive latents (Stage 1).
+
+    ``junction`` is the weight of the step from the clean motion latents to the first new one: 0 in
+    the published recipe. Where what is handed over is exact, an error there is a jump that is seen.
+    """
     error = velocity - (noise - latents)
-    keep = 1.0 - motion_mask[:, :, :-1]
+    error = error * (1.0 - motion_mask)  # clean latents have none
+    before, after = motion_mask[:, :, :-1], motion_mask[:, :, 1:]
+    keep = (1.0 - before) + junction * before * (1.0 - after)
     steps = (error[:, :, 1:] - error[:, :, :-1]).square() * keep
     count = keep.sum() * velocity.shape[1] * velocity.shape[3] * velocity.shape[4]
     return steps.sum() / count.clamp(min=1.0)

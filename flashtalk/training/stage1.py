@@ -24,6 +24,7 @@ from torch import Tensor
 from flashtalk.conditions.first_frame import condition_latents
 from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.config import TINY, Preset
+from flashtalk.models.face_code import FEATURES, FLOW, GROUP_FRAMES
 from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.denoise import hold_motion, renoise
@@ -31,7 +32,7 @@ from flashtalk.stream.schedule import shift_time, shifted_timesteps
 from flashtalk.synthesis.augment import augment
 from flashtalk.training.clips import ClipSet
 from flashtalk.training.latents import LatentClip, load_latents
-from flashtalk.training.loop import LoopConfig, load_part, train
+from flashtalk.training.loop import LoopConfig, load_average, load_part, train
 from flashtalk.training.losses import flow_matching, temporal_difference
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,10 @@ log = logging.getLogger(__name__)
 COLD_START = 0.15  # share of batches with a single motion latent
 NO_SPEECH = 0.1
 SAMPLER_TIMES = 0.5  # share of chunks at exactly the sampler's timesteps
-MOTION_NOISE = 0.08
-TEMPORAL_WEIGHT = 0.25
+MOTION_NOISE = 0.12
+FLOW_NOISE = 0.03  # flow is handed over almost exactly, so the next chunk may trust it
+TEMPORAL_WEIGHT = 2.0
+JUNCTION_WEIGHT = 4.0
 
 
 def speech_of(clip: LatentClip, start: int, preset: Preset) -> np.ndarray:
@@ -93,6 +96,28 @@ def draw_times(size: int, preset: Preset) -> Tensor:
     return torch.where(torch.rand(size) < SAMPLER_TIMES, chosen, uniform)
 
 
+def motion_noise(clean: Tensor) -> Tensor:
+    """What to add to clean motion latents [B, C, m, h, w]: about what a session misreads."""
+    strength = clean.new_tensor([FLOW_NOISE if name in FLOW else MOTION_NOISE for name in FEATURES])
+    strength = strength.repeat(clean.shape[1] // len(FEATURES)).view(1, -1, 1, 1, 1)
+    share = torch.rand(clean.shape[0], 1, 1, 1, 1)
+    return strength * share * torch.randn_like(clean)
+
+
+def by_frame(latents: Tensor, preset: Preset) -> Tensor:
+    """Latents [B, C, T, h, w] of the embedded model, or a mask with C = 1, one frame after another.
+
+    [B, C / 4, 4 T, h, w]: a latent holds the codes of four frames, and what is seen is whether
+    *they* move smoothly. Other presets' latents stay as they are.
+    """
+    if preset.autoencoder is None:
+        return latents
+    if latents.shape[1] == 1:
+        return latents.repeat_interleave(GROUP_FRAMES, dim=2)
+    frames = latents.unflatten(1, (GROUP_FRAMES, -1))  # [B, 4, D, T, h, w]
+    return frames.permute(0, 2, 3, 1, 4, 5).flatten(2, 3)
+
+
 def chunk_loss(
     model: VideoTransformer,
     latents: Tensor,
@@ -108,15 +133,20 @@ def chunk_loss(
     times = draw_times(batch, preset)
     noisy = renoise(latents, noise, 1000.0 * times.view(-1, 1, 1, 1, 1))
     clean = latents[:, :, :motion]
-    clean = clean + MOTION_NOISE * torch.rand(batch, 1, 1, 1, 1) * torch.randn_like(clean)
+    clean = clean + motion_noise(clean)
     condition = condition_latents(reference, preset.transformer, chunk, motion)
     # null speech is zero features, as in the published model; silence is something else
     speech = speech * (torch.rand(batch, 1, 1, 1, 1) >= NO_SPEECH)
     velocity = model(hold_motion(noisy, clean), 1000.0 * times, condition, speech)
     mask = torch.zeros(batch, 1, chunk, 1, 1)
     mask[:, :, :motion] = 1.0
+    if preset.transformer.predicts == "clean":  # its errors count alike at all times
+        share = times.view(-1, 1, 1, 1, 1)
+        velocity, latents, noise = share * velocity, share * latents, share * noise
     flow = flow_matching(velocity, latents, noise, mask, weight)
-    steady = temporal_difference(velocity, latents, noise, mask)
+    steady = temporal_difference(
+        *(by_frame(each, preset) for each in (velocity, latents, noise, mask)), JUNCTION_WEIGHT
+    )
     return flow + TEMPORAL_WEIGHT * steady, {"flow": flow.item(), "temporal": steady.item()}
 
 
@@ -128,6 +158,7 @@ def main() -> None:
     parser.add_argument("--speech", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--init", type=Path, help="run to start from")
     parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -140,6 +171,8 @@ def main() -> None:
     clips = load_latents(ClipSet(arguments.data))
     sampler = ChunkSampler(clips, preset, seed=None)
     model = VideoTransformer(preset.transformer)
+    if arguments.init:
+        load_average(arguments.init, model).requires_grad_(True)
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()

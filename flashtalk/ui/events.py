@@ -22,7 +22,7 @@ import numpy as np
 
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.portrait import Portrait, load_portrait
+from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import Speech, load_speech
 from flashtalk.outputs.fragments import FragmentEncoder
 from flashtalk.outputs.recording import Recording
@@ -61,6 +61,17 @@ class Limits:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What a visitor chose for one video."""
+
+    seed: int
+    steps: int | None = None
+    """``None`` for the model's own."""
+    prompt: str = ""
+    """Empty for the model's own."""
+
+
 class Talk:
     """The callbacks of one page around one engine.
 
@@ -84,6 +95,7 @@ class Talk:
         random_seed: bool,
         steps: float | None,
         request: gr.Request,
+        prompt: str = "",
     ) -> Generator[Update, None, None]:
         """Live video of the portrait speaking, then the finished file.
 
@@ -94,6 +106,7 @@ class Talk:
             random_seed: draw a new seed instead; the one drawn is returned.
             steps: denoising steps; ``None`` for the model's own.
             request: given by Gradio.
+            prompt: what is to be seen, for models that read one; empty for the model's own.
 
         Yields:
             Messages of the player (JSON text), the finished mp4 (last update only), the seed.
@@ -107,7 +120,8 @@ class Talk:
             file = Path(folder) / "flashtalk.mp4"
             try:
                 with self._stops.run(request.session_hash or "") as stop:
-                    for message in self._run(portrait, voice, seed, steps, messages, stop, file):
+                    settings = Settings(seed, int(steps) if steps else None, prompt)
+                    for message in self._run(portrait, voice, settings, messages, stop, file):
                         yield message, _made(file), seed
             except Exception as error:
                 sentence = str(error) if isinstance(error, FlashTalkError) else UNEXPECTED
@@ -129,8 +143,7 @@ class Talk:
         self,
         portrait: str | None,
         voice: str | None,
-        seed: int,
-        steps: float | None,
+        settings: Settings,
         messages: LiveMessages,
         stop: threading.Event,
         file: Path,
@@ -140,21 +153,24 @@ class Talk:
             raise FlashTalkError(NO_PORTRAIT)
         if not voice:
             raise FlashTalkError(NO_VOICE)
-        speaker = load_portrait(portrait, self._engine.preset.geometry)
+        speaker = portrait_for(portrait, self._engine.preset)
         speech = load_speech(voice, max_s=self._limits.speech_s)
-        notices = (*speaker.notices, *speech.notices)
+        notices = [*speaker.notices, *speech.notices]
+        if notice := self._engine.prompt_notice(settings.prompt):
+            notices.append(notice)
         yield messages.stage("Making the first pictures", poster=speaker.image, notices=notices)
-        with closing(self._chunks(speaker, speech.samples, seed, steps)) as chunks:
-            yield from self._deliver(chunks, speech, messages, stop, file)
+        with closing(self._chunks(speaker, speech.samples, settings)) as chunks:
+            yield from self._deliver(chunks, speaker, speech, messages, stop, file)
 
     def _compute(
-        self, portrait: Portrait, samples: np.ndarray, seed: int, steps: float | None
+        self, portrait: Portrait, samples: np.ndarray, settings: Settings
     ) -> Iterator[VideoChunk]:
         """All video of ``samples [S]``; on ZeroGPU this runs in a process with the GPU."""
         session = self._engine.open(
             portrait,
-            seed=seed,
-            steps=int(steps) if steps else None,
+            seed=settings.seed,
+            steps=settings.steps,
+            prompt=settings.prompt,
             first_fragment_frames=self._engine.preset.first_fragment_frames,
         )
         with session:
@@ -164,6 +180,7 @@ class Talk:
     def _deliver(
         self,
         chunks: Iterator[VideoChunk],
+        speaker: Portrait,
         speech: Speech,
         messages: LiveMessages,
         stop: threading.Event,
@@ -172,8 +189,8 @@ class Talk:
         """Messages for the chunks; at the end, ``file`` is the finished video."""
         geometry = self._engine.preset.geometry
         encoder = FragmentEncoder(
-            geometry.width_px,
-            geometry.height_px,
+            speaker.image.width,
+            speaker.image.height,
             geometry.fps,
             speech.playback_rate_hz,
             speech.playback.shape[0],

@@ -83,6 +83,7 @@ def build_page(
                 )
             with gr.Column(scale=3, min_width=280, elem_id="voice"):
                 voice = _voice_picker(voices)
+                prompt = _prompt_box(engine.preset.prompt)
                 with gr.Accordion("Advanced", open=False):
                     steps = gr.Slider(
                         1,
@@ -102,7 +103,7 @@ def build_page(
         start.click(None, None, [start, stop], js=_BEGIN, **private)
         run = start.click(
             talk.talk,
-            [portrait, voice, seed, random_seed, steps],
+            [portrait, voice, seed, random_seed, steps, *prompt],
             [live, video, seed],
             api_name="talk",
             concurrency_limit=limits.visitors,
@@ -175,6 +176,14 @@ def _voice_picker(voices: list[Path]) -> gr.Audio:
             api_visibility="private",
         )
     return voice
+
+
+def _prompt_box(usual: str) -> list[gr.Textbox]:
+    """One box for models that read a prompt, none for others."""
+    if not usual:
+        return []
+    info = "What is to be seen, beside the talking itself."
+    return [gr.Textbox(usual, lines=3, label="Prompt", info=info, elem_id="prompt")]
 
 
 def _files(folder: Path, suffixes: set[str]) -> list[Path]:

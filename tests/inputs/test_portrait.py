@@ -12,7 +12,7 @@ from flashtalk.config import FOURTEEN_B, TINY
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.faces import Face, find_faces
 from flashtalk.inputs.framing import EYES_IN_FACE, Crop, Framing, cover, frame_face
-from flashtalk.inputs.portrait import load_portrait
+from flashtalk.inputs.portrait import NO_FACE, load_portrait
 
 
 def landed(drawing: Drawn, size: int = 256) -> tuple[float, float, float]:
@@ -88,8 +88,18 @@ def test_cover_does_not_look_for_faces(head_and_room: Drawn) -> None:
     middle = head_and_room.image.crop((150, 0, 750, 600)).resize((256, 256), Image.LANCZOS)
     assert portrait.notices == ()
     assert (np.asarray(portrait.image) == np.asarray(middle)).all()
-    with pytest.raises(FlashTalkError, match="'face' or 'cover'"):
+    with pytest.raises(FlashTalkError, match="'face', 'whole' or 'cover'"):
         load_portrait(head_and_room.image, TINY.geometry, crop="none")
+
+
+def test_whole_keeps_the_picture_but_looks_for_a_face(head_and_room: Drawn) -> None:
+    whole = load_portrait(head_and_room.image, TINY.geometry, crop="whole")
+    cover = load_portrait(head_and_room.image, TINY.geometry, crop="cover")
+    assert (np.asarray(whole.image) == np.asarray(cover.image)).all()
+    assert (
+        NO_FACE
+        in load_portrait(Image.new("RGB", (300, 300), "gray"), TINY.geometry, crop="whole").notices
+    )
 
 
 # --- arithmetic -----------------------------------------------------------------------------------

@@ -12,8 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from flashtalk.config import SpeechFeatures, TransformerConfig
+from flashtalk.config import SamplerConfig, SpeechFeatures, TransformerConfig
 from flashtalk.models.transformer import VideoTransformer
+from flashtalk.stream.chunk import conditioned_velocity
+from flashtalk.stream.denoise import denoise
+from flashtalk.stream.schedule import shifted_timesteps
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RECORD = json.loads((GOLDEN / "transformer.json").read_text())
@@ -91,23 +94,16 @@ def test_velocity_agrees_at_three_timesteps(case: Case) -> None:
 
 
 @torch.inference_mode()
-def test_four_step_chunk_agrees(case: Case) -> None:
-    motion = case.input("motion_latents", 16, 2, *case.latents[2:])
-    audio_tokens = case.model.project_speech(case.speech)
-    x = case.input("noise0", *case.latents)
-    steps = zip(case.timesteps[:-1], case.timesteps[1:], strict=True)
-    for step, (timestep, following) in enumerate(steps):
-        x[:, :, :2] = motion
-        velocity = case.model(
-            x,
-            torch.tensor([timestep]),
-            case.condition,
-            text=case.text,
-            image=case.image,
-            audio_tokens=audio_tokens,
-        )
-        clean = x - timestep / 1000 * velocity
-        noise = case.input(f"noise{step + 1}", *case.latents)
-        x = (1 - following / 1000) * clean + following / 1000 * noise
-    x[:, :, :2] = motion
-    assert case.error(x, "chunk_latents") < TOLERANCE
+def test_a_whole_chunk_through_the_stream_agrees(case: Case) -> None:
+    """Four steps with injected noise and motion latents, by the code that a session runs."""
+    velocity = conditioned_velocity(case.model, case.condition, case.speech, case.text, case.image)
+    timesteps = shifted_timesteps(SamplerConfig())
+    assert timesteps == pytest.approx(case.timesteps, rel=1e-6)
+    latents = denoise(
+        velocity,
+        case.input("noise0", *case.latents),
+        case.input("motion_latents", 16, 2, *case.latents[2:]),
+        timesteps,
+        (case.input(f"noise{step}", *case.latents) for step in (1, 2, 3)).__next__,
+    )
+    assert case.error(latents, "chunk_latents") < TOLERANCE

@@ -44,13 +44,20 @@ def audio_s(frames: list[av.AudioFrame]) -> float:
 
 def test_every_frame_leaves_with_its_chunk():
     encoder = FragmentEncoder(WIDTH, HEIGHT, FPS, RATE_HZ, 1)
+    data = b""
     for chunk in range(4):
-        fragment = encoder.encode(pictures(28, 28 * chunk), tone(28))
-        alone = fragment if chunk == 0 else encoder.init_segment + fragment
-        frames, _ = decode(alone)
-        assert len(frames) == 28
-        assert frames[0].key_frame, "a fragment can be decoded without the one before it"
-        assert frames[0].pts * frames[0].time_base == Fraction(28 * chunk, FPS)
+        data += encoder.encode(pictures(28, 28 * chunk), tone(28))
+        frames, _ = decode(data)
+        assert len(frames) == 28 * (chunk + 1)
+        assert frames[-28].pts * frames[-28].time_base == Fraction(28 * chunk, FPS)
+
+
+def test_key_frames_start_fragments_but_not_every_one():
+    encoder = FragmentEncoder(WIDTH, HEIGHT, FPS, RATE_HZ, 1)
+    data = b"".join(encoder.encode(pictures(28, 28 * n), tone(28)) for n in range(11))
+    frames, _ = decode(data)
+    keys = [position for position, frame in enumerate(frames) if frame.key_frame]
+    assert keys == [0, 140, 280], "every 5 s, at the next border of two chunks"
 
 
 @pytest.mark.parametrize("sizes", [(28,), (28, 28, 28), (28, 1), (28, 28, 17), (5, 28, 3)])

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,6 +114,23 @@ def test_same_seed_same_bytes_other_seed_other_bytes(start, speech, whole) -> No
 
 def test_speech_matters(start, speech, whole) -> None:
     assert not np.array_equal(picture(talk(start(), [np.zeros_like(speech)])), whole)
+
+
+def test_a_preset_with_a_loudness_hears_whisper_and_shout_alike(
+    toy_networks: Networks, toy_portrait: torch.Tensor, speech: np.ndarray
+) -> None:
+    preset = replace(toy_networks.preset, speech_loudness_lufs=-23.0)
+    networks = replace(toy_networks, preset=preset)
+    with torch.inference_mode():
+        conditions = gather_conditions(networks.autoencoder, preset, toy_portrait)
+
+    def spoken(gain: float, networks: Networks) -> list[VideoChunk]:
+        return talk(Session(networks, conditions), [speech[:20_000] * gain])
+
+    loud, quiet = spoken(1.0, networks), spoken(0.1, networks)
+    assert nearly_equal(picture(quiet), picture(loud))
+    assert np.array_equal(sound(quiet), speech[:20_000] * np.float32(0.1))  # heard as it was
+    assert not nearly_equal(picture(spoken(0.1, toy_networks)), picture(loud))
 
 
 def test_interleaved_sessions_never_leak(start, speech, whole) -> None:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from flashtalk.models.face_code import FEATURES, FLOW_UNIT, index_of
-from flashtalk.training.codes import UNITS, face_codes, mirror, painted_weight
+from flashtalk.models.face_code import FEATURES, FLOW_UNIT, UNITS, index_of
+from flashtalk.training.codes import face_codes, mirror, painted_weight
 from flashtalk.training.latents import LatentClip, pack
 
 PAIRED = ("mouth_corner", "eye_outer", "eye_inner", "eye_upper", "eye_lower", "brow")

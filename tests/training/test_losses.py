@@ -60,3 +60,17 @@ def test_unknown_flow_teaches_nothing() -> None:
 def test_shift_moves_times_to_noise_and_keeps_the_ends() -> None:
     times = shift_time(torch.tensor([0.0, 0.25, 1.0]), 5.0)
     torch.testing.assert_close(times, torch.tensor([0.0, 0.625, 1.0]))
+
+
+def test_the_junction_to_the_motion_latents_counts_when_asked_for() -> None:
+    torch.manual_seed(0)
+    latents, noise = torch.randn(2, 1, 4, 5, 2, 2)
+    mask = torch.zeros(1, 1, 5, 1, 1)
+    mask[:, :, :2] = 1.0
+    off = noise - latents
+    off[:, :, 2:] += 1.0  # wrong by the same everywhere: only the first step is a jump
+    assert temporal_difference(off, latents, noise, mask) < 1e-9
+    assert temporal_difference(off, latents, noise, mask, junction=4.0) > 0.5
+    off[:, :, :2] += 7.0  # what is said of clean latents does not matter
+    again = temporal_difference(off, latents, noise, mask, junction=4.0)
+    assert torch.allclose(again, torch.tensor(4.0 / 6.0))

@@ -7,12 +7,14 @@ import io
 import json
 import wave
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import av
 import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
+from published_checkpoint import write_checkpoint
 
 from flashtalk.engine import Engine
 from flashtalk.stream.chunk import Networks
@@ -147,6 +149,17 @@ def test_a_problem_is_a_message_and_an_error(
     assert raised.value.message == sentence
     assert messages[-1]["kind"] == "error"
     assert messages[-1]["sentence"] == sentence
+
+
+def test_a_prompt_that_is_cut_is_said(portrait: str, voice: str, tmp_path: Path):
+    engine = Engine.from_pretrained(write_checkpoint(tmp_path), device="cpu", size=(32, 48))
+    talk = Talk(engine, Limits(), unchanged)
+    updates = talk.talk(portrait, voice, 5, False, 1, VISITOR, "word " * 60)
+    messages = [json.loads(next(updates)[0]) for _ in range(3)]
+    updates.close()
+    assert any("first 24 are used" in notice for notice in messages[1]["notices"])
+    with av.open(io.BytesIO(base64.b64decode(messages[2]["data"]))) as video:
+        assert (video.streams.video[0].height, video.streams.video[0].width) == (32, 48)
 
 
 def test_too_long_speech_is_said(engine: Engine, portrait: str, voice: str):

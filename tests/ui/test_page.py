@@ -7,7 +7,9 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
+from published_checkpoint import write_checkpoint
 
+from flashtalk.config import FOURTEEN_B
 from flashtalk.engine import Engine
 from flashtalk.stream.chunk import Networks
 from flashtalk.ui.events import Limits
@@ -36,6 +38,21 @@ def test_the_marks_are_visible(page: gr.Blocks):
     words = json.dumps(page.config)
     assert "AI-generated" in words
     assert "the right to use" in words
+
+
+def test_only_models_that_read_a_prompt_have_its_box(
+    page: gr.Blocks, toy_networks: Networks, tmp_path: Path
+):
+    def boxes(page: gr.Blocks) -> list[dict]:
+        return [c["props"] for c in page.config["components"] if c["type"] == "textbox"]
+
+    assert not [box for box in boxes(page) if box.get("elem_id") == "prompt"]
+    folder = write_checkpoint(tmp_path)
+    reading = build_page(Engine.from_pretrained(folder, device="cpu"), Limits(), assets=tmp_path)
+    (box,) = [box for box in boxes(reading) if box.get("elem_id") == "prompt"]
+    assert box["value"] == FOURTEEN_B.prompt
+    endpoint = reading.get_api_info()["named_endpoints"]["/talk"]
+    assert endpoint["parameters"][-1]["parameter_name"] == "prompt"
 
 
 def test_a_page_without_examples_still_works(toy_networks: Networks, tmp_path: Path):

@@ -1,7 +1,7 @@
-"""Networks <-> a folder of safetensors shards, strictly.
+"""The embedded family's networks <-> a folder of safetensors shards, strictly.
 
-Above the stream, below the engine and training. A folder holds ``config.json`` (format, preset,
-dtype and the SHA-256 of every shard) and ``NAME-0000k-of-0000n.safetensors`` for each network::
+A folder holds ``config.json`` (format, preset, dtype and the SHA-256 of every shard) and
+``NAME-0000k-of-0000n.safetensors`` for each network::
 
     assets/flashtalk-tiny/config.json
                           transformer-00001-of-00002.safetensors ...
@@ -54,8 +54,8 @@ def build_networks(preset: Preset) -> Networks:
     """The networks of ``preset`` with new random weights, float32 on the CPU, in eval mode."""
     if preset.autoencoder is None or preset.speech_encoder is None:
         raise FlashTalkError(
-            f"{preset.name} cannot be built yet: it needs the Wan 2.1 autoencoder and wav2vec 2.0, "
-            "and loading the published checkpoint is the next milestone. Use flashtalk-tiny."
+            f"{preset.name} is not built here: its autoencoder and its encoders are published ones "
+            "that come with their weights. Load it with Engine.from_pretrained."
         )
     return Networks(
         preset=preset,
@@ -66,12 +66,15 @@ def build_networks(preset: Preset) -> Networks:
 
 
 def modules_of(networks: Networks) -> dict[str, nn.Module]:
-    """The networks by the names that their files carry."""
-    return {
+    """The networks that there are, by the names that their files carry."""
+    members = {
         "transformer": networks.transformer,
         "autoencoder": networks.autoencoder,
         "speech_encoder": networks.speech_encoder,
+        "text_encoder": networks.text_encoder,
+        "image_encoder": networks.image_encoder,
     }
+    return {name: member for name, member in members.items() if isinstance(member, nn.Module)}
 
 
 # --- saving -------------------------------------------------------------------------------------

@@ -1,0 +1,109 @@
+"""Networks that are on the GPU only while they run; between runs they wait in host memory.
+
+Applied from outside, in two sizes: a whole encoder that runs once per session
+(:func:`visit`, by accelerate's hook), and the blocks of the transformer, which pass through the GPU
+one after the other in every step (:func:`stream_blocks`, by diffusers' group hooks). Both return a
+handle whose ``remove`` restores the plain path.
+
+Why the group hooks go on the blocks and not on the whole transformer, as diffusers proposes: the
+timestep layers are read as float32 without being called, and the speech is projected before the
+forward call; hooks that wait for a call would leave those weights behind on the host. All that is
+not a block is 0.6 GB of the 14B and stays on the GPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+if TYPE_CHECKING:
+    from accelerate.hooks import UserCpuOffloadHook
+
+GROUP_HOOK = "group_offloading"  # diffusers' name of the hook on each block
+BLOCKS_IN_FLIGHT = 2  # one computes while the next one arrives
+
+
+@dataclass
+class Visitor:
+    """An encoder that comes to the device for each call and leaves after it."""
+
+    encoder: nn.Module
+    device: torch.device
+    _hook: UserCpuOffloadHook
+    _leave: RemovableHandle
+
+    def remove(self) -> None:
+        """Keeps the encoder on the device from now on. May be called twice."""
+        self._leave.remove()
+        self._hook.remove()
+        self.encoder.to(self.device)
+
+
+def visit(encoder: nn.Module, device: torch.device) -> Visitor:
+    """Moves ``encoder`` to the host; each call brings it and its inputs to ``device`` and back.
+
+    Its results stay on ``device``. The hook is on ``encoder`` itself; calls of its parts go past.
+    """
+    from accelerate import cpu_offload_with_hook
+
+    encoder.to("cpu")
+    _, hook = cpu_offload_with_hook(encoder, device)
+    leave = encoder.register_forward_hook(lambda *_: hook.offload())
+    return Visitor(encoder, device, hook, leave)
+
+
+@dataclass
+class StreamedBlocks:
+    """Blocks that pass through the device."""
+
+    blocks: list[nn.Module]
+    device: torch.device
+
+    def remove(self) -> None:
+        """Keeps all blocks on the device from now on. May be called twice."""
+        for block in self.blocks:
+            block._diffusers_hook.remove_hook(GROUP_HOOK, recurse=False)
+            del block._diffusers_hook
+            block.__dict__.pop("forward", None)  # what the registry left: the class has the same
+            block.to(self.device)
+        self.blocks = []
+
+
+class _Shelf(nn.Module):
+    """Gives diffusers a module whose only children are the blocks to stream."""
+
+    def __init__(self, blocks: list[nn.Module]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+
+def stream_blocks(blocks: list[nn.Module], device: torch.device) -> StreamedBlocks:
+    """Keeps ``blocks`` on the host; each is on ``device`` while it runs and while the one before it
+    runs, the first one while the last one runs. They must be called in this order, round and round.
+
+    On a GPU the copies run beside the computation, from pinned memory: the host needs as many bytes
+    as the blocks have.
+    """
+    from diffusers.hooks import apply_group_offloading
+
+    beside = device.type == "cuda"
+    apply_group_offloading(
+        _Shelf(blocks),
+        onload_device=device,
+        offload_device=torch.device("cpu"),
+        offload_type="block_level",
+        num_blocks_per_group=1,
+        use_stream=beside,
+        non_blocking=beside,
+    )
+    hooks: list[Any] = [block._diffusers_hook.get_hook(GROUP_HOOK) for block in blocks]
+    if len(blocks) > 1:
+        # diffusers finds the order by watching a parent's first call; here it is known.
+        for hook, following in zip(hooks, hooks[1:] + hooks[:1], strict=True):
+            hook.next_group = following.group
+            following.group.onload_self = False
+    return StreamedBlocks(list(blocks), device)

@@ -1,0 +1,30 @@
+"""What a model is: one frozen dataclass per idea and the named presets.
+
+Above :mod:`flashtalk.geometry`, below everything that computes. Both sizes of the family are
+instances of the same dataclasses; nothing else in the code asks which of them is running.
+"""
+
+from flashtalk.config.networks import (
+    AutoencoderConfig,
+    SpeechEncoderConfig,
+    SpeechFeatures,
+    TransformerConfig,
+)
+from flashtalk.config.preset import HubFiles, Preset, PublishedSource, SamplerConfig
+from flashtalk.config.presets import FOURTEEN_B, PRESETS, TINY, TINY_SPEECH, preset_named
+
+__all__ = [
+    "FOURTEEN_B",
+    "PRESETS",
+    "TINY",
+    "TINY_SPEECH",
+    "AutoencoderConfig",
+    "HubFiles",
+    "Preset",
+    "PublishedSource",
+    "SamplerConfig",
+    "SpeechEncoderConfig",
+    "SpeechFeatures",
+    "TransformerConfig",
+    "preset_named",
+]

@@ -1,0 +1,109 @@
+"""Sizes of the networks: transformer, embedded autoencoder, speech features and encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from flashtalk.geometry import exact_div
+
+
+@dataclass(frozen=True)
+class SpeechFeatures:
+    """The layout of speech features: ``[frames, layers, width]`` at the video rate."""
+
+    layers: int
+    """Hidden states kept per frame (wav2vec 2.0 base: 12)."""
+    width: int
+    """Channels of each hidden state (wav2vec 2.0 base: 768)."""
+    window_frames: int = 5
+    """Frames seen around each video frame, centered (-2 .. +2)."""
+
+    def __post_init__(self) -> None:
+        if self.window_frames % 2 == 0:
+            raise ValueError(f"window_frames must be odd, got {self.window_frames}")
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """The video diffusion transformer; flashtalk-tiny and flashtalk-14b are two instances."""
+
+    dim: int
+    ffn_dim: int
+    heads: int
+    layers: int
+    latent_channels: int
+    """Channels of the latents, which are also what the head predicts."""
+    mask_channels: int
+    """Channels of the condition mask (4 in Wan image-to-video, 1 in the embedded model)."""
+    mask_marks: Literal["reference", "motion"]
+    """What the mask is 1 on: latent frame 0 (published model) or the clean motion latents."""
+    speech: SpeechFeatures
+    audio_hidden: int
+    """Width inside the audio projector."""
+    audio_tokens: int
+    """Audio tokens per latent frame."""
+    audio_width: int
+    """Width of an audio token."""
+    patch: tuple[int, int, int] = (1, 2, 2)
+    temporal_stride: int = 4
+    """Video frames per latent after the first one; the audio projector gathers as many."""
+    frequency_dim: int = 256
+    """Width of the sinusoidal timestep embedding."""
+    text_dim: int = 0
+    """Width of the text encoder's states; 0 = no text (and no image) cross-attention."""
+    text_tokens: int = 512
+    image_dim: int = 0
+    """Width of the image encoder's states; needs ``text_dim``."""
+    image_tokens: int = 257
+    eps: float = 1e-6
+    predicts: Literal["velocity", "clean"] = "velocity"
+    """What the head's values are: the velocity, or the clean latents that it follows from, counted
+    from where the motion latents end. A narrow network cannot carry noise and motion latents
+    through to its output exactly; what it loses is jitter, and a jump at the border of chunks."""
+    frames_per_latent: int = 1
+    """Frames whose values lie one after another in a latent's channels (embedded model: 4). Only
+    used with "clean": the last of them is where the motion latents end."""
+
+    def __post_init__(self) -> None:
+        head_dim = exact_div(self.dim, self.heads, "transformer dim per head")
+        if head_dim % 2:
+            raise ValueError(f"head width must be even for rotary embedding, got {head_dim}")
+        if self.image_dim and not self.text_dim:
+            raise ValueError("image_dim needs text_dim: both share one cross-attention")
+        if self.temporal_stride < 2:
+            raise ValueError(f"temporal_stride must be at least 2, got {self.temporal_stride}")
+        exact_div(self.latent_channels, self.frames_per_latent, "latent channels per frame")
+        if self.predicts == "clean" and self.mask_marks != "motion":
+            raise ValueError('predicts "clean" needs mask_marks "motion": it starts from there')
+        if self.frequency_dim % 2:
+            raise ValueError(f"frequency_dim must be even, got {self.frequency_dim}")
+
+    @property
+    def in_channels(self) -> int:
+        """Noisy latents, mask and reference latents, concatenated (36 in the 14B)."""
+        return 2 * self.latent_channels + self.mask_channels
+
+    @property
+    def head_dim(self) -> int:
+        return self.dim // self.heads
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """The embedded, portrait-guided autoencoder (the 14B uses the Wan 2.1 VAE instead)."""
+
+    latent_channels: int = 44
+    width: int = 64
+    """Channels of the widest feature maps."""
+
+
+@dataclass(frozen=True)
+class SpeechEncoderConfig:
+    """The embedded speech encoder (the 14B uses wav2vec 2.0 instead)."""
+
+    features: SpeechFeatures
+    mel_bins: int = 64
+    hop_samples: int = 160
+    """100 mel frames per second."""
+    dim: int = 128

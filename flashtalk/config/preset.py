@@ -1,0 +1,153 @@
+"""A member of the family as a whole: networks, chunk geometry, sampler, and where weights are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from flashtalk.config.networks import AutoencoderConfig, SpeechEncoderConfig, TransformerConfig
+from flashtalk.errors import FlashTalkError
+from flashtalk.geometry import ChunkGeometry
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """Few-step sampling of a distilled flow model."""
+
+    steps: int = 4
+    shift: float = 5.0
+    """Timestep shift: t' = shift t / (1 + (shift - 1) t)."""
+    color_strength: float = 1.0
+    """Blend of the Lab color match to the portrait, 0 (off) .. 1."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps <= 50:
+            raise FlashTalkError(f"Steps must be between 1 and 50, got {self.steps}.")
+        if not 0.0 <= self.color_strength <= 1.0:
+            raise FlashTalkError(
+                f"Color strength must be between 0 and 1, got {self.color_strength}."
+            )
+
+
+@dataclass(frozen=True)
+class HubFiles:
+    """Some files of one repository on the Hugging Face Hub."""
+
+    repo_id: str
+    """``owner/name``."""
+    allow_patterns: tuple[str, ...]
+    """What is fetched, in glob patterns; everything else stays there."""
+    revision: str = "main"
+    """Commit, tag or branch. Only a commit hash is a pin: a branch may move between two starts."""
+
+    def __post_init__(self) -> None:
+        if self.repo_id.count("/") != 1 or not all(self.repo_id.split("/")):
+            raise ValueError(f"repo_id must be owner/name, got {self.repo_id!r}")
+        if not self.allow_patterns:
+            raise ValueError(f"{self.repo_id}: allow_patterns is empty, nothing would be fetched")
+
+
+@dataclass(frozen=True)
+class PublishedSource:
+    """Where the parts of a published checkpoint come from; laid out in one folder when loaded."""
+
+    transformer: HubFiles
+    """The video transformer: shards, their index and config.json. No commit of this repository
+    could be verified when this was written, so it follows ``main``."""
+    wan: HubFiles
+    """Autoencoder, text encoder with tokenizer, and image encoder, in diffusers' layout."""
+    wav2vec: HubFiles
+    """The speech encoder, in transformers' layout."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named member of the family: everything needed to build, load and run it."""
+
+    name: str
+    geometry: ChunkGeometry
+    transformer: TransformerConfig
+    sampler: SamplerConfig
+    weights: str
+    """Folder of the weights below the repository's assets/, or a Hub id."""
+    autoencoder: AutoencoderConfig | None = None
+    speech_encoder: SpeechEncoderConfig | None = None
+    trained_steps: tuple[int, ...] = field(default=(4,))
+    first_fragment_frames: int = 8
+    """Frames of a live session's first chunk that are shown before the rest of it is decoded."""
+    speech_loudness_lufs: float | None = None
+    """Integrated loudness to which the speech window is brought; ``None`` = as it comes."""
+    prompt: str = ""
+    """Prompt of a session that gives none; only for models with a text encoder."""
+    sizes: tuple[tuple[int, int], ...] = ()
+    """(height, width) in pixels to choose from by the portrait's aspect; empty = ``geometry``'s."""
+    crop: Literal["face", "whole"] = "face"
+    """How much of a picture is shown: head and shoulders, or as much as the aspect allows."""
+    source: PublishedSource | None = None
+    """Where published weights come from; ``None`` = the repository's assets."""
+
+    def __post_init__(self) -> None:
+        if bool(self.prompt) != bool(self.transformer.text_dim):
+            raise ValueError(
+                f"{self.name}: a default prompt and a text encoder go together, got prompt "
+                f"{self.prompt!r} and text_dim {self.transformer.text_dim}"
+            )
+        for height, width in self.sizes:
+            self.geometry.sized(height, width)
+        if self.geometry.patch != self.transformer.patch:
+            raise ValueError(
+                f"{self.name}: geometry patch {self.geometry.patch} differs from "
+                f"transformer patch {self.transformer.patch}"
+            )
+        if self.geometry.temporal_stride != self.transformer.temporal_stride:
+            raise ValueError(
+                f"{self.name}: geometry and transformer disagree on the temporal stride"
+            )
+        if (
+            self.autoencoder
+            and self.autoencoder.latent_channels != self.transformer.latent_channels
+        ):
+            raise ValueError(
+                f"{self.name}: autoencoder and transformer disagree on latent channels"
+            )
+        if self.speech_encoder and self.speech_encoder.features != self.transformer.speech:
+            raise ValueError(f"{self.name}: speech encoder and transformer disagree on features")
+
+    def with_size(self, size: tuple[int, int] | Literal["auto"] | None) -> Preset:
+        """A copy that makes videos of ``size`` = (height, width) in pixels.
+
+        ``"auto"`` and ``None`` leave the choice among ``sizes`` to each portrait. Raises
+        :class:`FlashTalkError` for sides that the networks cannot do.
+        """
+        if size is None or size == "auto":
+            return self
+        height, width = size
+        if not self.sizes and size != (self.geometry.height_px, self.geometry.width_px):
+            raise FlashTalkError(
+                f"{self.name} makes pictures of {self.geometry.height_px} x "
+                f"{self.geometry.width_px} pixels (height x width) only, got {height} x {width}."
+            )
+        step = self.geometry.spatial_stride * max(self.geometry.patch)
+        if height < step or width < step or height % step or width % step:
+            raise FlashTalkError(
+                f"Both sides of a picture must be multiples of {step} pixels, got {height} x "
+                f"{width} (height x width). The nearest are {_nearest(height, step)} x "
+                f"{_nearest(width, step)}."
+            )
+        return replace(self, geometry=self.geometry.sized(height, width), sizes=())
+
+    def with_sampler(
+        self, *, steps: int | None = None, color_strength: float | None = None
+    ) -> Preset:
+        """A copy with other sampler settings; ``None`` keeps the preset's own."""
+        own = self.sampler
+        sampler = SamplerConfig(
+            steps=own.steps if steps is None else steps,
+            shift=own.shift,
+            color_strength=own.color_strength if color_strength is None else color_strength,
+        )
+        return replace(self, sampler=sampler)
+
+
+def _nearest(side: int, step: int) -> int:
+    return max(step, round(side / step) * step)

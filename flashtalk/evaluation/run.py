@@ -1,0 +1,278 @@
+"""Talks are generated and measured, cell by cell; the command line of the evaluation.
+
+    python -m flashtalk.evaluation --weights assets/flashtalk-tiny --clips DIR \\
+        --seconds 10 60 300 900 --seeds 0 1 2 --out docs/evaluation
+
+A talk of 900 s begins with those of 10, 60 and 300 s: it is generated once, and whenever one of
+these moments is reached, the stretch that ends there is measured and its cell is written. Cells
+that are there already are not made again; Ctrl-C stops after the current chunk and keeps all cells
+written. A talk that was stopped starts again at its beginning, since a session cannot be saved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from flashtalk.engine import Engine
+from flashtalk.errors import FlashTalkError
+from flashtalk.evaluation.calibration import calibrate, for_calibration
+from flashtalk.evaluation.cells import Cell, is_done, write_cell
+from flashtalk.evaluation.reading import load_reader, read_faces
+from flashtalk.evaluation.stretch import Judges, measure, reference_of
+from flashtalk.evaluation.sync import load_sync
+from flashtalk.evaluation.table import write_report
+from flashtalk.evaluation.talks import Talk, clip_names, load_clip, make_talk
+from flashtalk.evaluation.variants import Variant, parse_variant
+from flashtalk.inputs.portrait import portrait_for
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured."""
+
+    seconds: tuple[int, ...]
+    """Moments of a talk, ascending."""
+    window_s: float
+    """Length of the stretch measured before each of them."""
+
+    def __post_init__(self) -> None:
+        if not self.seconds or list(self.seconds) != sorted(set(self.seconds)):
+            raise FlashTalkError(f"Lengths must ascend, got {' '.join(map(str, self.seconds))}.")
+        if not 2.0 <= self.window_s <= self.seconds[0]:
+            raise FlashTalkError(
+                f"The measured stretch must last 2 s or more and no longer than the shortest "
+                f"talk ({self.seconds[0]} s), got {self.window_s:g} s."
+            )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figures at one moment of a talk."""
+
+    seconds: int
+    figures: dict[str, float]
+    frames_per_s: float
+
+
+def run_talk(
+    engine: Engine,
+    judges: Judges,
+    talk: Talk,
+    seed: int,
+    plan: Plan,
+    on_video: Callable[[float], bool] = lambda seconds: True,
+) -> Iterator[Measured]:
+    """Generate ``talk`` and measure it at each moment of ``plan``.
+
+    ``on_video`` hears of the seconds added by each chunk and answers whether to go on.
+    """
+    geometry = engine.preset.geometry
+    portrait = portrait_for(talk.person.portrait, engine.preset, crop="cover")
+    reference = reference_of(judges.reader, np.asarray(portrait.image))
+    window_frames = round(plan.window_s * geometry.fps)
+    kept = np.empty((0, geometry.height_px, geometry.width_px, 3), np.uint8)
+    frames, spent_s = 0, 0.0
+    coming = list(plan.seconds)
+    with engine.open(portrait, seed=seed) as session:
+        while coming:
+            first = frames * geometry.samples_per_frame
+            started_s = time.perf_counter()
+            chunks = list(session.push(talk.speech.samples[first : first + geometry.new_samples]))
+            spent_s += time.perf_counter() - started_s
+            # one chunk more than the stretch, because a moment may lie within the newest one
+            kept = np.concatenate((kept, *(chunk.frames for chunk in chunks)))
+            added = sum(len(chunk.frames) for chunk in chunks)
+            kept = kept[-(window_frames + added) :]
+            frames += added
+            while coming and frames >= coming[0] * geometry.fps:
+                seconds = coming.pop(0)
+                stop = seconds * geometry.fps
+                start = stop - window_frames
+                offset = start - (frames - len(kept))
+                shown = kept[offset : offset + window_frames]
+                figures = measure(
+                    judges,
+                    reference,
+                    shown,
+                    read_faces(judges.reader, shown),
+                    start,
+                    talk.speech.within(start, stop),
+                    geometry.new_frames,
+                )
+                yield Measured(seconds, figures, frames / spent_s)
+            if not on_video(added / geometry.fps):
+                return
+
+
+def digest_of(variant: Variant, judges: Judges, plan: Plan, clips: Sequence[str]) -> str:
+    """Changes when weights, settings, judges, the measured stretch or the clips do."""
+    known = (variant.digest(), plan.window_s, judges.calibration, *clips)
+    total = hashlib.sha256(" ".join(map(str, known)).encode())
+    for judge in (judges.reader, judges.sync):
+        total.update(weights_digest(judge) if judge is not None else b"none")
+    return total.hexdigest()[:16]
+
+
+def weights_digest(module: nn.Module) -> bytes:
+    """Of all tensors of ``module``."""
+    total = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        total.update(name.encode() + value.detach().float().cpu().numpy().tobytes())
+    return total.digest()
+
+
+# --- command line ---------------------------------------------------------------------------------
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        return _run(options)
+    except FlashTalkError as error:
+        sys.stderr.write(f"flashtalk: {error}\n")
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    plan = Plan(tuple(sorted(set(options.seconds))), options.window)
+    variants = [parse_variant(text) for text in options.variant]
+    if options.weights is not None:
+        variants.insert(
+            0,
+            Variant(options.name, options.weights, options.steps, options.guidance, options.color),
+        )
+    if not variants:
+        raise FlashTalkError("There is nothing to evaluate: give --weights or --variant.")
+    if len({variant.name for variant in variants}) < len(variants):
+        raise FlashTalkError("Every row needs a name of its own: see --name and --variant.")
+    sync = load_sync(options.sync) if options.sync else None
+    reader = load_reader(options.reader)
+    names = clip_names(options.clips)
+    clips = [load_clip(options.clips, name) for name in names]
+    judges = Judges(reader, sync, calibrate(reader, for_calibration(clips)))
+    log.info("the reader is calibrated: %s", judges.calibration)
+
+    digests = [digest_of(variant, judges, plan, names) for variant in variants]
+    work = []
+    for order, (variant, digest) in enumerate(zip(variants, digests, strict=True)):
+        for seed in options.seeds:
+            missing = tuple(
+                s for s in plan.seconds if not is_done(options.out, variant.name, seed, s, digest)
+            )
+            if missing:
+                work.append((order, variant, digest, seed, Plan(missing, plan.window_s)))
+    log.info("%d talks to make; all others are in %s", len(work), options.out)
+
+    total_s = sum(todo.seconds[-1] for *_, todo in work)
+    layout = "{l_bar}{bar}| {n:.0f}/{total:.0f} s of video [{elapsed}<{remaining}]"
+    with _stoppable() as stopped, tqdm(total=total_s, bar_format=layout) as bar:
+
+        def on_video(seconds: float) -> bool:
+            bar.update(min(seconds, bar.total - bar.n))
+            return not stopped()
+
+        engine, loaded = None, None
+        for order, variant, digest, seed, todo in work:
+            if stopped():
+                break
+            if loaded != variant:
+                device = torch.device(options.device)
+                engine, loaded = Engine(variant.load(device), device=device), variant
+                engine.warm_up()
+            bar.set_description(f"{variant.name} seed {seed}")
+            talk = make_talk(clips, seed, todo.seconds[-1] + plan.window_s)
+            for found in run_talk(engine, judges, talk, seed, todo, on_video):
+                cell = Cell(
+                    variant=variant.name,
+                    order=order,
+                    seed=seed,
+                    seconds=found.seconds,
+                    person=talk.person.name,
+                    voice=talk.voice,
+                    window_s=plan.window_s,
+                    settings={
+                        "weights": variant.weights,
+                        "steps": engine.preset.sampler.steps,
+                        "guidance": variant.guidance,
+                        "color_strength": engine.preset.sampler.color_strength,
+                    },
+                    digest=digest,
+                    frames_per_s=found.frames_per_s,
+                    figures=found.figures,
+                )
+                write_cell(options.out, cell)
+        interrupted = stopped()
+    write_report(options.out)
+    return 130 if interrupted else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m flashtalk.evaluation",
+        description="Measure talks of held-out people and voices, and write the table.",
+    )
+    parser.add_argument("--weights", help="a preset's name or a folder of weights: the first row")
+    parser.add_argument("--name", default="flashtalk", help="name of that row")
+    parser.add_argument("--steps", type=int, help="denoising steps of that row")
+    parser.add_argument("--guidance", type=float, default=1.0, help="its guidance over speech")
+    parser.add_argument("--color", type=float, help="its color strength, 0..1")
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER[,steps=20][,guidance=4][,color=0]",
+        help="a further row; may be given several times",
+    )
+    parser.add_argument("--clips", type=Path, required=True, help="made by flashtalk.synthesis")
+    parser.add_argument("--seconds", type=int, nargs="+", default=[10, 60, 300, 900])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--window", type=float, default=10.0, help="seconds measured each time")
+    parser.add_argument(
+        "--reader",
+        type=Path,
+        default=Path("assets/flashtalk-tiny"),
+        help="folder with the face reader that judges all rows",
+    )
+    parser.add_argument("--sync", type=Path, help="folder made by flashtalk.evaluation.train_sync")
+    parser.add_argument("--out", type=Path, default=Path("docs/evaluation"))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int)
+    return parser
+
+
+@contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C or SIGTERM into a request to stop; a second one ends at once."""
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        log.info("stopping after this chunk; once more to stop at once")
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,206 @@
+"""How far the judges can be trusted: the measuring chain on rendered clips, whose truth is known.
+
+    python -m flashtalk.evaluation.validate --clips DIR --reader assets/flashtalk-tiny --out docs
+
+Only people are used that the reader was never trained on. Everything is said twice: for the frames
+as rendered, and blurred to about half their detail, because generated frames are softer than
+renders and a reader may lose their lips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from flashtalk.config import TINY
+from flashtalk.evaluation import measures, pictures
+from flashtalk.evaluation.calibration import Calibration, calibrate, for_calibration
+from flashtalk.evaluation.reading import FaceTrack, load_reader, read_faces
+from flashtalk.evaluation.stretch import Judges, measure, reference_of
+from flashtalk.evaluation.sync import load_sync
+from flashtalk.evaluation.talks import RenderedClip, Speech, clip_names, load_clip
+from flashtalk.models.face_code import LANDMARKS
+from flashtalk.models.face_reader import FaceReader
+
+log = logging.getLogger(__name__)
+
+BLUR_SIGMA_PX = 1.5
+HALF_SIDE_PX = 128  # of a picture of 256 pixels: what one picture unit is
+MOUTH_POINTS = [index for index, name in enumerate(LANDMARKS) if "lip" in name or "mouth" in name]
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One clip as the reader sees it, beside its truth."""
+
+    clip: RenderedClip
+    track: FaceTrack
+    faces: np.ndarray
+    """Some aligned faces [n, SIDE, SIDE, 3]."""
+    portrait_face: np.ndarray
+    """[SIDE, SIDE, 3]"""
+    figures: dict[str, float]
+    """As of a generated talk."""
+
+
+def read_clip(judges: Judges, clip: RenderedClip, blur_px: float = 0.0) -> Reading:
+    """Read all frames of ``clip``, blurred by so many pixels (sigma)."""
+    frames = clip.frames()
+    if blur_px:
+        frames = np.stack([cv2.GaussianBlur(frame, (0, 0), blur_px) for frame in frames])
+    track = read_faces(judges.reader, frames)
+    reference = reference_of(judges.reader, clip.portrait)
+    speech = Speech(clip.samples, clip.phones)
+    some = slice(0, None, 12)
+    return Reading(
+        clip,
+        track,
+        pictures.align(frames[some], track.points[some]),
+        reference.face,
+        measure(judges, reference, frames, track, 0, speech, TINY.geometry.new_frames),
+    )
+
+
+def reader_figures(readings: Sequence[Reading], calibration: Calibration) -> dict[str, float]:
+    """Errors and correlations of the reader. Correlations are medians over clips that speak."""
+    speaking = [reading for reading in readings if reading.clip.phones]
+    away = np.concatenate(
+        [np.linalg.norm(r.track.points - r.clip.track.points, axis=2) for r in readings]
+    )
+    lips = [
+        measures.match_lips(calibration.opening(r.track), r.clip.track.opening) for r in speaking
+    ]
+    gaps = np.concatenate([calibration.opening(r.track) - r.clip.track.opening for r in readings])
+    figures = {
+        "clips": float(len(readings)),
+        "points_px": float(away.mean() * HALF_SIDE_PX),
+        "mouth_points_px": float(away[:, MOUTH_POINTS].mean() * HALF_SIDE_PX),
+        "gap_error": float(np.abs(gaps).mean()),
+        "gap_bias": float(gaps.mean()),
+        "gap_correlation": float(np.median([lip.correlation for lip in lips])),
+        "gap_correlation_worst": float(np.min([lip.correlation for lip in lips])),
+        "gap_lag_frames_worst": float(max(abs(lip.lag_frames) for lip in lips)),
+        "lid_correlation": _median(
+            measures.correlation(r.track.lids, r.clip.track.lids) for r in readings
+        ),
+    }
+    for index, name in enumerate(("yaw", "pitch", "roll")):
+        figures[f"{name}_correlation"] = _median(
+            measures.correlation(r.track.turns[:, index], r.clip.turns[:, index]) for r in readings
+        )
+    blinks = {"true": [], "read": []}
+    for reading in readings:
+        blinks["true"].append(measures.lid_statistics(reading.clip.track.lids))
+        blinks["read"].append(measures.lid_statistics(reading.track.lids, calibration.blink_share))
+    for source, found in blinks.items():
+        figures[f"blinks_per_min_{source}"] = _mean(each.blinks_per_min for each in found)
+    figures["blinks_per_clip_error"] = _mean(
+        abs(a.blinks_per_min - b.blinks_per_min) * len(reading.track.points) / 1500
+        for a, b, reading in zip(blinks["true"], blinks["read"], readings, strict=True)
+    )
+    for wanted in ("closed", "open"):
+        rates = {"true": [], "read": []}
+        for reading in speaking:
+            phones = reading.clip.phones
+            openings = (reading.clip.track.opening, calibration.opening(reading.track))
+            for source, opening in zip(rates, openings, strict=True):
+                rates[source].append(measures.phone_rate(opening, phones, wanted))
+        figures |= {f"{wanted}_{source}": _mean(values) for source, values in rates.items()}
+    return figures
+
+
+def talk_figures(readings: Sequence[Reading]) -> dict[str, float]:
+    """What a perfect talk would score: renders measured like generated talks, median over clips."""
+    speaking = [reading.figures for reading in readings if reading.clip.phones]
+    return {name: _median(each[name] for each in speaking) for name in speaking[0]}
+
+
+def identity_figures(readings: Sequence[Reading]) -> dict[str, float]:
+    """Likeness of frames to their own portrait and to those of others, and how well it separates.
+
+    Own portraits share light and camera with their frames, as a session's do; that makes this
+    easier than recognizing a person.
+    """
+    own, others = [], []
+    for reading in readings:
+        for other in readings:
+            found = pictures.likeness(reading.faces, other.portrait_face)
+            (own if other is reading else others).append(found)
+    mine, theirs = np.concatenate(own), np.concatenate(others)
+    return {
+        "own_median": float(np.median(mine)),
+        "own_worst_twentieth": float(np.percentile(mine, 5)),
+        "others_median": float(np.median(theirs)),
+        "others_best_twentieth": float(np.percentile(theirs, 95)),
+        "auc": measures.auc(mine, theirs),
+    }
+
+
+def validate(
+    reader: FaceReader, clips: Sequence[RenderedClip], sync_folder: Path | None = None
+) -> dict[str, dict[str, float]]:
+    """All figures by name of the condition and group; some of ``clips`` calibrate the reader."""
+    calibrating = for_calibration(clips)
+    calibration = calibrate(reader, calibrating)
+    judges = Judges(reader, load_sync(sync_folder) if sync_folder else None, calibration)
+    report: dict[str, dict[str, float]] = {"calibration": asdict(calibration)}
+    clips = [clip for clip in clips if clip not in calibrating]
+    for condition, blur_px in (("rendered", 0.0), ("blurred", BLUR_SIGMA_PX)):
+        readings = [read_clip(judges, clip, blur_px) for clip in clips]
+        report[f"reader, {condition}"] = reader_figures(readings, calibration)
+        report[f"talk, {condition}"] = talk_figures(readings)
+        report[f"likeness, {condition}"] = identity_figures(readings)
+        if judges.sync is not None:
+            offsets = [r.figures["sync_offset"] for r in readings if r.clip.phones]
+            report[f"sync, {condition}"] = {
+                "within_one_frame": _mean(abs(offset) <= 1 for offset in offsets)
+            }
+        log.info("%s done", condition)
+    return report
+
+
+def _median(values: Iterable[float]) -> float:
+    """Of the values that are known."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.median(known)) if known else float("nan")
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--reader", type=Path, default=Path("assets/flashtalk-tiny"))
+    parser.add_argument("--sync", type=Path, help="folder made by flashtalk.evaluation.train_sync")
+    parser.add_argument("--count", type=int, default=30, help="most clips to use")
+    parser.add_argument("--out", type=Path, help="folder for judges.json")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(arguments.threads)
+
+    names = clip_names(arguments.clips)[: arguments.count]
+    clips = [load_clip(arguments.clips, name) for name in names]
+    report = validate(load_reader(arguments.reader), clips, arguments.sync)
+    for group, figures in report.items():
+        log.info("%s: %s", group, {name: round(value, 3) for name, value in figures.items()})
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        path = arguments.out / "judges.json"
+        path.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

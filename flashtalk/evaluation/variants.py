@@ -1,0 +1,120 @@
+"""Rows of the table: a folder of weights and how it is sampled."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from flashtalk.errors import FlashTalkError
+from flashtalk.models.transformer import VideoTransformer
+from flashtalk.stream.chunk import Networks
+from flashtalk.weights import MANIFEST
+from flashtalk.weights.checkpoint import find_checkpoint
+
+SETTINGS = "steps, guidance and color"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row. ``None`` keeps the preset's own setting."""
+
+    name: str
+    weights: str
+    """A preset's name or a folder, as ``Engine.from_pretrained`` takes it."""
+    steps: int | None = None
+    guidance: float = 1.0
+    """Classifier-free guidance over speech; 1 is none, others cost two passes per step."""
+    color_strength: float | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w.+-]+", self.name):
+            raise FlashTalkError(
+                f"A row is named with letters, digits and . + - _ only, as it names files; got "
+                f"{self.name!r}."
+            )
+
+    def load(self, device: torch.device) -> Networks:
+        """The networks, sampling as this row says. Raises :class:`FlashTalkError`."""
+        checkpoint = find_checkpoint(self.weights)
+        preset = checkpoint.preset.with_sampler(
+            steps=self.steps, color_strength=self.color_strength
+        )
+        networks = replace(checkpoint.load(device), preset=preset)
+        if self.guidance == 1.0:
+            return networks
+        guided = GuidedTransformer(networks.transformer, self.guidance)
+        return replace(networks, transformer=cast(VideoTransformer, guided))
+
+    def digest(self) -> str:
+        """Changes when the weights' manifest, which lists their hashes, or a setting does."""
+        folder = find_checkpoint(self.weights).weights
+        manifest = Path(folder) / MANIFEST if isinstance(folder, Path) else None
+        content = manifest.read_bytes() if manifest and manifest.is_file() else str(folder).encode()
+        settings = f"{self.steps} {self.guidance} {self.color_strength}".encode()
+        return hashlib.sha256(content + settings).hexdigest()[:16]
+
+
+def parse_variant(text: str) -> Variant:
+    """``NAME=FOLDER[,steps=20][,guidance=4][,color=0]``; :class:`FlashTalkError` for the rest."""
+    name, separator, rest = text.partition("=")
+    weights, *settings = rest.split(",")
+    given = dict(setting.partition("=")[::2] for setting in settings)
+    unknown = given.keys() - {"steps", "guidance", "color"}
+    if not separator or not weights or unknown:
+        raise FlashTalkError(
+            f"A row is written NAME=FOLDER[,steps=20][,guidance=4][,color=0], got {text!r}; known "
+            f"settings are {SETTINGS}."
+        )
+    try:
+        return Variant(
+            name=name,
+            weights=weights,
+            steps=int(given["steps"]) if "steps" in given else None,
+            guidance=float(given.get("guidance", 1.0)),
+            color_strength=float(given["color"]) if "color" in given else None,
+        )
+    except ValueError as error:
+        raise FlashTalkError(f"In {text!r} a setting is no number: {error}.") from error
+
+
+class GuidedTransformer(nn.Module):
+    """A transformer in whose place it stands, with guidance over speech in every call.
+
+    The null condition is zero features, as in training (Stage 1 drops speech so).
+    """
+
+    def __init__(self, transformer: VideoTransformer, scale: float) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.scale = scale
+
+    def project_speech(self, speech: Tensor) -> Tensor:
+        """Audio tokens [2 B, ...] of ``speech`` [B, ...] and of none."""
+        return self.transformer.project_speech(torch.cat((speech, torch.zeros_like(speech))))
+
+    def forward(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        condition_latents: Tensor,
+        text: Tensor | None = None,
+        image: Tensor | None = None,
+        *,
+        audio_tokens: Tensor,
+    ) -> Tensor:
+        """As :class:`VideoTransformer`, with ``audio_tokens`` from :meth:`project_speech`."""
+        latents, timestep, condition_latents, text, image = (
+            None if each is None else torch.cat((each, each))
+            for each in (latents, timestep, condition_latents, text, image)
+        )
+        velocities = self.transformer(
+            latents, timestep, condition_latents, text=text, image=image, audio_tokens=audio_tokens
+        )
+        spoken, silent = velocities.chunk(2)
+        return silent + self.scale * (spoken - silent)

@@ -1,0 +1,50 @@
+"""Small operations on feature maps and pictures that the embedded networks share."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a skip connection: [B, D, H, W] -> the same."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(math.gcd(8, width), width)
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = F.relu(self.first(F.relu(self.norm(x))), inplace=True)
+        return x + self.second(hidden)
+
+
+def spread(feature: Tensor, count: int) -> Tensor:
+    """One copy of each portrait's feature [B, ...] per group or frame: [count, ...]."""
+    if feature.shape[0] == 1:
+        return feature.expand(count, *feature.shape[1:])
+    return feature.repeat_interleave(count // feature.shape[0], dim=0)
+
+
+def cut(maps: Tensor | list[Tensor], windows: Tensor) -> Tensor:
+    """Parts of ``maps`` (N of [D, H, W]) at ``windows`` [N, 4] (top, left, height, width)."""
+    return torch.stack(
+        [
+            each[:, top : top + height, left : left + width]
+            for each, (top, left, height, width) in zip(maps, windows.tolist(), strict=True)
+        ]
+    )
+
+
+def identity_grid(like: Tensor) -> Tensor:
+    """Grid [1, H, W, 2] that samples every place of ``like`` [B, D, H, W] from itself."""
+    height, width = like.shape[-2:]
+    rows = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * (2 / height) - 1
+    columns = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * (2 / width) - 1
+    return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]

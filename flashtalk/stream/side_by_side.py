@@ -1,0 +1,50 @@
+"""Work that falls into independent parts, done by several threads at once.
+
+Decoding and color match treat every latent frame, and every picture, alone. On a processor two
+threads that each compute half of the pictures are quicker than one computation that shares each
+small operation between two cores: nobody waits for the other after every step. On a GPU, which has
+its own parallelism, one worker is right: then this is a plain ``map``.
+
+Above: ``chunk``, which cuts the work; the engine, which decides how many workers there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class SideBySide:
+    """``workers`` threads with one PyTorch thread each; 1 works in the caller's own thread."""
+
+    def __init__(self, workers: int = 1) -> None:
+        if workers < 1:
+            raise ValueError(f"workers must be at least 1, got {workers}")
+        self.workers = workers
+        self._pool = (
+            ThreadPoolExecutor(workers, "flashtalk-part", lambda: torch.set_num_threads(1))
+            if workers > 1
+            else None
+        )
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Results in the order of ``items``, under the caller's gradient mode."""
+        if self._pool is None or len(items) < 2:
+            return [function(item) for item in items]
+        inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+
+        def work(item: Item) -> Result:
+            with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
+                return function(item)
+
+        return list(self._pool.map(work, items))
+
+
+ALONE = SideBySide()
+

@@ -1,0 +1,224 @@
+"""Stage 2's two losses: a roll-out of the generator, judged by the real and by the fake score.
+
+Between the pure equations (:mod:`flashtalk.training.distillation`) and the entry point
+(:mod:`flashtalk.training.stage2`). Both losses begin alike: draw a talk, let the generator speak,
+take its last chunk, noise it to a random time.
+
+Every random number of a step follows from (seed, step, network, rank); only what decides how often
+networks are called comes without the rank.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flashtalk.conditions.first_frame import condition_latents
+from flashtalk.models.transformer import VideoTransformer
+from flashtalk.stream.chunk import Networks
+from flashtalk.stream.denoise import clean_estimate, hold_motion, renoise
+from flashtalk.stream.schedule import shifted_timesteps
+from flashtalk.training.distillation import (
+    critic_loss,
+    dmd_gradient,
+    dmd_loss,
+    guided,
+    interval_times,
+    motion_alignment,
+    score_times,
+)
+from flashtalk.training.distributed import ALONE, Ranks
+from flashtalk.training.rollout import LastChunk, Talk, roll_out, shared_draw
+from flashtalk.training.talks import TalkSource, gather_talk
+
+GENERATOR, CRITIC = 0, 1  # words of the random numbers' seeds
+
+
+@dataclass(frozen=True)
+class Stage2Config:
+    """Settings of the distillation; defaults are the published ones where there are any."""
+
+    chunks: int = 5
+    """K: the longest roll-out. Published: 5."""
+    batch: int = 2
+    """Talks per rank."""
+    audio_guidance: float = 4.0
+    """Of the real score; the public reproduction's, 1 = none."""
+    text_guidance: float = 3.0
+    """The same for text, in models that read a prompt."""
+    motion_weight: float = 1.0
+    """Of the motion-alignment term, beside its own m / (T - m); 0 leaves it out."""
+    teacher_motion: Literal["clean", "noised"] = "clean"
+    """What the real score is given at the motion latents. The paper noises them; with clean ones
+    its motion cannot differ from the student's, so there is nothing to jump at a border."""
+    times: Literal["full", "interval"] = "full"
+    """Where scores are compared: everywhere, or next to the exit step."""
+    negative_prompt: str = "blurred, distorted, still picture, moving background"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("chunks", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("audio_guidance", "text_guidance", "motion_weight", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+
+
+class Distillation:
+    """The generator's and the critic's loss of a step. Holds networks and settings, no state."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        real_score: VideoTransformer,
+        fake_score: VideoTransformer,
+        source: TalkSource,
+        config: Stage2Config,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        """``networks`` are those of the live session, the generator being its transformer."""
+        self.networks = networks
+        self.real_score = real_score
+        self.fake_score = fake_score
+        self.source = source
+        self.config = config
+        self.ranks = ranks
+        self.sampler = networks.preset.sampler
+
+    def generator_step(self, index: int) -> tuple[Tensor, dict[str, float]]:
+        """DMD and motion alignment on the last chunk of a roll-out."""
+        talk, chunk, exit_step, chance = self._chunk(index, GENERATOR)
+        noisy, _, times = self._noised(chunk, exit_step, chance)
+        with torch.no_grad():
+            velocity = self._velocity(self.fake_score, talk, chunk, noisy, times)
+            fake = clean_estimate(noisy, velocity, _wide(times))
+            real = self.real_estimate(talk, chunk, noisy, times)
+        student, motion = chunk.estimate, chunk.motion
+        gradient = dmd_gradient(student, fake, real, motion)
+        loss = dmd_loss(student, gradient, motion)
+        figures = {
+            "dmd": loss.item(),
+            "real_gap": (student.detach() - real)[:, :, motion:].abs().mean().item(),
+            "score_gap": (fake - real)[:, :, motion:].abs().mean().item(),
+        }
+        if self.config.motion_weight:
+            aligned = motion_alignment(student, real, motion)
+            loss = loss + self.config.motion_weight * aligned
+            figures["motion"] = aligned.item()
+        return loss, figures
+
+    def critic_step(self, index: int) -> tuple[Tensor, dict[str, float]]:
+        """Flow matching of the fake score on the last chunk of another roll-out."""
+        with torch.no_grad():
+            talk, chunk, exit_step, chance = self._chunk(index, CRITIC)
+        noisy, noise, times = self._noised(chunk, exit_step, chance)
+        velocity = self._velocity(self.fake_score, talk, chunk, noisy, times)
+        loss = critic_loss(velocity, chunk.estimate, noise, chunk.motion)
+        return loss, {"critic": loss.item()}
+
+    def real_estimate(self, talk: Talk, chunk: LastChunk, noisy: Tensor, times: Tensor) -> Tensor:
+        """Clean latents [B, C, T, h, w] where the frozen model, guided, sees them.
+
+        ``noisy`` holds the student's estimate at ``times`` [B], motion latents clean.
+        """
+        given = chunk.motion
+        if self.config.teacher_motion == "noised":
+            given = 0  # nothing is clean, and a mask that marks motion must not say otherwise
+            noise = torch.randn(
+                chunk.state.motion_latents.shape,
+                generator=torch.Generator().manual_seed(chunk.state.seed),
+            ).to(noisy)
+            again = renoise(chunk.state.motion_latents, noise, _wide(times))
+            noisy = hold_motion(noisy, again)
+
+        def estimate(speech: Tensor, text: Tensor | None) -> Tensor:
+            velocity = self._velocity(
+                self.real_score, talk, chunk, noisy, times, speech=speech, text=text, given=given
+            )
+            return clean_estimate(noisy, velocity, _wide(times))
+
+        silence = torch.zeros_like(chunk.speech)  # the null condition is zero features
+        conditioned = estimate(chunk.speech, talk.conditions.text)
+        unconditioned = estimate(silence, talk.null_text)
+        speech_only = conditioned
+        if talk.null_text is not None:
+            speech_only = estimate(chunk.speech, talk.null_text)
+        return guided(
+            unconditioned,
+            speech_only,
+            conditioned,
+            audio_scale=self.config.audio_guidance,
+            text_scale=self.config.text_guidance,
+        )
+
+    # --- inside ---------------------------------------------------------------------------------
+    def _chunk(self, index: int, network: int) -> tuple[Talk, LastChunk, int, np.random.Generator]:
+        """A roll-out of its own for this step, and the chance that is left for the scores."""
+        words = (self.config.seed, index, network)
+        draw = shared_draw(words, self.config.chunks, self.sampler.steps)
+        self.ranks.require_same("roll-out", (draw.chunks, draw.exit_step))
+        chance = np.random.default_rng(np.random.SeedSequence((*words, 1 + self.ranks.index)))
+        portraits, samples = self.source.draw(self.config.batch, draw.chunks, chance)
+        device = self.ranks.device
+        talk = gather_talk(
+            self.networks, portraits.to(device), samples.to(device), self.config.negative_prompt
+        )
+        seed = int(chance.integers(2**31))
+        return talk, roll_out(self.networks, talk, draw, self.sampler, seed), draw.exit_step, chance
+
+    def _noised(
+        self, chunk: LastChunk, exit_step: int, chance: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The estimate at a random time, its noise and the time [B]; motion latents clean."""
+        clean = chunk.estimate.detach()
+        generator = torch.Generator().manual_seed(int(chance.integers(2**31)))
+        uniform = torch.rand(clean.shape[0], generator=generator).to(clean.device)
+        noise = torch.randn(clean.shape, generator=generator).to(clean)
+        if self.config.times == "full":
+            times = score_times(uniform, self.sampler.shift)
+        else:
+            steps = shifted_timesteps(self.sampler)
+            times = interval_times(uniform, steps, exit_step, self.sampler.shift)
+        noisy = renoise(clean, noise, _wide(times))
+        return hold_motion(noisy, chunk.state.motion_latents), noise, times
+
+    def _velocity(
+        self,
+        model: VideoTransformer,
+        talk: Talk,
+        chunk: LastChunk,
+        noisy: Tensor,
+        times: Tensor,
+        *,
+        speech: Tensor | None = None,
+        text: Tensor | None = None,
+        given: int | None = None,
+    ) -> Tensor:
+        """``model`` at ``noisy`` [B, C, T, h, w] and ``times`` [B], conditioned as in a session."""
+        condition = condition_latents(
+            talk.conditions.reference_latents,
+            self.networks.preset.transformer,
+            noisy.shape[2],
+            chunk.motion if given is None else given,
+        )
+        # As in the chunk step, the speech is projected outside of forward(): sharded weights are
+        # gathered for each of the two calls.
+        audio_tokens = model.project_speech(chunk.speech if speech is None else speech)
+        return model(
+            noisy,
+            1000.0 * times,
+            condition,
+            text=talk.conditions.text if text is None else text,
+            image=talk.conditions.image,
+            audio_tokens=audio_tokens,
+        )
+
+
+def _wide(times: Tensor) -> Tensor:
+    """Noise shares [B] -> timesteps 0 .. 1000 beside latents, [B, 1, 1, 1, 1]."""
+    return 1000.0 * times.view(-1, 1, 1, 1, 1)

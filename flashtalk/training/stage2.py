@@ -1,0 +1,208 @@
+"""Stage 2: self-correcting bidirectional distillation.
+
+    python -m flashtalk.training.stage2 --data runs/clips --runs runs --out runs/stage2
+
+Three networks begin as Stage 1 left them. The generator learns to make in a few steps and without
+guidance what the frozen real score would make in many with it; the fake score learns what the
+generator makes at present. The generator is updated at every fifth step, before the fake score.
+
+The checkpoint in ``--out`` holds the generator and its average as Stage 1's does, so
+``python -m flashtalk.training.export --stage2 DIR`` ships it. A stopped training continues, on any
+number of ranks; on the same number as if it had not stopped.
+
+On several GPUs: ``accelerate launch --num_processes N -m flashtalk.training.stage2 ... --shard``.
+``--plan --preset NAME`` prints the memory that this takes, and does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from flashtalk.config import PRESETS, TINY, preset_named
+from flashtalk.errors import FlashTalkError
+from flashtalk.stream.chunk import Networks
+from flashtalk.training.distributed import ALONE, Ranks, checkpoint_activations, join_ranks
+from flashtalk.training.export import trained_networks
+from flashtalk.training.loop import LoopConfig, Trainee, train_together
+from flashtalk.training.memory import plan_table
+from flashtalk.training.self_correction import Distillation, Stage2Config
+from flashtalk.training.talks import TalkSource, load_people
+from flashtalk.weights import modules_of
+from flashtalk.weights.checkpoint import find_checkpoint
+
+log = logging.getLogger(__name__)
+
+BETAS = (0.0, 0.999)  # of both optimizers: Self-Forcing's; the target moves, so no momentum
+CLIP_NORM = 10.0
+AVERAGE_DECAY = 0.99
+
+
+def distill(
+    networks: Networks,
+    source: TalkSource,
+    config: Stage2Config,
+    loop: LoopConfig,
+    *,
+    critic_rate: float,
+    critic_ratio: int = 5,
+    recompute: bool = False,
+    shard: bool = False,
+    compute_dtype: torch.dtype | None = None,
+    ranks: Ranks = ALONE,
+) -> Networks:
+    """Trains the transformer of ``networks`` until ``loop.steps``; returns networks that hold it.
+
+    ``loop.learning_rate`` is the generator's. One step updates the critic once, and the generator
+    at every ``critic_ratio``-th. ``recompute`` keeps activations at layer borders only; ``shard``
+    splits all three networks over the ranks and computes them in ``compute_dtype``. The given
+    transformer is the real score: it is frozen and moved, its values stay.
+    """
+    real_score = networks.transformer.eval().requires_grad_(False)
+    generator, fake_score = (
+        copy.deepcopy(real_score).float().requires_grad_(True) for _ in range(2)
+    )
+    if shard and compute_dtype is not None:
+        real_score.to(compute_dtype)
+    if recompute:
+        checkpoint_activations(generator)
+        checkpoint_activations(fake_score)
+    for name, module in modules_of(networks).items():
+        if name != "transformer":
+            module.to(ranks.device)
+    for model in (real_score, generator, fake_score):
+        if not shard:
+            model.to(ranks.device)
+        else:  # layer by layer to the device: the whole may not fit
+            ranks.shard(model, compute_dtype)
+    learner = replace(networks, transformer=generator)
+    losses = Distillation(learner, real_score, fake_score, source, config, ranks)
+    train_together(
+        [
+            Trainee(
+                "model",
+                generator,
+                losses.generator_step,
+                loop.learning_rate,
+                BETAS,
+                every=critic_ratio,
+            ),
+            Trainee("fake_score", fake_score, losses.critic_step, critic_rate, BETAS),
+        ],
+        loop,
+        ranks,
+    )
+    return learner
+
+
+def main() -> None:
+    """Entry point."""
+    options = _parser().parse_args()
+    compute_dtype = getattr(torch, options.compute_dtype)
+    if options.plan:
+        sys.stdout.write(plan_table(preset_named(options.preset), compute_dtype))
+        return
+    missing = [name for name in ("data", "out") if getattr(options, name) is None]
+    if missing:
+        raise FlashTalkError(
+            f"Stage 2 also needs --{' and --'.join(missing)}. (--plan needs neither: it shows the "
+            "memory that the training takes.)"
+        )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(options.threads)
+    ranks = join_ranks(options.device)
+    networks = _starting_networks(options, ranks)
+    geometry = networks.preset.geometry
+    distill(
+        networks,
+        TalkSource(load_people(options.data, geometry.sample_rate_hz), geometry),
+        Stage2Config(
+            chunks=options.chunks,
+            batch=options.batch,
+            audio_guidance=options.audio_guidance,
+            text_guidance=options.text_guidance,
+            motion_weight=options.motion_weight,
+            teacher_motion=options.teacher_motion,
+            times=options.times,
+            seed=options.seed,
+        ),
+        LoopConfig(
+            out=options.out,
+            steps=options.steps,
+            learning_rate=options.rate,
+            warmup_steps=options.warmup,
+            final_share=1.0,
+            clip_norm=CLIP_NORM,
+            accumulate=options.accumulate,
+            average_decay=AVERAGE_DECAY,
+            log_every=options.log_every,
+        ),
+        critic_rate=options.critic_rate,
+        critic_ratio=options.critic_ratio,
+        recompute=options.recompute,
+        shard=options.shard,
+        compute_dtype=compute_dtype if options.shard else None,
+        ranks=ranks,
+    )
+
+
+def _starting_networks(options: argparse.Namespace, ranks: Ranks) -> Networks:
+    """What Stage 1 left: folders of our trainings, or a checkpoint."""
+    if options.weights:
+        return find_checkpoint(options.weights).load(ranks.device)
+    networks = trained_networks(
+        preset_named(options.preset),
+        options.runs,
+        options.runs / "stage1",
+    )
+    networks.autoencoder.to(memory_format=torch.channels_last)  # as in a live session
+    return networks
+
+
+def _parser() -> argparse.ArgumentParser:
+    own = Stage2Config()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder of NAME.mp4 and NAME.wav")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), help="folder of the trainings before this one"
+    )
+    parser.add_argument("--weights", help="in place of those: a preset, a folder or a Hub id")
+    parser.add_argument("--preset", default=TINY.name, choices=tuple(PRESETS))
+    parser.add_argument("--plan", action="store_true", help="print memory per GPU and stop")
+    parser.add_argument("--steps", type=int, default=1000, help="critic updates")
+    parser.add_argument("--chunks", type=int, default=own.chunks, help="K, the longest roll-out")
+    parser.add_argument("--critic-ratio", type=int, default=5, help="steps per generator update")
+    parser.add_argument("--batch", type=int, default=own.batch, help="talks per rank")
+    parser.add_argument("--accumulate", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=5e-5, help="generator; the 14B's is 2e-6")
+    parser.add_argument("--critic-rate", type=float, default=5e-5, help="the 14B's is 4e-7")
+    parser.add_argument("--warmup", type=int, default=20)
+    parser.add_argument("--audio-guidance", type=float, default=own.audio_guidance)
+    parser.add_argument("--text-guidance", type=float, default=own.text_guidance)
+    parser.add_argument("--motion-weight", type=float, default=own.motion_weight)
+    parser.add_argument("--teacher-motion", choices=("clean", "noised"), default=own.teacher_motion)
+    parser.add_argument("--times", choices=("full", "interval"), default=own.times)
+    parser.add_argument("--seed", type=int, default=own.seed)
+    parser.add_argument("--log-every", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--recompute", action="store_true", help="activation checkpointing")
+    parser.add_argument("--shard", action="store_true", help="split weights over the ranks (FSDP2)")
+    parser.add_argument(
+        "--compute-dtype",
+        default="bfloat16",
+        choices=("bfloat16", "float32"),
+        help="of sharded networks, and of the plan",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Files -> networks: our own folders of shards, published checkpoints, and the Hugging Face Hub.
+
+Above the stream, below the engine and training. ``embedded`` reads and writes folders of the
+embedded family, ``published`` reads the published layout, ``hub`` fetches files, ``strict`` fills
+modules so that every tensor is used exactly once.
+"""
+
+from flashtalk.weights.embedded import (
+    FORMAT,
+    MANIFEST,
+    SHARD_BYTES,
+    Manifest,
+    build_networks,
+    load_networks,
+    load_weights,
+    modules_of,
+    read_manifest,
+    save_weights,
+)
+
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "SHARD_BYTES",
+    "Manifest",
+    "build_networks",
+    "load_networks",
+    "load_weights",
+    "modules_of",
+    "read_manifest",
+    "save_weights",
+]

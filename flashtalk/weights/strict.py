@@ -1,0 +1,218 @@
+"""safetensors files -> a module built on the meta device; every stored tensor is used exactly once.
+
+Used by :mod:`flashtalk.weights.published`. Names and shapes are read from the files' headers and
+checked before any tensor is read, so a folder that does not fit costs no time and no memory. What
+is read is taken over as it is (``assign=True``), not copied into memory that was filled before.
+
+safetensors alone knows no checksums: a file that was cut off or is no safetensors file is found
+here, a flipped bit inside a tensor is not (downloads from the Hub are checked by their size).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from flashtalk.errors import FlashTalkError
+
+logger = logging.getLogger(__name__)
+
+INDEX_SUFFIX = ".safetensors.index.json"
+NAMED_KEYS = 3  # how many tensors a sentence names before it counts the rest
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a published file's tensor names become a module's."""
+
+    renames: tuple[tuple[str, str], ...] = ()
+    """(regular expression, replacement), all applied in order."""
+    unused: tuple[str, ...] = ()
+    """Regular expressions of renamed tensors that the file holds for another use, from its start.
+    They alone may be left over."""
+    tied: Mapping[str, str] = field(default_factory=dict)
+    """Parameters that are another one's tensor by design, by that other name; files may omit them.
+    """
+
+    def renamed(self, name: str) -> str:
+        for pattern, replacement in self.renames:
+            name = re.sub(pattern, replacement, name)
+        return name
+
+    def is_unused(self, name: str) -> bool:
+        return any(re.match(pattern, name) for pattern in self.unused)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One tensor of a file, by its header."""
+
+    file: Path
+    key: str
+    """Its name in the file."""
+    shape: tuple[int, ...]
+
+
+def survey(folder: Path, naming: Naming, remedy: str) -> dict[str, Stored]:
+    """All tensors of the safetensors files in ``folder``, by the names the module gives them.
+
+    Several files need an index (``*.safetensors.index.json``). Raises :class:`FlashTalkError` for
+    missing, cut off or foreign files, for files that the index does not describe, and for tensors
+    that are there twice; each sentence ends with ``remedy``.
+    """
+    index = _index_of(folder, remedy)
+    found: dict[str, Stored] = {}
+    for file in _files_of(folder, index, remedy):
+        for key, shape in _header(file, remedy).items():
+            if index and index.get(key) != file.name:
+                raise FlashTalkError(
+                    f"{file} holds {key}, which the index beside it "
+                    f"{'places in ' + index[key] if key in index else 'does not list'}. {remedy}"
+                )
+            name = naming.renamed(key)
+            if name in found:
+                raise FlashTalkError(f"{name} is stored twice in {folder}. {remedy}")
+            found[name] = Stored(file, key, shape)
+    absent = sorted(key for key in index if naming.renamed(key) not in found)
+    if absent:
+        raise FlashTalkError(
+            f"The index in {folder} lists {listed(absent)}, which {index[absent[0]]} does not hold."
+            f" {remedy}"
+        )
+    return found
+
+
+def check(
+    module: nn.Module, shapes: Mapping[str, tuple[int, ...]], naming: Naming, what: str, remedy: str
+) -> list[str]:
+    """The names to load into ``module``, after comparing all names and shapes with it.
+
+    ``what`` names the network and its place in sentences. Raises :class:`FlashTalkError` naming
+    the tensors that are missing, not known, or of another shape.
+    """
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    missing = [name for name in expected if name not in shapes and name not in naming.tied]
+    if missing:
+        raise FlashTalkError(
+            f"The {what} lacks {len(missing)} of {len(expected)} tensors: {listed(missing)}. "
+            f"{remedy}"
+        )
+    extra = sorted(name for name in shapes if name not in expected and not naming.is_unused(name))
+    if extra:
+        raise FlashTalkError(
+            f"The {what} holds {len(extra)} tensors that this network does not have: "
+            f"{listed(extra)}. {remedy}"
+        )
+    for name, shape in expected.items():
+        if name in shapes and shapes[name] != shape:
+            raise FlashTalkError(
+                f"The {what} holds {name} of shape {list(shapes[name])}, but its config.json asks "
+                f"for {list(shape)}. {remedy}"
+            )
+    unused = [name for name in shapes if name not in expected]
+    if unused:
+        logger.info("%s: %d tensors for training are not needed", what, len(unused))
+    return [name for name in expected if name in shapes]
+
+
+def read(
+    stored: Mapping[str, Stored], names: Iterable[str], dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """The tensors called ``names`` on the CPU; floating-point ones as ``dtype``.
+
+    A tensor that has that type already stays in the mapped file until it is moved.
+    """
+    by_file: dict[Path, list[str]] = {}
+    for name in names:
+        by_file.setdefault(stored[name].file, []).append(name)
+    state: dict[str, Tensor] = {}
+    for file, members in by_file.items():
+        with safe_open(file, framework="pt") as content:
+            for name in members:
+                state[name] = as_dtype(content.get_tensor(stored[name].key), dtype)
+    return state
+
+
+def assign(module: nn.Module, state: dict[str, Tensor], naming: Naming) -> None:
+    """Makes ``state`` the parameters of ``module``; tied parameters become one again."""
+    for name, source in naming.tied.items():
+        state.setdefault(name, state[source])
+    module.load_state_dict(state, strict=True, assign=True)
+    for name, source in naming.tied.items():
+        owner, _, attribute = name.rpartition(".")
+        setattr(module.get_submodule(owner), attribute, module.get_parameter(source))
+    module.requires_grad_(False).eval()
+
+
+def as_dtype(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Floating-point tensors as ``dtype``, others as they are."""
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+
+def listed(names: list[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - NAMED_KEYS
+    return ", ".join(names[:NAMED_KEYS]) + (f" and {more} more" if more > 0 else "")
+
+
+# --- files --------------------------------------------------------------------------------------
+def _index_of(folder: Path, remedy: str) -> dict[str, str]:
+    """File name by tensor name; empty without an index."""
+    indices = sorted(folder.glob(f"*{INDEX_SUFFIX}"))
+    if not indices:
+        return {}
+    if len(indices) > 1:
+        raise FlashTalkError(
+            f"{folder} holds {len(indices)} indices ({listed([path.name for path in indices])}), "
+            "expected one. Keep the one of this checkpoint."
+        )
+    try:
+        weight_map = json.loads(indices[0].read_text(encoding="utf-8"))["weight_map"]
+        if not all(
+            isinstance(file, str) and file == Path(file).name for file in weight_map.values()
+        ):
+            raise ValueError("weight_map must hold names of files beside it")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FlashTalkError(f"{indices[0]} cannot be read ({error!r}). {remedy}") from error
+    return weight_map
+
+
+def _files_of(folder: Path, index: Mapping[str, str], remedy: str) -> list[Path]:
+    if index:
+        files = [folder / name for name in sorted(set(index.values()))]
+        missing = [path.name for path in files if not path.is_file()]
+        if missing:
+            raise FlashTalkError(
+                f"{folder} lacks {len(missing)} of {len(files)} weight files: {listed(missing)}. "
+                f"{remedy}"
+            )
+        return files
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise FlashTalkError(f"There is no safetensors file in {folder}. {remedy}")
+    if len(files) > 1:
+        raise FlashTalkError(
+            f"{folder} holds {len(files)} safetensors files but no index (*{INDEX_SUFFIX}) that "
+            f"tells which belong together. {remedy}"
+        )
+    return files
+
+
+def _header(file: Path, remedy: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of a file's tensors by name."""
+    try:
+        with safe_open(file, framework="pt") as content:
+            return {key: tuple(content.get_slice(key).get_shape()) for key in content.keys()}  # noqa: SIM118 (no dict)
+    except (SafetensorError, OSError) as error:
+        raise FlashTalkError(
+            f"{file} is cut off, damaged or no safetensors file: {file.stat().st_size:,} bytes, "
+            f"{error}. {remedy}"
+        ) from error

@@ -1,0 +1,123 @@
+"""Talks of the real engine at toy size, measured at several moments; rows and their settings."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from flashtalk.engine import Engine
+from flashtalk.errors import FlashTalkError
+from flashtalk.evaluation.reading import read_faces
+from flashtalk.evaluation.run import Measured, Plan, main, run_talk
+from flashtalk.evaluation.stretch import FIGURES, Judges
+from flashtalk.evaluation.sync import SyncNetwork
+from flashtalk.evaluation.talks import Talk, clip_names, load_clip, make_talk
+from flashtalk.evaluation.variants import GuidedTransformer, Variant, parse_variant
+from flashtalk.inputs.portrait import portrait_for
+from flashtalk.models.face_reader import FaceReader
+from flashtalk.stream.chunk import Networks, conditioned_velocity
+
+
+@pytest.fixture(scope="module")
+def judges() -> Judges:
+    torch.manual_seed(1)
+    return Judges(FaceReader(8).eval(), SyncNetwork(8).eval())
+
+
+@pytest.fixture(scope="module")
+def talk(clips_folder: Path) -> Talk:
+    clips = [load_clip(clips_folder, name) for name in clip_names(clips_folder)]
+    return make_talk(clips, seed=0, seconds=8)
+
+
+@pytest.fixture(scope="module")
+def measured(toy_networks: Networks, judges: Judges, talk: Talk) -> list[Measured]:
+    return list(run_talk(Engine(toy_networks), judges, talk, 0, Plan((2, 4), 2.0)))
+
+
+def test_each_moment_has_every_figure(measured: list[Measured]) -> None:
+    assert [each.seconds for each in measured] == [2, 4]
+    for each in measured:
+        assert each.figures.keys() == FIGURES.keys()
+        assert np.isfinite(each.figures["lip_correlation"])
+        assert each.figures["border_jump"] > 0
+        assert each.frames_per_s > 0
+
+
+def test_a_moment_is_the_same_alone_and_on_the_way(
+    toy_networks: Networks, judges: Judges, talk: Talk, measured: list[Measured]
+) -> None:
+    alone = list(run_talk(Engine(toy_networks), judges, talk, 0, Plan((4,), 2.0)))
+    assert alone[0].figures == measured[1].figures != measured[0].figures
+
+
+def test_the_last_stretch_is_what_the_session_shows_there(
+    toy_networks: Networks, judges: Judges, talk: Talk, measured: list[Measured]
+) -> None:
+    portrait = portrait_for(talk.person.portrait, toy_networks.preset, crop="cover")
+    session = Engine(toy_networks).open(portrait, seed=0)
+    samples = talk.speech.samples[: 4 * 17_920]
+    video = np.concatenate([chunk.frames for chunk in session.push(samples)])
+    opening = read_faces(judges.reader, video[50:100]).opening
+    low, high = np.percentile(opening, (5, 95))
+    assert measured[1].figures["lip_range"] == pytest.approx(high - low)
+
+
+def test_a_talk_can_be_stopped(toy_networks: Networks, judges: Judges, talk: Talk) -> None:
+    heard: list[float] = []
+
+    def stop_at_once(seconds: float) -> bool:
+        heard.append(seconds)
+        return False
+
+    plan = Plan((4,), 2.0)
+    assert not list(run_talk(Engine(toy_networks), judges, talk, 0, plan, stop_at_once))
+    assert heard == [1.12]
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_guidance_moves_away_from_silence(toy_networks: Networks, scale: float) -> None:
+    transformer = toy_networks.transformer
+    config = transformer.config
+    torch.manual_seed(2)
+    latents = torch.randn(1, 44, 9, 2, 2)
+    condition = torch.randn(1, config.in_channels - 44, 9, 2, 2)
+    windows = (config.speech.window_frames, config.speech.layers, config.speech.width)
+    speech = torch.randn(1, 33, *windows)
+
+    def velocity(network, heard: torch.Tensor) -> torch.Tensor:
+        return conditioned_velocity(network, condition, heard)(latents, 700.0)
+
+    spoken = velocity(transformer, speech)
+    silent = velocity(transformer, torch.zeros_like(speech))
+    found = velocity(GuidedTransformer(transformer, scale), speech)
+    assert not torch.allclose(spoken, silent, atol=1e-3)
+    assert torch.allclose(found, silent + scale * (spoken - silent), atol=1e-4)
+
+
+def test_a_guided_row_runs_through_the_engine(
+    toy_networks: Networks, judges: Judges, talk: Talk, measured: list[Measured]
+) -> None:
+    guided = replace(toy_networks, transformer=GuidedTransformer(toy_networks.transformer, 4.0))
+    found = list(run_talk(Engine(guided), judges, talk, 0, Plan((2,), 2.0)))
+    assert found[0].figures != measured[0].figures
+
+
+def test_a_row_is_read_from_one_argument() -> None:
+    row = parse_variant("stage1=runs/stage1,steps=20,guidance=4,color=0.5")
+    assert row == Variant("stage1", "runs/stage1", 20, 4.0, 0.5)
+    assert parse_variant("plain=flashtalk-tiny") == Variant("plain", "flashtalk-tiny")
+    for wrong in ("folder", "a=", "a=b,colour=1", "a=b,steps=many", "../a=b"):
+        with pytest.raises(FlashTalkError):
+            parse_variant(wrong)
+
+
+def test_plans_that_cannot_be_are_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(FlashTalkError, match="no longer than the shortest"):
+        Plan((10, 60), 20.0)
+    with pytest.raises(FlashTalkError, match="must ascend"):
+        Plan((60, 10), 5.0)
+    assert main(["--clips", "nowhere"]) == 2
+    assert "give --weights or --variant" in capsys.readouterr().err

@@ -1,0 +1,66 @@
+"""Errors of a reader whose errors are known."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flashtalk.evaluation.calibration import UNCALIBRATED, Calibration, for_calibration
+from flashtalk.evaluation.reading import FaceTrack
+from flashtalk.evaluation.talks import clip_names, load_clip
+from flashtalk.evaluation.validate import Reading, identity_figures, reader_figures
+from flashtalk.models.face_code import LANDMARKS
+
+
+@pytest.fixture(scope="module")
+def perfect(clips_folder: Path) -> list[Reading]:
+    readings = []
+    for name in clip_names(clips_folder)[:2]:
+        clip = load_clip(clips_folder, name)
+        face = np.repeat(np.repeat(clip.portrait, 2, axis=0), 2, axis=1)[:96, :96]
+        readings.append(Reading(clip, clip.track, np.stack((face, face)), face, {}))
+    return readings
+
+
+def test_a_perfect_reader_makes_no_error(perfect: list[Reading]) -> None:
+    found = reader_figures(perfect, UNCALIBRATED)
+    assert found["points_px"] == found["gap_error"] == found["blinks_per_clip_error"] == 0.0
+    assert found["gap_correlation_worst"] == pytest.approx(1.0)
+    assert (found["closed_true"], found["closed_read"]) == (1.0, 1.0)
+
+
+def test_errors_are_in_pixels_of_256_and_of_the_right_points(perfect: list[Reading]) -> None:
+    def with_points(reading: Reading, points: np.ndarray) -> Reading:
+        return replace(reading, track=FaceTrack(points))
+
+    away = np.array([0.03, 0.04])
+    moved = reader_figures([with_points(r, r.track.points + away) for r in perfect], UNCALIBRATED)
+    assert moved["points_px"] == pytest.approx(0.05 * 128)
+    chin = np.zeros((len(LANDMARKS), 2))
+    chin[LANDMARKS.index("chin")] = 0.5
+    found = reader_figures([with_points(r, r.track.points + chin) for r in perfect], UNCALIBRATED)
+    assert found["points_px"] > 0.0 == found["mouth_points_px"]
+    late = [with_points(r, np.roll(r.track.points, 2, axis=0)) for r in perfect]
+    assert reader_figures(late, UNCALIBRATED)["gap_lag_frames_worst"] == 2
+
+
+def test_calibration_enters_the_error(perfect: list[Reading]) -> None:
+    found = reader_figures(perfect, Calibration(gap_offset=0.01))
+    assert found["gap_bias"] == pytest.approx(0.01)
+
+
+def test_own_portraits_are_told_from_others(perfect: list[Reading]) -> None:
+    found = identity_figures(perfect)
+    assert found["own_median"] == pytest.approx(1.0, abs=1e-5)
+    assert found["auc"] == 1.0
+    swapped = [
+        replace(one, portrait_face=other.portrait_face)
+        for one, other in zip(perfect, perfect[::-1], strict=True)
+    ]
+    assert identity_figures(swapped)["auc"] == 0.0
+
+
+def test_calibration_and_validation_share_no_clip() -> None:
+    assert for_calibration(range(10)) == [0, 3, 6, 9]
+    assert len(for_calibration(range(100))) == 8

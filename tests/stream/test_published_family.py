@@ -1,0 +1,216 @@
+"""The published member of the family through the same chunk step and session, at toy size.
+
+The real classes: the transformer with text and image, Wan's autoencoder, wav2vec 2.0. Random
+weights, short chunks (13 frames, 8 of them new) and 16 x 32 pixels.
+"""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKLWan
+from torch import Tensor
+from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+from flashtalk.conditions import Conditions, gather_conditions
+from flashtalk.config import Preset, SamplerConfig, SpeechFeatures, TransformerConfig
+from flashtalk.geometry import ChunkGeometry
+from flashtalk.models.transformer import VideoTransformer
+from flashtalk.models.wan_autoencoder import WanAutoencoder
+from flashtalk.models.wav2vec import Wav2Vec2SpeechEncoder
+from flashtalk.stream.chunk import Networks, advance
+from flashtalk.stream.session import Session
+from flashtalk.stream.state import opening_state
+
+PRESET = Preset(
+    name="toy-published",
+    geometry=ChunkGeometry(
+        height_px=16, width_px=32, spatial_stride=8, chunk_frames=13, speech_window_frames=20
+    ),
+    transformer=TransformerConfig(
+        dim=32,
+        ffn_dim=48,
+        heads=2,
+        layers=2,
+        latent_channels=4,
+        mask_channels=4,
+        mask_marks="reference",
+        speech=SpeechFeatures(layers=2, width=16),
+        audio_hidden=16,
+        audio_tokens=3,
+        audio_width=12,
+        frequency_dim=16,
+        text_dim=10,
+        text_tokens=7,
+        image_dim=14,
+        image_tokens=5,
+    ),
+    sampler=SamplerConfig(),
+    weights="toy",
+    speech_loudness_lufs=-23.0,
+    prompt="A person talks.",
+)
+CHUNK_SAMPLES = PRESET.geometry.new_samples
+
+
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    torch.manual_seed(1)
+    vae = AutoencoderKLWan(
+        base_dim=4,
+        z_dim=4,
+        dim_mult=[1, 1, 1, 1],
+        num_res_blocks=1,
+        latents_mean=[0.1, -0.2, 0.0, 0.3],
+        latents_std=[0.6, 0.9, 1.2, 0.5],
+    )
+    wav2vec = Wav2Vec2Model(
+        Wav2Vec2Config(
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=24,
+            conv_dim=[8] * 7,
+            num_conv_pos_embeddings=8,
+            num_conv_pos_embedding_groups=2,
+        )
+    )
+    transformer = VideoTransformer(PRESET.transformer)
+    for module in (vae, wav2vec, transformer):
+        module.eval().requires_grad_(False)
+    for parameter in transformer.parameters():  # new ones have closed gates
+        parameter.normal_(std=0.15)
+    return Networks(
+        preset=PRESET,
+        transformer=transformer,
+        autoencoder=WanAutoencoder(vae),
+        speech_encoder=Wav2Vec2SpeechEncoder(wav2vec, PRESET.geometry.samples_per_frame),
+    )
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Tensor:
+    coarse = torch.rand(1, 3, 4, 8, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    return torch.nn.functional.interpolate(coarse, (16, 32), mode="bilinear")
+
+
+def states(seed: int) -> dict[str, Tensor]:
+    """What the text and image encoders would give."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        "text": torch.randn(1, 7, 10, generator=generator),
+        "image": torch.randn(1, 5, 14, generator=generator),
+    }
+
+
+@pytest.fixture(scope="module")
+def conditions(networks: Networks, portrait: Tensor) -> Conditions:
+    with torch.inference_mode():
+        return gather_conditions(networks.autoencoder, PRESET, portrait, **states(0))
+
+
+def stream(networks: Networks, conditions: Conditions, slices: list[np.ndarray]) -> np.ndarray:
+    session = Session(networks, conditions, seed=5)
+    chunks = [chunk for samples in slices for chunk in session.push(samples)]
+    chunks += list(session.flush())
+    assert sum(len(chunk.samples) for chunk in chunks) == sum(map(len, slices))
+    return np.concatenate([chunk.frames for chunk in chunks])
+
+
+@pytest.fixture(scope="module")
+def talk() -> np.ndarray:
+    """Two chunks and a part of the third."""
+    time_s = np.arange(2 * CHUNK_SAMPLES + 3_000) / 16_000
+    return (0.3 * np.sin(2 * np.pi * (180 + 90 * time_s) * time_s)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def whole(networks: Networks, conditions: Conditions, talk: np.ndarray) -> np.ndarray:
+    return stream(networks, conditions, [talk])
+
+
+@pytest.mark.parametrize("size", [640, 4_000])
+def test_any_slicing_streams_the_same_three_chunks(
+    networks: Networks, conditions: Conditions, talk: np.ndarray, whole: np.ndarray, size: int
+) -> None:
+    slices = [talk[start : start + size] for start in range(0, len(talk), size)]
+    assert whole.shape == (8 + 8 + 5, 16, 32, 3)
+    assert whole.std() > 5
+    assert np.array_equal(stream(networks, conditions, slices), whole)
+
+
+def test_the_reference_is_the_portrait_and_gray_frames_behind_it(
+    networks: Networks, conditions: Conditions, portrait: Tensor
+) -> None:
+    """As the published conditioner: 1 + 4k frames encoded together, gray is 0 in -1..1."""
+    frames = torch.zeros(1, 3, 13, 16, 32)
+    frames[:, :, 0] = portrait
+    with torch.inference_mode():
+        expected = networks.autoencoder.encode(frames, None)
+        alone = networks.autoencoder.encode(portrait[:, :, None], None)
+    assert conditions.reference_latents.shape == (1, 4, 4, 2, 4)
+    assert torch.equal(conditions.reference_latents, expected)
+    # The first chunk continues from the portrait alone, which is the reference's first latent.
+    motion = opening_state(conditions, seed=0).motion_latents
+    assert torch.allclose(motion, alone, atol=1e-6)
+
+
+@torch.inference_mode()
+def test_prompt_and_image_reach_the_video(networks: Networks, conditions: Conditions) -> None:
+    speech = torch.randn(1, 13, 5, 2, 16, generator=torch.Generator().manual_seed(3))
+    state = opening_state(conditions, seed=0)
+    sampler = replace(PRESET.sampler, steps=1)
+
+    def video(**changes: Tensor) -> Tensor:
+        return advance(networks, replace(conditions, **changes), state, speech, sampler)[0]
+
+    expected = video()
+    for name, other in states(1).items():
+        assert not torch.allclose(video(**{name: other}), expected, atol=1e-3)
+
+
+def test_one_prompt_serves_a_batch(networks: Networks, portrait: Tensor) -> None:
+    given = states(0)
+    pair = gather_conditions(
+        networks.autoencoder,
+        PRESET,
+        torch.cat((portrait, -portrait)),
+        text=given["text"],
+        image=given["image"].expand(2, -1, -1),
+    )
+    assert pair.text is not None
+    assert pair.text.shape == (2, 7, 10)
+
+
+@pytest.mark.parametrize("name", ["text", "image"])
+def test_missing_states_are_refused(networks: Networks, portrait: Tensor, name: str) -> None:
+    given = {key: value for key, value in states(0).items() if key != name}
+    with pytest.raises(ValueError, match=f"has a {name} input, but {name} states were not given"):
+        gather_conditions(networks.autoencoder, PRESET, portrait, **given)
+
+
+@torch.inference_mode()
+def test_16_bit_networks_keep_float32_between_them(
+    networks: Networks, portrait: Tensor, talk: np.ndarray, whole: np.ndarray
+) -> None:
+    """Weights in bfloat16; what goes around between chunks and steps in float32."""
+    rough = replace(
+        networks,
+        transformer=deepcopy(networks.transformer).bfloat16(),
+        autoencoder=deepcopy(networks.autoencoder).bfloat16(),
+        speech_encoder=deepcopy(networks.speech_encoder).bfloat16(),
+    )
+    seen = []
+    rough.transformer.register_forward_pre_hook(
+        lambda module, inputs: seen.append([tensor.dtype for tensor in inputs])
+    )
+    given = {name: tensor.bfloat16() for name, tensor in states(0).items()}
+    conditions = gather_conditions(rough.autoencoder, PRESET, portrait, **given)
+    assert conditions.reference_latents.dtype == torch.float32
+    frames = stream(rough, conditions, [talk[: CHUNK_SAMPLES + 640]])  # into the second chunk
+    assert len(seen) == 8
+    assert all(types == [torch.float32] * 3 for types in seen)  # latents, timestep, condition
+    difference = np.abs(frames[:8].astype(int) - whole[:8])
+    assert difference.mean() < 0.1 * whole.std()

@@ -1,0 +1,213 @@
+"""A checkpoint in the published layout through the public door: it talks, or a sentence says why.
+
+The folder is of toy size and complete (``published_checkpoint``); nothing of the loading is faked.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from published_checkpoint import checkpoint_states, write_checkpoint
+from safetensors.torch import save_file
+
+from flashtalk.config import FOURTEEN_B
+from flashtalk.engine import Engine
+from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.framing import closest_size
+from flashtalk.inputs.portrait import NO_FACE, portrait_for
+from flashtalk.outputs.fragments import FragmentEncoder
+from flashtalk.outputs.recording import Recording
+from flashtalk.weights import modules_of
+from flashtalk.weights.checkpoint import find_checkpoint
+from flashtalk.weights.published import ON_CPU, ON_GPU, load_published
+from flashtalk.weights.sizes import PublishedFiles, published_preset
+
+SIDE = 32  # pixels; the smallest that leaves the autoencoder something to do
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("hub") / "toy-14b")
+
+
+@pytest.fixture(scope="module")
+def engine(checkpoint: Path) -> Engine:
+    return Engine.from_pretrained(checkpoint, device="cpu", size=(SIDE, SIDE))
+
+
+@pytest.fixture
+def folder(checkpoint: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return shutil.copytree(checkpoint, tmp_path / "checkpoint")
+
+
+@pytest.fixture(scope="module")
+def picture() -> Image.Image:
+    return Image.linear_gradient("L").convert("RGB")
+
+
+# --- it talks -----------------------------------------------------------------------------------
+def test_ten_chunks_become_a_playable_file(engine: Engine, picture, tmp_path: Path) -> None:
+    geometry = engine.preset.geometry
+    speech = np.random.default_rng(0).normal(0, 0.1, 10 * geometry.new_samples).astype("f4")
+    out = tmp_path / "talk.mp4"
+    chunks = 0
+    with Recording(out) as recording, engine.open(picture, steps=1) as session:
+        encoder = FragmentEncoder(SIDE, SIDE, geometry.fps, 48_000, 1)
+        for video in (session.push(speech), session.flush()):
+            for chunk in video:
+                sound = np.repeat(chunk.samples, 3)[None]
+                recording.append(encoder.encode(chunk.frames, sound))
+                assert chunk.frames.std() > 1, "pictures, not a flat color"
+                chunks += 1
+        recording.append(encoder.finish())
+        recording.finish()
+    assert chunks == 10
+    with av.open(str(out)) as file:
+        assert sum(1 for _ in file.decode(video=0)) == 280
+    with av.open(str(out)) as file:
+        assert sum(frame.samples for frame in file.decode(audio=0)) >= 280 * 1920
+
+
+def test_every_tensor_arrives_where_it_belongs(engine: Engine) -> None:
+    states, networks = checkpoint_states(), engine._networks
+    for name, tensor in networks.transformer.state_dict().items():
+        assert torch.equal(tensor, states["transformer"][name].float()), name
+    for name, tensor in networks.autoencoder.vae.state_dict().items():
+        assert torch.equal(tensor, states["vae"][name]), name
+    text = networks.text_encoder.encoder
+    assert text.encoder.embed_tokens.weight is text.shared.weight
+    assert torch.equal(text.shared.weight, states["text_encoder"]["shared.weight"].float())
+    layer = "encoder.layers.1.mlp.fc1.weight"
+    image = networks.image_encoder.encoder.state_dict()
+    assert torch.equal(image[layer], states["image_encoder"][f"vision_model.{layer}"])
+    position = "encoder.pos_conv_embed.conv."
+    speech = networks.speech_encoder.wav2vec.state_dict()
+    assert torch.equal(
+        speech[f"{position}parametrizations.weight.original1"],
+        states["speech"][f"wav2vec2.{position}weight_v"],
+    )
+    for module in modules_of(networks).values():
+        assert not module.training
+        assert not any(parameter.is_meta for parameter in module.parameters())
+
+
+def test_types_on_a_gpu_are_the_published_ones(checkpoint: Path) -> None:
+    files = PublishedFiles.of(checkpoint)
+    networks = load_published(files, published_preset(files), ON_GPU)
+    kinds = {name: next(m.parameters()).dtype for name, m in modules_of(networks).items()}
+    assert kinds == {
+        "transformer": torch.bfloat16,
+        "autoencoder": torch.bfloat16,
+        "text_encoder": torch.bfloat16,
+        "image_encoder": torch.float16,
+        "speech_encoder": torch.float32,
+    }
+
+
+def test_prompt_portrait_and_speech_all_matter(engine: Engine, picture) -> None:
+    rng = np.random.default_rng(1)
+    speech = rng.normal(0, 0.1, engine.preset.geometry.new_samples).astype("f4")
+
+    def frames(portrait, samples, **options) -> np.ndarray:
+        return next(engine.open(portrait, steps=1, **options).push(samples)).frames
+
+    usual = frames(picture, speech)
+    assert np.array_equal(usual, frames(picture, speech, prompt=engine.preset.prompt))
+    assert not np.array_equal(usual, frames(picture, speech, prompt="another prompt"))
+    assert not np.array_equal(usual, frames(picture, speech[::-1].copy()))
+    assert not np.array_equal(usual, frames(picture.rotate(90), speech))
+
+
+def test_a_long_prompt_is_cut_with_a_notice(engine: Engine, picture) -> None:
+    prompt = "word " * 200
+    assert "first 24 are used" in engine.prompt_notice(prompt)
+    assert engine.prompt_notice("a short prompt") is None
+    assert engine.prompt_notice("") is None
+    engine.open(picture, prompt=prompt).close()
+
+
+def test_a_picture_without_a_face_is_used_whole(engine: Engine, picture) -> None:
+    assert NO_FACE in portrait_for(picture, engine.preset).notices
+
+
+def test_safetensors_and_the_other_folder_name_for_the_speech_encoder(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        Engine.from_pretrained(folder, device="cpu")
+    assert "weights_only=True" in caplog.text
+    caplog.clear()
+    pickle = folder / "wav2vec2" / "pytorch_model.bin"
+    save_file(torch.load(pickle, weights_only=True), pickle.with_name("model.safetensors"))
+    pickle.write_bytes(b"never looked at")
+    (folder / "wav2vec2").rename(folder / "chinese-wav2vec2-base")
+    with caplog.at_level(logging.INFO):
+        Engine.from_pretrained(folder, device="cpu")
+    assert "weights_only" not in caplog.text
+
+
+@pytest.mark.parametrize(("placement", "worst"), [("80gb", 0), ("24gb", 60)])
+def test_a_placement_changes_little_of_the_picture(
+    engine: Engine, checkpoint: Path, picture, placement: str, worst: int
+) -> None:
+    placed = Engine.from_pretrained(
+        checkpoint, device="cpu", size=(SIDE, SIDE), placement=placement
+    )
+    speech = np.zeros(engine.preset.geometry.new_samples, np.float32)
+    pictures = [
+        next(each.open(picture, steps=1).push(speech)).frames.astype(int)
+        for each in (engine, placed)
+    ]
+    assert np.abs(pictures[0] - pictures[1]).max() <= worst
+
+
+def test_an_unknown_placement(checkpoint: Path) -> None:
+    with pytest.raises(FlashTalkError, match=r"Unknown placement '12gb'. Known placements: 80gb"):
+        Engine.from_pretrained(checkpoint, device="cpu", placement="12gb")
+
+
+# --- sizes --------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("width", "height", "size"),
+    [
+        (1080, 1920, (768, 448)),  # a telephone, upright
+        (1920, 1080, (448, 768)),
+        (1000, 1000, (640, 640)),
+        (1024, 1280, (640, 640)),
+        (1000, 1500, (768, 448)),
+        (600, 200, (448, 768)),  # all wide ones keep half of it: the sharpest
+    ],
+)
+def test_the_size_follows_the_portrait(width: int, height: int, size: tuple[int, int]) -> None:
+    assert closest_size(width, height, FOURTEEN_B.sizes) == size
+
+
+def test_a_portrait_of_the_14b_has_one_of_its_sizes() -> None:
+    portrait = portrait_for(Image.new("RGB", (400, 300)), FOURTEEN_B)
+    assert (portrait.image.height, portrait.image.width) in FOURTEEN_B.sizes
+    small = portrait_for(Image.new("RGB", (400, 300)), FOURTEEN_B.with_size((64, 96)))
+    assert small.image.size == (96, 64)
+    with pytest.raises(FlashTalkError, match="framed at 96 x 64 pixels, but 448 x 768 or 768 x"):
+        portrait_for(small, FOURTEEN_B)
+
+
+@pytest.mark.parametrize("size", [(770, 448), (448, 0), (-16, 448), (8, 8)])
+def test_sides_that_do_not_divide(checkpoint: Path, size: tuple[int, int]) -> None:
+    with pytest.raises(FlashTalkError, match=r"multiples of 16 pixels, got .* nearest are \d+ x"):
+        Engine.from_pretrained(checkpoint, size=size)
+
+
+def test_the_whole_network_is_not_read_before_the_check(checkpoint: Path) -> None:
+    found = find_checkpoint(checkpoint)
+    assert found.preset.transformer.dim == 64
+    assert found.preset.name == "flashtalk-14b (toy-14b)"
+    assert found.load(torch.device("cpu")).preset is found.preset
+    assert ON_CPU.transformer == torch.float32
