@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     {"app"},
-    {"ui", "generate", "bench", "plan", "serve", "training", "evaluation"},
+    {"evaluation"},
+    {"ui", "generate", "bench", "plan", "serve", "training"},
     {"synthesis"},
     {"engine", "memory"},
     {"acceleration"},
