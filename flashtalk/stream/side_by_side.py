@@ -47,4 +47,3 @@ class SideBySide:
 
 
 ALONE = SideBySide()
-
