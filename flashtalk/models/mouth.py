@@ -153,14 +153,16 @@ class MouthPainter(nn.Module):
         positions: Tensor,
         portrait: Tensor,
         corners: Tensor,
+        size: tuple[int, int],
     ) -> PaintedMouth:
         """The windows of M pictures.
 
-        ``positions`` [M, h, w, 2] say where in the portraits [M, 3, H, W] the coarse flow looks for
-        each pixel; ``corners`` [M, 2] are the top left pixels of the windows in pictures [H, W].
+        ``positions`` [M, h, w, 2] say where in the portraits [M, 3, ...] the coarse flow looks for
+        each pixel; ``corners`` [M, 2] are the top left pixels of the windows in pictures of
+        ``size`` = (H, W).
         """
         rows, columns = positions.shape[1:3]
-        height, width = portrait.shape[-2:]
+        height, width = size
         # the opening is not quite where the lips are: how much lower follows from the numbers
         place = MouthPlace(place.center + 0.1 * self.shift(place.numbers), place.numbers)
         x = corners[:, 1, None] + torch.arange(columns, device=corners.device) + 0.5

@@ -96,7 +96,7 @@ class Decoder(nn.Module):
         x = F.relu(self.merge(torch.cat((warped, detail), dim=1)), inplace=True)
         x = F.relu(self.merge_second(x), inplace=True)
         residual = F.pixel_shuffle(self.residual(x), 4)
-        portrait = spread(guidance.portrait, count)
+        portrait = spread(guidance.pixels, count)
         copied = F.grid_sample(portrait, full_grid, padding_mode="border", align_corners=False)
         return residual.add_(copied)
 
@@ -145,5 +145,5 @@ class Decoder(nn.Module):
                 for each, (top, left) in zip(grid, corners.tolist(), strict=True)
             ]
         )
-        portrait = spread(guidance.portrait, len(corners))
-        return self.mouth(place, positions, portrait, corners), corners
+        portrait = spread(guidance.pixels, len(corners))
+        return self.mouth(place, positions, portrait, corners, (height, width)), corners

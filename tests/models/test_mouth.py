@@ -75,8 +75,8 @@ def test_a_veil_shows_its_color_and_no_veil_the_portrait() -> None:
         painter.paint.weight.zero_()
         painter.flow.weight.zero_()
         painter.paint.bias.copy_(torch.tensor([0.5] * 48 + [40.0] * 16))
-        veiled = painter(place(0.0), positions, portrait, corners)
+        veiled = painter(place(0.0), positions, portrait, corners, (64, 64))
         painter.paint.bias[48:] = -40.0
-        bare = painter(place(0.0), positions, portrait, corners)
+        bare = painter(place(0.0), positions, portrait, corners, (64, 64))
     assert torch.allclose(veiled.picture, torch.full((1, 3, 16, 24), 0.5), atol=1e-5)
     assert torch.allclose(bare.picture, portrait[:, :, 20:36, 12:36], atol=1e-5)
