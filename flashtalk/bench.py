@@ -1,10 +1,12 @@
 """Entry point: how fast is this machine? Prints a table, writes JSON; a benchmark, not a test.
 
-    python -m flashtalk.bench --seconds 20 --threads 2 --json bench.json
+    python -m flashtalk.bench --seconds 20 --threads 2 --out bench.json
+    python -m flashtalk.bench --preset flashtalk-14b --random-weights --out h100.json
 
 Every repeat opens a fresh session on the warm model, the way a visitor does, and runs it through
 the video encoder: time to the first playable bytes, seconds by stage for each chunk, and the
 real-time factor (seconds of finished video per second; a live page needs more than 1).
+``--random-weights`` needs no files: it also holds the plan against the memory that was really used.
 """
 
 from __future__ import annotations
@@ -12,53 +14,30 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
-import platform
 import resource
 import shlex
-import statistics
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
 
-import flashtalk
+from flashtalk.acceleration import PLACEMENTS
+from flashtalk.bench_table import STAGES, spread_of, table
 from flashtalk.config import TINY
-from flashtalk.engine import Engine
+from flashtalk.engine import Engine, checked_device, chosen_placement, default_device
 from flashtalk.errors import FlashTalkError
+from flashtalk.hardware import machine, matmul_rate, versions
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import SPEECH_RATE_HZ, Speech, load_speech
+from flashtalk.memory import Budget, Rehearsal, device_memory, draw_weights, rehearsal_of
 from flashtalk.outputs.fragments import FragmentEncoder
-from flashtalk.weights.checkpoint import ASSETS
-
-MATRIX = 2048  # side of the square float32 matrices multiplied
-STAGES = ("speech", "denoise", "decode", "color", "encode", "video")
-LABELS = {
-    "speech": "speech encoder",
-    "denoise": "denoising",
-    "decode": "decoder",
-    "color": "color match",
-    "encode": "hand-over (encoder)",
-    "video": "H.264 + AAC",
-}
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Repeated measurements of one thing."""
-
-    median: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.median:8.3f}   ({self.low:.3f} .. {self.high:.3f})"
+from flashtalk.weights.checkpoint import ASSETS, require_gpu
 
 
 @dataclass
@@ -82,30 +61,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FlashTalkError as error:
         sys.stderr.write(f"flashtalk: {error}\n")
         return 2
+    except torch.OutOfMemoryError as error:
+        sys.stderr.write(
+            f"flashtalk: The GPU ran out of memory ({str(error).splitlines()[0]}). Use --placement "
+            f"{' or '.join(PLACEMENTS)}, a smaller --size, or a larger GPU.\n"
+        )
+        return 2
     report["command"] = shlex.join(["python", "-m", "flashtalk.bench", *given])
+    sys.stdout.write(table(report))  # first: the figures are not lost if the file cannot be written
     if options.json:
-        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    sys.stdout.write(table(report))
+        try:
+            options.json.parent.mkdir(parents=True, exist_ok=True)
+            options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            sys.stderr.write(f"flashtalk: {options.json} cannot be written ({error.strerror}).\n")
+            return 2
     return 0
 
 
 def measure(options: argparse.Namespace) -> dict:
     """All measurements as plain numbers; see :func:`table` for what they mean."""
-    if options.seconds <= 0 or options.repeats < 1:
-        raise FlashTalkError("--seconds must be above 0 and --repeats at least 1.")
+    if options.seconds is None:
+        options.seconds = 5.0 if options.random_weights else 20.0
+    if options.seconds <= 0 or options.repeats < 1 or options.threads < 1:
+        raise FlashTalkError("--seconds must be above 0, --repeats and --threads at least 1.")
     started = datetime.datetime.now(datetime.UTC)
     start_s = time.perf_counter()
-    engine = Engine.from_pretrained(options.preset, device=options.device, threads=options.threads)
+    rehearsal, budget = None, None
+    size = picture_size(options.size) if options.size else None
+    if options.random_weights:
+        rehearsal = rehearsal_of(options.preset, size)
+        engine, budget = _rehearsed(rehearsal, options)
+    else:
+        engine = Engine.from_pretrained(
+            options.preset,
+            device=options.device,
+            placement=options.placement,
+            size=size,
+            threads=options.threads,
+        )
     load_s = time.perf_counter() - start_s
     if options.first_fragment_frames is None:
         options.first_fragment_frames = engine.preset.first_fragment_frames
     matmul_gflops = matmul_rate(engine.device)
+    if engine.device.type == "cuda":  # what counts is use, not loading
+        torch.cuda.reset_peak_memory_stats(engine.device)
     warm_up_s = engine.warm_up()
     speech = speech_of(options.audio or _asset("voices"), options.seconds)
     portrait = portrait_for(options.portrait or _asset("portraits"), engine.preset)
     repeats = [_repeat(engine, portrait, speech, options) for _ in range(options.repeats)]
     stages = {
-        name: asdict(_spread(value for r in repeats for value in r.stages_s[name]))
+        name: asdict(spread_of(value for r in repeats for value in r.stages_s[name]))
         for name in STAGES
     }
     return {
@@ -114,6 +120,11 @@ def measure(options: argparse.Namespace) -> dict:
         "versions": versions(),
         "settings": {
             "preset": engine.preset.name,
+            "device": str(engine.device),
+            "height_px": portrait.image.height,
+            "width_px": portrait.image.width,
+            "placement": budget.placement.name if budget else options.placement,
+            "weights": rehearsal.notice if rehearsal else "as trained",
             "steps": options.steps or engine.preset.sampler.steps,
             "seed": options.seed,
             "seconds": options.seconds,
@@ -126,11 +137,31 @@ def measure(options: argparse.Namespace) -> dict:
         "load_s": load_s,
         "warm_up_s": warm_up_s,
         "chunk_stages_s": stages,
-        "real_time_factor": asdict(_spread(r.real_time_factor for r in repeats)),
-        "open_s": asdict(_spread(r.open_s for r in repeats)),
-        "first_fragment_s": asdict(_spread(r.first_fragment_s for r in repeats)),
+        "real_time_factor": asdict(spread_of(r.real_time_factor for r in repeats)),
+        "open_s": asdict(spread_of(r.open_s for r in repeats)),
+        "first_fragment_s": asdict(spread_of(r.first_fragment_s for r in repeats)),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "device_memory": device_memory(engine.device, budget),
     }
+
+
+def _rehearsed(rehearsal: Rehearsal, options: argparse.Namespace) -> tuple[Engine, Budget]:
+    """The engine with random weights, and what is planned for it."""
+    preset = rehearsal.preset
+    if not torch.cuda.is_available():
+        require_gpu(preset, torch.device("cpu"))  # first: no other device would help
+    device = checked_device(options.device or default_device(preset))
+    require_gpu(preset, device)
+    placement = chosen_placement(preset, device, options.placement)
+    torch.set_num_threads(options.threads)
+    budget = rehearsal.plan(device, placement)
+    engine = Engine(
+        rehearsal.networks(device),
+        device=device,
+        placement=placement,
+        draw=partial(draw_weights, device=device),
+    )
+    return engine, budget
 
 
 def _repeat(
@@ -178,18 +209,6 @@ def _repeat(
 
 
 # --- what is measured with ------------------------------------------------------------------------
-def matmul_rate(device: torch.device, repeats: int = 5) -> float:
-    """Float32 matrix multiplication, 10^9 operations per second; the best of ``repeats``."""
-    left, right = torch.randn(2, MATRIX, MATRIX, device=device)
-    times_s = []
-    for _ in range(repeats + 1):  # the first one warms up
-        start_s = time.perf_counter()
-        product = left @ right
-        product[0, 0].item()  # waits for a GPU
-        times_s.append(time.perf_counter() - start_s)
-    return 2 * MATRIX**3 / min(times_s[1:]) / 1e9
-
-
 def speech_of(path: Path, seconds: float) -> Speech:
     """The voice of a file, repeated and cut to ``seconds``."""
     speech = load_speech(path)
@@ -202,66 +221,13 @@ def speech_of(path: Path, seconds: float) -> Speech:
     )
 
 
-def machine(device: torch.device) -> dict[str, object]:
-    """Processor, cores, memory and GPU, as far as the system tells."""
-    processor = platform.processor()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        processor = names[0].split(":", 1)[1].strip() if names else processor
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "processor": processor or platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gb": round(memory / 2**30, 1),
-        "system": platform.platform(),
-        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
-        "load_average": [round(value, 2) for value in os.getloadavg()],
-    }
-
-
-def versions() -> dict[str, str]:
-    """Of everything that computes."""
-    packages = ("torch", "numpy", "av", "opencv-python-headless", "soxr")
-    found = {"flashtalk": flashtalk.__version__, "python": platform.python_version()}
-    return found | {name: version(name) for name in packages}
-
-
-# --- what is shown --------------------------------------------------------------------------------
-def table(report: dict) -> str:
-    """The report for a person."""
-    settings, computer = report["settings"], report["machine"]
-    lines = [
-        f"FlashTalk benchmark, {report['date']}",
-        f"  {report['command']}",
-        f"  {computer['gpu'] or computer['processor']}, {computer['cores']} cores, "
-        f"{computer['memory_gb']} GB, load {computer['load_average'][0]}",
-        "  " + ", ".join(f"{name} {number}" for name, number in report["versions"].items()),
-        f"  {settings['preset']}, {settings['steps']} steps, {settings['threads']} threads, "
-        f"{settings['repeats']} x {settings['seconds']:g} s",
-        "",
-        f"{'matrix product, GFLOP/s':<34}{report['matmul_gflops']:8.1f}",
-        f"{'load the model, s':<34}{report['load_s']:8.3f}",
-        f"{'warm up, s':<34}{report['warm_up_s']:8.3f}",
-        f"{'peak memory, MB':<34}{report['peak_memory_mb']:8.0f}",
-        "",
-        f"{'':<34}  median   (lowest .. highest)",
-        f"one chunk = {settings['chunk_video_s']:.2f} s of video",
-    ]
-    for name, spread in report["chunk_stages_s"].items():
-        lines.append(f"  {LABELS[name] + ', s':<32}{Spread(**spread)}")
-    for name, label in (
-        ("open_s", "open a session, s"),
-        ("first_fragment_s", "talk -> first fragment, s"),
-        ("real_time_factor", "real-time factor, encoded"),
-    ):
-        lines.append(f"{label:<34}{Spread(**report[name])}")
-    return "\n".join(lines) + "\n"
-
-
-def _spread(values: Iterable[float]) -> Spread:
-    numbers = sorted(values)
-    return Spread(statistics.median(numbers), numbers[0], numbers[-1])
+# --- the command line ----------------------------------------------------------------------------
+def picture_size(text: str) -> tuple[int, int]:
+    """HEIGHTxWIDTH, as in 768x448; :class:`FlashTalkError` for anything else."""
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise FlashTalkError(f"--size must be HEIGHTxWIDTH in pixels, as in 768x448; got {text!r}.")
+    return int(height), int(width)
 
 
 def _asset(kind: str) -> Path:
@@ -278,7 +244,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--preset", default=TINY.name, help="preset or folder of weights")
     parser.add_argument("--portrait", type=Path, help="default: the first of assets/portraits")
     parser.add_argument("--audio", type=Path, help="default: the first of assets/voices, repeated")
-    parser.add_argument("--seconds", type=float, default=20.0, help="video per repeat (20)")
+    parser.add_argument(
+        "--random-weights", action="store_true", help="download nothing; compare with the plan"
+    )
+    parser.add_argument("--size", help="HEIGHTxWIDTH in pixels (default: the preset's)")
+    parser.add_argument("--placement", help=f"{', '.join(PLACEMENTS)} (default: what fits the GPU)")
+    parser.add_argument("--seconds", type=float, help="video per repeat (20; 5 at random weights)")
     parser.add_argument("--repeats", type=int, default=3, help="fresh sessions (3)")
     parser.add_argument("--steps", type=int, help="denoising steps (default: the preset's)")
     parser.add_argument("--seed", type=int, default=0)
@@ -289,7 +260,9 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         help="frames of the first chunk sent ahead (0: none; default: as on the page)",
     )
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser.add_argument(
+        "--json", "--out", type=Path, help="also write the numbers to this file, as JSON"
+    )
     return parser
 
 

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from flashtalk.acceleration import Placement, apply_placement, choose, placement_named
 from flashtalk.conditions import gather_conditions
@@ -58,14 +59,18 @@ class Engine:
         *,
         device: str | torch.device = "cpu",
         placement: Placement | None = None,
+        draw: Callable[[nn.Module], None] | None = None,
     ) -> None:
+        """``draw`` gives weights to networks that have none yet, as ``apply_placement`` says."""
         self._device = checked_device(device)
         for module in modules_of(networks).values():
             module.eval().requires_grad_(False)
             if placement is None:
+                if draw is not None:
+                    draw(module)
                 module.to(self._device)
         if placement is not None:
-            apply_placement(networks, placement, self._device)
+            apply_placement(networks, placement, self._device, draw=draw)
         if networks.preset.autoencoder is not None:
             # twice as fast on processors; results agree to 1e-5
             networks.autoencoder.to(memory_format=torch.channels_last)

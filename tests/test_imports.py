@@ -14,7 +14,7 @@ LAYERS = (
     {"evaluation"},
     {"ui", "generate", "bench", "plan", "serve", "training"},
     {"synthesis"},
-    {"engine", "memory"},
+    {"engine", "memory", "hardware", "bench_table"},
     {"acceleration"},
     {"weights"},
     {"stream"},

@@ -6,6 +6,7 @@ result puts them back. ``python -m flashtalk.plan`` says what each arrangement n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -92,13 +93,21 @@ class Arrangement:
 
 
 def apply_placement(
-    networks: Networks, placement: Placement, device: torch.device, *, reversible: bool = False
+    networks: Networks,
+    placement: Placement,
+    device: torch.device,
+    *,
+    reversible: bool = False,
+    draw: Callable[[nn.Module], None] | None = None,
 ) -> Arrangement:
     """Arranges ``networks``, which are on the host, for ``device``.
 
     ``reversible`` keeps the original weights on the host, so that FP8 can be switched off again;
-    without it the arrangement is for good. Raises ``ValueError`` for weights that need gradients.
+    without it the arrangement is for good. ``draw`` is for networks without weights: it is given
+    each part just before the part is placed and puts weights on ``device``, so that the whole is
+    never in one place. Raises ``ValueError`` for weights that need gradients.
     """
+    draw = draw or (lambda part: None)
     done = Arrangement()
     transformer = networks.transformer
     blocks: list[nn.Module] = list(transformer.blocks)
@@ -106,11 +115,12 @@ def apply_placement(
     resident, streamed = blocks[:kept], blocks[kept:]
     # 1. fewer bits, before anything else is moved: the GPU, which converts faster, never holds a
     #    plain copy of all blocks
-    if placement.fp8:
-        for number, block in enumerate(blocks):
+    for number, block in enumerate(blocks):
+        draw(block)
+        if placement.fp8:
             done.steps.append(store_as_fp8(block, device=device, keep_originals=reversible))
-            if number >= kept:
-                block.to("cpu")
+        if number >= kept:
+            block.to("cpu")
     # 2. the streamed blocks get their hooks while they are still on the host
     if streamed:
         done.steps.append(stream_blocks(streamed, device))
@@ -118,10 +128,12 @@ def apply_placement(
     visitors = (networks.text_encoder, networks.image_encoder) if placement.encoders_leave else ()
     for conditioner in visitors:
         if conditioner is not None:
+            draw(conditioner.encoder)
             done.steps.append(visit(conditioner.encoder, device))
     # 4. everything else moves in, for good
     for name, child in transformer.named_children():
         if name != "blocks":
+            draw(child)
             child.to(device)
     for block in resident:
         block.to(device)
@@ -129,5 +141,6 @@ def apply_placement(
     rest += [] if visitors else [networks.text_encoder, networks.image_encoder]
     for network in rest:
         if isinstance(network, nn.Module):
+            draw(network)
             network.to(device)
     return done

@@ -7,6 +7,12 @@ from flashtalk.memory.budget import GIB, RESERVE_BYTES, Budget, PhaseBytes, budg
 from flashtalk.memory.machine import Machine, fetched_bytes, this_machine
 from flashtalk.memory.parts import PUBLISHED, Part, Parts, PublishedSizes, parts_of
 from flashtalk.memory.phases import activation_peaks
+from flashtalk.memory.rehearsal import (
+    Rehearsal,
+    device_memory,
+    draw_weights,
+    rehearsal_of,
+)
 
 __all__ = [
     "GIB",
@@ -18,9 +24,13 @@ __all__ = [
     "Parts",
     "PhaseBytes",
     "PublishedSizes",
+    "Rehearsal",
     "activation_peaks",
     "budget_of",
+    "device_memory",
+    "draw_weights",
     "fetched_bytes",
     "parts_of",
+    "rehearsal_of",
     "this_machine",
 ]

@@ -161,7 +161,7 @@ def parts_of(
         precision = Precision(*[torch.float32] * 5)
         networks = _embedded(preset)
     else:
-        networks = _published(preset, sizes, precision)
+        networks = published_networks(preset, sizes, precision)
     whole = networks.transformer
     modules = {
         **modules_of(networks),
@@ -228,7 +228,8 @@ def _embedded(preset: Preset) -> Networks:
     return networks
 
 
-def _published(preset: Preset, sizes: PublishedSizes, precision: Precision) -> Networks:
+def published_networks(preset: Preset, sizes: PublishedSizes, precision: Precision) -> Networks:
+    """All networks, whole, on ``meta``, in eval mode, without gradients and without a tokenizer."""
     # Imported here: the embedded model is planned without these libraries.
     from diffusers import AutoencoderKLWan
     from transformers import (

@@ -32,7 +32,7 @@ from flashtalk.models.flow_guesser import FlowGuesser
 from flashtalk.models.guidance import Guidance, PortraitPyramid
 from flashtalk.models.maps import identity_grid, spread
 from flashtalk.models.portrait_decoder import Decoder
-from flashtalk.models.registration import ROUNDS, STEPS, grid_of, slopes, small_gray, step
+from flashtalk.models.registration import SIDES, STEPS, grid_of, slopes, small_gray, step
 
 STRIDE = 32  # pixels per latent cell
 
@@ -83,14 +83,14 @@ class PortraitAutoencoder(nn.Module):
     def register(self, latents: Tensor, frames: Tensor, guidance: Guidance) -> Tensor:
         """Latents [B, 1+k, C, h, w] of ``frames`` [B, 1+4k, 3, H, W] with their flow made exact."""
         batch = latents.shape[0]
-        target = small_gray(frames.flatten(0, 1))
-        gray = small_gray(guidance.portrait)
-        portrait = spread(torch.cat((gray, slopes(gray)), dim=1), len(target))
-        size = (target.shape[-2], target.shape[-1])
-        grid = grid_of((latents.shape[-2], latents.shape[-1]), size, latents.device)
-        guess = frames_of(flow_of(latents)).flatten(0, 1)  # [B*(1+4k), 2, h, w]
-        flow = guess
-        for _ in range(ROUNDS):
+        nodes = (latents.shape[-2], latents.shape[-1])
+        guess = flow = frames_of(flow_of(latents)).flatten(0, 1)  # [B*(1+4k), 2, h, w]
+        for side in SIDES:
+            target = small_gray(frames.flatten(0, 1), side)
+            gray = small_gray(guidance.portrait, side)
+            portrait = spread(torch.cat((gray, slopes(gray)), dim=1), len(target))
+            size = (target.shape[-2], target.shape[-1])
+            grid = grid_of(nodes, size, latents.device)
             offset = self.decoder.offsets(latents, guidance)
             offset = F.interpolate(offset, size=size, mode="bilinear", align_corners=False)
             positions, asked = identity_grid(offset) + offset.permute(0, 2, 3, 1), flow

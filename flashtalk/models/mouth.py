@@ -55,9 +55,12 @@ class MouthPlace:
         return ((self.numbers[:, MOUTH.index("lip_gap")] * spread + rest) / 2).clamp(min=0.0)
 
 
-def read_center(code: Tensor) -> Tensor:
-    """Where the mouth is painted in codes [M, features, h, w]: [M, 2] in -1..1."""
-    paint = code[:, index_of("lip_width")]
+def read_center(code: Tensor, feature: str = "lip_width") -> Tensor:
+    """Where the mouth (or another ``feature``) is painted in codes [M, features, h, w].
+
+    [M, 2] in -1..1; of both eyes, the middle.
+    """
+    paint = code[:, index_of(feature)]
     height, width = paint.shape[-2:]
     # below a quarter of the peak there is more noise than paint
     paint = (paint - 0.25 * paint.amax(dim=(1, 2), keepdim=True)).clamp(min=0.0)

@@ -45,7 +45,7 @@ class Decoder(nn.Module):
         self.fine = nn.Conv2d(width, fine, 3, padding=1)
         self.fine_second = nn.Conv2d(fine, fine, 3, padding=1)
         self.flow = nn.Conv2d(fine, 2, 3, padding=1)
-        self.detail = nn.Conv2d(fine, thin, 3, padding=1)
+        self.to_detail = nn.Conv2d(fine, thin, 3, padding=1)
         self.merge = nn.Conv2d(2 * thin, thin, 3, padding=1)
         self.merge_second = nn.Conv2d(thin, thin, 3, padding=1)
         self.residual = nn.Conv2d(thin, 3 * 16, 3, padding=1)
@@ -71,34 +71,35 @@ class Decoder(nn.Module):
         coarse = F.interpolate(coarse, scale_factor=4.0, mode="bilinear", align_corners=False)
         return x, coarse + self.flow(x)
 
-    def render(
-        self, x: Tensor, offset: Tensor, guidance: Guidance, windows: Tensor | None = None
-    ) -> Tensor:
-        """Features and offsets of :meth:`motion` -> pictures [N*frames, 3, H, W].
+    def render(self, x: Tensor, offset: Tensor, guidance: Guidance, windows: Tensor) -> Tensor:
+        """Features and offsets of :meth:`motion` -> parts of the pictures [N*frames, 3, h, w].
 
-        ``windows`` [N*frames, 4] (top, left, height, width in cells of 8 pixels, one size for
-        all) renders only those parts; training uses it to spend its time on faces.
+        ``windows`` [N*frames, 4] are top, left, height and width in cells of 8 pixels, one size for
+        all. Without mouths; what training looks at.
         """
-        count = x.shape[0]
-        coarse = F.interpolate(offset, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return self.warped(offset, guidance, windows) + self.detail(x, offset, guidance, windows)
+
+    def warped(self, offset: Tensor, guidance: Guidance, windows: Tensor | None = None) -> Tensor:
+        """The portraits, warped: pictures [N*frames, 3, H, W] or their ``windows``."""
         full = F.interpolate(offset, scale_factor=8.0, mode="bilinear", align_corners=False)
-        coarse_grid = identity_grid(coarse) + coarse.permute(0, 2, 3, 1)
-        full_grid = identity_grid(full) + full.permute(0, 2, 3, 1)
+        grid = identity_grid(full) + full.permute(0, 2, 3, 1)
         if windows is not None:
-            x = cut(x, windows)
-            coarse_grid = cut(coarse_grid.permute(0, 3, 1, 2), windows * 2).permute(0, 2, 3, 1)
-            full_grid = cut(full_grid.permute(0, 3, 1, 2), windows * 8).permute(0, 2, 3, 1)
-        appearance = spread(guidance.appearance, count)
-        warped = F.grid_sample(appearance, coarse_grid, padding_mode="border", align_corners=False)
-        detail = F.interpolate(
-            self.detail(x), scale_factor=2.0, mode="bilinear", align_corners=False
-        )
-        x = F.relu(self.merge(torch.cat((warped, detail), dim=1)), inplace=True)
-        x = F.relu(self.merge_second(x), inplace=True)
-        residual = F.pixel_shuffle(self.residual(x), 4)
-        portrait = spread(guidance.pixels, count)
-        copied = F.grid_sample(portrait, full_grid, padding_mode="border", align_corners=False)
-        return residual.add_(copied)
+            grid = cut(grid.permute(0, 3, 1, 2), windows * 8).permute(0, 2, 3, 1)
+        pixels = spread(guidance.pixels, len(offset))
+        return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+
+    def detail(self, x: Tensor, offset: Tensor, guidance: Guidance, windows: Tensor) -> Tensor:
+        """What the warped portrait lacks (eyelids, what was hidden) in ``windows``."""
+        coarse = F.interpolate(offset, scale_factor=2.0, mode="bilinear", align_corners=False)
+        grid = identity_grid(coarse) + coarse.permute(0, 2, 3, 1)
+        grid = cut(grid.permute(0, 3, 1, 2), windows * 2).permute(0, 2, 3, 1)
+        appearance = spread(guidance.appearance, len(x))
+        warped = F.grid_sample(appearance, grid, padding_mode="border", align_corners=False)
+        features = self.to_detail(cut(x, windows))
+        features = F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+        features = F.relu(self.merge(torch.cat((warped, features), dim=1)), inplace=True)
+        features = F.relu(self.merge_second(features), inplace=True)
+        return F.pixel_shuffle(self.residual(features), 4)
 
     def offsets(self, latents: Tensor, guidance: Guidance) -> Tensor:
         """Latents [B, 1+k, C, h, w] -> flow of all frames [B*(1+4k), 2, H/8, W/8]."""
@@ -113,15 +114,12 @@ class Decoder(nn.Module):
     def forward(self, latents: Tensor, guidance: Guidance, frames: int = GROUP_FRAMES) -> Tensor:
         """[N, C, h, w] -> the first ``frames`` pictures of each group: [N, frames, 3, H, W]."""
         x, offset = self.motion(latents, guidance, frames)
-        pictures = self.render(x, offset, guidance)
+        pictures = self.warped(offset, guidance)
+        windows = spread(face_windows(guidance.reference, x.shape[-2:]), len(x))
+        add(pictures, self.detail(x, offset, guidance, windows), windows[:, :2] * 8)
         code = latents.unflatten(1, (GROUP_FRAMES, len(FEATURES)))[:, :frames].flatten(0, 1)
         painted, corners = self.paint_mouths(code, offset, guidance)
-        patches = painted.picture
-        rows, columns = patches.shape[-2:]
-        share = soft_edges(rows, columns, patches)[0]
-        for index, (top, left) in enumerate(corners.tolist()):
-            place = pictures[index, :, top : top + rows, left : left + columns]
-            place.lerp_(patches[index], share)
+        blend(pictures, painted.picture, corners)
         return pictures.unflatten(0, (-1, frames))
 
     def paint_mouths(
@@ -147,3 +145,35 @@ class Decoder(nn.Module):
         )
         portrait = spread(guidance.pixels, len(corners))
         return self.mouth(place, positions, portrait, corners, (height, width)), corners
+
+
+def face_windows(reference: Tensor, cells: torch.Size) -> Tensor:
+    """Where detail is worth its time, for portraits' codes [B, C, h, w]: [B, 4] as in ``render``.
+
+    Half of the picture's sides, around the middle between mouth and eyes. Beyond it, detail gained
+    0.04 dB on held-out renders and took a fifth of the decoder's time.
+    """
+    code = reference.unflatten(1, (GROUP_FRAMES, -1)).mean(dim=1)
+    middle = (read_center(code) + read_center(code, "lid")) / 2  # [B, 2]
+    size = torch.tensor([cells[0] // 2, cells[1] // 2], device=reference.device)
+    room = torch.tensor(cells, device=reference.device)
+    first = ((middle.flip(1) + 1) / 2 * room - size / 2).round().long()
+    first = first.clamp(min=0).minimum(room - size)
+    return torch.cat((first, size.expand(len(first), 2)), dim=1)
+
+
+def add(pictures: Tensor, parts: Tensor, corners: Tensor) -> None:
+    """Adds parts [M, 3, h, w] to ``pictures`` at ``corners`` [M, 2], fading out at their edges."""
+    rows, columns = parts.shape[-2:]
+    parts = parts * soft_edges(rows, columns, parts)
+    for index, (top, left) in enumerate(corners.tolist()):
+        pictures[index, :, top : top + rows, left : left + columns].add_(parts[index])
+
+
+def blend(pictures: Tensor, parts: Tensor, corners: Tensor) -> None:
+    """Puts parts [M, 3, h, w] into ``pictures`` at ``corners`` [M, 2], fading at their edges."""
+    rows, columns = parts.shape[-2:]
+    share = soft_edges(rows, columns, parts)[0]
+    for index, (top, left) in enumerate(corners.tolist()):
+        place = pictures[index, :, top : top + rows, left : left + columns]
+        place.lerp_(parts[index], share)

@@ -20,18 +20,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SIDE = 64  # pixels of the pictures that are compared, along the shorter side
-ROUNDS = 2  # of asking the decoder what it would do
-STEPS = 2  # per round
-TRUST = 1e-3  # in the first guess, against one squared gradient; decides where nothing is textured
+SIDES = (64, 128)  # of the compared pictures, in pixels along the shorter side, round by round
+STEPS = 2  # per round; between rounds the decoder is asked what it would make of the latents
+# Weights against the mean squared gradient of a picture; they decide where nothing is textured.
+TRUST = 1e-3
+STIFFNESS = 1e-3
 SOFTNESS = 0.1  # residual at which a pixel counts half, pictures in [-1, 1]
 GRAY = (0.299, 0.587, 0.114)
 
 
-def small_gray(pictures: Tensor) -> Tensor:
-    """[M, 3, H, W] -> [M, 1, h, w], averaged down to ``SIDE`` along the shorter side."""
+def small_gray(pictures: Tensor, side: int) -> Tensor:
+    """[M, 3, H, W] -> [M, 1, h, w], averaged down to ``side`` along the shorter side."""
     mix = pictures.new_tensor(GRAY)[:, None, None]
-    factor = max(1, min(pictures.shape[-2:]) // SIDE)
+    factor = max(1, min(pictures.shape[-2:]) // side)
     return F.avg_pool2d((pictures * mix).sum(dim=1, keepdim=True), factor)
 
 
@@ -54,6 +55,9 @@ class Grid:
     columns: Tensor
     products: Tensor
     """[q, P] products of the tents of each pair; a tent meets only its eight neighbors."""
+    trust: Tensor
+    """[n, n] how a change of the first guess is held back: a little by itself, more by where its
+    neighbors go, so that a cheek without texture moves with the rest of the face."""
 
 
 @lru_cache(maxsize=4)
@@ -64,7 +68,12 @@ def grid_of(nodes: tuple[int, int], size: tuple[int, int], device: torch.device)
         each = torch.eye(count, device=device).view(count, 1, *nodes)
         tents = F.interpolate(each, size=size, mode="bilinear", align_corners=False).flatten(1)
         rows, columns = (tents @ tents.T > 0).nonzero(as_tuple=True)
-        return Grid(tents, rows, columns, tents[rows] * tents[columns])
+        joined = torch.zeros(count, count, device=device)
+        joined[rows, columns] = -1.0
+        joined.fill_diagonal_(0.0)
+        stiff = joined - torch.diag(joined.sum(dim=1))  # graph Laplacian over the neighbors
+        trust = TRUST * torch.eye(count, device=device) + STIFFNESS * stiff
+        return Grid(tents, rows, columns, tents[rows] * tents[columns], trust)
 
 
 def step(target: Tensor, portrait: Tensor, positions: Tensor, grid: Grid, pull: Tensor) -> Tensor:
@@ -84,7 +93,7 @@ def step(target: Tensor, portrait: Tensor, positions: Tensor, grid: Grid, pull: 
     normal[:, :, grid.rows, grid.columns] = pairs
     xx, xy, yy = normal.unbind(1)
     normal = torch.cat((torch.cat((xx, xy), dim=2), torch.cat((xy, yy), dim=2)), dim=1)
-    normal = normal + TRUST * torch.eye(2 * count, device=normal.device)
+    normal = normal + torch.block_diag(grid.trust, grid.trust)
     right = torch.stack((across, down), dim=1) * (weight * residual)[:, None]
-    right = (right @ grid.tents.T).flatten(1) + TRUST * pull.flatten(1)
+    right = (right @ grid.tents.T + pull.flatten(2) @ grid.trust).flatten(1)
     return torch.linalg.solve(normal, right).view_as(pull)

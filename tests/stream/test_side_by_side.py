@@ -57,4 +57,4 @@ def test_the_video_is_the_same_however_many_work_on_it(
         return torch.cat(list(pieces), dim=2)
 
     # Equal but for the order of sums: other batch sizes, other convolution kernels.
-    assert torch.allclose(made(2), made(1), atol=1e-4)
+    assert torch.allclose(made(2), made(1), atol=1e-3)
