@@ -93,7 +93,7 @@ def test_pieces_make_the_same_chunk(
     whole, state = advance(*arguments)
     assert videos[0].shape[2] == first
     # Equal but for the order of sums: other batch sizes, other convolution kernels.
-    assert torch.allclose(torch.cat(videos, dim=2), whole, atol=1e-4)
+    assert torch.allclose(torch.cat(videos, dim=2), whole, atol=1e-3)
     # Reading motion back is a least-squares problem, which spreads such differences.
     assert torch.allclose(done.value.value.motion_latents, state.motion_latents, atol=1e-2)
 
