@@ -32,6 +32,7 @@ from flashtalk.bench_table import STAGES, spread_of, table
 from flashtalk.config import TINY
 from flashtalk.engine import Engine, checked_device, chosen_placement, default_device
 from flashtalk.errors import FlashTalkError
+from flashtalk.geometry import parse_size
 from flashtalk.hardware import machine, matmul_rate, versions
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import SPEECH_RATE_HZ, Speech, load_speech
@@ -88,7 +89,7 @@ def measure(options: argparse.Namespace) -> dict:
     started = datetime.datetime.now(datetime.UTC)
     start_s = time.perf_counter()
     rehearsal, budget = None, None
-    size = picture_size(options.size) if options.size else None
+    size = parse_size(options.size) if options.size else None
     if options.random_weights:
         rehearsal = rehearsal_of(options.preset, size)
         engine, budget = _rehearsed(rehearsal, options)
@@ -222,14 +223,6 @@ def speech_of(path: Path, seconds: float) -> Speech:
 
 
 # --- the command line ----------------------------------------------------------------------------
-def picture_size(text: str) -> tuple[int, int]:
-    """HEIGHTxWIDTH, as in 768x448; :class:`FlashTalkError` for anything else."""
-    height, _, width = text.partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise FlashTalkError(f"--size must be HEIGHTxWIDTH in pixels, as in 768x448; got {text!r}.")
-    return int(height), int(width)
-
-
 def _asset(kind: str) -> Path:
     files = sorted(path for path in (ASSETS / kind).glob("*.*") if path.suffix != ".md")
     if not files:

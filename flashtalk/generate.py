@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import sys
 import time
@@ -26,8 +25,9 @@ from tqdm import tqdm
 
 from flashtalk.acceleration import PLACEMENTS
 from flashtalk.config import PRESETS, TINY
-from flashtalk.engine import Engine, Size
+from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.geometry import parse_size
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import Speech, load_speech
 from flashtalk.outputs.fragments import FragmentEncoder
@@ -102,7 +102,7 @@ def write_video(
 
 # --- command line ---------------------------------------------------------------------------------
 def _run(options: argparse.Namespace) -> int:
-    size = parsed_size(options.size)
+    size = "auto" if options.size == "auto" else parse_size(options.size, ", or auto")
     preset = find_checkpoint(options.preset).preset.with_size(size)
     if options.steps is not None:
         preset.with_sampler(steps=options.steps)  # a wrong number is said before anything loads
@@ -139,16 +139,6 @@ def _run(options: argparse.Namespace) -> int:
     kept = f"{video_s:.1f} s of {speech.duration_s:.1f} s are in {options.out}."
     _say(f"Stopped. {kept if video_s else 'Nothing was written.'}")
     return 128 + stop.signal_number
-
-
-def parsed_size(text: str) -> Size:
-    """``auto`` or HEIGHTxWIDTH, as in 768x448; :class:`FlashTalkError` for anything else."""
-    if text == "auto":
-        return "auto"
-    sides = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if sides is None:
-        raise FlashTalkError(f"--size is HEIGHTxWIDTH, such as 768x448, or auto; got {text!r}.")
-    return int(sides[1]), int(sides[2])
 
 
 def check_destination(out: Path, inputs: Sequence[Path]) -> None:

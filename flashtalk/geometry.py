@@ -16,7 +16,10 @@ first chunk has a single motion latent: the portrait.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+
+from flashtalk.errors import FlashTalkError
 
 
 def exact_div(value: int, divisor: int, what: str) -> int:
@@ -167,3 +170,16 @@ class ChunkGeometry:
     def frames_for(self, samples: int) -> int:
         """Frames shown for ``samples`` of speech: the last frame may be partly silent."""
         return -(-samples // self.samples_per_frame)
+
+
+def parse_size(text: str, otherwise: str = "") -> tuple[int, int]:
+    """Height and width of HEIGHTxWIDTH, as in 768x448; :class:`FlashTalkError` for anything else.
+
+    ``otherwise`` is what the caller takes besides, for the sentence.
+    """
+    sides = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if sides is None:
+        raise FlashTalkError(
+            f"--size must be HEIGHTxWIDTH in pixels, as in 768x448{otherwise}; got {text!r}."
+        )
+    return int(sides[1]), int(sides[2])

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from flashtalk.acceleration import ALL_RESIDENT, PLACEMENTS, Placement, placement_named
 from flashtalk.config import PRESETS, TINY, Preset, preset_named
 from flashtalk.errors import FlashTalkError
+from flashtalk.geometry import parse_size
 from flashtalk.memory import (
     GIB,
     RESERVE_BYTES,
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     preset = preset_named(options.preset)
     if options.size:
-        preset = preset.with_size(_size(options.size))
+        preset = preset.with_size(parse_size(options.size))
     if options.gpu_memory_gib is not None and not options.gpu_memory_gib > 0:
         raise FlashTalkError(
             f"--gpu-memory-gib must be above 0, got {options.gpu_memory_gib:g}. Leave it out to "
@@ -221,13 +222,6 @@ def _missing_bytes(preset: Preset, parts: Parts) -> int:
 
 
 # --- command line ---------------------------------------------------------------------------------
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise FlashTalkError(f"--size must be HEIGHTxWIDTH in pixels, as in 768x448; got {text!r}.")
-    return int(height), int(width)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m flashtalk.plan",

@@ -4,8 +4,8 @@ Station "decode" (and "motion frames", which are encoded here) of the small pres
 has the Wan 2.1 VAE at this place. Same contract: ``1 + 4k`` frames <-> ``1 + k`` latents.
 
 Identity cannot pass 8x8 cells, so it does not have to: the decoder *warps* the portrait's pixels
-and features along a predicted flow and adds a synthesized residual (eyelids, what was hidden)
-and a mouth.
+and features along a predicted flow and adds a synthesized residual (what was hidden), a mouth and
+eyes.
 
 Every latent frame is a group of ``temporal_stride`` frames (latent 0: its one frame, repeated)
 that is coded without its neighbors, so chunking is exact and any part can be decoded alone.
@@ -30,7 +30,7 @@ from flashtalk.models.face_code import (
 from flashtalk.models.face_reader import FaceReader
 from flashtalk.models.flow_guesser import FlowGuesser
 from flashtalk.models.guidance import Guidance, PortraitPyramid
-from flashtalk.models.maps import identity_grid, spread
+from flashtalk.models.maps import identity_grid
 from flashtalk.models.portrait_decoder import Decoder
 from flashtalk.models.registration import SIDES, STEPS, grid_of, slopes, small_gray, step
 
@@ -58,7 +58,7 @@ class PortraitAutoencoder(nn.Module):
         maps = self.pyramid(portrait)
         marks = self.reader(portrait)
         code = paint(marks.points, marks.gaze, self.grid(portrait))
-        return Guidance(reference=code.repeat(1, GROUP_FRAMES, 1, 1), **maps)
+        return Guidance(code=code, points=marks.points, **maps)
 
     @staticmethod
     def grid(pictures: Tensor) -> tuple[int, int]:
@@ -75,8 +75,7 @@ class PortraitAutoencoder(nn.Module):
         batch, count = frames.shape[:2]
         marks = self.reader(frames.flatten(0, 1))
         code = paint(marks.points, marks.gaze, self.grid(frames)).unflatten(0, (batch, count))
-        groups = groups_of(frames).flatten(0, 1)
-        flow = self.flow_guesser(groups, guidance.encoder_bias, guidance.matching)
+        flow = self.flow_guesser(frames, guidance.encoder_bias, guidance.matching)
         latents = with_flow(groups_of(code).flatten(2, 3), flow.unflatten(0, (batch, -1)))
         return self.register(latents, frames, guidance).transpose(1, 2)
 
@@ -88,16 +87,15 @@ class PortraitAutoencoder(nn.Module):
         for side in SIDES:
             target = small_gray(frames.flatten(0, 1), side)
             gray = small_gray(guidance.portrait, side)
-            portrait = spread(torch.cat((gray, slopes(gray)), dim=1), len(target))
+            portrait = torch.cat((gray, slopes(gray)), dim=1)
             size = (target.shape[-2], target.shape[-1])
             grid = grid_of(nodes, size, latents.device)
             offset = self.decoder.offsets(latents, guidance)
             offset = F.interpolate(offset, size=size, mode="bilinear", align_corners=False)
-            positions, asked = identity_grid(offset) + offset.permute(0, 2, 3, 1), flow
+            places, asked = identity_grid(offset).permute(0, 3, 1, 2) + offset, flow
             for _ in range(STEPS):
                 change = F.interpolate(flow - asked, size=size, mode="bilinear")
-                moved = positions + change.permute(0, 2, 3, 1)
-                flow = flow + step(target, portrait, moved, grid, guess - flow)
+                flow = flow + step(target, portrait, places + change, grid, guess - flow)
             latents = with_flow(latents, groups_of(flow.unflatten(0, (batch, -1))))
         return latents
 

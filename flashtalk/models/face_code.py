@@ -12,6 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from flashtalk.models.maps import middles
+
 GROUP_FRAMES = 4  # frames per latent after the first; the geometry's temporal_stride
 
 FLOW = ("flow_x", "flow_y")
@@ -73,11 +75,29 @@ def brush(center: Tensor, sigma: float, size: tuple[int, int]) -> Tensor:
     """Gaussians around ``center`` [N, 2] (x, y in -1..1) on a grid of ``size``: [N, h, w]."""
 
     def along(count: int, middle: Tensor) -> Tensor:
-        places = (torch.arange(count, device=center.device, dtype=center.dtype) + 0.5) * 2 / count
-        return torch.exp(-(((places - 1 - middle[:, None]) / (sigma * 2 / count)) ** 2) / 2)
+        places = middles(count, center)
+        return torch.exp(-(((places - middle[:, None]) / (sigma * 2 / count)) ** 2) / 2)
 
     down, across = along(size[0], center[:, 1]), along(size[1], center[:, 0])
     return down[:, :, None] * across[:, None, :]
+
+
+def mouth_middle(points: Tensor) -> Tensor:
+    """Where the mouth of ``points`` [N, L, 2] is painted: [N, 2]."""
+    names = ("left_mouth_corner", "right_mouth_corner", "outer_upper_lip", "outer_lower_lip")
+    return points[:, [LANDMARKS.index(name) for name in names]].mean(dim=1)
+
+
+def eye_middle(points: Tensor, side: str) -> Tensor:
+    """Where the ``left`` or ``right`` eye of ``points`` [N, L, 2] is painted: [N, 2]."""
+    corners = [LANDMARKS.index(f"{side}_eye_{corner}") for corner in ("outer", "inner")]
+    return points[:, corners].mean(dim=1)
+
+
+def eye_width(points: Tensor, side: str) -> Tensor:
+    """Distance of the corners of an eye of ``points`` [N, L, 2]: [N], picture units."""
+    outer, inner = (LANDMARKS.index(f"{side}_eye_{corner}") for corner in ("outer", "inner"))
+    return (points[:, outer] - points[:, inner]).norm(dim=-1)
 
 
 def paint(points: Tensor, gaze: Tensor, size: tuple[int, int]) -> Tensor:
@@ -88,7 +108,7 @@ def paint(points: Tensor, gaze: Tensor, size: tuple[int, int]) -> Tensor:
     at = {name: points[:, index] for index, name in enumerate(LANDMARKS)}
     left, right = at["left_mouth_corner"], at["right_mouth_corner"]
     upper, lower = at["outer_upper_lip"], at["outer_lower_lip"]
-    mouth = brush((left + right + upper + lower) / 4, MOUTH_SIGMA, size)
+    mouth = brush(mouth_middle(points), MOUTH_SIGMA, size)
     values = {
         "lip_gap": (at["inner_lower_lip"] - at["inner_upper_lip"]).norm(dim=-1),
         "lip_height": (lower - upper).norm(dim=-1),
@@ -98,7 +118,7 @@ def paint(points: Tensor, gaze: Tensor, size: tuple[int, int]) -> Tensor:
     }
     painted = {name: mouth * in_units(name, value) for name, value in values.items()}
     for side in ("left", "right"):
-        middle = (at[f"{side}_eye_outer"] + at[f"{side}_eye_inner"]) / 2
+        middle = eye_middle(points, side)
         eye = brush(middle, EYE_SIGMA, size)
         values = {
             "lid": (at[f"{side}_eye_lower"] - at[f"{side}_eye_upper"]).norm(dim=-1),

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.models.face_code import LANDMARKS
-from flashtalk.models.maps import ResidualBlock
+from flashtalk.models.maps import ResidualBlock, identity_grid
 
 SIDE = 128  # pixels of the pictures that the network sees
 
@@ -64,7 +64,7 @@ class FaceReader(nn.Module):
         x = self.up_fine(self.to_fine(F.relu(torch.cat((x, fine), dim=1))))
         x = F.relu(x)
         heat = self.heat(x).flatten(2).softmax(dim=2)  # [N, L, 32*32]
-        places = centers(SIDE // 4, heat)
+        places = identity_grid(x).flatten(0, 2)
         points = heat @ places
         spread = heat @ places.square().sum(dim=1) - points.square().sum(dim=2)
         # gaze is read where the eyes are looked for
@@ -76,10 +76,3 @@ class FaceReader(nn.Module):
         seen = x.flatten(2).transpose(1, 2)  # [N, 32*32, D]
         looks = [heat[:, side].mean(dim=1, keepdim=True) @ seen for side in (left, right)]
         return FaceMarks(points, self.gaze(torch.cat(looks, dim=2)[:, 0]), spread)
-
-
-def centers(count: int, like: Tensor) -> Tensor:
-    """x, y of the middles of count*count cells, [count*count, 2] in -1..1."""
-    middle = (torch.arange(count, device=like.device, dtype=like.dtype) + 0.5) * (2 / count) - 1
-    rows, columns = torch.meshgrid(middle, middle, indexing="ij")
-    return torch.stack((columns.flatten(), rows.flatten()), dim=1)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
-from flashtalk.models.face_code import FLOW_UNIT, GROUP_FRAMES
+from flashtalk.models.face_code import FLOW_UNIT, GROUP_FRAMES, groups_of
 from flashtalk.models.maps import ResidualBlock, spread
 from flashtalk.models.matching import (
     MATCH_PLACES,
@@ -22,7 +22,7 @@ from flashtalk.models.matching import (
 
 
 class FlowGuesser(nn.Module):
-    """One group of four frames -> their displacements on the grid of the latents.
+    """Groups of four frames -> their displacements on the grid of the latents.
 
     What moved where is found by block matching against the portrait, which convolutions alone
     do not learn in the time that two cores have; they sort out which matches to believe.
@@ -45,18 +45,27 @@ class FlowGuesser(nn.Module):
         self.shortcut = nn.Conv2d(GROUP_FRAMES * 2, GROUP_FRAMES * 2, 1)
 
     def forward(self, frames: Tensor, encoder_bias: Tensor, matching: Tensor) -> Tensor:
-        """Frames [N, 4, 3, H, W] -> [N, 4, 2, H/32, W/32], picture units."""
-        groups = frames.shape[0]
-        features = matching_features(frames.flatten(0, 1)).unflatten(0, (groups, GROUP_FRAMES))
-        cosines = correlate(features, spread(matching, groups))
-        found = expected_place(cosines * self.sharpness)  # [N*4, 2, H/8, W/8]
+        """Frames [B, 1+4k, 3, H, W] -> [B * (1+k), 4, 2, H/32, W/32], picture units.
+
+        ``encoder_bias`` [B, D, H/8, W/8] and ``matching`` [B, D', H/8, W/8] are the portraits'.
+        """
+        batch, count = frames.shape[:2]
+        features = matching_features(frames.flatten(0, 1)).unflatten(0, (batch, count))
+        cosines = correlate(features, matching)
+        found = expected_place(cosines * self.sharpness)  # [B * (1+4k), 2, H/8, W/8]
         moved = torch.cat((F.relu(self.displacement(cosines)), found), dim=1)
-        moved = moved.unflatten(0, (groups, GROUP_FRAMES)).flatten(1, 2)
-        seen = self.patchify(F.pixel_unshuffle(frames.flatten(1, 2), 8))
+        seen = F.pixel_unshuffle(frames.flatten(0, 1), 8)
+        # from here the four frames of a group are looked at together
+        moved, found, seen = (
+            groups_of(each.unflatten(0, (batch, count))).flatten(0, 1)
+            for each in (moved, found, seen)
+        )
+        groups = len(seen)
+        seen = self.patchify(seen.flatten(1, 2))
         seen = F.relu(seen + spread(encoder_bias, groups))
-        x = F.relu(self.fine(torch.cat((seen, moved), dim=1)))
+        x = F.relu(self.fine(torch.cat((seen, moved.flatten(1, 2)), dim=1)))
         x = self.middle_block(self.middle(x))
         x = self.coarse_block(self.coarse(F.relu(x)))
-        found = F.avg_pool2d(found, 4).unflatten(0, (groups, GROUP_FRAMES)).flatten(1, 2)
+        found = F.avg_pool2d(found.flatten(1, 2), 4)
         flow = self.head(F.relu(x)) + self.shortcut(found)
         return flow.unflatten(1, (GROUP_FRAMES, 2)) * FLOW_UNIT

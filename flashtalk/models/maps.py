@@ -32,6 +32,23 @@ def spread(feature: Tensor, count: int) -> Tensor:
     return feature.repeat_interleave(count // feature.shape[0], dim=0)
 
 
+def look_up(maps: Tensor, places: Tensor) -> Tensor:
+    """Maps of the portraits [B, D, H, W] at ``places`` [M, 2, h, w] in -1..1: [M, D, h, w].
+
+    The M / B frames of a portrait follow each other. They are looked up as one tall picture,
+    because a copy of each portrait for each of its frames would cost more than the look-up.
+    """
+    portraits, count = len(maps), len(places)
+    positions = places.permute(0, 2, 3, 1)
+    if portraits == 1:  # an expanded map is no copy, and the frames are spread over the cores
+        maps = maps.expand(count, -1, -1, -1)
+        return F.grid_sample(maps, positions, padding_mode="border", align_corners=False)
+    tall = positions.unflatten(0, (portraits, -1)).flatten(1, 2)
+    found = F.grid_sample(maps, tall, padding_mode="border", align_corners=False)
+    found = found.unflatten(2, (count // portraits, -1)).transpose(1, 2)
+    return found.flatten(0, 1)
+
+
 def cut(maps: Tensor | list[Tensor], windows: Tensor) -> Tensor:
     """Parts of ``maps`` (N of [D, H, W]) at ``windows`` [N, 4] (top, left, height, width)."""
     return torch.stack(
@@ -45,6 +62,10 @@ def cut(maps: Tensor | list[Tensor], windows: Tensor) -> Tensor:
 def identity_grid(like: Tensor) -> Tensor:
     """Grid [1, H, W, 2] that samples every place of ``like`` [B, D, H, W] from itself."""
     height, width = like.shape[-2:]
-    rows = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * (2 / height) - 1
-    columns = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * (2 / width) - 1
+    rows, columns = middles(height, like), middles(width, like)
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]
+
+
+def middles(count: int, like: Tensor) -> Tensor:
+    """Middles of ``count`` cells along a side, -1..1; device and type are those of ``like``."""
+    return (torch.arange(count, device=like.device, dtype=like.dtype) + 0.5) * (2 / count) - 1

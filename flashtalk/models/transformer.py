@@ -28,7 +28,9 @@ from flashtalk.models.embeddings import (
     ImageProjector,
     sinusoidal_embedding,
     unpatchify,
+    without_autocast,
 )
+from flashtalk.models.frame_smoothing import FrameSmoothing
 from flashtalk.models.rope import RotaryTables
 
 
@@ -56,7 +58,8 @@ class VideoTransformer(nn.Module):
         self.blocks = nn.ModuleList(TransformerBlock(config, backend) for _ in range(config.layers))
         self.head = Head(config)
         if config.predicts == "clean":  # how far each channel begins where the last chunk ended
-            self.handed_over = nn.Parameter(torch.ones(config.latent_channels, 1, 1, 1))
+            self.register_buffer("handed_over", torch.ones(config.latent_channels, 1, 1, 1))
+            self.smoothing = FrameSmoothing(config.latent_channels, config.frames_per_latent)
         self.rotary = RotaryTables(config.head_dim)
         self.initialize()
 
@@ -144,6 +147,10 @@ class VideoTransformer(nn.Module):
             return predicted
         clean = int(condition_latents[0, 0, :, 0, 0].sum())  # the mask: how many motion latents
         predicted = predicted + self.handed_over * self._end_of(latents[:, :, clean - 1])
+        # what was handed over is known: the first new frames join it smoothly
+        known = latents[:, :, :clean].float()
+        with without_autocast(x.device):
+            predicted = self.smoothing(torch.cat((known, predicted[:, :, clean:]), dim=2))
         share = (timestep.float() / 1000.0).view(-1, 1, 1, 1, 1)
         return (latents.float() - predicted) / share.clamp(min=1e-3)
 

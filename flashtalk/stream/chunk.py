@@ -110,7 +110,7 @@ def advance_in_pieces(
             matched = parts.map(
                 lambda part: match_color(part, conditions.color, sampler.color_strength), videos
             )
-            video = torch.cat(matched, dim=2)
+            video = matched[0] if len(matched) == 1 else torch.cat(matched, dim=2)
         shown.append(video)
         yield video
     with timer.stage("encode"):

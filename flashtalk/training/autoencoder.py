@@ -3,17 +3,18 @@
     python -m flashtalk.training.autoencoder --data runs/clips --out runs/autoencoder
 
 Latents have a meaning (:mod:`flashtalk.models.face_code`), so the parts learn apart: ``decoder`` to
-render pictures from true codes with a little noise, ``mouth`` to paint mouths on what the decoder
-makes, ``flow`` to guess the flow between a picture and the portrait; the face reader has its own
-training. Reconstruction alone settles in copying the portrait; the warp learns from the exact flow,
-and mouth and eyes weigh more than the rest. Only a window of each picture is rendered (mostly the
-mouth's), which makes a step cheap enough for two cores.
+render pictures from true codes with a little noise, ``closeups`` to paint mouths and eyes on what
+the decoder makes, ``flow`` to guess the flow between a picture and the portrait; the face reader
+has its own training. Reconstruction alone settles in copying the portrait; the warp learns from the
+exact flow, and mouth and eyes weigh more than the rest. Only a window of each picture is rendered
+(mostly the mouth's), which makes a step cheap enough for two cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,24 +24,40 @@ from torch import Tensor
 
 from flashtalk.config import TINY
 from flashtalk.models.autoencoder import PortraitAutoencoder
-from flashtalk.models.face_code import FEATURES, FLOW_UNIT, GROUP_FRAMES, flow_of
+from flashtalk.models.closeup import Painted, soft_edges
+from flashtalk.models.face_code import FLOW_UNIT, GROUP_FRAMES, flow_of, groups_of
 from flashtalk.models.guidance import Guidance
 from flashtalk.models.maps import cut
 from flashtalk.models.matching import matching_features
-from flashtalk.models.mouth import soft_edges
+from flashtalk.models.portrait_decoder import frame_codes, sources
 from flashtalk.training.clips import ClipSet
-from flashtalk.training.groups import Batch, as_float, batches, painted
+from flashtalk.training.codes import portrait_points
+from flashtalk.training.groups import Batch, as_float, batches, painted, telling_place
 from flashtalk.training.latents import pack
 from flashtalk.training.loop import LoopConfig, load_average, train
 from flashtalk.training.losses import flow_l1, gradient_l1, opening_error, weighted_l1
+from flashtalk.training.precision import PRECISIONS, mixed_precision
 
 log = logging.getLogger(__name__)
 
 CODE_NOISE = 0.1  # the decoder must tolerate what the diffusion leaves over
 OWN_PICTURES = 0.5
 REFERENCE_NOISE = 0.15  # and that the portrait is read only roughly
-MOUTH_NOISE = 0.05  # places and numbers are averages over many cells
-MOUTH_FRAMES = 2  # of each group of four
+NUMBER_NOISE = 0.05  # places and numbers are averages over many cells
+POINT_NOISE = 0.01  # how roughly landmarks are read, picture units
+CHOSEN_FRAMES = 2  # of each group of four
+EVALUATE_EVERY = 1000  # steps
+
+
+def guidance_of(
+    model: PortraitAutoencoder, batch: Batch, noise: float = 0.0, point_noise: float = 0.0
+) -> Guidance:
+    """What a session would know of the portraits, its readings off by so much."""
+    return Guidance(
+        code=batch.portrait_codes + noise * torch.randn_like(batch.portrait_codes),
+        points=batch.points + point_noise * torch.randn_like(batch.points),
+        **model.pyramid(batch.portraits),
+    )
 
 
 def flow_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
@@ -50,64 +67,111 @@ def flow_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
     ever shows to it.
     """
     with torch.no_grad():
-        guidance = Guidance(reference=batch.references, **model.pyramid(batch.portraits))
+        guidance = guidance_of(model, batch)
         own = model.decoder(batch.codes, guidance).clamp(-1.0, 1.0)
     chosen = torch.rand(len(own), 1, 1, 1, 1) < OWN_PICTURES
-    frames = torch.where(chosen, own, as_float(batch.frames))
+    frames = handed_over(torch.where(chosen, own, as_float(batch.frames)))
     bias = model.pyramid.encoder(F.pixel_unshuffle(batch.portraits, 8))
     guessed = model.flow_guesser(frames, bias, matching_features(batch.portraits))
-    return {"guess": (guessed - flow_of(batch.codes)).div(FLOW_UNIT).square().mean()}
+    true = groups_of(handed_over(flow_of(batch.codes))).flatten(0, 1)
+    return {"guess": (guessed - true).div(FLOW_UNIT).square().mean()}
+
+
+def handed_over(group: Tensor) -> Tensor:
+    """A group [N, 4, ...] as a session hands it over, [N, 5, ...]: behind a frame that is alone."""
+    return torch.cat((group[:, :1], group), dim=1)
+
+
+def chosen_frames(groups: int) -> Tensor:
+    """Numbers of half of the frames of each group: they resemble each other, others teach more."""
+    chosen = torch.rand(groups, GROUP_FRAMES).argsort(dim=1)[:, :CHOSEN_FRAMES]
+    return (chosen + GROUP_FRAMES * torch.arange(groups)[:, None]).flatten()
+
+
+def noisy_codes(batch: Batch, chosen: Tensor, noise: float) -> Tensor:
+    """True codes [M, D, h, w] of the chosen frames, off by ``noise``."""
+    code = frame_codes(batch.codes, GROUP_FRAMES)[chosen]
+    return code + noise * torch.randn_like(code)
 
 
 def decoder_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
     """How well true codes, slightly noisy, are rendered; touches no encoder weight."""
-    reference = batch.references + REFERENCE_NOISE * torch.randn_like(batch.references)
-    guidance = Guidance(reference=reference, **model.pyramid(batch.portraits))
-    noisy = batch.codes + CODE_NOISE * torch.randn_like(batch.codes)
-    features, offset = model.decoder.motion(noisy, guidance, GROUP_FRAMES)
+    guidance = guidance_of(model, batch, REFERENCE_NOISE)
+    chosen = chosen_frames(len(batch.codes))
+    features, offset = model.decoder.motion(noisy_codes(batch, chosen, CODE_NOISE), guidance)
     predicted = F.interpolate(offset, scale_factor=2.0, mode="bilinear", align_corners=False)
-    pictures = model.decoder.render(features, offset, guidance, batch.windows)
-    target = as_float(cut(batch.frames.flatten(0, 1), batch.windows * 8))
-    weight = F.interpolate(cut(batch.weight, batch.windows * 2), scale_factor=4.0, mode="nearest")
+    windows = batch.windows[chosen]
+    pictures = model.decoder.render(features, offset, guidance, windows)
+    target = as_float(cut(batch.frames.flatten(0, 1)[chosen], windows * 8))
+    weight = cut(batch.weight[chosen], windows * 2)
+    weight = F.interpolate(weight, scale_factor=4.0, mode="nearest")
     return {
-        "flow": flow_l1(predicted, batch.offset, batch.known),
+        "flow": flow_l1(predicted, batch.offset[chosen], batch.known[chosen]),
         "l1": weighted_l1(pictures, target, weight),
         "gradient": gradient_l1(pictures, target, weight),
     }
 
 
-def mouth_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
-    """How well mouths are painted on what the rest of the decoder makes of slightly noisy codes.
+@dataclass(frozen=True)
+class CloseUps:
+    """Painted windows of M frames and what they should be."""
 
-    Half of the frames of each group: they resemble each other, other people teach more.
-    """
-    groups = len(batch.codes)
+    mouth: Painted
+    mouth_true: Tensor
+    """[M, 3, h, w]"""
+    weight: Tensor
+    """[M, 1, h, w] emphasis of the mouth's windows."""
+    inner: Tensor
+    """[M, 1, h, w] 1 where one looks into the mouth."""
+    eyes: Painted
+    eyes_true: Tensor
+    """[2 M, 3, h, w]"""
+
+
+def close_ups(model: PortraitAutoencoder, batch: Batch) -> CloseUps:
+    """Mouths and eyes painted on what the decoder makes of slightly noisy codes."""
+    chosen = chosen_frames(len(batch.codes))
     with torch.no_grad():
-        reference = batch.references + MOUTH_NOISE * torch.randn_like(batch.references)
-        guidance = Guidance(reference=reference, **model.pyramid(batch.portraits))
-        noisy = batch.codes + MOUTH_NOISE * torch.randn_like(batch.codes)
-        _, offset = model.decoder.motion(noisy, guidance, GROUP_FRAMES)
-        code = noisy.unflatten(1, (GROUP_FRAMES, len(FEATURES))).flatten(0, 1)
-    chosen = torch.rand(groups, GROUP_FRAMES).argsort(dim=1)[:, :MOUTH_FRAMES]
-    chosen = (chosen + GROUP_FRAMES * torch.arange(groups)[:, None]).flatten()
-    painted, corners = model.decoder.paint_mouths(code[chosen], offset[chosen], guidance)
-    size = painted.picture.shape[-2:]
-    windows = torch.cat((corners, torch.tensor(size).expand(len(corners), 2)), dim=1)
-    frames = [batch.frames[i // GROUP_FRAMES, i % GROUP_FRAMES] for i in chosen.tolist()]
-    target = as_float(cut(frames, windows))
-    fine = F.interpolate(batch.weight[chosen], scale_factor=4.0, mode="nearest")
-    weight = cut(fine, windows) * soft_edges(*size, painted.picture)
-    inner = F.interpolate(batch.inner[chosen], scale_factor=4.0, mode="bilinear")
-    inner = cut(inner, windows)
+        guidance = guidance_of(model, batch, NUMBER_NOISE, POINT_NOISE)
+        code = noisy_codes(batch, chosen, NUMBER_NOISE)
+        _, offset = model.decoder.motion(code, guidance)
+        places = sources(offset, 8)
+    frames = batch.frames.flatten(0, 1)[chosen]
+    mouth, windows = model.decoder.paint_mouths(code, offset, places, guidance)
+    weight = cut(F.interpolate(batch.weight[chosen], scale_factor=4.0, mode="nearest"), windows)
+    eyes, eye_windows = model.decoder.paint_eyes(code, offset, places, guidance)
+    return CloseUps(
+        mouth=mouth,
+        mouth_true=as_float(cut(frames, windows)),
+        weight=weight * soft_edges(*mouth.picture.shape[-2:], mouth.picture),
+        inner=cut(batch.inner[chosen], windows),
+        eyes=eyes,
+        eyes_true=as_float(cut(frames.repeat_interleave(2, dim=0), eye_windows)),
+    )
+
+
+def closeup_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
+    """How well mouths and eyes are painted."""
+    return painting_losses(close_ups(model, batch))
+
+
+def painting_losses(painted: CloseUps) -> dict[str, Tensor]:
+    """The same of windows that are painted already."""
+    mouth, eyes = painted.mouth, painted.eyes
+    edges = soft_edges(*eyes.picture.shape[-2:], eyes.picture)
     return {
-        "mouth": weighted_l1(painted.picture, target, weight),
-        "mouth_gradient": gradient_l1(painted.picture, target, weight),
-        "opening": opening_error(painted.veil, inner),
-        "inside": weighted_l1(painted.color, target, inner),
+        "mouth": weighted_l1(mouth.picture, painted.mouth_true, painted.weight),
+        "mouth_gradient": gradient_l1(mouth.picture, painted.mouth_true, painted.weight),
+        "opening": opening_error(mouth.veil, painted.inner),
+        "inside": weighted_l1(mouth.color, painted.mouth_true, painted.inner),
+        "eyes": weighted_l1(eyes.picture, painted.eyes_true, edges),
+        "eyes_gradient": gradient_l1(eyes.picture, painted.eyes_true, edges),
+        # keeps the paint fit to be shown, or a veil that has once vanished never comes back
+        "lids": weighted_l1(eyes.color, painted.eyes_true, edges),
     }
 
 
-PARTS = {"flow": flow_losses, "decoder": decoder_losses, "mouth": mouth_losses}
+PARTS = {"flow": flow_losses, "decoder": decoder_losses, "closeups": closeup_losses}
 WEIGHTS = {
     "guess": 2.0,
     "flow": 20.0,
@@ -115,13 +179,16 @@ WEIGHTS = {
     "gradient": 2.0,
     "mouth": 4.0,
     "mouth_gradient": 2.0,
-    "opening": 2.0,
+    "opening": 20.0,
     "inside": 100.0,
+    "eyes": 16.0,
+    "eyes_gradient": 8.0,
+    "lids": 2.0,
 }
 TRAINED = {
     "flow": ("flow_guesser.", "pyramid.encoder."),
     "decoder": ("decoder.", "pyramid."),
-    "mouth": ("decoder.mouth.",),
+    "closeups": ("decoder.mouth.", "decoder.eye."),
 }
 """Beginnings of the names of the weights that a part trains."""
 
@@ -130,30 +197,37 @@ TRAINED = {
 def evaluate(model: PortraitAutoencoder, clips: ClipSet, groups: int = 60) -> dict[str, float]:
     """PSNR of held-out groups drawn from their true codes, and of a copy of the portrait.
 
-    For the whole frame and for the mouth's box.
+    For the whole frame and for the boxes of mouth and eyes, where most happens.
     """
     model.eval()
     rng = np.random.default_rng(1)
-    errors: dict[str, list[float]] = {"whole": [], "whole_copy": [], "mouth": [], "mouth_copy": []}
+    errors: dict[str, list[float]] = {}
     for index in range(groups):
         clip = clips.clips[index % len(clips.clips)]
-        start = int(rng.integers(0, len(clip.frames) - GROUP_FRAMES + 1))
+        start = telling_place(clip, len(clip.frames), rng)
         codes, still = painted(clip)
         latents = torch.from_numpy(pack(codes[start : start + GROUP_FRAMES].astype(np.float32)))
-        known = torch.from_numpy(pack(np.repeat(still[None], GROUP_FRAMES, 0).astype(np.float32)))
         frames = torch.from_numpy(clip.frames[start : start + GROUP_FRAMES].copy())
         video = as_float(frames.permute(0, 3, 1, 2))[None]
         portrait = as_float(torch.from_numpy(clip.portrait.copy()).permute(2, 0, 1))[None]
-        guidance = Guidance(reference=known.transpose(0, 1), **model.pyramid(portrait))
+        guidance = Guidance(
+            code=torch.from_numpy(still[None].astype(np.float32)),
+            points=torch.from_numpy(portrait_points(clip))[None],
+            **model.pyramid(portrait),
+        )
         decoded = model.decoder(latents.transpose(0, 1), guidance).clamp(-1, 1)
         size = video.shape[-1]
-        x, y, w, h = clip.mouth_box(start + 1)
-        box = np.clip(np.array([y - h, y + h, x - w, x + w]) + 1, 0, 2) / 2 * size
-        top, bottom, left, right = box.astype(int)
         for name, picture in (("", decoded), ("_copy", portrait[:, None])):
             error = ((picture - video) / 2).square()
-            errors["whole" + name].append(error.mean().item())
-            errors["mouth" + name].append(error[..., top:bottom, left:right].mean().item())
+            errors.setdefault("whole" + name, []).append(error.mean().item())
+            for place, (x, y, w, h) in (
+                ("mouth", clip.mouth_box(start + 1)),
+                ("eyes", clip.eyes_box(start + 1)),
+            ):
+                box = np.clip(np.array([y - h, y + h, x - w, x + w]) + 1, 0, 2) / 2 * size
+                top, bottom, left, right = box.astype(int)
+                inside = error[..., top:bottom, left:right].mean().item()
+                errors.setdefault(place + name, []).append(inside)
     return {name: float(np.mean(-10 * np.log10(np.array(e) + 1e-9))) for name, e in errors.items()}
 
 
@@ -168,10 +242,11 @@ def main() -> None:
         "--part",
         choices=(*PARTS, "all"),
         default="all",
-        help="the parts can be trained apart, best one process per core; mouth goes last",
+        help="the parts can be trained apart, best one process per core; closeups go last",
     )
     parser.add_argument("--init", type=Path, help="run to start from, for weights not trained yet")
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -191,12 +266,13 @@ def main() -> None:
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()
-        if index % 300 == 299:
+        if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
             clips.refresh()
             log.info("held out, current weights: %s", evaluate(model, held_out, 30))
             model.train()
         batch = next(coming)
-        terms = {name: x for part in parts for name, x in PARTS[part](model, batch).items()}
+        with mixed_precision(arguments.precision):
+            terms = {name: x for part in parts for name, x in PARTS[part](model, batch).items()}
         total = sum(WEIGHTS[name] * term for name, term in terms.items())
         return total, {name: term.item() for name, term in terms.items()}
 

@@ -66,6 +66,12 @@ class Clip:
         half_height = max(abs(bottom[1] - top[1]) / 2 * 1.3, half_width * 0.5)
         return (left[0] + right[0]) / 2, (top[1] + bottom[1]) / 2, half_width, half_height
 
+    def eyes_box(self, frame: int) -> tuple[float, float, float, float]:
+        """Both eyes of one frame, in the same terms."""
+        left, right = self.mark("left_eye_outer")[frame], self.mark("right_eye_outer")[frame]
+        half_width = abs(right[0] - left[0]) / 2 * 1.1
+        return (left[0] + right[0]) / 2, (left[1] + right[1]) / 2, half_width, half_width * 0.3
+
 
 def unpack(video: Path, cache: Path) -> np.ndarray:
     """Decode ``video`` into a memory-mapped array [F, H, W, 3], once."""

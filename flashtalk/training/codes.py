@@ -45,6 +45,11 @@ def face_codes(
     return codes.astype(np.float16)
 
 
+def portrait_points(clip: Clip) -> np.ndarray:
+    """Landmarks of the portrait in the order of ``LANDMARKS``: [L, 2] float32."""
+    return clip.portrait_landmarks[[clip.landmark_names.index(name) for name in LANDMARKS]]
+
+
 def clip_codes(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
     """Codes of all frames [F, features, 8, 8] and of the portrait [features, 8, 8]."""
     columns = [clip.curve_names.index(name) for name in ("gaze_x", "gaze_y")]
@@ -62,6 +67,16 @@ def mirror(codes: np.ndarray) -> np.ndarray:
     """Codes [..., features, 8, 8] of the mirrored picture."""
     signs = np.array([-1.0 if name in ("flow_x", "gaze_x") else 1.0 for name in FEATURES])
     return codes[..., ::-1] * signs[:, None, None].astype(codes.dtype)
+
+
+def mirror_points(points: np.ndarray) -> np.ndarray:
+    """Landmarks [..., L, 2] of the mirrored picture: what was left is right."""
+    other = {"left": "right", "right": "left"}
+    sides = [name.partition("_") for name in LANDMARKS]
+    swapped = [other.get(side, side) + dash + rest for side, dash, rest in sides]
+    return points[..., [LANDMARKS.index(name) for name in swapped], :] * np.array(
+        [-1, 1], np.float32
+    )
 
 
 def painted_weight(codes: np.ndarray) -> np.ndarray:

@@ -28,14 +28,19 @@ from flashtalk.weights import build_networks, modules_of, save_weights
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.sizes import CONFIG
 
-AUTOENCODER_PARTS = ("decoder", "mouth", "flow")
+AUTOENCODER_PARTS = {
+    "decoder": TRAINED["decoder"],
+    "sharpening": TRAINED["closeups"],
+    "flow": TRAINED["flow"],
+}
+"""Folders of trainings, in their order, and the weights that are taken from each."""
 
 
 def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
     """The networks of an embedded ``preset`` from the folders of their trainings, frozen.
 
     Below ``runs``: ``speech``, ``reader`` and one folder for each part of the autoencoder (decoder,
-    mouth, flow); ``transformer`` is the folder of Stage 1 or Stage 2. Raises
+    sharpening, flow); ``transformer`` is the folder of Stage 1 or Stage 2. Raises
     :class:`FlashTalkError` naming a folder without a checkpoint.
     """
     for folder in (
@@ -45,14 +50,14 @@ def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
         if not (folder / "checkpoint.pt").is_file():
             raise FlashTalkError(
                 f"There is no checkpoint in {folder}. The networks are put together from the "
-                "trainings speech, reader, decoder, mouth and flow, each in its folder below "
+                "trainings speech, reader, decoder, sharpening and flow, each in its folder below "
                 "--runs, and a transformer."
             )
     networks = build_networks(preset)
     load_part(runs / "speech", "encoder", networks.speech_encoder)
     # in the order of training: later parts replace the weights that they trained
-    for part in AUTOENCODER_PARTS:
-        load_trained(runs / part, TRAINED[part], networks.autoencoder)
+    for part, beginnings in AUTOENCODER_PARTS.items():
+        load_trained(runs / part, beginnings, networks.autoencoder)
     load_average(runs / "reader", networks.autoencoder.reader)
     load_average(transformer, networks.transformer)
     return networks

@@ -6,7 +6,6 @@ Between :mod:`flashtalk.training.clips` and :mod:`flashtalk.training.autoencoder
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,12 +15,14 @@ from torch import Tensor
 
 from flashtalk.models.face_code import GROUP_FRAMES
 from flashtalk.models.maps import identity_grid
-from flashtalk.training.clips import Clip, ClipSet
-from flashtalk.training.codes import clip_codes, mirror, painted_weight
+from flashtalk.training.clips import GRID, Clip, ClipSet
+from flashtalk.training.codes import clip_codes, mirror, mirror_points, portrait_points
 from flashtalk.training.latents import pack
+from flashtalk.training.loop import prefetched
 
 CELLS = 32  # cells of 8 pixels along a side of 256
-INNER = 2  # the renderer's number for the inside of a mouth
+INNER = 2  # the renderer's number for teeth and tongue
+MIDDLES = np.linspace(-1 + 1 / GRID, 1 - 1 / GRID, GRID)  # of the label maps' cells
 WINDOW_CELLS = 10  # 80 pixels: mouth and what moves with it
 
 
@@ -40,15 +41,15 @@ class Batch:
     weight: Tensor
     """[N*4, 1, 64, 64] weight of the reconstruction."""
     inner: Tensor
-    """[N*4, 1, 64, 64] 1 where the inside of the mouth is seen: teeth and tongue."""
+    """[N*4, 1, H, W] 1 where one looks into the mouth."""
     windows: Tensor
     """[N*4, 4] in cells of 8 pixels."""
     codes: Tensor
     """[N, C, h, w] true latents."""
-    references: Tensor
-    """[N, C, h, w] true latents of the portraits."""
-    code_weight: Tensor
-    """[N, C, h, w] emphasis of the encoder's loss."""
+    portrait_codes: Tensor
+    """[N, D, h, w] true codes of the portraits."""
+    points: Tensor
+    """[N, L, 2] true landmarks of the portraits."""
 
 
 def change_colors(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -71,29 +72,31 @@ def change_colors(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, np.ndarray]:
     """One group of a clip with its portrait and supervision, randomly colored and mirrored."""
     count = len(clip.frames)
-    start = open_mouth(clip, count, rng)
+    start = telling_place(clip, count, rng)
     index = np.arange(start, start + GROUP_FRAMES)
     if rng.random() < 0.15:
         index[:] = start  # the first latent of a chunk: one frame, repeated
     pictures = np.concatenate((clip.frames[index], clip.portrait[None]))
-    if augmented and rng.random() < 0.8:
+    if augmented and rng.random() < 0.6:
         pictures = change_colors(pictures, rng)
     parts = clip.parts[index]
     flow = clip.flow[index].astype(np.float32)
     known = clip.visible[index].astype(np.float32)
     known *= np.where(parts == 0, 0.1, 1.0)
     clip_code, portrait_code = painted(clip)
-    codes = np.concatenate((clip_code[index], np.repeat(portrait_code[None], GROUP_FRAMES, 0)))
+    codes = np.concatenate((clip_code[index], portrait_code[None]))
+    points = portrait_points(clip)
 
     weight = np.where(parts == 0, 0.4, 1.0).astype(np.float32)
     weight[parts == 3] = 4.0
-    middle = np.linspace(-1 + 1 / 64, 1 - 1 / 64, 64)
+    middle = MIDDLES
     for row, frame in zip(weight, index, strict=True):
         x, y, half_width, half_height = clip.mouth_box(frame)
         inside_x = np.abs(middle - x) < half_width
         inside_y = np.abs(middle - y) < half_height
         row[np.ix_(inside_y, inside_x)] = 8.0
     weight[parts == INNER] = 20.0  # teeth and tongue: nowhere to be copied from
+    inner = np.stack([opened(clip, frame) for frame in index])
 
     choice = rng.random()
     spot = "mouth_corner" if choice < 0.85 else "eye_outer"
@@ -102,10 +105,10 @@ def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, n
     if choice > 0.95:
         center = rng.uniform(-1, 1, size=2)
     if augmented and rng.random() < 0.5:
-        pictures, weight, parts = pictures[:, :, ::-1], weight[:, :, ::-1], parts[:, :, ::-1]
+        pictures, weight, inner = pictures[:, :, ::-1], weight[:, :, ::-1], inner[:, :, ::-1]
         flow, known = flow[:, :, ::-1] * np.array([-1, 1], np.float32), known[:, :, ::-1]
         center = center * np.array([-1, 1])
-        codes = mirror(codes)
+        codes, points = mirror(codes), mirror_points(points)
     cell = (center + 1) / 2 * CELLS - WINDOW_CELLS / 2 + rng.uniform(-2, 2, size=2)
     left, top = np.clip(np.round(cell), 0, CELLS - WINDOW_CELLS).astype(int)
     window = np.tile([top, left, WINDOW_CELLS, WINDOW_CELLS], (GROUP_FRAMES, 1))
@@ -114,11 +117,29 @@ def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, n
         "flow": flow,
         "known": known,
         "weight": weight,
-        "inner": (parts == INNER).astype(np.float32),
+        "inner": inner.astype(np.float32),
         "window": window,
-        "codes": pack(codes.astype(np.float32)),
-        "code_weight": pack(painted_weight(codes)),
+        "codes": pack(codes[:GROUP_FRAMES].astype(np.float32))[:, 0],
+        "portrait_code": codes[GROUP_FRAMES].astype(np.float32),
+        "points": points,
     }
+
+
+def opened(clip: Clip, frame: int) -> np.ndarray:
+    """Whether each pixel lies between the inner lips, [H, W] in 0..1.
+
+    The renderer labels teeth and tongue on a coarse grid, and the dark between them belongs to the
+    skin's mesh. A mask that is a pixel too large paints teeth on the lips.
+    """
+    side = clip.frames.shape[1]
+    middle = (np.arange(side, dtype=np.float32) + 0.5) * 2 / side - 1
+    upper, lower = clip.mark("inner_upper_lip")[frame], clip.mark("inner_lower_lip")[frame]
+    corners = clip.mark("left_mouth_corner")[frame] - clip.mark("right_mouth_corner")[frame]
+    x, y = (upper + lower) / 2
+    across = (middle - x) / (0.47 * np.linalg.norm(corners))  # a little inside of the corners
+    half = (lower - upper)[1] / 2 * np.sqrt(np.clip(1.0 - across**2, 0.0, None))
+    inside = half[None] - np.abs(middle - y)[:, None]
+    return np.clip(0.5 + inside * side / 2, 0.0, 1.0) * (half > 0)[None]
 
 
 @cache
@@ -127,13 +148,21 @@ def painted(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
     return clip_codes(clip)
 
 
-def open_mouth(clip: Clip, count: int, rng: np.random.Generator) -> int:
-    """Where a random group begins; of three places the one with the widest mouth, mostly."""
-    places = rng.integers(0, count - GROUP_FRAMES + 1, size=3)
-    if rng.random() < 0.4:
+def telling_place(clip: Clip, count: int, rng: np.random.Generator) -> int:
+    """Where a random group begins: mostly where a mouth opens wide or the eyes shut.
+
+    Of three places the one with the widest mouth, or of ten (blinks are short) the one with the
+    narrowest eyes.
+    """
+    places = rng.integers(0, count - GROUP_FRAMES + 1, size=10)
+    choice = rng.random()
+    if choice < 0.3:
         return int(places[0])
-    gap = clip.curves[:, clip.curve_names.index("lip_gap")]
-    return int(max(places, key=lambda place: gap[place]))
+    if choice < 0.7:
+        gap = clip.curves[:, clip.curve_names.index("lip_gap")]
+        return int(max(places[:3], key=lambda place: gap[place]))
+    lids = clip.curves[:, clip.curve_names.index("left_eye_opening")]
+    return int(min(places, key=lambda place: lids[place : place + GROUP_FRAMES].min()))
 
 
 def collate(samples: list[dict[str, np.ndarray]]) -> Batch:
@@ -147,7 +176,6 @@ def collate(samples: list[dict[str, np.ndarray]]) -> Batch:
     known = stack("known").float().flatten(0, 1).unsqueeze(1)
     weight = stack("weight").flatten(0, 1).unsqueeze(1)
     target = flow.permute(0, 3, 1, 2)
-    codes = stack("codes")
     return Batch(
         frames=pictures[:, :GROUP_FRAMES],
         portraits=as_float(pictures[:, GROUP_FRAMES]),
@@ -156,9 +184,9 @@ def collate(samples: list[dict[str, np.ndarray]]) -> Batch:
         weight=weight,
         inner=stack("inner").flatten(0, 1).unsqueeze(1),
         windows=stack("window").flatten(0, 1),
-        codes=codes[:, :, 0],
-        references=codes[:, :, 1],
-        code_weight=stack("code_weight")[:, :, 0],
+        codes=stack("codes"),
+        portrait_codes=stack("portrait_code"),
+        points=stack("points"),
     )
 
 
@@ -168,13 +196,8 @@ def as_float(pictures: Tensor) -> Tensor:
 
 
 def batches(clips: ClipSet, size: int, rng: np.random.Generator) -> Iterator[Batch]:
-    """Endless augmented batches, each made in a thread while the one before is trained on."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(draw_batch, clips, size, rng, True)
-        while True:
-            batch = coming.result()
-            coming = pool.submit(draw_batch, clips, size, rng, True)
-            yield batch
+    """Endless augmented batches."""
+    return prefetched(lambda: draw_batch(clips, size, rng, True))
 
 
 def draw_batch(clips: ClipSet, size: int, rng: np.random.Generator, augmented: bool) -> Batch:

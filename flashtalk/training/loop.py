@@ -14,10 +14,11 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,8 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.training.distributed import ALONE, Ranks, gathered, scattered
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Step = Callable[[int], tuple[Tensor, dict[str, float]]]
 
@@ -287,3 +290,13 @@ def load_trained(out: Path, beginnings: tuple[str, ...], module: nn.Module) -> n
             f"({len(missing)} do not exist there). Train with this version of the code."
         )
     return module.eval().requires_grad_(False)
+
+
+def prefetched(make: Callable[[], T]) -> Iterator[T]:
+    """Endless results of ``make``, each made in a thread while the one before is trained on."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(make)
+        while True:
+            made = coming.result()
+            coming = pool.submit(make)
+            yield made

@@ -5,6 +5,8 @@ Letters: B batch, N pictures, C latent channels, T latent frames, H W size, K cu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -25,12 +27,34 @@ def gradient_l1(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 def opening_error(veil: Tensor, inner: Tensor) -> Tensor:
     """Cross-entropy of ``veil`` (before the sigmoid) with the true opening ``inner`` in 0..1.
 
-    Both [N, 1, H, W]. The opening weighs as much as all the rest, small as it is: a painter that
-    sees it only through the finished picture prefers to copy lips that do not open.
+    Both [N, 1, H, W]. A painter that sees the opening only through the finished picture prefers to
+    copy lips that do not open. The opening weighs a little more than the rest, but not as much as
+    all the rest together, small as it is: then it would grow over the lips.
     """
-    share = inner.mean(dim=(1, 2, 3), keepdim=True).clamp(0.02, 0.5)
-    weight = inner * (0.5 / share) + (1.0 - inner) * (0.5 / (1.0 - share))
-    return F.binary_cross_entropy_with_logits(veil, inner, weight=weight)
+    return F.binary_cross_entropy_with_logits(veil, inner, weight=1.0 + inner)
+
+
+def critic_hinge(true: Tensor, made: Tensor, weight: Tensor) -> Tensor:
+    """Hinge loss of a critic whose verdicts should exceed 1 for ``true`` and fall below -1.
+
+    Verdicts [N, 1, h, w]; ``weight`` [N, 1, H, W] is averaged down to them.
+    """
+    weight = F.adaptive_avg_pool2d(weight, true.shape[-2:])
+    return (weight * (F.relu(1.0 - true) + F.relu(1.0 + made))).mean()
+
+
+def feature_matching(
+    features: Sequence[Tensor], expected: Sequence[Tensor], weight: Tensor
+) -> Tensor:
+    """Weighted |difference| of a critic's features of a picture and of the true one, by scale.
+
+    Features [N, D, h, w]; ``weight`` [N, 1, H, W] is averaged down to each scale.
+    """
+    differences = [
+        (F.adaptive_avg_pool2d(weight, a.shape[-2:]) * (a - b).abs()).mean()
+        for a, b in zip(features, expected, strict=True)
+    ]
+    return sum(differences) / len(differences)
 
 
 def flow_l1(offset: Tensor, target: Tensor, known: Tensor) -> Tensor:

@@ -4,15 +4,18 @@
 
 Every frame of every clip is a picture with known points. Turning, scaling and moving it makes any
 number of others, so places are learned well from few people; colors, blur, noise and compression
-are varied widely, because at the other end there are photographs.
+are varied widely, because at the other end there are photographs. With ``--redrawn WEIGHTS`` half
+of the pictures are the decoder's own (:mod:`flashtalk.training.redrawn`), for the frames that a
+session hands over::
+
+    python -m flashtalk.training.reader --data runs/clips --out runs/reader-own \\
+        --init runs/reader --redrawn weights --steps 600 --rate 3e-4
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -24,17 +27,18 @@ from flashtalk.config import TINY
 from flashtalk.models.face_code import LANDMARKS
 from flashtalk.models.face_reader import SIDE, FaceReader
 from flashtalk.training.clips import Clip, ClipSet
+from flashtalk.training.codes import mirror_points
 from flashtalk.training.groups import as_float, change_colors
-from flashtalk.training.loop import LoopConfig, load_average, train
+from flashtalk.training.loop import LoopConfig, load_average, prefetched, train
+from flashtalk.training.redrawn import Redrawn, redraw
+from flashtalk.weights.checkpoint import find_checkpoint
 
 log = logging.getLogger(__name__)
 
+OWN_PICTURES = 0.5
+OWN_GROUPS = 600  # of four frames
 GAZE_WEIGHT = 0.1
 SPREAD_WEIGHT = 0.02  # keeps heat maps compact; the center alone does not (DSNT, arXiv 1801.07372)
-MIRRORED = [
-    LANDMARKS.index(name.replace("left", "#").replace("right", "left").replace("#", "right"))
-    for name in LANDMARKS
-]
 
 
 def picture_of(clip: Clip, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -53,7 +57,7 @@ def vary(
     """Another view of the same picture: [SIDE, SIDE, 3] with its points and gaze."""
     small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     if rng.random() < 0.5:
-        small, points = small[:, ::-1], points[MIRRORED] * np.array([-1.0, 1.0])
+        small, points = small[:, ::-1], mirror_points(points)
         gaze = gaze * np.array([-1.0, 1.0])
     turn, scale = np.radians(rng.normal(0.0, 7.0)), np.exp(rng.normal(0.0, 0.12))
     matrix = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
@@ -82,12 +86,21 @@ def vary(
 
 
 def draw(
-    clips: ClipSet, size: int, rng: np.random.Generator, varied: bool
+    clips: ClipSet,
+    size: int,
+    rng: np.random.Generator,
+    varied: bool,
+    redrawn: Redrawn | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures [N, 3, SIDE, SIDE] in [-1, 1], points [N, L, 2], gaze [N, 2]."""
     pictures, points, gazes = [], [], []
     for _ in range(size):
-        picture, places, gaze = picture_of(clips.draw(rng), rng)
+        if redrawn is not None and rng.random() < OWN_PICTURES:
+            chosen = int(rng.integers(len(redrawn.pictures)))
+            picture, places = redrawn.pictures[chosen], redrawn.points[chosen]
+            gaze = redrawn.gaze[chosen]
+        else:
+            picture, places, gaze = picture_of(clips.draw(rng), rng)
         if varied:
             picture, places, gaze = vary(picture, places, gaze, rng)
         else:
@@ -101,18 +114,6 @@ def draw(
         torch.from_numpy(np.stack(points).astype(np.float32)),
         torch.from_numpy(np.stack(gazes).astype(np.float32)),
     )
-
-
-def batches(
-    clips: ClipSet, size: int, rng: np.random.Generator
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Endless varied batches, each made while the one before is trained on."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(draw, clips, size, rng, True)
-        while True:
-            batch = coming.result()
-            coming = pool.submit(draw, clips, size, rng, True)
-            yield batch
 
 
 @torch.no_grad()
@@ -138,6 +139,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--init", type=Path, help="run to start from")
+    parser.add_argument("--redrawn", help="weights whose decoder draws half of the pictures")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -149,7 +152,14 @@ def main() -> None:
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
     reader = FaceReader(TINY.autoencoder.width).to(memory_format=torch.channels_last)
-    coming = batches(clips, arguments.batch, np.random.default_rng())
+    if arguments.init:
+        load_average(arguments.init, reader).requires_grad_(True)
+    rng = np.random.default_rng()
+    redrawn = None
+    if arguments.redrawn:
+        autoencoder = find_checkpoint(arguments.redrawn).load(torch.device("cpu")).autoencoder
+        redrawn = redraw(autoencoder, clips, OWN_GROUPS, rng)
+    coming = prefetched(lambda: draw(clips, arguments.batch, rng, True, redrawn))
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         if index % 200 == 199:

@@ -106,7 +106,9 @@ class Distillation:
             "real_gap": (student.detach() - real)[:, :, motion:].abs().mean().item(),
             "score_gap": (fake - real)[:, :, motion:].abs().mean().item(),
         }
-        if self.config.motion_weight:
+        # who counts from the given latents copies them: there is nothing to align
+        copies = self.networks.preset.transformer.predicts == "clean"
+        if self.config.motion_weight and not copies:
             aligned = motion_alignment(student, real, motion)
             loss = loss + self.config.motion_weight * aligned
             figures["motion"] = aligned.item()
@@ -118,7 +120,12 @@ class Distillation:
             talk, chunk, exit_step, chance = self._chunk(index, CRITIC)
         noisy, noise, times = self._noised(chunk, exit_step, chance)
         velocity = self._velocity(self.fake_score, talk, chunk, noisy, times)
-        loss = critic_loss(velocity, chunk.estimate, noise, chunk.motion)
+        clean = chunk.estimate
+        if self.networks.preset.transformer.predicts == "clean":
+            # as in Stage 1: its errors count alike at all times, not most where there is no noise
+            share = times.view(-1, 1, 1, 1, 1)
+            velocity, clean, noise = share * velocity, share * clean, share * noise
+        loss = critic_loss(velocity, clean, noise, chunk.motion)
         return loss, {"critic": loss.item()}
 
     def real_estimate(self, talk: Talk, chunk: LastChunk, noisy: Tensor, times: Tensor) -> Tensor:

@@ -32,8 +32,9 @@ from flashtalk.stream.schedule import shift_time, shifted_timesteps
 from flashtalk.synthesis.augment import augment
 from flashtalk.training.clips import ClipSet
 from flashtalk.training.latents import LatentClip, load_latents
-from flashtalk.training.loop import LoopConfig, load_average, load_part, train
+from flashtalk.training.loop import LoopConfig, load_average, load_part, prefetched, train
 from flashtalk.training.losses import flow_matching, temporal_difference
+from flashtalk.training.precision import PRECISIONS, mixed_precision
 
 log = logging.getLogger(__name__)
 
@@ -119,14 +120,14 @@ def by_frame(latents: Tensor, preset: Preset) -> Tensor:
 
 
 def set_hand_over(model: VideoTransformer) -> None:
-    """Where each channel of the embedded model's predictions begins; not trained afterwards.
+    """Where each channel of the embedded model's predictions begins; not trained, here or later.
 
     Motion goes on exactly where it was. What is read from a face less exactly counts in part. If
     trained, the share of the motion falls below 1, which costs no loss and makes borders jump.
     """
     shares = [1.0 if name in FLOW else 0.35 for name in FEATURES]
     shares = torch.tensor(shares).repeat(GROUP_FRAMES).view_as(model.handed_over)
-    model.handed_over.requires_grad_(False).copy_(shares)
+    model.handed_over.copy_(shares)
 
 
 def chunk_loss(
@@ -171,6 +172,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--init", type=Path, help="run to start from")
     parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -186,13 +188,15 @@ def main() -> None:
         load_average(arguments.init, model).requires_grad_(True)
     if preset.transformer.predicts == "clean":
         set_hand_over(model)
+    coming = prefetched(lambda: sampler.draw(arguments.batch))
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()
-        latents, reference, weight, samples = sampler.draw(arguments.batch)
+        latents, reference, weight, samples = next(coming)
         with torch.no_grad():
             speech = windowed_features(encoder, samples, preset)
-        return chunk_loss(model, latents, reference, weight, speech, preset)
+        with mixed_precision(arguments.precision):
+            return chunk_loss(model, latents, reference, weight, speech, preset)
 
     config = LoopConfig(out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate)
     train(model, step, config)

@@ -1,10 +1,12 @@
 import torch
+from faces import face
 
+from flashtalk.models.closeup import read_center, read_numbers
 from flashtalk.models.face_code import (
     FEATURES,
     GROUP_FRAMES,
-    LANDMARKS,
     MOUTH,
+    MOUTH_SIGMA,
     UNITS,
     flow_of,
     frames_of,
@@ -13,33 +15,14 @@ from flashtalk.models.face_code import (
     paint,
     with_flow,
 )
-from flashtalk.models.mouth import read_center, read_place
 
 SIZE = (8, 8)
 
 
-def face(shift: tuple[float, float] = (0.0, 0.0), gap: float = 0.06) -> torch.Tensor:
-    """Points [1, L, 2] of a plain face, moved by ``shift``, lips ``gap`` apart."""
-    at = {
-        "left_mouth_corner": (-0.16, 0.3),
-        "right_mouth_corner": (0.16, 0.3),
-        "outer_upper_lip": (0.0, 0.24),
-        "outer_lower_lip": (0.0, 0.38),
-        "inner_upper_lip": (0.0, 0.3 - gap / 2),
-        "inner_lower_lip": (0.0, 0.3 + gap / 2),
-        "nose_tip": (0.0, 0.1),
-        "chin": (0.0, 0.55),
-    }
-    for side, sign in (("left", -1.0), ("right", 1.0)):
-        at[f"{side}_eye_outer"], at[f"{side}_eye_inner"] = (sign * 0.3, -0.2), (sign * 0.12, -0.2)
-        at[f"{side}_eye_upper"], at[f"{side}_eye_lower"] = (sign * 0.2, -0.22), (sign * 0.2, -0.18)
-        at[f"{side}_brow"] = (sign * 0.2, -0.35)
-    return torch.tensor([[at[name] for name in LANDMARKS]]) + torch.tensor(shift)
-
-
 def number(code: torch.Tensor, name: str) -> float:
     rest, spread = UNITS[name]
-    return read_place(code).numbers[0, MOUTH.index(name)].item() * spread + rest
+    numbers = read_numbers(code, read_center(code), MOUTH, MOUTH_SIGMA, SIZE)
+    return numbers[0, MOUTH.index(name)].item() * spread + rest
 
 
 def test_what_is_painted_can_be_read() -> None:

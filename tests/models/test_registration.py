@@ -1,9 +1,10 @@
 """A picture made by a known warp: is the warp found again?"""
 
+import pytest
 import torch
 import torch.nn.functional as F
 
-from flashtalk.models.maps import identity_grid
+from flashtalk.models.maps import identity_grid, look_up
 from flashtalk.models.registration import grid_of, slopes, step
 
 NODES, SIZE = (4, 4), (32, 32)
@@ -18,7 +19,7 @@ def textured() -> torch.Tensor:
 
 def positions_for(flow: torch.Tensor) -> torch.Tensor:
     full = F.interpolate(flow, size=SIZE, mode="bilinear", align_corners=False)
-    return identity_grid(full) + full.permute(0, 2, 3, 1)
+    return identity_grid(full).permute(0, 3, 1, 2) + full
 
 
 def found(target: torch.Tensor, portrait: torch.Tensor, steps: int = 6) -> torch.Tensor:
@@ -34,11 +35,23 @@ def test_a_known_warp_is_found() -> None:
     portrait = textured()
     torch.manual_seed(1)
     true = 0.06 * torch.randn(1, 2, *NODES)  # about a pixel
-    target = F.grid_sample(
-        portrait, positions_for(true), padding_mode="border", align_corners=False
-    )
+    target = look_up(portrait, positions_for(true))
     error = (found(target, portrait) - true).abs().mean()
     assert error < 0.25 * true.abs().mean()
+
+
+@pytest.mark.parametrize("size", [(32, 24), (36, 20)])  # an even or odd number between two nodes
+def test_sums_over_blocks_are_sums_over_bilinear_tents(size: tuple[int, int]) -> None:
+    nodes = (4, 4)
+    grid = grid_of(nodes, size, torch.device("cpu"))
+    each = torch.eye(16).view(16, 1, *nodes)
+    tents = F.interpolate(each, size=size, mode="bilinear", align_corners=False).flatten(1)
+    values = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0))
+    cut = grid.cut(values)
+    sums = torch.zeros(16).index_add_(0, grid.nodes, (cut @ grid.corners.T).flatten())
+    assert torch.allclose(sums, tents @ values.flatten(), atol=1e-4)
+    sums = torch.zeros(256).index_add_(0, grid.pairs, (cut @ grid.products.T).flatten())
+    assert torch.allclose(sums.view(16, 16), (tents * values.flatten()) @ tents.T, atol=1e-4)
 
 
 def test_nothing_moves_where_nothing_moved() -> None:

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
-from flashtalk.models.face_code import FEATURES, FLOW_UNIT, UNITS, index_of
-from flashtalk.training.codes import face_codes, mirror, painted_weight
+from flashtalk.models.face_code import FEATURES, FLOW_UNIT, LANDMARKS, UNITS, index_of, paint
+from flashtalk.training.codes import face_codes, mirror, mirror_points, painted_weight
 from flashtalk.training.latents import LatentClip, pack
 
 PAIRED = ("mouth_corner", "eye_outer", "eye_inner", "eye_upper", "eye_lower", "brow")
@@ -55,6 +56,16 @@ def test_mirroring_twice_changes_nothing_and_once_swaps_sides() -> None:
     np.testing.assert_array_equal(mirror(codes)[:, flow, :, 0], -codes[:, flow, :, 7])
     gap = index_of("lip_gap")
     np.testing.assert_array_equal(mirror(codes)[:, gap, :, 0], codes[:, gap, :, 7])
+
+
+def test_mirrored_points_paint_the_mirrored_code() -> None:
+    points = FACE[[NAMES.index(name) for name in LANDMARKS]].astype(np.float32)
+    points += np.random.default_rng(0).normal(0, 0.02, points.shape).astype(np.float32)
+    gaze = torch.tensor([[0.1, 0.05]])
+    code = paint(torch.from_numpy(points)[None], gaze, (8, 8)).numpy()
+    other = torch.from_numpy(mirror_points(points))[None]
+    turned = paint(other, gaze * torch.tensor([-1.0, 1.0]), (8, 8)).numpy()
+    np.testing.assert_allclose(turned, mirror(code), atol=1e-5)
 
 
 def test_the_mouth_weighs_more_where_it_is() -> None:

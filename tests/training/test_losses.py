@@ -1,7 +1,7 @@
 import torch
 
 from flashtalk.stream.schedule import shift_time
-from flashtalk.training.losses import flow_l1, flow_matching, temporal_difference
+from flashtalk.training.losses import flow_l1, flow_matching, opening_error, temporal_difference
 
 
 def _chunk() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -74,3 +74,18 @@ def test_the_junction_to_the_motion_latents_counts_when_asked_for() -> None:
     off[:, :, :2] += 7.0  # what is said of clean latents does not matter
     again = temporal_difference(off, latents, noise, mask, junction=4.0)
     assert torch.allclose(again, torch.tensor(4.0 / 6.0))
+
+
+def test_an_opening_that_grows_over_the_lips_costs_as_much_as_one_too_small() -> None:
+    inner = torch.zeros(1, 1, 16, 16)
+    inner[..., 6:10, 4:12] = 1.0
+
+    def error(top: int, bottom: int) -> float:
+        veil = torch.full_like(inner, -6.0)
+        veil[..., top:bottom, 4:12] = 6.0
+        return opening_error(veil, inner).item()
+
+    exact, larger, smaller = error(6, 10), error(5, 11), error(7, 9)
+    assert exact < 0.01
+    assert larger > 10 * exact and smaller > 10 * exact
+    assert 1.0 < smaller / larger < 3.0

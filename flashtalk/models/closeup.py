@@ -1,0 +1,347 @@
+"""Mouth and eyes, painted close up: the part of the decoder that lips, teeth and lids are drawn by.
+
+Used by :class:`flashtalk.models.portrait_decoder.Decoder`. The rest of the decoder works on cells
+of 8 pixels, in which two lips or two lids are one thing; it warps a closed mouth about but never
+opens it, and never shuts an eye. Here a window around each feature is drawn at full resolution from
+what the latents say of it in numbers:
+
+    latents  -> openness, size, gaze ... ----------.
+    portrait -> the same numbers of its own, place, moved along the flow
+                                                   +--> lens of the opening --> finer flow,
+    portrait, warped along the flow -------------------------------------> veil and color
+
+    picture = (1 - veil) * portrait(finer flow) + veil * color
+
+The *lens* is the shape between two lips or lids of that gap and width. It is given to the network,
+which then need not invent geometry. The numbers are averages over a dozen cells, so noise of single
+cells hardly moves the lips; the place is the portrait's own, carried along by the same flow that
+carries the lips' pixels, so the two cannot part.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from flashtalk.models.face_code import (
+    EYE_SIGMA,
+    EYES,
+    MOUTH,
+    MOUTH_SIGMA,
+    UNITS,
+    brush,
+    eye_middle,
+    eye_width,
+    index_of,
+    mouth_middle,
+)
+from flashtalk.models.maps import ResidualBlock, look_up, middles
+
+FINE = 4  # pixels along a side that share one place of the network
+FLOW_SCALE = 0.02  # picture units per unit of the predicted finer flow
+EDGE = 0.03  # softness of the lens, picture units (the picture is 2 wide)
+COARSE_PAINTS, FINE_PAINTS = 10, 24  # channels at full resolution, before and after mixing
+PRINTS = 8  # channels of each print
+PRINT_SIZE = (24, 48)  # rows and columns of a print
+PRINT_DEPTH = 1.2  # how far it reaches into the opening, in half widths
+NARROWEST = 0.03  # half width of a feature, picture units: nothing divides by less
+
+MOUTH_NUMBERS = 2 * len(MOUTH)  # of the frame, and of the portrait
+EYE_NUMBERS = 2 * len(EYES) + 1  # and which eye it is
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A mouth or an eye in M pictures; picture units (the picture is 2 wide)."""
+
+    center: Tensor
+    """[M, 2] x, y in -1..1."""
+    half_width: Tensor
+    """[M]"""
+    half_gap: Tensor
+    """[M]"""
+    numbers: Tensor
+    """[M, n] what the painter knows of it, in units of each number's spread."""
+
+
+def read_numbers(
+    code: Tensor, center: Tensor, names: tuple[str, ...], sigma: float, size: tuple[int, int]
+) -> Tensor:
+    """What is painted around ``center`` [M, 2] in codes [M, features, h, w]: [M, len(names)].
+
+    A matched filter with the brush that painted them.
+    """
+    mask = brush(center, sigma, size)[:, None]
+    painted = code[:, [index_of(name) for name in names]]
+    return (painted * mask).sum(dim=(2, 3)) / mask.square().sum(dim=(2, 3)).clamp(min=1e-6)
+
+
+def read_center(code: Tensor, feature: str = "lip_width") -> Tensor:
+    """Where the mouth (or another ``feature``) is painted in codes [M, features, h, w].
+
+    [M, 2] in -1..1; of both eyes, the middle.
+    """
+    paint = code[:, index_of(feature)]
+    height, width = paint.shape[-2:]
+    # below a quarter of the peak there is more noise than paint
+    paint = (paint - 0.25 * paint.amax(dim=(1, 2), keepdim=True)).clamp(min=0.0)
+    total = paint.sum(dim=(1, 2)).clamp(min=1e-6)
+    x = (paint.sum(dim=1) * middles(width, code)).sum(dim=1) / total
+    y = (paint.sum(dim=2) * middles(height, code)).sum(dim=1) / total
+    return torch.stack((x, y), dim=1)
+
+
+def mouths(code: Tensor, offset: Tensor, points: Tensor, portrait: Tensor) -> Opening:
+    """The mouths of codes [M, features, h, w] whose flow is ``offset`` [M, 2, H, W].
+
+    ``points`` [M, L, 2] are the portraits' landmarks, ``portrait`` [M, features, h, w] their
+    codes. Place and numbers are read where the codes paint them: the paint moves with the face.
+    """
+    size = (code.shape[-2], code.shape[-1])
+    home = mouth_middle(points)
+    numbers = read_numbers(code, read_center(code), MOUTH, MOUTH_SIGMA, size)
+    own = read_numbers(portrait, home, MOUTH, MOUTH_SIGMA, size)
+    return Opening(
+        center=follow(offset, home),
+        half_width=_half(numbers, MOUTH, "lip_width").clamp(min=NARROWEST),
+        half_gap=_half(numbers, MOUTH, "lip_gap").clamp(min=0.0),
+        numbers=torch.cat((numbers, own), dim=1),
+    )
+
+
+def eyes(code: Tensor, offset: Tensor, points: Tensor, portrait: Tensor) -> Opening:
+    """The eyes of the same, left and right of each picture: an :class:`Opening` of 2 M.
+
+    How wide an eye is, the portrait knows; the codes say nothing of it.
+    """
+    size = (code.shape[-2], code.shape[-1])
+    parts = []
+    for side, sign in (("left", -1.0), ("right", 1.0)):
+        home = eye_middle(points, side)
+        center = follow(offset, home)
+        numbers = read_numbers(code, center, EYES, EYE_SIGMA, size)
+        own = read_numbers(portrait, home, EYES, EYE_SIGMA, size)
+        which = numbers.new_full((len(numbers), 1), sign)
+        parts.append(
+            Opening(
+                center=center,
+                half_width=(eye_width(points, side) / 2).clamp(min=NARROWEST),
+                half_gap=_half(numbers, EYES, "lid").clamp(min=0.0),
+                numbers=torch.cat((numbers, own, which), dim=1),
+            )
+        )
+    fields = ("center", "half_width", "half_gap", "numbers")
+    pairs = (torch.stack([getattr(part, name) for part in parts], dim=1) for name in fields)
+    return Opening(*(pair.flatten(0, 1) for pair in pairs))
+
+
+def _half(numbers: Tensor, names: tuple[str, ...], name: str) -> Tensor:
+    rest, spread = UNITS[name]
+    return (numbers[:, names.index(name)] * spread + rest) / 2
+
+
+def follow(offset: Tensor, target: Tensor) -> Tensor:
+    """The place p [M, 2] of a frame whose flow leads to ``target`` [M, 2]: p + offset(p) = target.
+
+    ``offset`` is [M, 2, H, W]. The flow is smooth, so three steps of substitution settle it.
+    """
+    place = target
+    for _ in range(3):
+        moved = F.grid_sample(
+            offset, place[:, None, None], padding_mode="border", align_corners=False
+        )
+        place = (target - moved[:, :, 0, 0]).clamp(-1.0, 1.0)
+    return place
+
+
+def from_edges(opening: Opening, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """How far below the upper and above the lower edge each point (x, y) [M, H, W] lies.
+
+    In units of ``EDGE``, negative outside; beyond the corners both edges are one line.
+    """
+    across = (x - opening.center[:, 0, None, None]) / opening.half_width[:, None, None]
+    # not down to 0, where the root is infinitely steep
+    half = opening.half_gap[:, None, None] * (1.0 - across.square()).clamp(min=1e-4).sqrt()
+    half = half - EDGE * (across.abs() - 1.0).clamp(min=0.0)
+    down = y - opening.center[:, 1, None, None]
+    return (half + down) / EDGE, (half - down) / EDGE
+
+
+def lens(above: Tensor, below: Tensor) -> Tensor:
+    """How far inside the opening each point is, -1..1 and 0 on its edge; of :func:`from_edges`."""
+    return torch.minimum(above, below).clamp(-1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Painted:
+    """Windows around M features, and what they were mixed of; training looks at the parts."""
+
+    picture: Tensor
+    """[M, 3, h, w]"""
+    veil: Tensor
+    """[M, 1, h, w] share of ``color``, before the sigmoid: what the portrait does not show."""
+    color: Tensor
+    """[M, 3, h, w]"""
+
+
+class CloseUp(nn.Module):
+    """Draws a window around one feature of each picture.
+
+    ``numbers`` is how many numbers it is told, ``window`` the window's rows and columns as shares
+    of the picture's, ``lens_gain`` how much the veil begins as the lens: what is behind lips must
+    be painted, what is behind lids the portrait shows.
+    """
+
+    def __init__(
+        self, width: int, numbers: int, window: tuple[float, float], lens_gain: float
+    ) -> None:
+        super().__init__()
+        self.window = window
+        self.shift = nn.Linear(numbers, 2)
+        self.known = nn.Sequential(
+            nn.Linear(numbers, width), nn.ReLU(), nn.Linear(width, 3 * width)
+        )
+        self.first = nn.Conv2d(FINE * FINE * 4 + 2, width, 3, padding=1)
+        self.norm = nn.GroupNorm(math.gcd(8, width), width)
+        self.wide = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
+        self.blocks = nn.Sequential(ResidualBlock(2 * width), ResidualBlock(2 * width))
+        self.narrow = nn.Conv2d(2 * width, width, 1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.last_norm = nn.GroupNorm(math.gcd(8, width), width)
+        self.last = nn.Conv2d(width, width, 3, padding=1)
+        self.flow = nn.Conv2d(width, 2, 3, padding=1)
+        self.paint = nn.Conv2d(width, FINE * FINE * COARSE_PAINTS, 3, padding=1)
+        self.prints = nn.Parameter(0.3 * torch.randn(2, PRINTS, *PRINT_SIZE))
+        self.print_shift = nn.Linear(numbers, 2)
+        self.light = nn.Conv2d(width, 2 * PRINTS, 1)
+        self.mix = nn.Conv2d(COARSE_PAINTS + 6 + 2 * PRINTS, FINE_PAINTS, 3, padding=1)
+        self.blend = nn.Conv2d(FINE_PAINTS, FINE_PAINTS, 1)
+        self.color = nn.Conv2d(FINE_PAINTS, 4, 3, padding=1)
+        self.lens_gain = nn.Parameter(torch.tensor(lens_gain))
+        for layer in (
+            self.first,
+            self.wide,
+            self.second,
+            self.last,
+            self.paint,
+            self.mix,
+            self.blend,
+        ):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        for layer in (self.shift, self.print_shift, self.light, self.flow, self.color):
+            nn.init.normal_(layer.weight, std=1e-3)
+            nn.init.zeros_(layer.bias)
+
+    def window_of(self, height_px: int, width_px: int) -> tuple[int, int]:
+        """Rows and columns of the window in a picture, even numbers of the network's places."""
+        step = 2 * FINE
+        rows, columns = (
+            round(share * side / step) * step
+            for share, side in zip(self.window, (height_px, width_px), strict=True)
+        )
+        return rows, columns
+
+    def windows(self, center: Tensor, height_px: int, width_px: int) -> Tensor:
+        """Windows [M, 4] (top, left, rows, columns) around ``center`` [M, 2], kept inside."""
+        rows, columns = self.window_of(height_px, width_px)
+        x, y = ((center + 1) / 2).unbind(1)
+        left = (x * width_px - columns / 2).round().clamp(0, width_px - columns)
+        top = (y * height_px - rows / 2).round().clamp(0, height_px - rows)
+        size = center.new_tensor([rows, columns]).expand(len(center), 2)
+        return torch.cat((torch.stack((top, left), dim=1), size), dim=1).long()
+
+    def forward(
+        self,
+        opening: Opening,
+        places: Tensor,
+        portraits: Tensor,
+        windows: Tensor,
+        size: tuple[int, int],
+    ) -> Painted:
+        """The windows of M pictures.
+
+        ``places`` [M, 2, h, w] say where in the ``portraits`` [B, 3, ...] the coarse flow looks for
+        each pixel, the M / B of a portrait one after another; ``windows`` [M, 4] are those of
+        :meth:`windows` in pictures of ``size`` = (H, W).
+        """
+        rows, columns = places.shape[2:]
+        height, width = size
+        # the opening is not quite where the lips are: how much lower follows from the numbers
+        center = opening.center + 0.1 * self.shift(opening.numbers)
+        opening = Opening(center, opening.half_width, opening.half_gap, opening.numbers)
+        x = windows[:, 1, None] + torch.arange(columns, device=windows.device) + 0.5
+        y = windows[:, 0, None] + torch.arange(rows, device=windows.device) + 0.5
+        x, y = x.to(places) * (2 / width) - 1, y.to(places) * (2 / height) - 1
+        x, y = x[:, None].expand(-1, rows, -1), y[:, :, None].expand(-1, -1, columns)
+        above, below = from_edges(opening, x, y)
+        inside = lens(above, below)[:, None]
+        copied = look_up(portraits, places)
+        from_middle = torch.stack((x, y), dim=1) - center[:, :, None, None]
+        from_middle = (from_middle / opening.half_width[:, None, None, None]).clamp(-3.0, 3.0)
+        where = F.avg_pool2d(from_middle, FINE)
+        seen = F.pixel_unshuffle(torch.cat((copied, inside), dim=1), FINE)
+
+        hints = self.known(opening.numbers)[:, :, None, None].chunk(3, dim=1)
+        hidden = self.first(torch.cat((seen, where), dim=1)) + hints[0]
+        update = F.relu(self.norm(hidden) + hints[1])
+        coarse = F.relu(self.narrow(self.blocks(self.wide(update))))
+        coarse = F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
+        hidden = hidden + self.second(coarse + update)
+        hidden = F.relu(self.last(F.relu(self.last_norm(hidden) + hints[2])))
+
+        finer = F.interpolate(
+            self.flow(hidden), scale_factor=FINE, mode="bilinear", align_corners=False
+        )
+        warped = look_up(portraits, places + FLOW_SCALE * finer)
+        # teeth end within a cell of the network: where exactly, these coordinates say
+        edges = torch.stack((above, below), dim=1)
+        across = from_middle[:, :1]
+        coarse = F.pixel_shuffle(self.paint(hidden), FINE)
+        light = F.interpolate(
+            self.light(hidden), scale_factor=FINE, mode="bilinear", align_corners=False
+        )
+        prints = self.printed(across, edges, opening) * (1.0 + light)
+        mixed = torch.cat((coarse, copied, edges.clamp(-3.0, 3.0), across, prints), dim=1)
+        painted = self.color(F.relu(self.blend(F.relu(self.mix(mixed)))))
+        veil = painted[:, 3:] + self.lens_gain * inside - 1.0
+        color = painted[:, :3]
+        return Painted(warped + torch.sigmoid(veil) * (color - warped), veil, color)
+
+    def printed(self, across: Tensor, edges: Tensor, opening: Opening) -> Tensor:
+        """The two prints where they fall in M windows: [M, 2 * PRINTS, h, w].
+
+        A print is a learned picture of what lies behind a lip or a lid, one hanging from the upper
+        edge and one standing on the lower: teeth are where they are, whatever the lips do, so a
+        place on a print is met by thousands of windows, while a convolution had to learn anew for
+        each how far from the edge it is. ``across`` [M, 1, h, w] in half widths, ``edges``
+        [M, 2, h, w] of :func:`from_edges`.
+        """
+        depth = edges * (EDGE / opening.half_width[:, None, None, None])
+        depth = depth + self.print_shift(opening.numbers)[:, :, None, None]
+        depth = depth * (2.0 / PRINT_DEPTH) - 1.0
+        prints = [
+            F.grid_sample(
+                each.expand(len(depth), -1, -1, -1),
+                torch.stack((across[:, 0] / 1.2, rows), dim=-1),
+                padding_mode="border",
+                align_corners=False,
+            )
+            for each, rows in zip(self.prints.to(depth), depth.unbind(1), strict=True)
+        ]
+        return torch.cat(prints, dim=1)
+
+
+def soft_edges(rows: int, columns: int, like: Tensor) -> Tensor:
+    """[1, 1, rows, columns] share of the window's picture: 1 inside, fading to 0 at its border."""
+
+    def fade(count: int) -> Tensor:
+        rim = max(1, count // 6)
+        distance = torch.arange(count, device=like.device, dtype=like.dtype) + 0.5
+        distance = torch.minimum(distance, count - distance)
+        return (distance / rim).clamp(max=1.0)
+
+    return (fade(rows)[:, None] * fade(columns)[None])[None, None]

@@ -1,0 +1,98 @@
+"""Speech with phone and mouth labels, as the speech encoder's pre-training reads it.
+
+Two kinds of folders, told apart by what their files hold: items of
+``python -m flashtalk.synthesis.corpus`` (sound alone), and the rendered clips of
+``python -m flashtalk.synthesis``, whose sound and phones were paid for already. The mouth of a clip
+is computed anew from its phones: what was rendered has an emotion and a person's habits on top,
+which cannot be heard.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor
+
+from flashtalk.geometry import ChunkGeometry
+from flashtalk.synthesis.augment import augment
+from flashtalk.synthesis.curves import loudness, mouth_curves, mouth_weights
+from flashtalk.synthesis.phones import Phone, phone_track
+
+log = logging.getLogger(__name__)
+
+HELD_OUT_ITEMS = 20  # every so-many-th item of a corpus; of clips the tenth, with its voice
+HELD_OUT_CLIPS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechItem:
+    """A stretch of speech. Letters: S samples, F = S / 640 video frames, K curves."""
+
+    samples: np.ndarray
+    """[S] float32 at 16 kHz."""
+    phones: np.ndarray
+    """[F] int64, index into ``PHONE_CLASSES``."""
+    mouth: np.ndarray
+    """[F, K] float32, ``MOUTH_CURVES``."""
+
+    @classmethod
+    def of_corpus(cls, path: Path) -> SpeechItem:
+        """An item of ``flashtalk.synthesis.corpus``."""
+        with np.load(path) as item:
+            return cls(
+                item["audio"].astype(np.float32) / 32768,
+                item["phones"].astype(np.int64),
+                item["mouth"].astype(np.float32),
+            )
+
+    @classmethod
+    def of_clip(cls, path: Path) -> SpeechItem:
+        """The sound of the rendered clip whose labels are in ``path``."""
+        samples, _ = soundfile.read(path.with_suffix(".wav"), dtype="float32")
+        with np.load(path) as known:
+            frames = len(known["landmarks"])
+            spoken = zip(known["phones"].tolist(), known["phone_times"].tolist(), strict=True)
+            phones = [Phone(name, *times) for name, times in spoken]
+        mouth = mouth_curves(mouth_weights(phones, loudness(samples)))
+        track = phone_track(phones, frames).astype(np.int64)
+        return cls(samples, track, mouth[:frames].astype(np.float32))
+
+
+class LabelledSpeech:
+    """Items of several folders, whole in memory; either those trained on or those held out."""
+
+    def __init__(self, folders: Sequence[Path], held_out: bool) -> None:
+        self.items: list[SpeechItem] = []
+        for path in (path for folder in folders for path in sorted(folder.glob("[0-9]*.npz"))):
+            clip = path.with_suffix(".wav").exists()
+            every = HELD_OUT_CLIPS if clip else HELD_OUT_ITEMS
+            if (int(path.stem) % every == every - 1) == held_out:
+                self.items.append(SpeechItem.of_clip(path) if clip else SpeechItem.of_corpus(path))
+        if not self.items:
+            raise FileNotFoundError(
+                f"no {'held-out ' if held_out else ''}speech in {', '.join(map(str, folders))}; "
+                "make some with python -m flashtalk.synthesis.corpus or flashtalk.synthesis"
+            )
+        log.info("%d items, %.0f s", len(self.items), sum(len(i.phones) for i in self.items) / 25)
+
+    def batch(
+        self, size: int, frames: int, geometry: ChunkGeometry, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Augmented samples [B, S], phones [B, F], mouth [B, F, K] of random windows."""
+        step = geometry.samples_per_frame
+        drawn = []
+        for _ in range(size):
+            item = self.items[rng.integers(len(self.items))]
+            start = rng.integers(0, len(item.phones) - frames + 1)
+            heard = item.samples[start * step : (start + frames) * step]
+            heard = augment(heard, rng) if rng.random() < 0.8 else heard
+            window = slice(start, start + frames)
+            drawn.append((heard.astype(np.float32), item.phones[window], item.mouth[window]))
+        samples, phones, mouth = zip(*drawn, strict=True)
+        return tuple(torch.from_numpy(np.stack(each)) for each in (samples, phones, mouth))

@@ -1,0 +1,34 @@
+"""Which numbers a training step multiplies: bfloat16 where the processor is fast at it.
+
+Used by the entry points; losses and weights stay float32. On two cores with AVX-512 BF16 a step of
+Stage 1 takes half the time of float32; without such instructions bfloat16 would be far slower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 numbers in hardware."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+@contextmanager
+def mixed_precision(precision: str = "auto") -> Iterator[None]:
+    """Runs the networks of a step on the CPU in ``precision``, one of ``PRECISIONS``.
+
+    Attention is computed as plain matrix products: chunks of the embedded model have 144 tokens,
+    for which the backward pass of the fused kernel takes three times as long.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is one of {', '.join(PRECISIONS)}; got {precision!r}")
+    fast = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
+    with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", torch.bfloat16, enabled=fast):
+        yield

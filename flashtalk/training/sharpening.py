@@ -1,0 +1,178 @@
+"""Mouths and eyes made crisp: the painters against critics that tell their windows from true ones.
+
+    python -m flashtalk.training.sharpening --data runs/clips --init runs/closeups \\
+        --out runs/sharpening
+
+Comes after ``flashtalk.training.autoencoder --part closeups``. Where exactly teeth end under a lip
+does not follow from the few numbers in a latent, so the best guess by difference of pixels is an
+average: a white haze. A critic accepts any picture that a mouth could be, and its features say
+what differs. Patch critics with hinge loss (Isola et al. 2017; Lim and Ye 2017), spectral
+normalization (Miyato et al. 2018) and feature matching (Wang et al. 2018).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from flashtalk.config import TINY
+from flashtalk.models.autoencoder import PortraitAutoencoder
+from flashtalk.models.closeup import soft_edges
+from flashtalk.training.autoencoder import (
+    EVALUATE_EVERY,
+    TRAINED,
+    WEIGHTS,
+    CloseUps,
+    close_ups,
+    evaluate,
+    painting_losses,
+)
+from flashtalk.training.clips import ClipSet
+from flashtalk.training.groups import batches
+from flashtalk.training.loop import LoopConfig, Trainee, load_average, train_together
+from flashtalk.training.losses import critic_hinge, feature_matching
+from flashtalk.training.precision import PRECISIONS, mixed_precision
+
+log = logging.getLogger(__name__)
+
+WIDTHS = (32, 64, 96)
+FOOLED_WEIGHT = 0.6
+FEATURE_WEIGHT = 20.0
+ELSEWHERE = 0.15  # weight of patches that do not touch the opening of a mouth
+
+
+class PatchCritic(nn.Module):
+    """Windows -> how true each patch of them looks, and the features that say so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (3, *WIDTHS)
+        self.layers = nn.ModuleList(
+            spectral_norm(nn.Conv2d(before, after, 4, stride=2, padding=1))
+            for before, after in pairwise(widths)
+        )
+        self.verdict = spectral_norm(nn.Conv2d(WIDTHS[-1], 1, 3, padding=1))
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """[M, 3, h, w] -> verdicts [M, 1, h/8, w/8], above 0 for true, and features by scale."""
+        features, x = [], pictures
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), 0.2)
+            features.append(x)
+        return self.verdict(x), features
+
+
+class Critics(nn.Module):
+    """One for mouths, one for eyes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mouth, self.eyes = PatchCritic(), PatchCritic()
+
+    def compare(self, painted: CloseUps) -> list[tuple[PatchCritic, Tensor, Tensor, Tensor]]:
+        """Each critic with its painted and its true windows, both fading out at their borders.
+
+        Last comes what weighs how much, [M, 1, h, w]: a mouth is judged by what is in it.
+        """
+        inside = F.max_pool2d(painted.inner, 9, stride=1, padding=4)
+        pairs = (
+            (self.mouth, painted.mouth.picture, painted.mouth_true, inside),
+            (self.eyes, painted.eyes.picture, painted.eyes_true, None),
+        )
+        compared = []
+        for critic, made, true, chosen in pairs:
+            edges = soft_edges(*true.shape[-2:], true)
+            weight = torch.ones_like(true[:, :1]) if chosen is None else chosen
+            weight = weight.clamp(min=ELSEWHERE)
+            compared.append((critic, made * edges, true * edges, weight / weight.mean()))
+        return compared
+
+
+def fooling_losses(critics: Critics, painted: CloseUps) -> dict[str, Tensor]:
+    """What the painters lose to the critics."""
+    fooled, matched = [], []
+    for critic, made, true, weight in critics.compare(painted):
+        verdict, features = critic(made)
+        with torch.no_grad():
+            _, expected = critic(true)
+        fooled.append(-(verdict * F.adaptive_avg_pool2d(weight, verdict.shape[-2:])).mean())
+        matched.append(feature_matching(features, expected, weight))
+    return {"fooled": sum(fooled), "features": sum(matched)}
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--init", type=Path, required=True, help="run of --part closeups")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch", type=int, default=8, help="groups of four frames")
+    parser.add_argument("--rate", type=float, default=5e-4)
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+
+    clips = ClipSet(arguments.data)
+    held_out = ClipSet(arguments.data, held_out=True)
+    model = PortraitAutoencoder(TINY.autoencoder).to(memory_format=torch.channels_last)
+    load_average(arguments.init, model)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.startswith(TRAINED["closeups"]))
+    critics = Critics().to(memory_format=torch.channels_last)
+    coming = batches(clips, arguments.batch, np.random.default_rng())
+    newest: list[CloseUps] = []  # the critics judge what was painted in the same step
+
+    def painter_step(index: int) -> tuple[Tensor, dict[str, float]]:
+        if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
+            log.info("held out, current weights: %s", evaluate(model, held_out, 30))
+        model.train()
+        critics.requires_grad_(False)
+        with mixed_precision(arguments.precision):
+            painted = close_ups(model, next(coming))
+            losses = painting_losses(painted)
+            fooling = fooling_losses(critics, painted)
+        newest[:] = [painted]
+        total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
+        total = total + FOOLED_WEIGHT * fooling["fooled"] + FEATURE_WEIGHT * fooling["features"]
+        return total, {name: loss.item() for name, loss in (losses | fooling).items()}
+
+    def critic_step(index: int) -> tuple[Tensor, dict[str, float]]:
+        critics.requires_grad_(True)
+        with mixed_precision(arguments.precision):
+            total = sum(
+                critic_hinge(critic(true)[0], critic(made.detach())[0], weight)
+                for critic, made, true, weight in critics.compare(newest.pop())
+            )
+        return total, {"critics": total.item()}
+
+    train_together(
+        [
+            Trainee("model", model, painter_step, arguments.rate, betas=(0.5, 0.98)),
+            Trainee("critics", critics, critic_step, arguments.rate, betas=(0.5, 0.98)),
+        ],
+        LoopConfig(
+            out=arguments.out,
+            steps=arguments.steps,
+            learning_rate=arguments.rate,
+            warmup_steps=50,
+            clip_norm=5.0,
+        ),
+    )
+    load_average(arguments.out, model)
+    log.info("held out, averaged weights: %s", evaluate(model, held_out))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+import torch
+from faces import face
+
+from flashtalk.models.closeup import (
+    EYE_NUMBERS,
+    MOUTH_NUMBERS,
+    CloseUp,
+    Opening,
+    eyes,
+    follow,
+    from_edges,
+    lens,
+    mouths,
+    soft_edges,
+)
+from flashtalk.models.face_code import LANDMARKS, UNITS, paint
+
+WINDOW = (1 / 4, 3 / 8)
+
+
+def place(gap: float, center: tuple[float, float] = (0.0, 0.2)) -> Opening:
+    """A mouth 0.36 wide with lips ``gap`` apart."""
+    numbers = torch.zeros(1, MOUTH_NUMBERS)
+    return Opening(torch.tensor([center]), torch.tensor([0.18]), torch.tensor([gap / 2]), numbers)
+
+
+def points(*xy: tuple[float, float]) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = torch.tensor(xy).T
+    return x[None, None], y[None, None]
+
+
+def test_the_lens_lies_between_the_lips() -> None:
+    x, y = points((0.0, 0.2), (0.0, 0.23), (0.0, 0.26), (0.17, 0.23), (0.3, 0.2))
+    inside = lens(*from_edges(place(gap=0.08), x, y))[0, 0]  # 0.08 apart in the middle
+    assert inside[0] > 0
+    assert inside[1] > 0
+    assert inside[2] < 0, "below the lower lip"
+    assert inside[3] < 0, "lips come together toward the corners"
+    assert inside[4] < 0, "beyond the corner"
+
+
+def test_a_closed_mouth_has_no_opening() -> None:
+    x, y = points(*((0.02 * i - 0.2, 0.02 * j) for i in range(20) for j in range(20)))
+    assert lens(*from_edges(place(gap=0.0), x, y)).max() <= 0.0
+
+
+def test_a_place_is_followed_along_the_flow() -> None:
+    torch.manual_seed(0)
+    across = torch.linspace(-1, 1, 32)
+    offset = torch.stack((0.1 + 0.05 * across.expand(32, 32), torch.full((32, 32), -0.07)))[None]
+    target = torch.tensor([[0.1, 0.3]])
+    found = follow(offset, target)
+    x = found[0, 0].item()
+    assert abs(x + 0.1 + 0.05 * x * 32 / 31 - 0.1) < 2e-3
+    assert abs(found[0, 1].item() - 0.37) < 1e-4
+
+
+def test_windows_stay_inside_the_picture() -> None:
+    centers = torch.tensor([[0.0, 0.0], [-1.0, -1.0], [1.0, 1.0]])
+    painter = CloseUp(16, MOUTH_NUMBERS, WINDOW, lens_gain=3.0)
+    assert painter.window_of(256, 256) == (64, 96)
+    windows = painter.windows(centers, 256, 256)
+    assert windows[:, :2].tolist() == [[96, 80], [0, 0], [192, 160]]
+    assert windows[:, 2:].tolist() == [[64, 96]] * 3
+
+
+def test_what_the_codes_say_opens_a_mouth_and_shuts_an_eye() -> None:
+    """Read where the flow takes the portrait's own features."""
+    moved = (0.06, -0.04)
+    points, wide = face(gap=0.0), face(moved, gap=0.08)
+    for name, y in (("left_eye_upper", -0.205), ("left_eye_lower", -0.2)):
+        wide[0, LANDMARKS.index(name), 1] = y + moved[1]
+    still = torch.zeros(1, 2)
+    codes = paint(wide, still, (8, 8)), paint(points, still, (8, 8))
+    offset = -torch.tensor(moved).view(1, 2, 1, 1).expand(1, 2, 32, 32)
+    mouth = mouths(codes[0], offset, points, codes[1])
+    assert (mouth.center - torch.tensor([[0.06, 0.265]])).abs().max() < 0.02
+    assert abs(mouth.half_gap.item() - 0.04) < 0.004
+    assert abs(mouth.numbers[0, MOUTH_NUMBERS // 2].item()) < 0.2, "the portrait's lips are shut"
+    eye = eyes(codes[0], offset, points, codes[1])
+    assert eye.numbers.shape == (2, EYE_NUMBERS)
+    assert (eye.center[:, 0] - torch.tensor([-0.15, 0.27])).abs().max() < 1e-3
+    assert eye.half_gap[0] < 0.3 * eye.half_gap[1], "only the left one is shut"
+    assert abs(eye.half_gap[1].item() - 0.02) < 0.2 * UNITS["lid"][1]
+
+
+def test_the_window_fades_into_the_picture() -> None:
+    share = soft_edges(64, 96, torch.zeros(1))
+    assert share[0, 0, 32, 48] == 1.0
+    assert share[0, 0, 0].max() < 0.1
+    assert share[0, 0, :, -1].max() < 0.1
+
+
+def test_a_veil_shows_its_color_and_no_veil_the_portrait() -> None:
+    torch.manual_seed(0)
+    painter = CloseUp(16, MOUTH_NUMBERS, WINDOW, lens_gain=3.0)
+    portrait = torch.rand(1, 3, 64, 64) * 2 - 1
+    windows = torch.tensor([[20, 12, 16, 24]])
+    grid = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], (1, 3, 64, 64), False)
+    positions = grid[:, 20:36, 12:36].permute(0, 3, 1, 2)
+    with torch.no_grad():
+        painter.color.weight.zero_()
+        painter.flow.weight.zero_()
+        painter.color.bias.copy_(torch.tensor([0.5, 0.5, 0.5, 40.0]))
+        veiled = painter(place(0.0), positions, portrait, windows, (64, 64))
+        painter.color.bias[3] = -40.0
+        bare = painter(place(0.0), positions, portrait, windows, (64, 64))
+    assert torch.allclose(veiled.picture, torch.full((1, 3, 16, 24), 0.5), atol=1e-5)
+    assert torch.allclose(bare.picture, portrait[:, :, 20:36, 12:36], atol=1e-5)

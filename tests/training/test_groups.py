@@ -1,0 +1,33 @@
+from types import SimpleNamespace
+
+import numpy as np
+
+from flashtalk.training.groups import opened
+
+SIDE = 64
+
+
+def clip(gap: float) -> SimpleNamespace:
+    """One frame of a mouth 0.5 wide around (0.1, 0.2), its lips ``gap`` apart."""
+    marks = {
+        "inner_upper_lip": (0.1, 0.2 - gap / 2),
+        "inner_lower_lip": (0.1, 0.2 + gap / 2),
+        "left_mouth_corner": (-0.15, 0.2),
+        "right_mouth_corner": (0.35, 0.2),
+    }
+    return SimpleNamespace(
+        frames=np.zeros((1, SIDE, SIDE, 3), np.uint8), mark=lambda name: np.array([marks[name]])
+    )
+
+
+def test_the_opening_is_as_high_and_wide_as_the_lips_say() -> None:
+    mask = opened(clip(gap=0.25), 0)
+    column, row = round((0.1 + 1) / 2 * SIDE), round((0.2 + 1) / 2 * SIDE)
+    assert abs(mask[:, column].sum() - 0.25 / 2 * SIDE) < 1.0
+    assert abs(mask[row].sum() - 0.47 * SIDE / 2) < 2.0
+    assert mask[:, :10].sum() == 0
+
+
+def test_closed_lips_show_nothing() -> None:
+    assert opened(clip(gap=0.0), 0).sum() == 0
+    assert opened(clip(gap=-0.01), 0).sum() == 0
