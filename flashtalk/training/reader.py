@@ -4,12 +4,7 @@
 
 Every frame of every clip is a picture with known points. Turning, scaling and moving it makes any
 number of others, so places are learned well from few people; colors, blur, noise and compression
-are varied widely, because at the other end there are photographs. With ``--redrawn WEIGHTS`` half
-of the pictures are the decoder's own (:mod:`flashtalk.training.redrawn`), for the frames that a
-session hands over::
-
-    python -m flashtalk.training.reader --data runs/clips --out runs/reader-own \\
-        --init runs/reader --redrawn weights --steps 600 --rate 3e-4
+are varied widely, because at the other end there are photographs.
 """
 
 from __future__ import annotations
@@ -30,13 +25,9 @@ from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.codes import mirror_points
 from flashtalk.training.groups import as_float, change_colors
 from flashtalk.training.loop import LoopConfig, load_average, prefetched, train
-from flashtalk.training.redrawn import Redrawn, redraw
-from flashtalk.weights.checkpoint import find_checkpoint
 
 log = logging.getLogger(__name__)
 
-OWN_PICTURES = 0.5
-OWN_GROUPS = 600  # of four frames
 GAZE_WEIGHT = 0.1
 SPREAD_WEIGHT = 0.02  # keeps heat maps compact; the center alone does not (DSNT, arXiv 1801.07372)
 
@@ -86,21 +77,12 @@ def vary(
 
 
 def draw(
-    clips: ClipSet,
-    size: int,
-    rng: np.random.Generator,
-    varied: bool,
-    redrawn: Redrawn | None = None,
+    clips: ClipSet, size: int, rng: np.random.Generator, varied: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures [N, 3, SIDE, SIDE] in [-1, 1], points [N, L, 2], gaze [N, 2]."""
     pictures, points, gazes = [], [], []
     for _ in range(size):
-        if redrawn is not None and rng.random() < OWN_PICTURES:
-            chosen = int(rng.integers(len(redrawn.pictures)))
-            picture, places = redrawn.pictures[chosen], redrawn.points[chosen]
-            gaze = redrawn.gaze[chosen]
-        else:
-            picture, places, gaze = picture_of(clips.draw(rng), rng)
+        picture, places, gaze = picture_of(clips.draw(rng), rng)
         if varied:
             picture, places, gaze = vary(picture, places, gaze, rng)
         else:
@@ -140,7 +122,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--init", type=Path, help="run to start from")
-    parser.add_argument("--redrawn", help="weights whose decoder draws half of the pictures")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -155,11 +136,7 @@ def main() -> None:
     if arguments.init:
         load_average(arguments.init, reader).requires_grad_(True)
     rng = np.random.default_rng()
-    redrawn = None
-    if arguments.redrawn:
-        autoencoder = find_checkpoint(arguments.redrawn).load(torch.device("cpu")).autoencoder
-        redrawn = redraw(autoencoder, clips, OWN_GROUPS, rng)
-    coming = prefetched(lambda: draw(clips, arguments.batch, rng, True, redrawn))
+    coming = prefetched(lambda: draw(clips, arguments.batch, rng, varied=True))
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         if index % 200 == 199:

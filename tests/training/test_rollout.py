@@ -56,7 +56,9 @@ def test_roll_outs_are_the_chunks_of_a_live_session(toy_networks, talk, samples)
         draw = Draw(count, last_step)
         with torch.no_grad():
             chunk = roll_out(toy_networks, talk, draw, toy_networks.preset.sampler, seed=7)
-        assert np.array_equal(frames_of(toy_networks, talk, chunk), live[count - 1])
+        # fewer frames are decoded at once, so sums may round differently: by one level, seldom
+        away = np.abs(frames_of(toy_networks, talk, chunk).astype(int) - live[count - 1])
+        assert away.max() <= 1 and (away > 0).mean() < 1e-3
         assert chunk.motion == (1 if count == 1 else 2)
 
 

@@ -1,0 +1,57 @@
+import torch
+
+from flashtalk.models.closeup import Painted
+from flashtalk.training.autoencoder import CloseUps
+from flashtalk.training.losses import critic_hinge, feature_matching
+from flashtalk.training.sharpening import Critics, fooling_losses
+
+
+def windows(count: int, rows: int, columns: int) -> Painted:
+    picture = torch.rand(count, 3, rows, columns) * 2 - 1
+    return Painted(picture.requires_grad_(), torch.zeros(count, 1, rows, columns), picture)
+
+
+def close_ups() -> CloseUps:
+    torch.manual_seed(0)
+    inner = torch.zeros(2, 1, 64, 96)
+    inner[..., 28:36, 36:60] = 1.0
+    return CloseUps(
+        mouth=windows(2, 64, 96),
+        mouth_true=torch.rand(2, 3, 64, 96) * 2 - 1,
+        weight=torch.ones(2, 1, 64, 96),
+        inner=inner,
+        eyes=windows(4, 32, 48),
+        eyes_true=torch.rand(4, 3, 32, 48) * 2 - 1,
+    )
+
+
+def test_a_critic_that_is_right_loses_nothing() -> None:
+    true, made = torch.full((2, 1, 8, 12), 1.5), torch.full((2, 1, 8, 12), -1.5)
+    weight = torch.ones(2, 1, 64, 96)
+    assert critic_hinge(true, made, weight) == 0.0
+    assert critic_hinge(made, true, weight) > 4.0
+
+
+def test_features_are_matched_where_it_counts() -> None:
+    features, expected = torch.zeros(1, 4, 8, 8), torch.zeros(1, 4, 8, 8)
+    expected[..., :4] = 1.0
+    left, right = torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 16, 16)
+    left[..., :8], right[..., 8:] = 1.0, 1.0
+    assert feature_matching([features], [expected], left) > 0.4
+    assert feature_matching([features], [expected], right) == 0.0
+
+
+def test_painters_are_pushed_to_what_critics_take_for_true() -> None:
+    painted, critics = close_ups(), Critics().eval().requires_grad_(False)
+    losses = fooling_losses(critics, painted)
+    losses["fooled"].backward()
+    made = painted.mouth.picture
+    gradient = made.grad
+    inside, outside = gradient[..., 24:40, 30:66], gradient[..., :16, :]
+    assert inside.abs().mean() > 3 * outside.abs().mean(), "a mouth is judged by what is in it"
+    with torch.no_grad():
+        compared = critics.compare(painted)[0]
+        critic, before, _, weight = compared
+        after = before - 0.05 * gradient / gradient.abs().max()
+        small = torch.nn.functional.adaptive_avg_pool2d(weight, (8, 12))
+        assert (critic(after)[0] * small).mean() > (critic(before)[0] * small).mean()
