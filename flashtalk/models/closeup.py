@@ -15,7 +15,8 @@ what the latents say of it in numbers:
 The *lens* is the shape between two lips or lids of that gap and width. It is given to the network,
 which then need not invent geometry. The numbers are averages over a dozen cells, so noise of single
 cells hardly moves the lips; the place is the portrait's own, carried along by the same flow that
-carries the lips' pixels, so the two cannot part.
+carries the lips' pixels, so the two cannot part. What lies behind lips and lids hangs on learned
+*prints* (:meth:`CloseUp.printed`).
 """
 
 from __future__ import annotations

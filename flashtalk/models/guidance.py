@@ -63,7 +63,7 @@ def _kernels() -> Tensor:
     """What each of a pixel's four finer ones takes of the pixels around it: [4, 1, 7, 7].
 
     Bicubic enlargement and sharpening are linear, so their answer to a single dot says it all; one
-    convolution is five times as fast as the two filters one after the other.
+    convolution takes less than half the time of the two filters one after the other.
     """
     side = 4 * REACH + 1
     with torch.inference_mode(False):  # what is kept may meet autograd later
