@@ -9,7 +9,7 @@ import torch
 from flashtalk.engine import Engine
 from flashtalk.inputs.portrait import load_portrait
 from flashtalk.inputs.speech import load_speech
-from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, index_of
+from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, index_of, paint
 from flashtalk.weights.checkpoint import ASSETS
 
 SECONDS = 4.48  # four chunks
@@ -87,6 +87,47 @@ def test_lips_are_seen_to_move_in_speech_and_to_rest_in_silence(
     assert spoken.std() > 2.0 * still.std()
     quick = [np.abs(np.diff(mouth, axis=0)).mean() for mouth in (moving, resting)]
     assert quick[0] > 1.4 * quick[1], "the head moves in both; speech has to show on top of it"
+
+
+def _seen(engine: Engine, gap: float = 0.0, lids: float = 1.0) -> tuple[float, float]:
+    """Lip gap and eye opening read from a picture that is drawn from the portrait's own code.
+
+    Lips are asked to be ``gap`` apart (the picture is 2 wide), eyes to be open by the share
+    ``lids`` of the portrait's.
+    """
+    autoencoder = engine._networks.autoencoder
+    portrait = load_portrait(ASSETS / "portraits" / "emil.jpg", engine.preset.geometry).tensor
+    at = LANDMARKS.index
+    with torch.inference_mode():
+        guidance, marks = autoencoder.prepare(portrait), autoencoder.reader(portrait)
+        asked = marks.points.clone()
+        asked[:, at("inner_upper_lip")] = asked[:, at("inner_lower_lip")]
+        for name in ("inner_lower_lip", "outer_lower_lip", "chin"):
+            asked[:, at(name), 1] += gap
+        for side in ("left", "right"):
+            upper, lower = (at(f"{side}_eye_{edge}") for edge in ("upper", "lower"))
+            asked[:, upper] = asked[:, lower] + lids * (asked[:, upper] - asked[:, lower])
+        code = paint(asked, marks.gaze, (8, 8)).repeat(1, GROUP_FRAMES, 1, 1)
+        picture = autoencoder.decoder(code, guidance, frames=1)[0].clamp(-1.0, 1.0)
+        points = autoencoder.reader(picture).points[0]
+
+    def apart(one: str, other: str) -> float:
+        return (points[at(one)] - points[at(other)]).norm().item()
+
+    eyes = [apart(f"{side}_eye_upper", f"{side}_eye_lower") for side in ("left", "right")]
+    return apart("inner_upper_lip", "inner_lower_lip"), sum(eyes)
+
+
+def test_eyes_are_drawn_shut_when_the_code_says_so(engine: Engine) -> None:
+    lips, eyes = _seen(engine)
+    lips_then, shut = _seen(engine, lids=0.0)
+    assert shut < 0.8 * eyes  # the reader has never seen these lids, and answers in between
+    assert abs(lips_then - lips) < 0.01, "the mouth has no part in it"
+
+
+def test_lips_are_drawn_apart_when_the_code_says_so(engine: Engine) -> None:
+    closed, parted, wide = (_seen(engine, gap)[0] for gap in (0.0, 0.06, 0.12))
+    assert parted > closed + 0.01 and wide > parted + 0.02
 
 
 def test_a_silent_person_is_alive(silent: np.ndarray) -> None:
