@@ -2,11 +2,13 @@
 
     python -m flashtalk.training.export --runs runs --out assets/flashtalk-tiny
 
-Takes the averaged weights of each training and leaves their helper heads behind. With ``--stage1``
-the transformer is the one before distillation. A training that began with a published checkpoint
-names its folder, and gets a transformer in the same layout, to be put in the old one's place::
+Takes the averaged weights of each training and leaves their helper heads behind. With
+``--transformer runs/stage1`` the transformer is the one before distillation. A training that began
+with a published checkpoint names its folder, and gets a transformer in the same layout, to be put
+in the old one's place::
 
-    python -m flashtalk.training.export --published checkpoints/14b --stage2 runs/14b --out new-14b
+    python -m flashtalk.training.export --published checkpoints/14b --transformer runs/14b \\
+        --out new-14b
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ guidance what the frozen real score would make in many with it; the fake score l
 generator makes at present. The generator is updated at every fifth step, before the fake score.
 
 The checkpoint in ``--out`` holds the generator and its average as Stage 1's does, so
-``python -m flashtalk.training.export --stage2 DIR`` ships it. A stopped training continues, on any
-number of ranks; on the same number as if it had not stopped.
+``python -m flashtalk.training.export --transformer DIR`` ships it. A stopped training continues, on
+any number of ranks; on the same number as if it had not stopped.
 
 On several GPUs: ``accelerate launch --num_processes N -m flashtalk.training.stage2 ... --shard``.
 ``--plan --preset NAME`` prints the memory that this takes, and does nothing else.
