@@ -22,7 +22,7 @@ carries the lips' pixels, so the two cannot part. What lies behind lips and lids
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -273,7 +273,7 @@ class CloseUp(nn.Module):
         height, width = size
         # the opening is not quite where the lips are: how much lower follows from the numbers
         center = opening.center + 0.1 * self.shift(opening.numbers)
-        opening = Opening(center, opening.half_width, opening.half_gap, opening.numbers)
+        opening = replace(opening, center=center)
         x = windows[:, 1, None] + torch.arange(columns, device=windows.device) + 0.5
         y = windows[:, 0, None] + torch.arange(rows, device=windows.device) + 0.5
         x, y = x.to(places) * (2 / width) - 1, y.to(places) * (2 / height) - 1

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -231,6 +232,16 @@ def evaluate(model: PortraitAutoencoder, clips: ClipSet, groups: int = 60) -> di
     return {name: float(np.mean(-10 * np.log10(np.array(e) + 1e-9))) for name, e in errors.items()}
 
 
+def trained_in_parts(parts: Sequence[str], init: Path | None) -> PortraitAutoencoder:
+    """An autoencoder of which ``parts`` learn and the rest stays; ``init``: run to start from."""
+    model = PortraitAutoencoder(TINY.autoencoder).to(memory_format=torch.channels_last)
+    if init:
+        load_average(init, model)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(any(name.startswith(TRAINED[part]) for part in parts))
+    return model
+
+
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -256,12 +267,8 @@ def main() -> None:
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
     rng = np.random.default_rng()
-    model = PortraitAutoencoder(TINY.autoencoder).to(memory_format=torch.channels_last)
-    if arguments.init:
-        load_average(arguments.init, model)
     parts = tuple(PARTS) if arguments.part == "all" else (arguments.part,)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(any(name.startswith(TRAINED[part]) for part in parts))
+    model = trained_in_parts(parts, arguments.init)
     coming = batches(clips, arguments.batch, rng)
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:

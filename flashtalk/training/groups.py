@@ -89,11 +89,10 @@ def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, n
 
     weight = np.where(parts == 0, 0.4, 1.0).astype(np.float32)
     weight[parts == 3] = 4.0
-    middle = MIDDLES
     for row, frame in zip(weight, index, strict=True):
         x, y, half_width, half_height = clip.mouth_box(frame)
-        inside_x = np.abs(middle - x) < half_width
-        inside_y = np.abs(middle - y) < half_height
+        inside_x = np.abs(MIDDLES - x) < half_width
+        inside_y = np.abs(MIDDLES - y) < half_height
         row[np.ix_(inside_y, inside_x)] = 8.0
     weight[parts == INNER] = 20.0  # teeth and tongue: nowhere to be copied from
     inner = np.stack([opened(clip, frame) for frame in index])

@@ -23,17 +23,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from flashtalk.config import TINY
-from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.closeup import soft_edges
 from flashtalk.training.autoencoder import (
     EVALUATE_EVERY,
-    TRAINED,
     WEIGHTS,
     CloseUps,
     close_ups,
     evaluate,
     painting_losses,
+    trained_in_parts,
 )
 from flashtalk.training.clips import ClipSet
 from flashtalk.training.groups import batches
@@ -126,10 +124,7 @@ def main() -> None:
 
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
-    model = PortraitAutoencoder(TINY.autoencoder).to(memory_format=torch.channels_last)
-    load_average(arguments.init, model)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name.startswith(TRAINED["closeups"]))
+    model = trained_in_parts(("closeups",), arguments.init)
     critics = Critics().to(memory_format=torch.channels_last)
     coming = batches(clips, arguments.batch, np.random.default_rng())
     newest: list[CloseUps] = []  # the critics judge what was painted in the same step
