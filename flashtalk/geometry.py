@@ -116,6 +116,13 @@ class ChunkGeometry:
         """Samples kept for the speech encoder (128,000)."""
         return self.speech_window_frames * self.samples_per_frame
 
+    def first_frame_of(self, chunk: int) -> int:
+        """Where chunk ``chunk`` (from 0) begins in the video; its motion frames came before that.
+
+        -5, 23, 51, ...: the first chunk begins before the video does.
+        """
+        return chunk * self.new_frames - self.motion_frames
+
     # --- latents --------------------------------------------------------------------------------
     def latents_of(self, frames: int) -> int:
         """Latent frames that encode ``frames`` = 1 + 4k pixel frames."""

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from flashtalk.conditions.blinks import closures
 from flashtalk.engine import Engine
 from flashtalk.inputs.portrait import load_portrait
 from flashtalk.inputs.speech import load_speech
 from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, index_of, paint
 from flashtalk.weights.checkpoint import ASSETS
 
+SEED = 3
 SECONDS = 4.48  # four chunks
 SAMPLES = int(SECONDS * 16_000)
 
@@ -23,7 +25,7 @@ def engine() -> Engine:
 
 def _frames(engine: Engine, samples: np.ndarray) -> np.ndarray:
     """Frames [F, H, W, 3] as floats in 0..1."""
-    session = engine.open(ASSETS / "portraits" / "emil.jpg", seed=3)
+    session = engine.open(ASSETS / "portraits" / "emil.jpg", seed=SEED)
     chunks = [*session.push(samples), *session.flush()]
     return np.concatenate([chunk.frames for chunk in chunks]).astype(np.float32) / 255
 
@@ -134,6 +136,31 @@ def test_a_silent_person_is_alive(silent: np.ndarray) -> None:
     change = np.abs(np.diff(silent, axis=0)).mean(axis=(1, 2, 3))
     assert change.mean() > 3e-4, "frozen"
     assert np.abs(silent[-1] - silent[0]).mean() > 3e-3, "the head never moves"
+
+
+def _eye_opening(engine: Engine, frames: np.ndarray) -> np.ndarray:
+    """Of frames [F, H, W, 3]: how far both eyes are seen open, in picture units, [F]."""
+    pictures = torch.from_numpy(frames).permute(0, 3, 1, 2) * 2 - 1
+    with torch.inference_mode():
+        points = engine._networks.autoencoder.reader(pictures).points
+    edges = [
+        points[:, LANDMARKS.index(f"{side}_eye_upper")]
+        - points[:, LANDMARKS.index(f"{side}_eye_lower")]
+        for side in ("left", "right")
+    ]
+    return sum(edge.norm(dim=1) for edge in edges).numpy()
+
+
+def test_people_blink_in_speech_and_in_silence(
+    engine: Engine, talking: np.ndarray, silent: np.ndarray
+) -> None:
+    asked = closures(SEED, 0, len(silent), engine.preset.geometry.fps)
+    assert (asked == 1.0).any(), "choose a seed that blinks within these seconds"
+    for frames in (talking, silent):
+        seen = _eye_opening(engine, frames)
+        shut, open_eyes = seen[asked == 1.0], seen[asked == 0.0]
+        assert shut.mean() < 0.87 * np.median(open_eyes)  # half-way answers, as in the test above
+        assert shut.max() < open_eyes.min(), "eyes close at no other time"
 
 
 def test_the_person_stays_who_they_are(engine: Engine, talking: np.ndarray) -> None:

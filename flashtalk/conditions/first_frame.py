@@ -1,4 +1,4 @@
-"""The condition that is concatenated to the noisy latents: a mask and the reference latents.
+"""The condition that is concatenated to the noisy latents: mask, reference latents, blinks.
 
 Two members of the family, two conventions, told apart by ``TransformerConfig.mask_marks``:
 
@@ -17,14 +17,25 @@ from flashtalk.config import TransformerConfig
 
 
 def condition_latents(
-    reference_latents: Tensor, config: TransformerConfig, chunk_latents: int, motion_latents: int
+    reference_latents: Tensor,
+    config: TransformerConfig,
+    chunk_latents: int,
+    motion_latents: int,
+    closed: Tensor | None = None,
 ) -> Tensor:
-    """Mask and reference of one chunk: [B, mask + C, T, h, w].
+    """Mask, reference and blinks of one chunk: [B, mask + C + blink, T, h, w].
 
     ``reference_latents`` is [B, C, T, h, w], or [B, C, 1, h, w] where the mask marks "motion";
-    ``chunk_latents`` is T and ``motion_latents`` how many of them are clean. Raises ``ValueError``
-    if a reference for all T latent frames is needed and another length was given.
+    ``chunk_latents`` is T and ``motion_latents`` how many of them are clean. ``closed`` [B, F] says
+    how far the eyes are closed in each frame, for models with ``blink_channels`` only. Raises
+    ``ValueError`` if a reference for all T latent frames is needed and another length was given,
+    or ``closed`` is missing or not wanted.
     """
+    if (closed is not None) != (config.blink_channels > 0):
+        raise ValueError(
+            f"this model has {config.blink_channels} blink channels, but closed was "
+            f"{'not ' if closed is None else ''}given"
+        )
     batch, _, frames, height, width = reference_latents.shape
     if config.mask_marks == "reference":
         if frames != chunk_latents:
@@ -38,4 +49,15 @@ def condition_latents(
         marked = motion_latents
     mask = reference_latents.new_zeros(batch, config.mask_channels, chunk_latents, height, width)
     mask[:, :, :marked] = 1.0
-    return torch.cat((mask, reference_latents), dim=1)
+    parts = [mask, reference_latents]
+    if closed is not None:
+        blinks = by_latent(closed, config.frames_per_latent).to(mask)
+        parts.append(blinks[..., None, None].expand(-1, -1, -1, height, width))
+    return torch.cat(parts, dim=1)
+
+
+def by_latent(values: Tensor, frames_per_latent: int) -> Tensor:
+    """Of frames [B, 1 + n (T-1)] -> of latents [B, n, T]; the first holds frame 0 n times."""
+    first = values[:, :1].expand(-1, frames_per_latent)
+    groups = torch.cat((first, values[:, 1:]), dim=1).unflatten(1, (-1, frames_per_latent))
+    return groups.transpose(1, 2)

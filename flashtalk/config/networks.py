@@ -64,6 +64,12 @@ class TransformerConfig:
     frames_per_latent: int = 1
     """Frames whose values lie one after another in a latent's channels (embedded model: 4). Only
     used with "clean": the last of them is where the motion latents end."""
+    face_cells: tuple[int, int] | None = None
+    """Rows and columns of the latents, where displacements that are handed over are freed of what
+    no face does (embedded model); None = they are continued as they are. Only used with "clean"."""
+    blink_channels: int = 0
+    """Channels that tell when the eyes are closed: one for each frame of a latent, or none. Blinks
+    are rare, and the few steps of a small model average what is rare away."""
 
     def __post_init__(self) -> None:
         head_dim = exact_div(self.dim, self.heads, "transformer dim per head")
@@ -74,6 +80,11 @@ class TransformerConfig:
         if self.temporal_stride < 2:
             raise ValueError(f"temporal_stride must be at least 2, got {self.temporal_stride}")
         exact_div(self.latent_channels, self.frames_per_latent, "latent channels per frame")
+        if self.blink_channels not in (0, self.frames_per_latent):
+            raise ValueError(
+                f"blink_channels must be 0 or one per frame of a latent ({self.frames_per_latent})"
+                f", got {self.blink_channels}"
+            )
         if self.predicts == "clean" and self.mask_marks != "motion":
             raise ValueError('predicts "clean" needs mask_marks "motion": it starts from there')
         if self.frequency_dim % 2:
@@ -81,8 +92,8 @@ class TransformerConfig:
 
     @property
     def in_channels(self) -> int:
-        """Noisy latents, mask and reference latents, concatenated (36 in the 14B)."""
-        return 2 * self.latent_channels + self.mask_channels
+        """Noisy latents, mask, reference latents and blinks, concatenated (36 in the 14B)."""
+        return 2 * self.latent_channels + self.mask_channels + self.blink_channels
 
     @property
     def head_dim(self) -> int:

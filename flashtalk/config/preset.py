@@ -19,6 +19,8 @@ class SamplerConfig:
     """Timestep shift: t' = shift t / (1 + (shift - 1) t)."""
     color_strength: float = 1.0
     """Blend of the Lab color match to the portrait, 0 (off) .. 1."""
+    seam_frames: int = 0
+    """First frames of a chunk over which the error of the hand-over fades out; 0 = off."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= 50:
@@ -27,6 +29,8 @@ class SamplerConfig:
             raise FlashTalkError(
                 f"Color strength must be between 0 and 1, got {self.color_strength}."
             )
+        if self.seam_frames < 0:
+            raise FlashTalkError(f"Seam frames must be 0 or more, got {self.seam_frames}.")
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,17 @@ class Preset:
                 f"{self.name}: geometry patch {self.geometry.patch} differs from "
                 f"transformer patch {self.transformer.patch}"
             )
+        cells = (self.geometry.latent_height, self.geometry.latent_width)
+        if self.transformer.face_cells not in (None, cells):
+            raise ValueError(
+                f"{self.name}: geometry has latents of {cells}, transformer of "
+                f"{self.transformer.face_cells}"
+            )
+        if self.sampler.seam_frames > self.geometry.new_frames - self.geometry.motion_frames:
+            raise ValueError(
+                f"{self.name}: a seam of {self.sampler.seam_frames} frames would reach into the "
+                "frames that are handed over"
+            )
         if self.geometry.temporal_stride != self.transformer.temporal_stride:
             raise ValueError(
                 f"{self.name}: geometry and transformer disagree on the temporal stride"
@@ -137,14 +152,19 @@ class Preset:
         return replace(self, geometry=self.geometry.sized(height, width), sizes=())
 
     def with_sampler(
-        self, *, steps: int | None = None, color_strength: float | None = None
+        self,
+        *,
+        steps: int | None = None,
+        color_strength: float | None = None,
+        seam_frames: int | None = None,
     ) -> Preset:
         """A copy with other sampler settings; ``None`` keeps the preset's own."""
         own = self.sampler
-        sampler = SamplerConfig(
+        sampler = replace(
+            own,
             steps=own.steps if steps is None else steps,
-            shift=own.shift,
             color_strength=own.color_strength if color_strength is None else color_strength,
+            seam_frames=own.seam_frames if seam_frames is None else seam_frames,
         )
         return replace(self, sampler=sampler)
 

@@ -27,6 +27,8 @@ TINY = Preset(
         mask_marks="motion",
         predicts="clean",
         frames_per_latent=4,
+        face_cells=(8, 8),
+        blink_channels=4,
         speech=TINY_SPEECH,
         audio_hidden=192,
         audio_tokens=4,
@@ -34,7 +36,7 @@ TINY = Preset(
     ),
     autoencoder=AutoencoderConfig(latent_channels=44),
     speech_encoder=SpeechEncoderConfig(features=TINY_SPEECH),
-    sampler=SamplerConfig(),
+    sampler=SamplerConfig(seam_frames=6),
     weights="flashtalk-tiny",
 )
 

@@ -37,7 +37,7 @@ from flashtalk.evaluation.stretch import Judges, measure, reference_of
 from flashtalk.evaluation.sync import load_sync
 from flashtalk.evaluation.table import write_report
 from flashtalk.evaluation.talks import Talk, clip_names, load_clip, make_talk
-from flashtalk.evaluation.variants import Variant, parse_variant
+from flashtalk.evaluation.variants import FORM, Variant, parse_variant
 from flashtalk.inputs.portrait import portrait_for
 
 log = logging.getLogger(__name__)
@@ -214,6 +214,8 @@ def _run(options: argparse.Namespace) -> int:
                         "steps": engine.preset.sampler.steps,
                         "guidance": variant.guidance,
                         "color_strength": engine.preset.sampler.color_strength,
+                        "seam_frames": engine.preset.sampler.seam_frames,
+                        "causal": variant.causal,
                     },
                     digest=digest,
                     frames_per_s=found.frames_per_s,
@@ -239,7 +241,7 @@ def _parser() -> argparse.ArgumentParser:
         "--variant",
         action="append",
         default=[],
-        metavar="NAME=FOLDER[,steps=20][,guidance=4][,color=0]",
+        metavar=FORM,
         help="a further row; may be given several times",
     )
     parser.add_argument("--clips", type=Path, required=True, help="made by flashtalk.synthesis")

@@ -86,13 +86,13 @@ def markdown(cells: Sequence[Cell], plots: Sequence[Path] = ()) -> str:
         f"over {len(seeds)} seeds, and in brackets the smallest and largest value. "
         f"{NOT_MEASURED}: not measured, or not defined there.",
         "",
-        "| row | weights | steps | guidance | color strength |",
-        "|---|---|---|---|---|",
+        "| row | weights | steps | guidance | color strength | seam frames | causal |",
+        "|---|---|---|---|---|---|---|",
     ]
     rows = _rows(cells)
     for name in rows:
         settings = next(cell.settings for cell in cells if cell.variant == name)
-        keys = ("weights", "steps", "guidance", "color_strength")
+        keys = ("weights", "steps", "guidance", "color_strength", "seam_frames", "causal")
         lines.append(f"| {name} | " + " | ".join(_text(settings[key]) for key in keys) + " |")
     for seconds in sorted({cell.seconds for cell in cells}):
         lines += ["", f"## At {_duration(seconds)}", "", *_table(cells, rows, seconds)]

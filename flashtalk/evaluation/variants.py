@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.models.causal import look_back_only
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks
 from flashtalk.weights import MANIFEST
 from flashtalk.weights.checkpoint import find_checkpoint
 
-SETTINGS = "steps, guidance and color"
+FORM = "NAME=FOLDER[,steps=20][,guidance=4][,color=0][,seam=0][,causal=1]"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Variant:
     guidance: float = 1.0
     """Classifier-free guidance over speech; 1 is none, others cost two passes per step."""
     color_strength: float | None = None
+    seam_frames: int | None = None
+    causal: bool = False
+    """Whether no latent frame sees a later one, as these weights were trained."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.+-]+", self.name):
@@ -43,9 +47,11 @@ class Variant:
         """The networks, sampling as this row says. Raises :class:`FlashTalkError`."""
         checkpoint = find_checkpoint(self.weights)
         preset = checkpoint.preset.with_sampler(
-            steps=self.steps, color_strength=self.color_strength
+            steps=self.steps, color_strength=self.color_strength, seam_frames=self.seam_frames
         )
         networks = replace(checkpoint.load(device), preset=preset)
+        if self.causal:
+            look_back_only(networks.transformer, preset.geometry)
         if self.guidance == 1.0:
             return networks
         guided = GuidedTransformer(networks.transformer, self.guidance)
@@ -56,21 +62,18 @@ class Variant:
         folder = find_checkpoint(self.weights).weights
         manifest = Path(folder) / MANIFEST if isinstance(folder, Path) else None
         content = manifest.read_bytes() if manifest and manifest.is_file() else str(folder).encode()
-        settings = f"{self.steps} {self.guidance} {self.color_strength}".encode()
-        return hashlib.sha256(content + settings).hexdigest()[:16]
+        sampled = replace(self, name="row", weights="")
+        return hashlib.sha256(content + repr(sampled).encode()).hexdigest()[:16]
 
 
 def parse_variant(text: str) -> Variant:
-    """``NAME=FOLDER[,steps=20][,guidance=4][,color=0]``; :class:`FlashTalkError` for the rest."""
+    """A row written like ``FORM``; :class:`FlashTalkError` for anything else."""
     name, separator, rest = text.partition("=")
     weights, *settings = rest.split(",")
     given = dict(setting.partition("=")[::2] for setting in settings)
-    unknown = given.keys() - {"steps", "guidance", "color"}
+    unknown = given.keys() - {"steps", "guidance", "color", "seam", "causal"}
     if not separator or not weights or unknown:
-        raise FlashTalkError(
-            f"A row is written NAME=FOLDER[,steps=20][,guidance=4][,color=0], got {text!r}; known "
-            f"settings are {SETTINGS}."
-        )
+        raise FlashTalkError(f"A row is written {FORM}, got {text!r}.")
     try:
         return Variant(
             name=name,
@@ -78,6 +81,8 @@ def parse_variant(text: str) -> Variant:
             steps=int(given["steps"]) if "steps" in given else None,
             guidance=float(given.get("guidance", 1.0)),
             color_strength=float(given["color"]) if "color" in given else None,
+            seam_frames=int(given["seam"]) if "seam" in given else None,
+            causal=bool(int(given.get("causal", 0))),
         )
     except ValueError as error:
         raise FlashTalkError(f"In {text!r} a setting is no number: {error}.") from error

@@ -27,18 +27,23 @@ class AttentionBackend(Enum):
 
 
 def attention(
-    q: Tensor, k: Tensor, v: Tensor, backend: AttentionBackend = AttentionBackend.SDPA
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    backend: AttentionBackend = AttentionBackend.SDPA,
+    seen: Tensor | None = None,
 ) -> Tensor:
-    """Full softmax attention, scale 1/sqrt(D): q [B, Lq, N, D], k and v [B, Lk, N, D] -> like q.
+    """Softmax attention, scale 1/sqrt(D): q [B, Lq, N, D], k and v [B, Lk, N, D] -> like q.
 
-    Raises :class:`FlashTalkError` when ``backend`` cannot run on these tensors.
+    ``seen`` [Lq, Lk] is False where a query may not look; without it everything is seen. Raises
+    :class:`FlashTalkError` when ``backend`` cannot run on these tensors.
     """
     q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # [B, N, L, D]
     if backend is AttentionBackend.SDPA:
-        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        return F.scaled_dot_product_attention(q, k, v, seen).transpose(1, 2)
     check_cudnn(q)
     with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
-        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        return F.scaled_dot_product_attention(q, k, v, seen).transpose(1, 2)
 
 
 def check_cudnn(q: Tensor) -> None:

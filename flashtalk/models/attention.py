@@ -6,6 +6,7 @@ all heads together (Wan 2.1). Attribute names follow the published checkpoint.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from flashtalk.kernels.attention import AttentionBackend, attention
@@ -14,12 +15,16 @@ from flashtalk.models.rope import rotate
 
 
 class SelfAttention(nn.Module):
-    """Every token of a chunk sees every other one; positions enter by rotation."""
+    """Every token of a chunk sees every other one; positions enter by rotation.
+
+    :func:`flashtalk.models.causal.look_back_only` takes the future away.
+    """
 
     def __init__(self, dim: int, heads: int, eps: float, backend: AttentionBackend) -> None:
         super().__init__()
         self.heads = heads
         self.backend = backend
+        self.tokens_per_latent: int | None = None  # set: a latent frame sees no later one
         self.q = nn.Linear(dim, dim)
         self.k = nn.Linear(dim, dim)
         self.v = nn.Linear(dim, dim)
@@ -33,7 +38,11 @@ class SelfAttention(nn.Module):
         q = rotate(self.norm_q(self.q(x)).unflatten(-1, split), rotation)  # [B, L, N, D]
         k = rotate(self.norm_k(self.k(x)).unflatten(-1, split), rotation)
         v = self.v(x).unflatten(-1, split)
-        return self.o(attention(q, k, v, self.backend).flatten(2))
+        seen = None
+        if self.tokens_per_latent is not None:
+            latent = torch.arange(x.shape[1], device=x.device) // self.tokens_per_latent
+            seen = latent[:, None] >= latent
+        return self.o(attention(q, k, v, self.backend, seen).flatten(2))
 
 
 class CrossAttention(nn.Module):

@@ -100,18 +100,9 @@ class PortraitAutoencoder(nn.Module):
         return latents
 
     def decode(self, latents: Tensor, guidance: Guidance, *, skip_frames: int = 0) -> Tensor:
-        """Latents [B, C, 1+k, h, w] -> video [B, 3, 1+4k-skip_frames, H, W] in [-1, 1].
-
-        Groups that lie wholly before ``skip_frames`` are not computed.
-        """
-        parts = []
-        if skip_frames < 1:
-            parts.append(self.decoder(latents[:, :, 0], guidance, frames=1))
-        first_group = max(0, (skip_frames - 1) // GROUP_FRAMES)  # among those after latent 0
-        groups = latents[:, :, 1 + first_group :].transpose(1, 2)  # [B, k, C, h, w]
-        if groups.shape[1]:
-            pictures = self.decoder(groups.flatten(0, 1), guidance)
-            pictures = pictures.unflatten(0, groups.shape[:2]).flatten(1, 2)
-            parts.append(pictures[:, max(0, skip_frames - 1 - first_group * GROUP_FRAMES) :])
-        video = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        """Latents [B, C, 1+k, h, w] -> video [B, 3, 1+4k-skip_frames, H, W] in [-1, 1]."""
+        groups = latents.transpose(1, 2).unflatten(2, (GROUP_FRAMES, -1))  # [B, 1+k, 4, D, h, w]
+        codes = torch.cat((groups[:, :1, 0], groups[:, 1:].flatten(1, 2)), dim=1)
+        codes = codes[:, skip_frames:]
+        video = self.decoder.pictures(codes.flatten(0, 1), guidance).unflatten(0, codes.shape[:2])
         return video.clamp_(-1.0, 1.0).transpose(1, 2)

@@ -108,7 +108,10 @@ class Decoder(nn.Module):
 
     def forward(self, latents: Tensor, guidance: Guidance, frames: int = GROUP_FRAMES) -> Tensor:
         """[N, C, h, w] -> the first ``frames`` pictures of each group: [N, frames, 3, H, W]."""
-        code = frame_codes(latents, frames)
+        return self.pictures(frame_codes(latents, frames), guidance).unflatten(0, (-1, frames))
+
+    def pictures(self, code: Tensor, guidance: Guidance) -> Tensor:
+        """Codes of M frames [M, D, h, w] -> pictures [M, 3, H, W]."""
         x, offset = self.motion(code, guidance)
         places = sources(offset, 8)
         pictures = look_up(guidance.pixels, places)
@@ -119,7 +122,7 @@ class Decoder(nn.Module):
             self.paint_mouths(code, offset, places, guidance),
         ):
             blend(pictures, painted.picture, windows)
-        return pictures.unflatten(0, (-1, frames))
+        return pictures
 
     def paint_mouths(
         self, code: Tensor, offset: Tensor, places: Tensor, guidance: Guidance

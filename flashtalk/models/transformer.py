@@ -31,6 +31,7 @@ from flashtalk.models.embeddings import (
     without_autocast,
 )
 from flashtalk.models.frame_smoothing import FrameSmoothing
+from flashtalk.models.hand_over import FaceLikeFlow, HandOver
 from flashtalk.models.rope import RotaryTables
 
 
@@ -57,8 +58,8 @@ class VideoTransformer(nn.Module):
         self.audio_proj = AudioProjector(config)
         self.blocks = nn.ModuleList(TransformerBlock(config, backend) for _ in range(config.layers))
         self.head = Head(config)
-        if config.predicts == "clean":  # how far each channel begins where the last chunk ended
-            self.register_buffer("handed_over", torch.ones(config.latent_channels, 1, 1, 1))
+        if config.predicts == "clean":
+            self.hand_over = HandOver(config)
             self.smoothing = FrameSmoothing(config.latent_channels, config.frames_per_latent)
         self.rotary = RotaryTables(config.head_dim)
         self.initialize()
@@ -87,6 +88,8 @@ class VideoTransformer(nn.Module):
                 closed.append(module.o)
             elif isinstance(module, TransformerBlock | Head):
                 nn.init.zeros_(module.modulation)
+            elif isinstance(module, FaceLikeFlow):
+                module.forget()
         for layer in closed:
             nn.init.zeros_(layer.weight)
 
@@ -146,19 +149,16 @@ class VideoTransformer(nn.Module):
         if self.config.predicts == "velocity":
             return predicted
         clean = int(condition_latents[0, 0, :, 0, 0].sum())  # the mask: how many motion latents
-        predicted = predicted + self.handed_over * self._end_of(latents[:, :, clean - 1])
+        masks, channels = self.config.mask_channels, self.config.latent_channels
+        reference = condition_latents[:, masks : masks + channels, 0]
+        predicted = predicted + self.hand_over(latents, reference, clean)
         # what was handed over is known: the first new frames join it smoothly
         known = latents[:, :, :clean].float()
         with without_autocast(x.device):
-            predicted = self.smoothing(torch.cat((known, predicted[:, :, clean:]), dim=2))
+            predicted = torch.cat((known, predicted[:, :, clean:]), dim=2)
+            predicted = self.smoothing(predicted, clean)
         share = (timestep.float() / 1000.0).view(-1, 1, 1, 1, 1)
         return (latents.float() - predicted) / share.clamp(min=1e-3)
-
-    def _end_of(self, latent: Tensor) -> Tensor:
-        """One latent [B, C, H, W] -> its last frame's values for every frame: [B, C, 1, H, W]."""
-        count = self.config.frames_per_latent
-        last = latent.float().unflatten(1, (count, -1))[:, -1:]
-        return last.expand(-1, count, -1, -1, -1).flatten(1, 2).unsqueeze(2)
 
     def _check(
         self, latents: Tensor, audio_tokens: Tensor, text: Tensor | None, image: Tensor | None

@@ -2,9 +2,9 @@
 
 ::
 
-    noise + motion latents + conditions --N steps--> latents --decode--> frames --color--> video
-                 ^                                                                  |
-                 '---------------- encode the last 5 frames <-----------------------'
+    noise + motion latents + conditions --N steps--> latents --decode--> frames -color, seam-> video
+                 ^                                                                    |
+                 '------------------ encode the last 5 frames <-----------------------'
 
 The live session, the file session and the training roll-out call the same code. It sets no gradient
 mode, keeps nothing and touches no network attribute. Networks are expected in ``eval()`` mode.
@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from flashtalk.conditions import Conditions
+from flashtalk.conditions.blinks import chunk_closures
 from flashtalk.conditions.first_frame import condition_latents
 from flashtalk.config import Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
@@ -32,6 +33,7 @@ from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.color import match_color
 from flashtalk.stream.denoise import Velocity, denoise
 from flashtalk.stream.schedule import shifted_timesteps
+from flashtalk.stream.seam import fade_seam
 from flashtalk.stream.side_by_side import ALONE, SideBySide
 from flashtalk.stream.state import SessionState, noise_source
 from flashtalk.stream.timing import NO_TIMER, Timer
@@ -95,9 +97,13 @@ def advance_in_pieces(
     with timer.stage("denoise"):
         latents = sample_latents(networks, conditions, state, speech, sampler)
     shown: list[Tensor] = []
+    difference: Tensor | None = None
     for start, stop in fragment_bounds(geometry, first_fragment_frames):
+        again = not shown and sampler.seam_frames > 0 and state.last_frame is not None
         with timer.stage("decode"):
             bounds = split_bounds(start, stop, geometry.temporal_stride, parts.workers)
+            if again:  # what was shown last comes out of the motion latents once more
+                bounds = ((bounds[0][0] - 1, bounds[0][1]), *bounds[1:])
             videos = parts.map(
                 lambda part: networks.autoencoder.decode(
                     latents[:, :, : geometry.latents_of(part[1])],
@@ -111,6 +117,11 @@ def advance_in_pieces(
                 lambda part: match_color(part, conditions.color, sampler.color_strength), videos
             )
             video = matched[0] if len(matched) == 1 else torch.cat(matched, dim=2)
+            if again:
+                difference, video = state.last_frame - video[:, :, :1], video[:, :, 1:]
+            if difference is not None:
+                done = start - geometry.motion_frames
+                video = fade_seam(video, difference, done, sampler.seam_frames)
         shown.append(video)
         yield video
     with timer.stage("encode"):
@@ -140,15 +151,27 @@ def chunk_velocity(
     networks: Networks, conditions: Conditions, state: SessionState, speech: Tensor
 ) -> Velocity:
     """The transformer with everything of this chunk filled in but latents and timestep."""
-    preset = networks.preset
-    condition = condition_latents(
-        conditions.reference_latents,
-        preset.transformer,
-        preset.geometry.chunk_latents,
-        state.motion_latents.shape[2],
+    condition = chunk_condition(
+        networks.preset, conditions, state, clean_latents=state.motion_latents.shape[2]
     )
     return conditioned_velocity(
         networks.transformer, condition, speech, conditions.text, conditions.image
+    )
+
+
+def chunk_condition(
+    preset: Preset, conditions: Conditions, state: SessionState, clean_latents: int
+) -> Tensor:
+    """What is concatenated to the latents of the chunk after ``state``: [B, mask + .., T, h, w].
+
+    The first ``clean_latents`` carry no noise.
+    """
+    config, closed = preset.transformer, None
+    if config.blink_channels:
+        batch = state.motion_latents.shape[0]
+        closed = chunk_closures(state.seed, state.chunk_index, batch, preset.geometry)
+    return condition_latents(
+        conditions.reference_latents, config, preset.geometry.chunk_latents, clean_latents, closed
     )
 
 
@@ -183,7 +206,7 @@ def hand_over(
     """The state after a chunk that ended with ``video`` [B, 3, F, H, W], F >= 5."""
     last = video[:, :, -networks.preset.geometry.motion_frames :]
     motion = networks.autoencoder.encode(last, conditions.guidance).float()
-    return SessionState(motion, chunk_index=state.chunk_index + 1, seed=state.seed)
+    return SessionState(motion, state.chunk_index + 1, state.seed, last_frame=last[:, :, -1:])
 
 
 def split_bounds(start: int, stop: int, stride: int, parts: int) -> tuple[tuple[int, int], ...]:

@@ -25,6 +25,8 @@ class Degradation:
     room_level: tuple[float, float] = (0.1, 0.6)  # reverberant over direct amplitude
     tone_odds: float = 0.6
     tone_db_per_octave: tuple[float, float] = (-2.5, 2.5)
+    curve_odds: float = 0.5
+    curve_db: tuple[float, float] = (1.0, 8.0)  # how far an uneven microphone or voice may go
     band_odds: float = 0.35
     band_hz: tuple[float, ...] = (3400.0, 4000.0, 5500.0, 7200.0)  # upper edge of the line
     noise_odds: float = 0.6
@@ -33,7 +35,8 @@ class Degradation:
     gain_db: tuple[float, float] = (-18.0, 6.0)
 
     def __post_init__(self) -> None:
-        for name in ("room_odds", "tone_odds", "band_odds", "noise_odds", "codec_odds"):
+        odds = ("room_odds", "tone_odds", "curve_odds", "band_odds", "noise_odds", "codec_odds")
+        for name in odds:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1.")
 
@@ -55,6 +58,8 @@ def augment(
     if rng.random() < degradation.tone_odds:
         slope = rng.uniform(*degradation.tone_db_per_octave)
         spectrum *= _tilt(hz, slope)
+    if rng.random() < degradation.curve_odds:
+        spectrum *= _curve(rng, degradation, hz)
     if rng.random() < degradation.noise_odds:
         spectrum += _noise(rng, degradation, audio, hz, size)
     if rng.random() < degradation.band_odds:
@@ -86,6 +91,19 @@ def _tilt(hz: np.ndarray, db_per_octave: float) -> np.ndarray:
     """Gain that falls or rises by `db_per_octave` around 1 kHz, at most 12 dB either way."""
     octaves = np.log2(np.maximum(hz, 60.0) / 1000.0)
     return np.float32(10.0) ** (np.clip(db_per_octave * octaves, -12.0, 12.0) / 20.0)
+
+
+def _curve(rng: np.random.Generator, degradation: Degradation, hz: np.ndarray) -> np.ndarray:
+    """Gain that rises and falls smoothly over the octaves, in a way of its own each time."""
+    octaves = np.log2(np.maximum(hz, 60.0) / 60.0)
+    waves = rng.uniform(0.1, 0.7, 4)  # per octave
+    phases, shares = rng.uniform(0.0, 2 * np.pi, 4), rng.standard_normal(4)
+    curve = sum(
+        share * np.sin(2 * np.pi * wave * octaves + phase)
+        for wave, phase, share in zip(waves, phases, shares, strict=True)
+    )
+    strength_db = rng.uniform(*degradation.curve_db) / np.linalg.norm(shares)
+    return (np.float32(10.0) ** (strength_db * curve / 20.0)).astype(np.float32)
 
 
 def _band(hz: np.ndarray, lower_hz: float, upper_hz: float) -> np.ndarray:

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from flashtalk.synthesis.formant_voices import ESPEAK_ACCENTS, ESPEAK_VARIANTS, FLITE_VOICES
-from flashtalk.synthesis.sentences import SENTENCES, open_sentence
+from flashtalk.synthesis.sentences import (
+    HELD_OUT_SENTENCES,
+    TRAINING_SENTENCES,
+    open_sentence,
+)
+from flashtalk.synthesis.vocabulary import invent_sentence
 
 HELD_OUT_VOICES = ("af_heart", "am_michael", "bf_emma", "bm_george", "ef_dora", "zm_yunxi")
 ENGLISH_VOICES = (
@@ -31,11 +36,12 @@ OTHER_VOICES = (  # trained on other languages; they speak English with an accen
 BLEND_ODDS = 0.3
 SPEEDS = (0.85, 1.2)
 
+STRANGERS_BLEND_ODDS = 0.6
+STRANGERS_SPEEDS = (0.75, 1.3)
+
 ROSTER_SIZE = 40
 REPERTOIRE_SIZE = 6  # about 20 s of speech per reader, 13 minutes in all
 ROSTER_STREAM = 53  # keeps these random numbers apart from all others
-HELD_OUT_SENTENCES = SENTENCES[::10]
-TRAINING_SENTENCES = tuple(text for index, text in enumerate(SENTENCES) if index % 10)
 
 
 @dataclass(frozen=True)
@@ -108,14 +114,39 @@ def cast_reader(rng: np.random.Generator, held_out: bool = False) -> Reader:
     return training_reader(int(rng.integers(ROSTER_SIZE)))
 
 
-def cast_formant_reader(rng: np.random.Generator) -> Reader:
-    """Draws a voice of flite or espeak-ng; it reads any training sentence."""
+def cast_stranger(rng: np.random.Generator) -> Reader:
+    """Draws a natural voice or a blend at any tempo, with sentences that nobody else says.
+
+    For sound alone, where speech is cheap beside what it teaches: with the roster's few minutes,
+    an encoder learned the utterances by heart.
+    """
+    voices = ENGLISH_VOICES if rng.random() < 0.75 else OTHER_VOICES
+    voice, partner = str(rng.choice(voices)), str(rng.choice(ENGLISH_VOICES))
+    share = float(rng.uniform(0.15, 0.6))
+    if partner == voice or rng.random() > STRANGERS_BLEND_ODDS:
+        partner, share = "", 0.0
+    speed = float(rng.uniform(*STRANGERS_SPEEDS))
+    return Reader(Speaker("kokoro", voice, speed, partner, share), _strange_texts(rng))
+
+
+def cast_formant_reader(rng: np.random.Generator, strange: bool = False) -> Reader:
+    """Draws a voice of flite or espeak-ng; it reads any training sentence, or invented ones."""
     speed = float(rng.uniform(*SPEEDS))
-    texts = _draw_texts(rng, TRAINING_SENTENCES, REPERTOIRE_SIZE)
+    texts = (
+        _strange_texts(rng) if strange else _draw_texts(rng, TRAINING_SENTENCES, REPERTOIRE_SIZE)
+    )
     if rng.random() < 0.4:
         return Reader(Speaker("flite", str(rng.choice(FLITE_VOICES)), speed), texts)
     voice = str(rng.choice(ESPEAK_ACCENTS)) + str(rng.choice(ESPEAK_VARIANTS))
     return Reader(Speaker("espeak", voice, speed, pitch=int(rng.integers(20, 85))), texts)
+
+
+def _strange_texts(rng: np.random.Generator) -> tuple[str, ...]:
+    """Enough for an item of the corpus; two in three are invented."""
+    return tuple(
+        invent_sentence(rng) if rng.random() < 0.67 else _draw_texts(rng, TRAINING_SENTENCES, 1)[0]
+        for _ in range(REPERTOIRE_SIZE)
+    )
 
 
 def _draw_texts(

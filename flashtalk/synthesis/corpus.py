@@ -7,8 +7,10 @@ Writes DIR/000000.npz, 000001.npz, ... of 8 to 12 s each with
     phones  uint8 [T]      index into PHONE_CLASSES at 25 fps, S = 640 T
     mouth   float16 [T, 6] MOUTH_CURVES at 25 fps, without emotion or personal habits
     voice   str            who speaks
-Item n depends on n alone, files that exist are skipped, and three items in four are Kokoro's; the
-rest come from flite and espeak-ng. The held-out voices never speak here unless --held-out is given.
+Item n depends on n alone, files that exist are skipped, and three items in four are Kokoro's, at
+0.3 s of one core per second; the rest come from flite and espeak-ng. Two thirds of the sentences
+are invented, and no two items share one of those. The held-out voices never speak here unless
+--held-out is given.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flashtalk.synthesis.casting import cast_formant_reader, cast_reader
+from flashtalk.synthesis.casting import cast_formant_reader, cast_reader, cast_stranger
 from flashtalk.synthesis.curves import loudness, mouth_curves, mouth_weights
 from flashtalk.synthesis.kokoro import speech_folder
 from flashtalk.synthesis.phones import FRAME_RATE_HZ, phone_track
@@ -53,7 +55,12 @@ def write_item(item: CorpusItem) -> None:
     rng = np.random.default_rng((STREAM, item.number, int(item.held_out)))
     frames = int(rng.integers(SHORTEST_S * FRAME_RATE_HZ, LONGEST_S * FRAME_RATE_HZ + 1))
     formant = not item.held_out and rng.random() < FORMANT_SHARE
-    reader = cast_formant_reader(rng) if formant else cast_reader(rng, item.held_out)
+    if item.held_out:
+        reader = cast_reader(rng, held_out=True)
+    elif formant:
+        reader = cast_formant_reader(rng, strange=True)
+    else:
+        reader = cast_stranger(rng)
     studio = open_studio(speech_folder(item.assets))
     spoken, first = recite_around(studio, reader, rng, frames)
     weights = mouth_weights(spoken.phones, loudness(spoken.samples))

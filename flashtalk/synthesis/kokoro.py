@@ -127,14 +127,20 @@ def kokoro_symbols(text: str, accent: str) -> str:
         ) from error
     except subprocess.CalledProcessError as error:
         raise FlashTalkError(f"espeak-ng failed on {text!r}: {error.stderr.strip()}") from error
-    symbols = result.stdout.strip().replace("\n", ", ").replace("_", "")
+    symbols = to_kokoro(result.stdout, accent)
+    return symbols + text[-1] if text[-1] in ".?!" else symbols
+
+
+def to_kokoro(spoken: str, accent: str) -> str:
+    """What espeak-ng prints with --ipa=3 --tie=^ -> Kokoro's phoneme symbols."""
+    symbols = spoken.strip().replace("\n", ", ").replace("_", "")
     for ipa, symbol in IPA_TO_KOKORO:
         symbols = symbols.replace(ipa, symbol)
     symbols = re.sub("(\\S)\u0329", r"ᵊ\1", symbols).replace("\u0329", "").replace("^", "")
     if accent == "en-us":
         for ipa, symbol in US_SHORTENINGS:
             symbols = symbols.replace(ipa, symbol)
-    return symbols + text[-1] if text[-1] in ".?!" else symbols
+    return symbols
 
 
 def _phone_rows(symbols: list[str], ends_s: np.ndarray) -> list[tuple[str, float, float]]:

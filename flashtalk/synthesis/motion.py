@@ -8,12 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flashtalk.conditions.blinks import CLOSURES, SHORT_BLINKS
 from flashtalk.synthesis.phones import FRAME_RATE_HZ
 
-BLINKS = (
-    np.array([0.45, 1.0, 1.0, 0.75, 0.45, 0.2, 0.06]),
-    np.array([0.3, 0.85, 1.0, 0.9, 0.6, 0.35, 0.15, 0.05]),
-)
 BLINK_INTERVAL_S = 3.0  # median; log-normal
 
 EMOTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {  # target -> weakest, strongest
@@ -73,7 +70,7 @@ def blinks(frames: int, rng: np.random.Generator) -> np.ndarray:
     closed = np.zeros(frames + 20)
     frame = rng.uniform(0.2, 2.2) * FRAME_RATE_HZ
     while frame < frames:
-        shape = BLINKS[0] if rng.random() < 0.7 else BLINKS[1]
+        shape = CLOSURES[0] if rng.random() < SHORT_BLINKS else CLOSURES[1]
         first = int(frame)
         window = closed[first : first + len(shape)]
         np.maximum(window, shape, out=window)

@@ -177,6 +177,9 @@ OPENERS: tuple[str, ...] = (
     "As far as I remember,",
 )
 
+HELD_OUT_SENTENCES = SENTENCES[::10]
+TRAINING_SENTENCES = tuple(text for index, text in enumerate(SENTENCES) if index % 10)
+
 
 def open_sentence(sentence: str, rng: np.random.Generator) -> str:
     """The sentence, one time in five behind an opener such as "By the way,"."""

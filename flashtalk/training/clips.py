@@ -17,6 +17,7 @@ from PIL import Image
 
 log = logging.getLogger(__name__)
 
+BLINK = "eyeBlinkLeft"  # the weight of the renderer's face; both eyes blink alike
 GRID = 64  # side of the renderer's flow and part maps
 
 
@@ -41,6 +42,8 @@ class Clip:
     """[F, L, 2] float32 in [-1, 1]."""
     curves: np.ndarray
     """[F, K] float32."""
+    closed: np.ndarray
+    """[F] float32: how far a blink has closed the eyes, 0..1."""
     portrait_landmarks: np.ndarray
     """[L, 2] float32."""
     portrait_curves: np.ndarray
@@ -102,6 +105,9 @@ def load_clip(folder: Path, name: str) -> Clip:
             visible=known["visible"][:count],
             landmarks=known["landmarks"][:count].astype(np.float32),
             curves=known["curves"][:count].astype(np.float32),
+            closed=known["weights"][:count, list(known["weight_names"]).index(BLINK)].astype(
+                np.float32
+            ),
             portrait_landmarks=known["portrait_landmarks"].astype(np.float32),
             portrait_curves=known["portrait_curves"].astype(np.float32),
             landmark_names=tuple(known["landmark_names"].tolist()),

@@ -10,6 +10,7 @@ which cannot be heard.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+from scipy.signal import resample
 from torch import Tensor
 
 from flashtalk.geometry import ChunkGeometry
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 
 HELD_OUT_ITEMS = 20  # every so-many-th item of a corpus; of clips the tenth, with its voice
 HELD_OUT_CLIPS = 10
+VOICE_RANGE = 0.2  # natural logarithm of how much faster and higher, or slower and lower
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +92,15 @@ class LabelledSpeech:
         drawn = []
         for _ in range(size):
             item = self.items[rng.integers(len(self.items))]
-            start = rng.integers(0, len(item.phones) - frames + 1)
-            heard = item.samples[start * step : (start + frames) * step]
-            heard = augment(heard, rng) if rng.random() < 0.8 else heard
-            window = slice(start, start + frames)
-            drawn.append((heard.astype(np.float32), item.phones[window], item.mouth[window]))
+            factor = math.exp(rng.uniform(-VOICE_RANGE, VOICE_RANGE))
+            factor = min(factor, len(item.phones) / frames)
+            length = int(frames * factor)
+            start = rng.integers(0, len(item.phones) - length + 1)
+            heard = item.samples[start * step : (start + length) * step]
+            # another voice: pitch, formants and tempo all move, as with a larger or smaller mouth
+            heard = resample(heard, frames * step).astype(np.float32)
+            heard = augment(heard, rng) if rng.random() < 0.9 else heard
+            told = start + ((np.arange(frames) + 0.5) * length / frames).astype(int)
+            drawn.append((heard.astype(np.float32), item.phones[told], item.mouth[told]))
         samples, phones, mouth = zip(*drawn, strict=True)
         return tuple(torch.from_numpy(np.stack(each)) for each in (samples, phones, mouth))

@@ -30,12 +30,14 @@ class LatentClip:
     """[F * 640] float32 at 16 kHz."""
     curves: np.ndarray
     """[F, K] float32: what the renderer was told; for evaluation."""
+    closed: np.ndarray
+    """[F] float32: how far the eyes are closed, 0..1."""
 
     @classmethod
     def of(cls, clip: Clip) -> LatentClip:
         """Paint the codes of ``clip``."""
         codes, reference = clip_codes(clip)
-        return cls(codes, reference, clip.samples, clip.curves)
+        return cls(codes, reference, clip.samples, clip.curves, clip.closed)
 
     def window(
         self, start: int, frames: int, mirrored: bool

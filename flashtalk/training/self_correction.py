@@ -17,9 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flashtalk.conditions.first_frame import condition_latents
 from flashtalk.models.transformer import VideoTransformer
-from flashtalk.stream.chunk import Networks
+from flashtalk.stream.chunk import Networks, chunk_condition
 from flashtalk.stream.denoise import clean_estimate, hold_motion, renoise
 from flashtalk.stream.schedule import shifted_timesteps
 from flashtalk.training.distillation import (
@@ -207,11 +206,11 @@ class Distillation:
         given: int | None = None,
     ) -> Tensor:
         """``model`` at ``noisy`` [B, C, T, h, w] and ``times`` [B], conditioned as in a session."""
-        condition = condition_latents(
-            talk.conditions.reference_latents,
-            self.networks.preset.transformer,
-            noisy.shape[2],
-            chunk.motion if given is None else given,
+        condition = chunk_condition(
+            self.networks.preset,
+            talk.conditions,
+            chunk.state,
+            clean_latents=chunk.motion if given is None else given,
         )
         # As in the chunk step, the speech is projected outside of forward(): sharded weights are
         # gathered for each of the two calls.

@@ -7,8 +7,8 @@ As in the published recipe (report, Stage 1): chunks of 33 frames, the first one
 clean and outside the loss, the reference from outside the window, timesteps shifted by 5, 10 % of
 the chunks without speech for guidance, mouth-weighted and temporal-difference terms. Ours: half of
 the timesteps are exactly those that the four-step sampler will visit, because nothing else is ever
-asked of the small model, and the clean motion latents carry a little noise, because in a session
-they are the model's own work.
+asked of the small model; the clean motion latents carry a little noise and are bent, because in a
+session they are the model's own work; and the embedded model is told when eyes blink.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from torch import Tensor
 from flashtalk.conditions.first_frame import condition_latents
 from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.config import TINY, Preset
+from flashtalk.models.causal import look_back_only
 from flashtalk.models.face_code import FEATURES, FLOW, GROUP_FRAMES
 from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.denoise import hold_motion, renoise
 from flashtalk.stream.schedule import shift_time, shifted_timesteps
 from flashtalk.synthesis.augment import augment
+from flashtalk.training.bending import bent, random_bends, unbending_error
 from flashtalk.training.clips import ClipSet
 from flashtalk.training.latents import LatentClip, load_latents
 from flashtalk.training.loop import LoopConfig, load_average, load_part, prefetched, train
@@ -64,17 +66,18 @@ def windowed_features(encoder: SpeechEncoder, samples: Tensor, preset: Preset) -
 
 
 class ChunkSampler:
-    """Draws training chunks: latents, reference, weight, speech samples."""
+    """Draws training chunks: latents, reference, weight, closed eyes, speech samples."""
 
     def __init__(self, clips: list[LatentClip], preset: Preset, seed: int | None) -> None:
         self.clips = clips
         self.preset = preset
         self.rng = np.random.default_rng(seed)
 
-    def draw(self, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Latents [B, C, T, h, w], reference [B, C, 1, h, w], weight [B, C, T, h, w], samples."""
+    def draw(self, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Latents [B, C, T, h, w], reference [B, C, 1, h, w], weight [B, C, T, h, w], closures
+        [B, F], samples [B, S]."""
         frames = self.preset.geometry.chunk_frames
-        latents, references, weights, sounds = [], [], [], []
+        latents, references, weights, closed, sounds = [], [], [], [], []
         for _ in range(size):
             clip = self.clips[self.rng.integers(len(self.clips))]
             start = int(self.rng.integers(0, len(clip.codes) - frames + 1))
@@ -85,8 +88,10 @@ class ChunkSampler:
             latents.append(window)
             references.append(reference)
             weights.append(weight)
+            closed.append(clip.closed[start : start + frames])
             sounds.append(sound.astype(np.float32))
-        return tuple(torch.from_numpy(np.stack(x)) for x in (latents, references, weights, sounds))
+        drawn = (latents, references, weights, closed, sounds)
+        return tuple(torch.from_numpy(np.stack(each)) for each in drawn)
 
 
 def draw_times(size: int, preset: Preset) -> Tensor:
@@ -125,9 +130,8 @@ def set_hand_over(model: VideoTransformer) -> None:
     Motion goes on exactly where it was. What is read from a face less exactly counts in part. If
     trained, the share of the motion falls below 1, which costs no loss and makes borders jump.
     """
-    shares = [1.0 if name in FLOW else 0.35 for name in FEATURES]
-    shares = torch.tensor(shares).repeat(GROUP_FRAMES).view_as(model.handed_over)
-    model.handed_over.copy_(shares)
+    share = model.hand_over.share
+    share.copy_(torch.tensor([1.0 if name in FLOW else 0.35 for name in FEATURES]).view_as(share))
 
 
 def chunk_loss(
@@ -135,18 +139,22 @@ def chunk_loss(
     latents: Tensor,
     reference: Tensor,
     weight: Tensor,
+    closed: Tensor,
     speech: Tensor,
     preset: Preset,
 ) -> tuple[Tensor, dict[str, float]]:
     """Stage 1 loss of a batch of chunks; shapes as :meth:`ChunkSampler.draw`, speech windowed."""
     batch, _, chunk, _, _ = latents.shape
     motion = 1 if torch.rand(()) < COLD_START else preset.geometry.motion_latents
+    true = latents
+    if motion > 1 and preset.transformer.face_cells:
+        latents = bent(latents, random_bends(batch, preset.transformer.face_cells), motion)
     noise = torch.randn_like(latents)
     times = draw_times(batch, preset)
     noisy = renoise(latents, noise, 1000.0 * times.view(-1, 1, 1, 1, 1))
     clean = latents[:, :, :motion]
     clean = clean + motion_noise(clean)
-    condition = condition_latents(reference, preset.transformer, chunk, motion)
+    condition = condition_latents(reference, preset.transformer, chunk, motion, closed)
     # null speech is zero features, as in the published model; silence is something else
     speech = speech * (torch.rand(batch, 1, 1, 1, 1) >= NO_SPEECH)
     velocity = model(hold_motion(noisy, clean), 1000.0 * times, condition, speech)
@@ -159,7 +167,17 @@ def chunk_loss(
     steady = temporal_difference(
         *(by_frame(each, preset) for each in (velocity, latents, noise, mask)), JUNCTION_WEIGHT
     )
-    return flow + TEMPORAL_WEIGHT * steady, {"flow": flow.item(), "temporal": steady.item()}
+    loss = flow + TEMPORAL_WEIGHT * steady
+    figures = {"flow": flow.item(), "temporal": steady.item()}
+    if preset.transformer.face_cells:
+        codes = by_frame(true, preset).transpose(1, 2)  # [B, 4 T, D, h, w]
+        portraits = by_frame(reference, preset)[:, :, :1].transpose(1, 2).expand_as(codes)
+        bends = unbending_error(
+            model.hand_over.face_like, codes.flatten(0, 1), portraits.flatten(0, 1)
+        )
+        loss = loss + bends
+        figures["bends"] = bends.item()
+    return loss, figures
 
 
 def main() -> None:
@@ -171,6 +189,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--init", type=Path, help="run to start from")
+    parser.add_argument(
+        "--causal", action="store_true", help="no latent frame sees a later one, for comparison"
+    )
     parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--precision", choices=PRECISIONS, default="auto")
     parser.add_argument("--threads", type=int, default=2)
@@ -188,15 +209,17 @@ def main() -> None:
         load_average(arguments.init, model).requires_grad_(True)
     if preset.transformer.predicts == "clean":
         set_hand_over(model)
+    if arguments.causal:
+        look_back_only(model, preset.geometry)
     coming = prefetched(lambda: sampler.draw(arguments.batch))
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()
-        latents, reference, weight, samples = next(coming)
+        latents, reference, weight, closed, samples = next(coming)
         with torch.no_grad():
             speech = windowed_features(encoder, samples, preset)
         with mixed_precision(arguments.precision):
-            return chunk_loss(model, latents, reference, weight, speech, preset)
+            return chunk_loss(model, latents, reference, weight, closed, speech, preset)
 
     config = LoopConfig(out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate)
     train(model, step, config)

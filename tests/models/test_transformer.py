@@ -47,7 +47,7 @@ def inputs(config: TransformerConfig, batch: int = 1, grid=(3, 4, 6)) -> dict[st
     given = {
         "latents": random(batch, channels, *grid),
         "timestep": torch.linspace(900.0, 100.0, batch),
-        "condition_latents": random(batch, config.mask_channels + channels, *grid),
+        "condition_latents": random(batch, config.in_channels - channels, *grid),
         "speech": random(batch, frames, speech.window_frames, speech.layers, speech.width),
     }
     if config.text_dim:

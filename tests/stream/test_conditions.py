@@ -14,12 +14,27 @@ from flashtalk.stream.chunk import Networks
 
 def test_motion_mask_marks_the_clean_latents_and_repeats_the_reference() -> None:
     reference = torch.randn(1, 24, 1, 4, 4)
+    config = replace(TINY.transformer, blink_channels=0)
     for motion_latents in (1, 2):
-        got = condition_latents(reference, TINY.transformer, 9, motion_latents)
+        got = condition_latents(reference, config, 9, motion_latents)
         assert got.shape == (1, 25, 9, 4, 4)
         assert (got[:, :1, :motion_latents] == 1).all()
         assert (got[:, :1, motion_latents:] == 0).all()
         assert (got[:, 1:] == reference).all()
+
+
+def test_blinks_lie_beside_the_frames_that_they_close() -> None:
+    reference = torch.randn(2, 24, 1, 4, 4)
+    closed = torch.arange(66.0).view(2, 33)
+    got = condition_latents(reference, TINY.transformer, 9, 2, closed)
+    assert got.shape == (2, 29, 9, 4, 4)
+    assert got[0, 25:, 0, 1, 2].tolist() == [0, 0, 0, 0]  # latent 0: frame 0
+    assert got[0, 25:, 1, 1, 2].tolist() == [1, 2, 3, 4]
+    assert got[1, 25:, 8, 3, 3].tolist() == [62, 63, 64, 65]
+    with pytest.raises(ValueError, match="4 blink channels, but closed was not given"):
+        condition_latents(reference, TINY.transformer, 9, 2)
+    with pytest.raises(ValueError, match="0 blink channels, but closed was given"):
+        condition_latents(torch.randn(1, 16, 9, 4, 4), FOURTEEN_B.transformer, 9, 2, closed[:1])
 
 
 def test_reference_mask_marks_latent_frame_0_in_all_channels_of_every_chunk() -> None:

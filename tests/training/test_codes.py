@@ -79,7 +79,10 @@ def test_a_window_packs_the_first_frame_alone_and_then_fours() -> None:
     count = 40
     codes = np.zeros((count, len(FEATURES), 8, 8), np.float16)
     codes[:, 0] = np.arange(count)[:, None, None]
-    clip = LatentClip(codes, codes[0] - 1, np.zeros(count * 640, np.float32), np.zeros((count, 2)))
+    still = np.zeros(count, np.float32)
+    clip = LatentClip(
+        codes, codes[0] - 1, np.zeros(count * 640, np.float32), np.zeros((count, 2)), still
+    )
     latents, weight, reference = clip.window(3, 33, mirrored=False)
     assert latents.shape == weight.shape == (4 * len(FEATURES), 9, 8, 8)
     assert reference.shape == (4 * len(FEATURES), 1, 8, 8)

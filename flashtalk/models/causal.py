@@ -1,0 +1,33 @@
+"""Causal attention in place of bidirectional: the comparison that the design rests on.
+
+Applied from outside to :class:`flashtalk.models.transformer.VideoTransformer`; the weights fit
+either way. Not used in any preset: a chunk is denoised at once, so its frames may all see each
+other, which is what the paper argues for. Here to be trained and measured beside it.
+"""
+
+from __future__ import annotations
+
+from flashtalk.geometry import ChunkGeometry
+from flashtalk.models.attention import SelfAttention
+from flashtalk.models.frame_smoothing import FrameSmoothing
+from flashtalk.models.transformer import VideoTransformer
+
+
+def look_back_only(transformer: VideoTransformer, geometry: ChunkGeometry) -> VideoTransformer:
+    """``transformer``, changed: no latent frame sees a later one, in attention or smoothing."""
+    for module in transformer.modules():
+        if isinstance(module, SelfAttention):
+            module.tokens_per_latent = geometry.tokens_per_latent
+        elif isinstance(module, FrameSmoothing):
+            module.causal = True
+    return transformer
+
+
+def look_both_ways(transformer: VideoTransformer) -> VideoTransformer:
+    """The reverse of :func:`look_back_only`."""
+    for module in transformer.modules():
+        if isinstance(module, SelfAttention):
+            module.tokens_per_latent = None
+        elif isinstance(module, FrameSmoothing):
+            module.causal = False
+    return transformer

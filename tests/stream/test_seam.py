@@ -1,0 +1,73 @@
+"""What re-encoding lost fades out over the first frames of the next chunk."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from flashtalk.conditions import gather_conditions
+from flashtalk.config import TINY, Preset
+from flashtalk.stream.chunk import Networks, advance, advance_in_pieces
+from flashtalk.stream.color import match_color
+from flashtalk.stream.seam import fade_seam
+from flashtalk.stream.state import SessionState, opening_state
+
+
+def test_the_share_falls_evenly_to_nothing() -> None:
+    video, difference = torch.zeros(1, 3, 6, 2, 2), torch.full((1, 3, 1, 2, 2), 0.5)
+    joined = fade_seam(video, difference, frames_before=0, seam_frames=4)
+    assert torch.allclose(joined[0, 0, :, 0, 0], torch.tensor([0.4, 0.3, 0.2, 0.1, 0.0, 0.0]))
+    later = fade_seam(video, difference, frames_before=2, seam_frames=4)
+    assert torch.allclose(later[0, 0, :3, 0, 0], torch.tensor([0.2, 0.1, 0.0]))
+    assert fade_seam(video, difference, frames_before=4, seam_frames=4) is video
+    assert fade_seam(video + 0.9, difference, 0, 4).max() == 1.0
+
+
+@pytest.fixture
+def speech_rows() -> Tensor:
+    return torch.randn(1, 33, 5, 2, 8, generator=torch.Generator().manual_seed(5))
+
+
+def test_what_the_motion_latents_lost_is_added_to_the_first_frames_alone(
+    toy_networks: Networks, toy_portrait: Tensor, speech_rows: Tensor
+) -> None:
+    preset = toy_networks.preset
+    conditions = gather_conditions(toy_networks.autoencoder, preset, toy_portrait)
+    first, state = advance(
+        toy_networks, conditions, opening_state(conditions, 0), speech_rows, preset.sampler
+    )
+    assert torch.equal(state.last_frame, first[:, :, -1:])
+
+    def second(seam_frames: int) -> tuple[Tensor, SessionState]:
+        sampler = replace(preset.sampler, seam_frames=seam_frames)
+        return advance(toy_networks, conditions, state, speech_rows, sampler)
+
+    (plain, after_plain), (joined, after_joined) = second(0), second(6)
+    again = toy_networks.autoencoder.decode(
+        state.motion_latents, conditions.guidance, skip_frames=4
+    )
+    lost = state.last_frame - match_color(again, conditions.color, 1.0)
+    assert lost.shape == (1, 3, 1, 64, 64)
+    assert lost.abs().mean() > 0.01
+    expected = (plain[:, :, :1] + lost * 6 / 7).clamp(-1, 1)
+    assert torch.allclose(joined[:, :, :1], expected, atol=1e-4)
+    assert not torch.allclose(plain[:, :, 5], joined[:, :, 5], atol=1e-4)
+    assert torch.allclose(plain[:, :, 6:], joined[:, :, 6:], atol=1e-4)
+    # so the next chunk does not know of it, and a training roll-out need not compute it
+    assert torch.allclose(after_plain.motion_latents, after_joined.motion_latents, atol=1e-2)
+
+    pieces = advance_in_pieces(
+        toy_networks, conditions, state, speech_rows, preset.sampler, first_fragment_frames=4
+    )
+    in_pieces = torch.cat((next(pieces), next(pieces)), dim=2)
+    assert torch.allclose(in_pieces, joined, atol=1e-3)
+
+
+def test_a_seam_may_not_reach_the_frames_that_are_handed_over() -> None:
+    def with_seam(frames: int) -> Preset:
+        return replace(TINY, sampler=replace(TINY.sampler, seam_frames=frames))
+
+    with_seam(23)
+    with pytest.raises(ValueError, match="a seam of 24 frames would reach"):
+        with_seam(24)
