@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flashtalk.synthesis.casting import cast_formant_reader, cast_reader, cast_stranger
+from flashtalk.synthesis.casting import cast_formant_reader, cast_reader
 from flashtalk.synthesis.curves import loudness, mouth_curves, mouth_weights
 from flashtalk.synthesis.kokoro import speech_folder
 from flashtalk.synthesis.phones import FRAME_RATE_HZ, phone_track
@@ -55,12 +55,7 @@ def write_item(item: CorpusItem) -> None:
     rng = np.random.default_rng((STREAM, item.number, int(item.held_out)))
     frames = int(rng.integers(SHORTEST_S * FRAME_RATE_HZ, LONGEST_S * FRAME_RATE_HZ + 1))
     formant = not item.held_out and rng.random() < FORMANT_SHARE
-    if item.held_out:
-        reader = cast_reader(rng, held_out=True)
-    elif formant:
-        reader = cast_formant_reader(rng, strange=True)
-    else:
-        reader = cast_stranger(rng)
+    reader = cast_formant_reader(rng) if formant else cast_reader(rng, item.held_out)
     studio = open_studio(speech_folder(item.assets))
     spoken, first = recite_around(studio, reader, rng, frames)
     weights = mouth_weights(spoken.phones, loudness(spoken.samples))

@@ -1,12 +1,8 @@
 """Speech of a given length: speaking, aligning and keeping sentences, joining them with pauses.
 
-Sentences are spoken and aligned one by one and joined with gaps of known length. Kokoro's are kept
-as files in the folder `utterances` beside the voices: the roster of `casting` is finite, so after
-a while clips cost next to nothing. The sound is the same whether it was kept or is made anew.
+Sentences are spoken and aligned one by one and joined with gaps of known length.
 """
 
-import hashlib
-import os
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -44,15 +40,6 @@ class Studio:
 
     def say(self, speaker: Speaker, text: str) -> Utterance:
         """One sentence with a short breath on either side, and its phones."""
-        if speaker.engine != "kokoro":
-            return self._speak(speaker, text)
-        key = hashlib.sha256(f"{speaker!r} {text}".encode()).hexdigest()[:12]
-        path = self._folder / "utterances" / f"{speaker.name}-{key}.npz"
-        if not path.is_file():
-            _store(self._speak(speaker, text), path)
-        return _load(path)
-
-    def _speak(self, speaker: Speaker, text: str) -> Utterance:
         if speaker.engine == "flite":
             return _trimmed(say_flite(text, speaker.voice, speaker.speed))
         if speaker.engine == "espeak":
@@ -163,25 +150,3 @@ def _fade_edges(samples: np.ndarray, length: int) -> None:
     fade = np.linspace(0.0, 1.0, length, dtype=np.float32)
     samples[:length] *= fade
     samples[-length:] *= fade[::-1]
-
-
-def _store(spoken: Utterance, path: Path) -> None:
-    """Keeps an utterance as 16-bit samples and phone rows; readers never see half a file."""
-    path.parent.mkdir(exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    with unfinished.open("wb") as file:
-        np.savez(
-            file,
-            samples=np.round(np.clip(spoken.samples, -1.0, 1.0) * 32767).astype(np.int16),
-            names=np.array([phone.name for phone in spoken.phones]),
-            times_s=np.array([(phone.start_s, phone.end_s) for phone in spoken.phones]),
-        )
-    unfinished.replace(path)
-
-
-def _load(path: Path) -> Utterance:
-    """Reads what `_store` wrote."""
-    with np.load(path) as kept:
-        rows = zip(kept["names"].tolist(), kept["times_s"].tolist(), strict=True)
-        phones = tuple(Phone(name, start_s, end_s) for name, (start_s, end_s) in rows)
-        return Utterance(kept["samples"].astype(np.float32) / 32767.0, phones)

@@ -45,6 +45,9 @@ class Stage2Config:
     """K: the longest roll-out. Published: 5."""
     batch: int = 2
     """Talks per rank."""
+    draws: int = 1
+    """Times and noises at which each roll-out is judged. Published: 1; where rolling out costs far
+    more than judging, several make the gradients quieter for little."""
     audio_guidance: float = 4.0
     """Of the real score; the public reproduction's, 1 = none."""
     text_guidance: float = 3.0
@@ -60,7 +63,7 @@ class Stage2Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("chunks", "batch"):
+        for name in ("chunks", "batch", "draws"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("audio_guidance", "text_guidance", "motion_weight", "seed"):
@@ -97,18 +100,19 @@ class Distillation:
             velocity = self._velocity(self.fake_score, talk, chunk, noisy, times)
             fake = clean_estimate(noisy, velocity, _wide(times))
             real = self.real_estimate(talk, chunk, noisy, times)
-        student, motion = chunk.estimate, chunk.motion
-        gradient = dmd_gradient(student, fake, real, motion)
-        loss = dmd_loss(student, gradient, motion)
+        student, motion, draws = chunk.estimate, chunk.motion, self.config.draws
+        judged = times_over(student.detach(), draws)
+        gradients = dmd_gradient(judged, fake, real, motion)
+        loss = dmd_loss(student, gradients.unflatten(0, (draws, -1)).mean(dim=0), motion)
         figures = {
             "dmd": loss.item(),
-            "real_gap": (student.detach() - real)[:, :, motion:].abs().mean().item(),
+            "real_gap": (judged - real)[:, :, motion:].abs().mean().item(),
             "score_gap": (fake - real)[:, :, motion:].abs().mean().item(),
         }
         # who counts from the given latents copies them: there is nothing to align
         copies = self.networks.preset.transformer.predicts == "clean"
         if self.config.motion_weight and not copies:
-            aligned = motion_alignment(student, real, motion)
+            aligned = motion_alignment(times_over(student, draws), real, motion)
             loss = loss + self.config.motion_weight * aligned
             figures["motion"] = aligned.item()
         return loss, figures
@@ -119,7 +123,7 @@ class Distillation:
             talk, chunk, exit_step, chance = self._chunk(index, CRITIC)
         noisy, noise, times = self._noised(chunk, exit_step, chance)
         velocity = self._velocity(self.fake_score, talk, chunk, noisy, times)
-        clean = chunk.estimate
+        clean = times_over(chunk.estimate, self.config.draws)
         if self.networks.preset.transformer.predicts == "clean":
             # as in Stage 1: its errors count alike at all times, not most where there is no noise
             share = times.view(-1, 1, 1, 1, 1)
@@ -139,7 +143,9 @@ class Distillation:
                 chunk.state.motion_latents.shape,
                 generator=torch.Generator().manual_seed(chunk.state.seed),
             ).to(noisy)
-            again = renoise(chunk.state.motion_latents, noise, _wide(times))
+            copies = self.config.draws
+            given_latents = times_over(chunk.state.motion_latents, copies)
+            again = renoise(given_latents, times_over(noise, copies), _wide(times))
             noisy = hold_motion(noisy, again)
 
         def estimate(speech: Tensor, text: Tensor | None) -> Tensor:
@@ -180,8 +186,11 @@ class Distillation:
     def _noised(
         self, chunk: LastChunk, exit_step: int, chance: np.random.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The estimate at a random time, its noise and the time [B]; motion latents clean."""
-        clean = chunk.estimate.detach()
+        """The estimate at random times, its noise and the times; motion latents clean.
+
+        All of them ``draws`` times B.
+        """
+        clean = times_over(chunk.estimate.detach(), self.config.draws)
         generator = torch.Generator().manual_seed(int(chance.integers(2**31)))
         uniform = torch.rand(clean.shape[0], generator=generator).to(clean.device)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
@@ -191,7 +200,8 @@ class Distillation:
             steps = shifted_timesteps(self.sampler)
             times = interval_times(uniform, steps, exit_step, self.sampler.shift)
         noisy = renoise(clean, noise, _wide(times))
-        return hold_motion(noisy, chunk.state.motion_latents), noise, times
+        given = times_over(chunk.state.motion_latents, self.config.draws)
+        return hold_motion(noisy, given), noise, times
 
     def _velocity(
         self,
@@ -215,14 +225,19 @@ class Distillation:
         # As in the chunk step, the speech is projected outside of forward(): sharded weights are
         # gathered for each of the two calls.
         audio_tokens = model.project_speech(chunk.speech if speech is None else speech)
-        return model(
-            noisy,
-            1000.0 * times,
-            condition,
-            text=talk.conditions.text if text is None else text,
-            image=talk.conditions.image,
-            audio_tokens=audio_tokens,
+        text = talk.conditions.text if text is None else text
+        conditions = (condition, audio_tokens, text, talk.conditions.image)
+        condition, audio_tokens, text, image = (
+            None if each is None else times_over(each, self.config.draws) for each in conditions
         )
+        return model(
+            noisy, 1000.0 * times, condition, text=text, image=image, audio_tokens=audio_tokens
+        )
+
+
+def times_over(batch: Tensor, count: int) -> Tensor:
+    """[B, ...] -> the whole batch ``count`` times, [count B, ...]."""
+    return batch if count == 1 else batch.repeat(count, *(1 for _ in batch.shape[1:]))
 
 
 def _wide(times: Tensor) -> Tensor:

@@ -90,12 +90,26 @@ def test_a_step_repeats_itself_and_every_step_and_seed_is_another(losses) -> Non
     assert len(set(values)) == 3
 
 
-@pytest.mark.parametrize("setting", [{"teacher_motion": "noised"}, {"times": "interval"}])
+@pytest.mark.parametrize(
+    "setting", [{"teacher_motion": "noised"}, {"times": "interval"}, {"draws": 3}]
+)
 def test_options_change_the_gradient(losses, setting) -> None:
     usual, _ = losses().generator_step(1)
     other, figures = losses(**setting).generator_step(1)
     assert other.item() != usual.item()
     assert np.isfinite(list(figures.values())).all()
+
+
+def test_several_draws_judge_the_same_chunk_and_keep_motion_latents_clean(losses) -> None:
+    distillation = losses(draws=3)
+    talk, chunk, exit_step, chance = distillation._chunk(0, 0)
+    noisy, noise, times = distillation._noised(chunk, exit_step, chance)
+    assert noisy.shape == noise.shape == (3, *chunk.estimate.shape[1:])
+    assert len(set(times.tolist())) == 3
+    given = noisy[:, :, : chunk.motion]
+    assert torch.equal(given, chunk.state.motion_latents.expand_as(given))
+    one = distillation._velocity(distillation.real_score, talk, chunk, noisy, times)
+    assert one.shape == noisy.shape and not torch.equal(one[0], one[1])
 
 
 def train(networks: Networks, source: TalkSource, out: Path, steps: int) -> Networks:
