@@ -27,7 +27,7 @@ from flashtalk.conditions.blinks import chunk_closures
 from flashtalk.conditions.first_frame import condition_latents
 from flashtalk.config import Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
-from flashtalk.geometry import ChunkGeometry, exact_div
+from flashtalk.geometry import ChunkGeometry
 from flashtalk.models.contracts import Autoencoder, ImageEncoder, SpeechEncoder, TextEncoder
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.color import match_color
@@ -101,9 +101,8 @@ def advance_in_pieces(
     for start, stop in fragment_bounds(geometry, first_fragment_frames):
         again = not shown and sampler.seam_frames > 0 and state.last_frame is not None
         with timer.stage("decode"):
-            bounds = split_bounds(start, stop, geometry.temporal_stride, parts.workers)
-            if again:  # what was shown last comes out of the motion latents once more
-                bounds = ((bounds[0][0] - 1, bounds[0][1]), *bounds[1:])
+            first = start - 1 if again else start  # what was shown last, from the motion latents
+            bounds = split_bounds(first, stop, geometry.temporal_stride, parts.workers)
             videos = parts.map(
                 lambda part: networks.autoencoder.decode(
                     latents[:, :, : geometry.latents_of(part[1])],
@@ -210,15 +209,19 @@ def hand_over(
 
 
 def split_bounds(start: int, stop: int, stride: int, parts: int) -> tuple[tuple[int, int], ...]:
-    """Frames ``start`` .. ``stop`` in at most ``parts`` ranges of whole latents, the first largest.
+    """Frames ``start`` .. ``stop`` in at most ``parts`` ranges that end with whole latents.
 
-    >>> split_bounds(5, 33, stride=4, parts=2)
-    ((5, 21), (21, 33))
+    The first range has most latents, or fewest if it has frames of half a latent besides.
+
+    >>> split_bounds(5, 33, stride=4, parts=2), split_bounds(4, 33, stride=4, parts=2)
+    (((5, 21), (21, 33)), ((4, 17), (17, 33)))
     """
-    latents = exact_div(stop - start, stride, "frames to split")
+    latents, besides = divmod(stop - start, stride)
     counts = [len(range(part, latents, parts)) for part in range(min(parts, latents))]
-    edges = [start + stride * sum(counts[:index]) for index in range(len(counts) + 1)]
-    return tuple(pairwise(edges))
+    if besides:
+        counts.reverse()
+    ends = [start + besides + stride * sum(counts[: index + 1]) for index in range(len(counts))]
+    return tuple(pairwise((start, *ends)))
 
 
 def fragment_bounds(
