@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -65,6 +66,19 @@ def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
     return networks
 
 
+def blend(base: VideoTransformer, distilled: VideoTransformer, share: float) -> None:
+    """Moves the weights of ``base``, in place, by ``share`` of the way to those of ``distilled``.
+
+    Distillation walks on past the clips' own range of motion before its critic has followed; on the
+    straight line between the two networks there is one with the range that was asked for
+    (weight-space ensembles, Wortsman et al. 2022).
+    """
+    goal = distilled.state_dict()
+    with torch.no_grad():
+        for name, value in base.state_dict().items():
+            value.lerp_(goal[name], share)
+
+
 def save_published(source: Path, run: Path, out: Path, dtype: torch.dtype) -> None:
     """The transformer of ``run`` as shards, index and config.json of the published layout.
 
@@ -92,6 +106,12 @@ def main() -> None:
     parser.add_argument(
         "--transformer", type=Path, help="Stage 1 or Stage 2 (default: stage2 below --runs)"
     )
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="how far to go from stage1 below --runs to --transformer, 0..1",
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"))
     arguments = parser.parse_args()
@@ -101,6 +121,10 @@ def main() -> None:
         save_published(arguments.published, transformer, arguments.out, dtype)
         return
     networks = trained_networks(TINY, arguments.runs, transformer)
+    if arguments.share != 1.0:
+        base = load_average(arguments.runs / "stage1", VideoTransformer(TINY.transformer))
+        blend(base, networks.transformer, arguments.share)
+        networks = replace(networks, transformer=base)
     save_weights(arguments.out, TINY.name, modules_of(networks), dtype)
 
 
