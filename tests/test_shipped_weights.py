@@ -177,7 +177,8 @@ def test_borders_between_chunks_are_not_seen(talking: np.ndarray) -> None:
     change = np.abs(np.diff(talking, axis=0)).mean(axis=(1, 2, 3))
     borders = np.arange(27, len(change), 28)
     inside = np.delete(change, borders)
-    assert change[borders].max() < 4.0 * inside.mean()
+    assert change[borders].max() < 2.5 * inside.mean()
+    assert change[borders].mean() < 1.4 * inside.mean()
 
 
 def test_the_files_are_small_enough_for_a_space() -> None:
