@@ -159,20 +159,21 @@ def draw_plots(cells: Sequence[Cell], out: Path) -> list[Path]:
     paths = []
     for column in COLUMNS:
         figure, axes = pyplot.subplots(figsize=(5, 3))
-        for name in _rows(cells):
-            points = _line(cells, name, column.figure, np.nanmedian)
-            if points:
-                (line,) = axes.plot(*zip(*points, strict=True), marker="o", label=name)
-                low, high = (_line(cells, name, column.figure, f) for f in (np.nanmin, np.nanmax))
-                axes.fill_between(
-                    [s for s, _ in low],
-                    [v for _, v in low],
-                    [v for _, v in high],
-                    color=line.get_color(),
-                    alpha=0.15,
-                )
+        rows, moments = _rows(cells), sorted({cell.seconds for cell in cells})
+        for place, name in enumerate(rows):
+            middle, low, high = (
+                _line(cells, name, column.figure, summary)
+                for summary in (np.nanmedian, np.nanmin, np.nanmax)
+            )
+            if middle:  # side by side, or the spreads would hide each other
+                seconds = [s * 1.05 ** (place - (len(rows) - 1) / 2) for s, _ in middle]
+                values = np.array([[v for _, v in line] for line in (middle, low, high)])
+                spread = (values[0] - values[1], values[2] - values[0])
+                axes.errorbar(seconds, values[0], spread, marker="o", capsize=2, label=name)
         if axes.lines:
-            axes.set(xscale="log", xlabel="seconds of talk", ylabel=column.title)
+            axes.set(xscale="log", xlabel="length of the talk", ylabel=column.title)
+            axes.set_xticks(moments, [_duration(moment) for moment in moments])
+            axes.set_xticks([], minor=True)
             axes.legend(fontsize=7)
             path = out / f"{column.figure}.png"
             figure.savefig(path, dpi=120, bbox_inches="tight")
