@@ -29,6 +29,11 @@ EARLIEST, LATEST = 0.1, 0.9  # where in its slot a blink begins; 0.6 to 5.8 s be
 BLINK_STREAM = 3  # keeps these random numbers apart from the noise of the same seed
 
 
+def draw_blink(rng: np.random.Generator) -> np.ndarray:
+    """One of ``CLOSURES``."""
+    return CLOSURES[0] if rng.random() < SHORT_BLINKS else CLOSURES[1]
+
+
 def closures(seed: int, first_frame: int, frames: int, fps: int) -> np.ndarray:
     """How far the eyes are closed from ``first_frame`` of a session on: [frames] float32, 0..1.
 
@@ -41,7 +46,7 @@ def closures(seed: int, first_frame: int, frames: int, fps: int) -> np.ndarray:
     for slot in range(first_slot, int((first_frame + frames) // slot_frames) + 1):
         rng = np.random.default_rng(np.random.SeedSequence((seed, BLINK_STREAM, slot)))
         start = int((slot + rng.uniform(EARLIEST, LATEST)) * slot_frames) - first_frame
-        shape = CLOSURES[0] if rng.random() < SHORT_BLINKS else CLOSURES[1]
+        shape = draw_blink(rng)
         begin, end = max(start, 0), min(start + len(shape), frames)
         if begin < end:
             closed[begin:end] = shape[begin - start : end - start]

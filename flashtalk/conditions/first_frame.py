@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from flashtalk.config import TransformerConfig
+from flashtalk.models.face_code import groups_of
 
 
 def condition_latents(
@@ -51,13 +52,6 @@ def condition_latents(
     mask[:, :, :marked] = 1.0
     parts = [mask, reference_latents]
     if closed is not None:
-        blinks = by_latent(closed, config.frames_per_latent).to(mask)
+        blinks = groups_of(closed, config.frames_per_latent).transpose(1, 2).to(mask)
         parts.append(blinks[..., None, None].expand(-1, -1, -1, height, width))
     return torch.cat(parts, dim=1)
-
-
-def by_latent(values: Tensor, frames_per_latent: int) -> Tensor:
-    """Of frames [B, 1 + n (T-1)] -> of latents [B, n, T]; the first holds frame 0 n times."""
-    first = values[:, :1].expand(-1, frames_per_latent)
-    groups = torch.cat((first, values[:, 1:]), dim=1).unflatten(1, (-1, frames_per_latent))
-    return groups.transpose(1, 2)

@@ -159,14 +159,13 @@ class Preset:
         seam_frames: int | None = None,
     ) -> Preset:
         """A copy with other sampler settings; ``None`` keeps the preset's own."""
-        own = self.sampler
-        sampler = replace(
-            own,
-            steps=own.steps if steps is None else steps,
-            color_strength=own.color_strength if color_strength is None else color_strength,
-            seam_frames=own.seam_frames if seam_frames is None else seam_frames,
-        )
-        return replace(self, sampler=sampler)
+        asked = {
+            "steps": steps,
+            "color_strength": color_strength,
+            "seam_frames": seam_frames,
+        }
+        given = {name: value for name, value in asked.items() if value is not None}
+        return replace(self, sampler=replace(self.sampler, **given))
 
 
 def _nearest(side: int, step: int) -> int:

@@ -157,9 +157,9 @@ def draw_plots(cells: Sequence[Cell], out: Path) -> list[Path]:
     from matplotlib import pyplot
 
     paths = []
+    rows, moments = _rows(cells), sorted({cell.seconds for cell in cells})
     for column in COLUMNS:
         figure, axes = pyplot.subplots(figsize=(5, 3))
-        rows, moments = _rows(cells), sorted({cell.seconds for cell in cells})
         for place, name in enumerate(rows):
             middle, low, high = (
                 _line(cells, name, column.figure, summary)

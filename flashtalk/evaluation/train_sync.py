@@ -9,7 +9,6 @@ people, voices and sentences that it never saw.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from flashtalk.evaluation.sync import (
 )
 from flashtalk.evaluation.talks import RenderedClip, clip_names, load_clip
 from flashtalk.synthesis.phones import SAMPLES_PER_FRAME
+from flashtalk.training.command import begin, training_parser
 from flashtalk.training.loop import LoopConfig, load_average, train
 
 log = logging.getLogger(__name__)
@@ -90,17 +90,9 @@ def accuracy(
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = training_parser(__doc__.splitlines()[0], steps=1500, batch=16, rate=2e-3, threads=1)
     parser.add_argument("--clips", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
+    arguments = begin(parser)
 
     folder = arguments.clips
     learned, held_out = (

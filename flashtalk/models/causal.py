@@ -15,19 +15,18 @@ from flashtalk.models.transformer import VideoTransformer
 
 def look_back_only(transformer: VideoTransformer, geometry: ChunkGeometry) -> VideoTransformer:
     """``transformer``, changed: no latent frame sees a later one, in attention or smoothing."""
-    for module in transformer.modules():
-        if isinstance(module, SelfAttention):
-            module.tokens_per_latent = geometry.tokens_per_latent
-        elif isinstance(module, FrameSmoothing):
-            module.causal = True
-    return transformer
+    return _set_sight(transformer, geometry.tokens_per_latent)
 
 
 def look_both_ways(transformer: VideoTransformer) -> VideoTransformer:
     """The reverse of :func:`look_back_only`."""
+    return _set_sight(transformer, None)
+
+
+def _set_sight(transformer: VideoTransformer, tokens_per_latent: int | None) -> VideoTransformer:
     for module in transformer.modules():
         if isinstance(module, SelfAttention):
-            module.tokens_per_latent = None
+            module.tokens_per_latent = tokens_per_latent
         elif isinstance(module, FrameSmoothing):
-            module.causal = False
+            module.causal = tokens_per_latent is not None
     return transformer

@@ -159,7 +159,7 @@ def frames_of(groups: Tensor) -> Tensor:
     return torch.cat((groups[:, 0].mean(dim=1, keepdim=True), groups[:, 1:].flatten(1, 2)), dim=1)
 
 
-def groups_of(frames: Tensor) -> Tensor:
-    """Values of frames [B, 1+4k, ...] -> of their groups [B, 1+k, 4, ...]."""
-    first = frames[:, :1, None].expand(-1, -1, GROUP_FRAMES, *frames.shape[2:])
-    return torch.cat((first, frames[:, 1:].unflatten(1, (-1, GROUP_FRAMES))), dim=1)
+def groups_of(frames: Tensor, size: int = GROUP_FRAMES) -> Tensor:
+    """Values of frames [B, 1+4k, ...] -> of their groups [B, 1+k, 4, ...]; ``size`` is the 4."""
+    first = frames[:, :1, None].expand(-1, -1, size, *frames.shape[2:])
+    return torch.cat((first, frames[:, 1:].unflatten(1, (-1, size))), dim=1)

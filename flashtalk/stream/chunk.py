@@ -205,7 +205,8 @@ def hand_over(
     """The state after a chunk that ended with ``video`` [B, 3, F, H, W], F >= 5."""
     last = video[:, :, -networks.preset.geometry.motion_frames :]
     motion = networks.autoencoder.encode(last, conditions.guidance).float()
-    return SessionState(motion, state.chunk_index + 1, state.seed, last_frame=last[:, :, -1:])
+    shown = last[:, :, -1:].clone()  # a view would keep the whole chunk in memory
+    return SessionState(motion, state.chunk_index + 1, state.seed, last_frame=shown)
 
 
 def split_bounds(start: int, stop: int, stride: int, parts: int) -> tuple[tuple[int, int], ...]:

@@ -118,21 +118,25 @@ class Kokoro:
 
 def kokoro_symbols(text: str, accent: str) -> str:
     """Text to Kokoro's phoneme symbols through espeak-ng."""
+    symbols = to_kokoro(spoken_as_ipa(text, accent), accent)
+    return symbols + text[-1] if text[-1] in ".?!" else symbols
+
+
+def spoken_as_ipa(text: str, accent: str) -> str:
+    """What espeak-ng prints for ``text``: a line for each clause."""
     command = ["espeak-ng", "-q", "--ipa=3", "--tie=^", "-v", accent, text]
     try:
-        result = subprocess.run(command, capture_output=True, text=True, check=True)
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except FileNotFoundError as error:
         raise FlashTalkError(
             "The program espeak-ng was not found; install it with: apt install espeak-ng"
         ) from error
     except subprocess.CalledProcessError as error:
         raise FlashTalkError(f"espeak-ng failed on {text!r}: {error.stderr.strip()}") from error
-    symbols = to_kokoro(result.stdout, accent)
-    return symbols + text[-1] if text[-1] in ".?!" else symbols
 
 
 def to_kokoro(spoken: str, accent: str) -> str:
-    """What espeak-ng prints with --ipa=3 --tie=^ -> Kokoro's phoneme symbols."""
+    """IPA of :func:`spoken_as_ipa` -> Kokoro's phoneme symbols."""
     symbols = spoken.strip().replace("\n", ", ").replace("_", "")
     for ipa, symbol in IPA_TO_KOKORO:
         symbols = symbols.replace(ipa, symbol)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flashtalk.conditions.blinks import CLOSURES, SHORT_BLINKS
+from flashtalk.conditions.blinks import draw_blink
 from flashtalk.synthesis.phones import FRAME_RATE_HZ
 
 BLINK_INTERVAL_S = 3.0  # median; log-normal
@@ -70,7 +70,7 @@ def blinks(frames: int, rng: np.random.Generator) -> np.ndarray:
     closed = np.zeros(frames + 20)
     frame = rng.uniform(0.2, 2.2) * FRAME_RATE_HZ
     while frame < frames:
-        shape = CLOSURES[0] if rng.random() < SHORT_BLINKS else CLOSURES[1]
+        shape = draw_blink(rng)
         first = int(frame)
         window = closed[first : first + len(shape)]
         np.maximum(window, shape, out=window)

@@ -1,4 +1,4 @@
-"""Speech of a given length: speaking, aligning and keeping sentences, joining them with pauses.
+"""Speech of a given length: speaking and aligning sentences, joining them with pauses.
 
 Sentences are spoken and aligned one by one and joined with gaps of known length.
 """

@@ -7,14 +7,13 @@ disagree would be spoken in one way and aligned in another.
 """
 
 import re
-import subprocess
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from flashtalk.errors import FlashTalkError
-from flashtalk.synthesis.kokoro import to_kokoro
+from flashtalk.synthesis.kokoro import spoken_as_ipa, to_kokoro
 from flashtalk.synthesis.phones import ARPABET, KOKORO
 from flashtalk.synthesis.sentences import TRAINING_SENTENCES
 
@@ -78,15 +77,7 @@ def _dictionary() -> dict[str, list[str]]:
 
 def _espeak(words: list[str]) -> list[list[str]]:
     """Kokoro's symbols of each word, as espeak-ng says it alone."""
-    text = "".join(f"{word}.\n" for word in words)
-    command = ["espeak-ng", "-q", "--ipa=3", "--tie=^", "-v", "en-us", "--stdin"]
-    try:
-        result = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
-    except FileNotFoundError as error:
-        raise FlashTalkError(
-            "The program espeak-ng was not found; install it with: apt install espeak-ng"
-        ) from error
-    lines = result.stdout.strip().splitlines()
+    lines = spoken_as_ipa("".join(f"{word}.\n" for word in words), "en-us").strip().splitlines()
     if len(lines) != len(words):
         raise FlashTalkError(
             f"espeak-ng read {len(words)} words and answered with {len(lines)} lines; this version "

@@ -12,7 +12,6 @@ exact flow, and mouth and eyes weigh more than the rest. Only a window of each p
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,11 +32,12 @@ from flashtalk.models.matching import matching_features
 from flashtalk.models.portrait_decoder import frame_codes, sources
 from flashtalk.training.clips import ClipSet
 from flashtalk.training.codes import portrait_points
+from flashtalk.training.command import add_precision, begin, training_parser
 from flashtalk.training.groups import Batch, as_float, batches, painted, telling_place
 from flashtalk.training.latents import pack
 from flashtalk.training.loop import LoopConfig, load_average, train
 from flashtalk.training.losses import flow_l1, gradient_l1, opening_error, weighted_l1
-from flashtalk.training.precision import PRECISIONS, mixed_precision
+from flashtalk.training.precision import mixed_precision
 
 log = logging.getLogger(__name__)
 
@@ -244,11 +244,10 @@ def trained_in_parts(parts: Sequence[str], init: Path | None) -> PortraitAutoenc
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = training_parser(
+        __doc__.splitlines()[0], steps=4000, batch=8, rate=2e-3, batch_of="groups of four frames"
+    )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=8, help="groups of four frames")
     parser.add_argument(
         "--part",
         choices=(*PARTS, "all"),
@@ -256,13 +255,8 @@ def main() -> None:
         help="the parts can be trained apart, best one process per core; closeups go last",
     )
     parser.add_argument("--init", type=Path, help="run to start from, for weights not trained yet")
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
+    add_precision(parser)
+    arguments = begin(parser)
 
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)

@@ -9,7 +9,6 @@ are varied widely, because at the other end there are photographs.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from flashtalk.models.face_code import LANDMARKS
 from flashtalk.models.face_reader import SIDE, FaceReader
 from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.codes import mirror_points
+from flashtalk.training.command import begin, training_parser
 from flashtalk.training.groups import as_float, change_colors
 from flashtalk.training.loop import LoopConfig, load_average, prefetched, train
 
@@ -116,19 +116,11 @@ def evaluate(reader: FaceReader, clips: ClipSet, size: int = 128) -> dict[str, f
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = training_parser(__doc__.splitlines()[0], steps=3000, batch=24, rate=2e-3)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--init", type=Path, help="run to start from")
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(arguments.threads)
+    arguments = begin(parser)
     cv2.setNumThreads(1)
-    torch.manual_seed(0)
 
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)

@@ -12,7 +12,6 @@ normalization (Miyato et al. 2018) and feature matching (Wang et al. 2018).
 
 from __future__ import annotations
 
-import argparse
 import logging
 from itertools import pairwise
 from pathlib import Path
@@ -34,10 +33,11 @@ from flashtalk.training.autoencoder import (
     trained_in_parts,
 )
 from flashtalk.training.clips import ClipSet
+from flashtalk.training.command import add_precision, begin, training_parser
 from flashtalk.training.groups import batches
 from flashtalk.training.loop import LoopConfig, Trainee, load_average, train_together
 from flashtalk.training.losses import critic_hinge, feature_matching
-from flashtalk.training.precision import PRECISIONS, mixed_precision
+from flashtalk.training.precision import mixed_precision
 
 log = logging.getLogger(__name__)
 
@@ -108,19 +108,13 @@ def fooling_losses(critics: Critics, painted: CloseUps) -> dict[str, Tensor]:
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = training_parser(
+        __doc__.splitlines()[0], steps=4000, batch=8, rate=5e-4, batch_of="groups of four frames"
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--init", type=Path, required=True, help="run of --part closeups")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=8, help="groups of four frames")
-    parser.add_argument("--rate", type=float, default=5e-4)
-    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
+    add_precision(parser)
+    arguments = begin(parser)
 
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)

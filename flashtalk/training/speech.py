@@ -9,7 +9,6 @@ would learn from features that are surer than a visitor's will ever be.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from flashtalk.config import TINY
 from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.synthesis.curves import MOUTH_CURVES
 from flashtalk.synthesis.phones import PHONE_CLASSES
+from flashtalk.training.command import begin, training_parser
 from flashtalk.training.labelled_speech import LabelledSpeech
 from flashtalk.training.loop import LoopConfig, load_average, load_part, prefetched, train
 from flashtalk.training.losses import correlation
@@ -71,21 +71,13 @@ def evaluate(model: SpeechPretraining, held_out: LabelledSpeech) -> dict[str, fl
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = training_parser(__doc__.splitlines()[0], steps=4000, batch=24, rate=2e-3)
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="corpora")
     parser.add_argument(
         "--check", type=Path, nargs="+", required=True, help="clips, whose held-out voices tell"
     )
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--init", type=Path, help="run whose encoder to start from")
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
+    arguments = begin(parser)
 
     data = LabelledSpeech(arguments.data, held_out=False)
     held_out = LabelledSpeech(arguments.check, held_out=True)

@@ -13,7 +13,6 @@ session they are the model's own work; and the embedded model is told when eyes 
 
 from __future__ import annotations
 
-import argparse
 import logging
 from pathlib import Path
 
@@ -33,10 +32,11 @@ from flashtalk.stream.schedule import shift_time, shifted_timesteps
 from flashtalk.synthesis.augment import augment
 from flashtalk.training.bending import bent, random_bends, unbending_error
 from flashtalk.training.clips import ClipSet
+from flashtalk.training.command import add_precision, begin, training_parser
 from flashtalk.training.latents import LatentClip, load_latents
 from flashtalk.training.loop import LoopConfig, load_average, load_part, prefetched, train
 from flashtalk.training.losses import flow_matching, temporal_difference
-from flashtalk.training.precision import PRECISIONS, mixed_precision
+from flashtalk.training.precision import mixed_precision
 
 log = logging.getLogger(__name__)
 
@@ -182,22 +182,15 @@ def chunk_loss(
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = training_parser(__doc__.splitlines()[0], steps=6000, batch=16, rate=6e-4)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--speech", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--init", type=Path, help="run to start from")
     parser.add_argument(
         "--causal", action="store_true", help="no latent frame sees a later one, for comparison"
     )
-    parser.add_argument("--rate", type=float, default=6e-4)
-    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(arguments.threads)
+    add_precision(parser)
+    arguments = begin(parser, seed=None)
 
     preset = TINY
     encoder = SpeechEncoder(preset.speech_encoder)

@@ -1,0 +1,42 @@
+"""The command line of a training: where data lies, how long and how fast, and the start of the run.
+
+Between the entry points and :mod:`flashtalk.training.loop`. Each entry point adds what is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import torch
+
+from flashtalk.training.precision import PRECISIONS
+
+
+def training_parser(
+    description: str, *, steps: int, batch: int, rate: float, threads: int = 2, batch_of: str = ""
+) -> argparse.ArgumentParser:
+    """Options that every training has, with its own defaults; ``batch_of`` says what is counted."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--batch", type=int, default=batch, help=batch_of or None)
+    parser.add_argument("--rate", type=float, default=rate)
+    parser.add_argument("--threads", type=int, default=threads)
+    return parser
+
+
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """``--precision``, for trainings whose steps run in :func:`precision.mixed_precision`."""
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+
+
+def begin(parser: argparse.ArgumentParser, seed: int | None = 0) -> argparse.Namespace:
+    """Parses the command line and sets up log, threads and, unless ``None``, torch's seed."""
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(arguments.threads)
+    if seed is not None:
+        torch.manual_seed(seed)
+    return arguments
