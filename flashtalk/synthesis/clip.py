@@ -37,6 +37,8 @@ DEPTH_PX = 256  # of the portrait's depth picture
 DEPTH_SLACK = 0.05  # decimetres; a point this much behind the portrait's surface is still on it
 MOUTH, EYES = PARTS.index("mouth"), PARTS.index("eyes")
 SMILES = ("mouthSmileLeft", "mouthSmileRight")
+UPPER_LIP = ("mouthUpperUpLeft", "mouthUpperUpRight")
+LOWER_LIP = ("mouthLowerDownLeft", "mouthLowerDownRight")
 
 
 @dataclass(frozen=True)
@@ -105,28 +107,38 @@ def poses(performance: Performance) -> list[Pose]:
     return moments
 
 
-def sample_portrait_pose(seed: int) -> Pose:
-    """A calm moment, eyes open and at the camera: closed, slightly open or smiling mouth."""
+def sample_portrait_pose(performance: Performance, seed: int) -> Pose:
+    """A calm moment, eyes open and at the camera: closed, slightly open or smiling mouth.
+
+    The head is held as at some moment of the performance. So a talk goes on around the pose of its
+    portrait; with poses that had nothing to do with each other, everybody turned to the camera
+    within a minute, and half of each face had to be made up.
+    """
     rng = np.random.default_rng([seed, 3])
-    yaw, pitch, roll = rng.normal(0, (0.12, 0.05, 0.04)).clip(-0.3, 0.3)
+    moment = rng.integers(performance.frames)
+    yaw, pitch, roll = (
+        float(turn[moment]) for turn in (performance.yaw, performance.pitch, performance.roll)
+    )
     weights = dict(CALM)
-    mood = rng.choice(["closed", "parted", "smile", "teeth"], p=[0.45, 0.2, 0.2, 0.15])
+    mood = rng.choice(["closed", "parted", "smile", "teeth"], p=[0.35, 0.15, 0.15, 0.35])
     if mood == "parted":
         weights["jawOpen"] = rng.uniform(0.03, 0.12)
     elif mood in ("smile", "teeth"):
         weights |= dict.fromkeys(SMILES, rng.uniform(0.15, 0.5))
-        if mood == "teeth":
-            weights["jawOpen"] = rng.uniform(0.05, 0.14)
-            weights |= dict.fromkeys(("mouthUpperUpLeft", "mouthUpperUpRight"), rng.uniform(0, 0.3))
+        if mood == "teeth":  # as for a photographer: most pictures that people bring show teeth
+            weights |= dict.fromkeys(SMILES, rng.uniform(0.25, 0.75))
+            weights |= dict.fromkeys(UPPER_LIP, rng.uniform(0.2, 0.7))
+            weights |= dict.fromkeys(LOWER_LIP, rng.uniform(0.1, 0.5))
+            weights["jawOpen"] = rng.uniform(0.02, 0.14)
     gaze = np.array([-0.6 * yaw, 0.45 * pitch]) + rng.normal(0, 0.03, 2)
-    return Pose(weights, yaw, pitch, roll, tuple(gaze), tuple(rng.normal(0, 0.02, 3)))
+    return Pose(weights, yaw, pitch, roll, tuple(gaze), tuple(performance.shift[moment]))
 
 
 def render_clip(library: Library, renderer: Renderer, performance: Performance, seed: int) -> Clip:
     """Render the performance on the person of `seed`, with its portrait and labels."""
     person = stage_clip(library, renderer, seed)
     try:
-        portrait_pose = sample_portrait_pose(seed)
+        portrait_pose = sample_portrait_pose(performance, seed)
         portrait = person.draw(portrait_pose)
         person.set_portrait(portrait_pose)
         portrait_labels = person.draw_labels(portrait_pose, DEPTH_PX, upload=False)

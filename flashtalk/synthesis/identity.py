@@ -130,7 +130,7 @@ def sample_identity(seed: int, assets: Assets, base: BaseMesh) -> Identity:
         garment=str(rng.choice(GARMENTS[gender])),
         skin_tone=skin_tone,
         hair_tone=hair_tone,
-        teeth_tone=np.array([1.12, 1.07, 0.98]) * rng.uniform(0.85, 1),
+        teeth_tone=np.array([1.14, 1.05, 0.92]) * rng.uniform(0.85, 1),
         garment_tone=rng.uniform(0.1, 0.9) * rng.uniform(0.7, 1.3, 3),
         skin_roughness=float(rng.uniform(0.42, 0.55)),
     )

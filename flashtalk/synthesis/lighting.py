@@ -76,15 +76,18 @@ def sample_light(rng: np.random.Generator) -> Light:
 
 
 def sample_background(rng: np.random.Generator, size_px: int = 256) -> np.ndarray:
-    """A random background [size, size, 3] in 0..1: plain gradient, or a blurred room."""
+    """A random background [size, size, 3] in 0..1: plain, a blurred room, or a busy sharp one."""
     y, x = np.mgrid[0:size_px, 0:size_px] / size_px
-    first = rng.uniform(0.1, 0.7) + rng.uniform(-0.08, 0.08, 3)
+    first = rng.uniform(0.1, 0.9) + rng.uniform(-0.08, 0.08, 3)
     second = first * rng.uniform(0.5, 1.1)
     ramp = x * rng.uniform(-1, 1) + y * rng.uniform(0, 1)
     ramp = ((ramp - ramp.min()) / (np.ptp(ramp) + 1e-6))[..., None]
     picture = first * (1 - ramp) + second * ramp
-    if rng.random() < 0.67:
+    kind = rng.choice(["plain", "room", "busy"], p=[0.25, 0.45, 0.3])
+    if kind == "room":
         picture = _add_room(rng, picture, x, y)
+    elif kind == "busy":
+        picture = _add_clutter(rng, picture)
     return np.clip(picture + rng.normal(0, 0.006, picture.shape), 0, 1)
 
 
@@ -103,4 +106,21 @@ def _add_room(rng: np.random.Generator, picture: np.ndarray, x: np.ndarray, y: n
         mask = (0.6 * across * along)[..., None]
         color = rng.uniform(0.1, 0.85) + rng.uniform(-0.12, 0.12, 3)
         picture = picture * (1 - mask) + mask * color
+    return picture
+
+
+def _add_clutter(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Shelves, foliage, writing: what stands in focus behind people in photographs."""
+    size_px = len(picture)
+    for cells in (12, 40, 110):  # leaves, from large to small
+        noise = rng.random((cells, cells, 1)) * 0.7 + rng.random((cells, cells, 3)) * 0.3
+        leaves = Image.fromarray((noise * 255).astype(np.uint8))
+        leaves = leaves.resize((size_px, size_px), Image.Resampling.BICUBIC)
+        picture = picture * (1 + rng.uniform(0, 0.8) * (np.asarray(leaves) / 255 - 0.5))
+    for _ in range(rng.integers(5, 50)):
+        left, top = rng.integers(-size_px // 8, size_px, 2)
+        width, height = (size_px * rng.uniform(0.02, 0.25, 2)).astype(int)
+        place = picture[max(top, 0) : top + height, max(left, 0) : left + width]
+        color = rng.uniform(0.05, 0.95) + rng.uniform(-0.2, 0.2, 3)
+        place += (color - place) * rng.uniform(0.3, 1.0)
     return picture

@@ -12,6 +12,7 @@ from flashtalk.conditions.blinks import draw_blink
 from flashtalk.synthesis.phones import FRAME_RATE_HZ
 
 BLINK_INTERVAL_S = 3.0  # median; log-normal
+REST_SPREAD = (0.12, 0.05, 0.04)  # radians; how people hold their head: yaw, pitch, roll
 
 EMOTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {  # target -> weakest, strongest
     "neutral": {"mouthSmile": (0.0, 0.10), "browInnerUp": (0.0, 0.08)},
@@ -124,12 +125,11 @@ def head_motion(envelope: np.ndarray, rng: np.random.Generator) -> HeadMotion:
         + rng.uniform(0, 2 * np.pi)
         + 0.4 * sway(frames, rng, 0.05)
     )
-    yaw = rng.normal() * 0.05 + lively * (
-        0.05 * sway(frames, rng, 0.11) + 0.012 * sway(frames, rng, 0.5)
-    )
-    pitch = rng.normal() * 0.03 + 0.004 * breath
+    yaw, pitch, roll = rng.normal(0, REST_SPREAD)
+    yaw = yaw + lively * (0.05 * sway(frames, rng, 0.11) + 0.012 * sway(frames, rng, 0.5))
+    pitch = pitch + 0.004 * breath
     pitch = pitch + lively * (0.022 * sway(frames, rng, 0.16) + rng.uniform(0.02, 0.07) * accent)
-    roll = rng.normal() * 0.015 + lively * 0.02 * sway(frames, rng, 0.1)
+    roll = roll + lively * 0.02 * sway(frames, rng, 0.1)
     shift = np.stack(
         [
             0.025 * lively * sway(frames, rng, 0.08),

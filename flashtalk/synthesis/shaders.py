@@ -132,6 +132,8 @@ void main() {
   ao *= cavity; direct *= cavity;
   albedo = mix(albedo, vec3(.34, .075, .065), .8 * I);
   vec3 aoc = ao * vec3(1.3 - .3 * ao, 1., .88 + .12 * ao);  // shaded skin turns red
+#elif MOUTH
+  vec3 aoc = ao * vec3(1.25 - .15 * ao, 1., .78 + .12 * ao);  // so does light between lips and gums
 #else
   vec3 aoc = vec3(ao);
 #endif

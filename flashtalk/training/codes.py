@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy.ndimage import maximum_filter1d
 
 from flashtalk.models.face_code import (
     EYES,
@@ -21,6 +22,9 @@ from flashtalk.models.face_code import (
 from flashtalk.training.clips import Clip
 
 CELLS = 8
+CLOSURE_EMPHASIS = 3.0
+SHUT, OPEN = 0.65, 1.2  # lip gaps as painted; one unit is about a thirtieth of the picture's half
+NEAR_FRAMES = 3
 
 
 def face_codes(
@@ -80,10 +84,21 @@ def mirror_points(points: np.ndarray) -> np.ndarray:
 
 
 def painted_weight(codes: np.ndarray) -> np.ndarray:
-    """Where something is painted: emphasis [..., features, 8, 8] for losses on codes."""
+    """Emphasis for losses on the codes of successive frames: both [F, features, 8, 8].
+
+    Where something is painted counts more, and lips that meet between two sounds count most: they
+    are short, and whoever is not sure that a p comes would rather leave them half open.
+    """
     weight = np.ones(codes.shape, np.float32)
     for group, shown, strength in ((MOUTH, "lip_width", 6.0), (EYES, "lid", 3.0)):
-        place = np.clip(codes[..., index_of(shown), :, :].astype(np.float32), 0.0, 1.0)
+        place = np.clip(codes[:, index_of(shown)].astype(np.float32), 0.0, 1.0)
         for name in group:
-            weight[..., index_of(name), :, :] += strength * place
+            weight[:, index_of(name)] += strength * place
+    weight[lips_meet(codes), index_of("lip_gap")] *= CLOSURE_EMPHASIS
     return weight
+
+
+def lips_meet(codes: np.ndarray) -> np.ndarray:
+    """Frames of ``codes`` [F, features, 8, 8] in which a mouth that talks is shut: [F] bool."""
+    gap = codes[:, index_of("lip_gap")].astype(np.float32).max(axis=(1, 2))
+    return (gap < SHUT) & (maximum_filter1d(gap, 2 * NEAR_FRAMES + 1) > OPEN)

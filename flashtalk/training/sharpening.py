@@ -160,7 +160,8 @@ def main() -> None:
         ),
     )
     load_average(arguments.out, model)
-    log.info("held out, averaged weights: %s", evaluate(model, held_out))
+    log.info("held out, telling groups: %s", evaluate(model, held_out))
+    log.info("held out, any groups: %s", evaluate(model, held_out, telling=False))
 
 
 if __name__ == "__main__":

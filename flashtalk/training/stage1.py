@@ -3,17 +3,20 @@
     python -m flashtalk.training.stage1 --data runs/clips --out runs/stage1 \\
         --speech runs/speech-encoder
 
-As in the published recipe (report, Stage 1): chunks of 33 frames, the first one or two latents
-clean and outside the loss, the reference from outside the window, timesteps shifted by 5, 10 % of
-the chunks without speech for guidance, mouth-weighted and temporal-difference terms. Ours: half of
-the timesteps are exactly those that the four-step sampler will visit, because nothing else is ever
-asked of the small model; the clean motion latents carry a little noise and are bent, because in a
-session they are the model's own work; and the embedded model is told when eyes blink.
+As in the published recipe (report, Stage 1): chunks of several lengths (a batch has one: 33 frames
+mostly, 17 at times), the first one or two latents clean and outside the loss, the reference from
+outside the window, timesteps shifted by 5, 10 % of the chunks without speech for guidance,
+mouth-weighted and temporal-difference terms. Ours: half of the timesteps are exactly those that the
+four-step sampler will visit, because nothing else is ever asked of the small model; the clean
+motion latents carry a little noise and are bent, because in a session they are the model's own
+work; and the embedded model is told when eyes blink. Its pictures have one size, so there are no
+buckets of aspect.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +43,7 @@ from flashtalk.training.precision import mixed_precision
 
 log = logging.getLogger(__name__)
 
+CHUNK_FRAMES = {33: 0.85, 17: 0.15}  # length -> share of batches
 COLD_START = 0.15  # share of batches with a single motion latent
 NO_SPEECH = 0.1
 SAMPLER_TIMES = 0.5  # share of chunks at exactly the sampler's timesteps
@@ -50,7 +54,7 @@ JUNCTION_WEIGHT = 4.0
 
 
 def speech_of(clip: LatentClip, start: int, preset: Preset) -> np.ndarray:
-    """The samples that a session would hold when frames ``start`` .. +32 are made."""
+    """The samples that a session would hold when the chunk at frame ``start`` is made."""
     geometry = preset.geometry
     end = (start + geometry.chunk_frames) * geometry.samples_per_frame
     begin = end - geometry.speech_window_samples
@@ -73,16 +77,20 @@ class ChunkSampler:
         self.preset = preset
         self.rng = np.random.default_rng(seed)
 
-    def draw(self, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Latents [B, C, T, h, w], reference [B, C, 1, h, w], weight [B, C, T, h, w], closures
-        [B, F], samples [B, S]."""
-        frames = self.preset.geometry.chunk_frames
+    def draw(self, size: int) -> tuple[Preset, tuple[Tensor, ...]]:
+        """A batch of one length, and the preset with chunks that long.
+
+        Latents [B, C, T, h, w], reference [B, C, 1, h, w], weight [B, C, T, h, w], closures
+        [B, F], samples [B, S].
+        """
+        frames = int(self.rng.choice(list(CHUNK_FRAMES), p=list(CHUNK_FRAMES.values())))
+        preset = replace(self.preset, geometry=replace(self.preset.geometry, chunk_frames=frames))
         latents, references, weights, closed, sounds = [], [], [], [], []
         for _ in range(size):
             clip = self.clips[self.rng.integers(len(self.clips))]
             start = int(self.rng.integers(0, len(clip.codes) - frames + 1))
             window, weight, reference = clip.window(start, frames, self.rng.random() < 0.5)
-            sound = speech_of(clip, start, self.preset)
+            sound = speech_of(clip, start, preset)
             if self.rng.random() < 0.6:
                 sound = augment(sound, self.rng)
             latents.append(window)
@@ -91,7 +99,7 @@ class ChunkSampler:
             closed.append(clip.closed[start : start + frames])
             sounds.append(sound.astype(np.float32))
         drawn = (latents, references, weights, closed, sounds)
-        return tuple(torch.from_numpy(np.stack(each)) for each in drawn)
+        return preset, tuple(torch.from_numpy(np.stack(each)) for each in drawn)
 
 
 def draw_times(size: int, preset: Preset) -> Tensor:
@@ -208,11 +216,11 @@ def main() -> None:
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()
-        latents, reference, weight, closed, samples = next(coming)
+        bucket, (*known, samples) = next(coming)
         with torch.no_grad():
-            speech = windowed_features(encoder, samples, preset)
+            speech = windowed_features(encoder, samples, bucket)
         with mixed_precision(arguments.precision):
-            return chunk_loss(model, latents, reference, weight, closed, speech, preset)
+            return chunk_loss(model, *known, speech, bucket)
 
     config = LoopConfig(out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate)
     train(model, step, config)

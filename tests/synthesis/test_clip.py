@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from flashtalk.synthesis.camera import Camera
-from flashtalk.synthesis.clip import decode_labels
+from flashtalk.synthesis.clip import decode_labels, sample_portrait_pose
 from flashtalk.synthesis.factory import FactoryOptions
 from flashtalk.synthesis.gallery import STILLS, Still
 from flashtalk.synthesis.identity import is_held_out
+from flashtalk.synthesis.lighting import sample_background
 from flashtalk.synthesis.materials import PARTS
+from flashtalk.synthesis.motion import head_motion
+from flashtalk.synthesis.performance import IDLE, Performance
 
 SKIN, MOUTH = PARTS.index("skin"), PARTS.index("mouth")
 
@@ -47,6 +50,36 @@ def test_visible(part: int, depth: float, portrait_part: int, seen: int) -> None
 def test_point_outside_the_portrait_is_not_visible() -> None:
     _, _, visible = decode_labels(drawing(SKIN, 10, 1.2)[None], drawing(SKIN, 10))
     assert not visible.any()
+
+
+def test_the_portrait_holds_the_head_as_the_performance_does() -> None:
+    for seed in range(8):
+        head = head_motion(np.zeros(50), np.random.default_rng(seed))
+        performance = Performance(
+            weights={},
+            yaw=head.yaw,
+            pitch=head.pitch,
+            roll=head.roll,
+            gaze=head.gaze,
+            shift=head.shift,
+            audio=np.zeros(50 * 640, np.float32),
+            phones=(),
+            emotion="neutral",
+            voice=IDLE,
+        )
+        pose = sample_portrait_pose(performance, seed)
+        held = np.stack((head.yaw, head.pitch, head.roll), axis=1)
+        assert np.isclose(held, (pose.yaw, pose.pitch, pose.roll)).all(axis=1).any()
+        again = sample_portrait_pose(performance, seed)
+        assert (again.yaw, again.weights) == (pose.yaw, pose.weights)
+
+
+def test_some_backgrounds_are_in_focus() -> None:
+    pictures = [sample_background(np.random.default_rng(seed), 128) for seed in range(24)]
+    assert all(picture.min() >= 0 and picture.max() <= 1 for picture in pictures)
+    detail = [np.abs(np.diff(picture, axis=1)).mean() for picture in pictures]
+    busy = np.mean(np.array(detail) > 0.03)
+    assert 0.1 < busy < 0.6
 
 
 def test_gallery_people_are_held_out() -> None:

@@ -3,7 +3,14 @@ import pytest
 import torch
 
 from flashtalk.models.face_code import FEATURES, FLOW_UNIT, LANDMARKS, UNITS, index_of, paint
-from flashtalk.training.codes import face_codes, mirror, mirror_points, painted_weight
+from flashtalk.training.codes import (
+    CLOSURE_EMPHASIS,
+    face_codes,
+    lips_meet,
+    mirror,
+    mirror_points,
+    painted_weight,
+)
 from flashtalk.training.latents import LatentClip, pack
 
 PAIRED = ("mouth_corner", "eye_outer", "eye_inner", "eye_upper", "eye_lower", "brow")
@@ -69,10 +76,23 @@ def test_mirrored_points_paint_the_mirrored_code() -> None:
 
 
 def test_the_mouth_weighs_more_where_it_is() -> None:
-    weight = painted_weight(_codes(FACE))
+    weight = painted_weight(_codes(FACE)[None])[0]
     gap = weight[index_of("lip_gap")]
     assert gap.max() > 4.0 and gap.min() == pytest.approx(1.0, abs=0.01)
     assert (weight[index_of("flow_x")] == 1.0).all()
+
+
+def test_lips_that_meet_between_sounds_weigh_most() -> None:
+    codes = np.repeat(_codes(FACE)[None].astype(np.float32), 20, axis=0)
+    gap = index_of("lip_gap")
+    shape = codes[0, gap] / codes[0, gap].max()
+    codes[:, gap] = 2.0 * shape
+    codes[6, gap] = 0.1 * shape  # a p
+    codes[12:, gap] = 0.0  # silence: only its beginning is near an open mouth
+    assert np.flatnonzero(lips_meet(codes)).tolist() == [6, 12, 13, 14]
+    weight = painted_weight(codes)
+    assert (weight[6, gap] == CLOSURE_EMPHASIS * weight[5, gap]).all()
+    assert (weight[6, gap + 1] == weight[5, gap + 1]).all()
 
 
 def test_a_window_packs_the_first_frame_alone_and_then_fours() -> None:
