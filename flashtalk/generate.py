@@ -111,7 +111,7 @@ def _run(options: argparse.Namespace) -> int:
     if not options.max_minutes > 0:
         raise FlashTalkError(f"--max-minutes must be above 0, got {options.max_minutes:g}.")
     check_destination(options.out, (options.portrait, options.audio))
-    crop = "cover" if options.no_crop else None
+    crop = "whole" if options.no_crop else None
     portrait = portrait_for(options.portrait, preset, crop=crop)
     speech = load_speech(options.audio, max_s=60 * options.max_minutes)
     for notice in (*portrait.notices, *speech.notices):
@@ -183,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="same seed, same video (default 0)")
     parser.add_argument("--steps", type=int, help="denoising steps (default: the preset's)")
     parser.add_argument(
-        "--no-crop", action="store_true", help="use the picture's middle, do not look for the face"
+        "--no-crop", action="store_true", help="use the picture's middle, do not cut it to the face"
     )
     parser.add_argument("--device", help="cpu, cuda or cuda:N (default: what the preset needs)")
     parser.add_argument(

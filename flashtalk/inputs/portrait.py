@@ -34,6 +34,11 @@ SMALL_FACE = (
     "The face is small ({size} pixels across the portrait), so it will look soft. "
     "A larger picture works better."
 )
+FAR_FACE = (
+    "The face takes up {percent} % of the picture's side, and this model places mouths well from "
+    "about {least} % on. Let the picture be framed around the face, or cut it closer."
+)
+LEAST_FACE = 0.35  # what the embedded model's face reader was trained on
 FILLED = (
     "The picture ends close to the head; its edge was continued by {percent} % to make room. "
     "A photo with some space around the head works best."
@@ -61,7 +66,13 @@ def portrait_for(
     source: PictureSource | Portrait, preset: Preset, *, crop: CropWay | None = None
 ) -> Portrait:
     """The portrait as ``preset`` wants it: its size or one of its sizes, and its way to crop."""
-    return load_portrait(source, preset.geometry, crop=crop or preset.crop, sizes=preset.sizes)
+    return load_portrait(
+        source,
+        preset.geometry,
+        crop=crop or preset.crop,
+        sizes=preset.sizes,
+        least_face=0.0 if preset.autoencoder is None else LEAST_FACE,
+    )
 
 
 def load_portrait(
@@ -70,6 +81,7 @@ def load_portrait(
     *,
     crop: CropWay = "face",
     sizes: Sequence[tuple[int, int]] = (),
+    least_face: float = 0.0,
     max_pixels: int = MAX_PIXELS,
 ) -> Portrait:
     """Decode ``source`` and frame it for ``geometry``.
@@ -82,6 +94,7 @@ def load_portrait(
             the largest centered rectangle of the picture; ``cover`` does that and does not look
             whether there is a face.
         sizes: (height, width) to choose from by the picture's aspect, in place of the geometry's.
+        least_face: side of a face over the portrait's below which a notice says that it is far.
         max_pixels: largest accepted picture, width x height.
 
     Raises:
@@ -102,6 +115,11 @@ def load_portrait(
         if faces and crop == "face":
             area = frame_face(*picture.size, faces[0], aspect)
         notices += _face_notices(len(faces))
+        share = faces[0].side_px / min(area.width_px, area.height_px) if faces else 1.0
+        if crop == "whole" and share < least_face:
+            notices.append(
+                FAR_FACE.format(percent=round(100 * share), least=round(100 * least_face))
+            )
     if 2 * area.height_px < geometry.height_px:
         notices.append(SMALL_FACE.format(size=area.width_px))
     missing = max(area.missing_px(*picture.size)) / min(area.width_px, area.height_px)

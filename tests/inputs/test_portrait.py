@@ -12,7 +12,7 @@ from flashtalk.config import FOURTEEN_B, TINY
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.faces import Face, find_faces
 from flashtalk.inputs.framing import EYES_IN_FACE, Crop, Framing, cover, frame_face
-from flashtalk.inputs.portrait import NO_FACE, load_portrait
+from flashtalk.inputs.portrait import NO_FACE, load_portrait, portrait_for
 
 
 def landed(drawing: Drawn, size: int = 256) -> tuple[float, float, float]:
@@ -100,6 +100,16 @@ def test_whole_keeps_the_picture_but_looks_for_a_face(head_and_room: Drawn) -> N
         NO_FACE
         in load_portrait(Image.new("RGB", (300, 300), "gray"), TINY.geometry, crop="whole").notices
     )
+
+
+def test_a_far_face_that_is_not_framed_gets_a_notice() -> None:
+    far = drawn(600, 600, 300, 250, 150).image
+    (notice,) = portrait_for(far, TINY, crop="whole").notices
+    told = int(notice.split("takes up ")[1].split(" %")[0])
+    assert told < 35 and "35 %" in notice and "framed" in notice
+    assert portrait_for(far, TINY).notices == ()
+    near = drawn(600, 600, 300, 250, 330).image
+    assert portrait_for(near, TINY, crop="whole").notices == ()
 
 
 # --- arithmetic -----------------------------------------------------------------------------------
