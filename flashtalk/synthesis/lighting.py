@@ -93,10 +93,8 @@ def sample_background(rng: np.random.Generator, size_px: int = 256) -> np.ndarra
 
 def _add_room(rng: np.random.Generator, picture: np.ndarray, x: np.ndarray, y: np.ndarray):
     size_px = len(picture)
-    noise = rng.random((6, 6, 1)) * 0.8 + rng.random((6, 6, 3)) * 0.2
-    blobs = Image.fromarray((noise * 255).astype(np.uint8))
-    blobs = blobs.resize((size_px, size_px), Image.Resampling.BICUBIC)
-    picture = picture * (0.75 + 0.5 * (np.asarray(blobs) / 255 - 0.5) * rng.uniform(0.4, 1.1))
+    blots = _blots(rng, 6, size_px, 0.2)
+    picture = picture * (0.75 + 0.5 * blots * rng.uniform(0.4, 1.1))
     for _ in range(rng.integers(2, 6)):  # soft boxes: windows, shelves, doors out of focus
         left, width = rng.uniform(0, 1), rng.uniform(0.04, 0.3)
         top, height = rng.uniform(-0.2, 0.6), rng.uniform(0.3, 1.0)
@@ -113,10 +111,8 @@ def _add_clutter(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Shelves, foliage, writing: what stands in focus behind people in photographs."""
     size_px = len(picture)
     for cells in (12, 40, 110):  # leaves, from large to small
-        noise = rng.random((cells, cells, 1)) * 0.7 + rng.random((cells, cells, 3)) * 0.3
-        leaves = Image.fromarray((noise * 255).astype(np.uint8))
-        leaves = leaves.resize((size_px, size_px), Image.Resampling.BICUBIC)
-        picture = picture * (1 + rng.uniform(0, 0.8) * (np.asarray(leaves) / 255 - 0.5))
+        blots = _blots(rng, cells, size_px, 0.3)
+        picture = picture * (1 + rng.uniform(0, 0.8) * blots)
     for _ in range(rng.integers(5, 50)):
         left, top = rng.integers(-size_px // 8, size_px, 2)
         width, height = (size_px * rng.uniform(0.02, 0.25, 2)).astype(int)
@@ -124,3 +120,10 @@ def _add_clutter(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
         color = rng.uniform(0.05, 0.95) + rng.uniform(-0.2, 0.2, 3)
         place += (color - place) * rng.uniform(0.3, 1.0)
     return picture
+
+
+def _blots(rng: np.random.Generator, cells: int, size_px: int, colored: float) -> np.ndarray:
+    """Smooth noise of ``cells`` along a side: [size, size, 3] in -0.5..0.5, mostly gray."""
+    gray, color = rng.random((cells, cells, 1)), rng.random((cells, cells, 3))
+    noise = Image.fromarray(((gray * (1 - colored) + color * colored) * 255).astype(np.uint8))
+    return np.asarray(noise.resize((size_px, size_px), Image.Resampling.BICUBIC)) / 255 - 0.5

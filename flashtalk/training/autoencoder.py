@@ -240,6 +240,13 @@ def evaluate(
     return {name: float(np.mean(-10 * np.log10(np.array(e) + 1e-9))) for name, e in errors.items()}
 
 
+def log_quality(out: Path, model: PortraitAutoencoder, held_out: ClipSet) -> None:
+    """Put the averaged weights of the training in ``out`` into ``model``, and log how it paints."""
+    load_average(out, model)
+    log.info("held out, telling groups: %s", evaluate(model, held_out))
+    log.info("held out, any groups: %s", evaluate(model, held_out, telling=False))
+
+
 def trained_in_parts(parts: Sequence[str], init: Path | None) -> PortraitAutoencoder:
     """An autoencoder of which ``parts`` learn and the rest stays; ``init``: run to start from."""
     model = PortraitAutoencoder(TINY.autoencoder).to(memory_format=torch.channels_last)
@@ -289,9 +296,7 @@ def main() -> None:
         out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate, warmup_steps=50
     )
     train(model, step, config)
-    load_average(arguments.out, model)
-    log.info("held out, telling groups: %s", evaluate(model, held_out))
-    log.info("held out, any groups: %s", evaluate(model, held_out, telling=False))
+    log_quality(arguments.out, model, held_out)
 
 
 if __name__ == "__main__":

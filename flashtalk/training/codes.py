@@ -23,7 +23,7 @@ from flashtalk.training.clips import Clip
 
 CELLS = 8
 CLOSURE_EMPHASIS = 3.0
-SHUT, OPEN = 0.65, 1.2  # lip gaps as painted; one unit is about a thirtieth of the picture's half
+SHUT, OPEN = 0.65, 1.2  # lip gaps as painted, in UNITS
 NEAR_FRAMES = 3
 
 

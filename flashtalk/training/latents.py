@@ -55,8 +55,9 @@ class LatentClip:
         )
         codes = mirror(codes) if mirrored else codes
         packed = pack(codes.astype(np.float32))
-        weight = pack(painted_weight(codes))
-        return packed[:, :-1], weight[:, :-1], packed[:, -1:]
+        # without the portrait's: it is no moment of the clip
+        weight = pack(painted_weight(codes[:-GROUP_FRAMES]))
+        return packed[:, :-1], weight, packed[:, -1:]
 
 
 def pack(codes: np.ndarray) -> np.ndarray:

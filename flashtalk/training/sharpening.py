@@ -29,13 +29,14 @@ from flashtalk.training.autoencoder import (
     CloseUps,
     close_ups,
     evaluate,
+    log_quality,
     painting_losses,
     trained_in_parts,
 )
 from flashtalk.training.clips import ClipSet
 from flashtalk.training.command import add_precision, begin, training_parser
 from flashtalk.training.groups import batches
-from flashtalk.training.loop import LoopConfig, Trainee, load_average, train_together
+from flashtalk.training.loop import LoopConfig, Trainee, train_together
 from flashtalk.training.losses import critic_hinge, feature_matching
 from flashtalk.training.precision import mixed_precision
 
@@ -159,9 +160,7 @@ def main() -> None:
             clip_norm=5.0,
         ),
     )
-    load_average(arguments.out, model)
-    log.info("held out, telling groups: %s", evaluate(model, held_out))
-    log.info("held out, any groups: %s", evaluate(model, held_out, telling=False))
+    log_quality(arguments.out, model, held_out)
 
 
 if __name__ == "__main__":
