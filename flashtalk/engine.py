@@ -169,7 +169,8 @@ class Engine:
         start_s = time.perf_counter()
         gray = torch.zeros(1, 3, geometry.height_px, geometry.width_px)
         with self._open(gray, sampler=self.preset.sampler, seed=0) as session:
-            for _ in session.push(np.zeros(geometry.new_samples, np.float32)):
+            session.push(np.zeros(geometry.new_samples, np.float32))
+            for _ in session.flush():
                 pass
         return time.perf_counter() - start_s
 

@@ -51,6 +51,10 @@ class ChunkGeometry:
     sample_rate_hz: int = 16_000  # mono speech
     speech_window_frames: int = 200
     """Frames of speech kept for the encoder (8 s in the published system)."""
+    lookahead_frames: int = 0
+    """Frames of speech beyond a chunk that are heard before it is made. Lips get ready before their
+    sound comes; without these, the last frames of a chunk guess. Whoever speaks live waits so much
+    longer. Published: 0."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -70,6 +74,8 @@ class ChunkGeometry:
             raise ValueError(
                 f"patch must cover one latent frame, got {self.patch[0]} in {self.patch}"
             )
+        if self.lookahead_frames < 0:
+            raise ValueError(f"lookahead_frames must be 0 or more, got {self.lookahead_frames}")
         exact_div(self.chunk_frames - 1, self.temporal_stride, "chunk_frames - 1")
         exact_div(self.motion_frames - 1, self.temporal_stride, "motion_frames - 1")
         exact_div(self.sample_rate_hz, self.fps, "sample_rate_hz per frame")
@@ -80,10 +86,10 @@ class ChunkGeometry:
                 f"motion_frames ({self.motion_frames}) must be fewer than "
                 f"chunk_frames ({self.chunk_frames})"
             )
-        if self.speech_window_frames < self.chunk_frames:
+        if self.speech_window_frames < self.chunk_frames + self.lookahead_frames:
             raise ValueError(
-                f"speech_window_frames ({self.speech_window_frames}) must cover "
-                f"a chunk ({self.chunk_frames})"
+                f"speech_window_frames ({self.speech_window_frames}) must cover a chunk "
+                f"({self.chunk_frames}) and what is heard ahead ({self.lookahead_frames})"
             )
 
     def sized(self, height_px: int, width_px: int) -> ChunkGeometry:
@@ -105,6 +111,11 @@ class ChunkGeometry:
     def new_samples(self) -> int:
         """Samples of speech that a chunk consumes (17,920)."""
         return self.new_frames * self.samples_per_frame
+
+    @property
+    def lookahead_samples(self) -> int:
+        """Samples beyond a chunk that are heard before it is made."""
+        return self.lookahead_frames * self.samples_per_frame
 
     @property
     def new_s(self) -> float:

@@ -20,6 +20,7 @@ def test_the_published_chunk() -> None:
     assert LARGE.new_s == pytest.approx(1.12)
     assert LARGE.samples_per_frame == 640
     assert LARGE.speech_window_samples == 128_000
+    assert LARGE.lookahead_samples == 0  # as published
 
 
 def test_the_published_tokens() -> None:
@@ -60,6 +61,8 @@ def test_recordings_are_covered(samples: int, frames: int, chunks: int) -> None:
         ({"width_px": 450}, "width_px: 450"),
         ({"fps": 30}, "sample_rate_hz per frame: 16000"),
         ({"speech_window_frames": 32}, "speech_window_frames"),
+        ({"speech_window_frames": 37, "lookahead_frames": 5}, "and what is heard ahead"),
+        ({"lookahead_frames": -1}, "lookahead_frames must be 0 or more, got -1"),
         ({"patch": (2, 2, 2)}, "patch must cover one latent frame"),
     ],
 )

@@ -16,7 +16,13 @@ TINY_SPEECH = SpeechFeatures(layers=2, width=128)
 
 TINY = Preset(
     name="flashtalk-tiny",
-    geometry=ChunkGeometry(height_px=256, width_px=256, spatial_stride=32, speech_window_frames=75),
+    geometry=ChunkGeometry(
+        height_px=256,
+        width_px=256,
+        spatial_stride=32,
+        speech_window_frames=75,
+        lookahead_frames=5,
+    ),
     transformer=TransformerConfig(
         dim=192,
         ffn_dim=576,

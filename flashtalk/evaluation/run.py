@@ -88,13 +88,16 @@ def run_talk(
     reference = reference_of(judges.reader, np.asarray(portrait.image))
     window_frames = round(plan.window_s * geometry.fps)
     kept = np.empty((0, geometry.height_px, geometry.width_px, 3), np.uint8)
-    frames, spent_s = 0, 0.0
+    pushed = frames = 0
+    spent_s = 0.0
     coming = list(plan.seconds)
     with engine.open(portrait, seed=seed) as session:
         while coming:
-            first = frames * geometry.samples_per_frame
+            heard = frames + geometry.new_frames + geometry.lookahead_frames
+            samples = talk.speech.samples[pushed : heard * geometry.samples_per_frame]
+            pushed += len(samples)
             started_s = time.perf_counter()
-            chunks = list(session.push(talk.speech.samples[first : first + geometry.new_samples]))
+            chunks = list(session.push(samples))
             spent_s += time.perf_counter() - started_s
             # one chunk more than the stretch, because a moment may lie within the newest one
             kept = np.concatenate((kept, *(chunk.frames for chunk in chunks)))
@@ -215,6 +218,7 @@ def _run(options: argparse.Namespace) -> int:
                         "guidance": variant.guidance,
                         "color_strength": engine.preset.sampler.color_strength,
                         "seam_frames": engine.preset.sampler.seam_frames,
+                        "lookahead_frames": engine.preset.geometry.lookahead_frames,
                         "causal": variant.causal,
                     },
                     digest=digest,

@@ -54,6 +54,15 @@ COLUMNS = (
     Column("head_shake", "head shake, rad", digits=4),
     Column(SPEED, "frames / s", digits=0, target="≥ 25"),
 )
+SETTINGS = (
+    "weights",
+    "steps",
+    "guidance",
+    "color_strength",
+    "seam_frames",
+    "lookahead_frames",
+    "causal",
+)
 DRIFTING = ("identity", "sharpness", "delta_e", "lip_correlation", "closures")
 
 
@@ -86,14 +95,14 @@ def markdown(cells: Sequence[Cell], plots: Sequence[Path] = ()) -> str:
         f"over {len(seeds)} seeds, and in brackets the smallest and largest value. "
         f"{NOT_MEASURED}: not measured, or not defined there.",
         "",
-        "| row | weights | steps | guidance | color strength | seam frames | causal |",
-        "|---|---|---|---|---|---|---|",
+        "| row | weights | steps | guidance | color strength | seam frames | frames heard ahead | "
+        "causal |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     rows = _rows(cells)
     for name in rows:
         settings = next(cell.settings for cell in cells if cell.variant == name)
-        keys = ("weights", "steps", "guidance", "color_strength", "seam_frames", "causal")
-        lines.append(f"| {name} | " + " | ".join(_text(settings[key]) for key in keys) + " |")
+        lines.append(f"| {name} | " + " | ".join(_text(settings[key]) for key in SETTINGS) + " |")
     for seconds in sorted({cell.seconds for cell in cells}):
         lines += ["", f"## At {_duration(seconds)}", "", *_table(cells, rows, seconds)]
     lines += ["", *_drift(cells, rows), "", "## What the columns are", ""]

@@ -103,26 +103,32 @@ def clip_names(folder: Path, held_out: bool = True) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class Speech:
-    """Speech and its phones, F frames long."""
+    """Speech, its phones and what they ask of the lips, F frames long."""
 
     samples: np.ndarray
     """[640 F] float32."""
     phones: tuple[Phone, ...]
+    """Of a part, those that lie in it from beginning to end."""
+    expected_opening: np.ndarray
+    """[F] the lip opening that all phones imply, by the rules that the clips are made with."""
 
-    @cached_property
-    def expected_opening(self) -> np.ndarray:
-        """The lip opening [F] that the phones imply, by the rules that the clips are made with."""
-        curves = mouth_curves(mouth_weights(self.phones, loudness(self.samples)))
-        return curves[:, MOUTH_CURVES.index("opening")].astype(np.float64)
+    @classmethod
+    def whole(cls, samples: np.ndarray, phones: tuple[Phone, ...]) -> Speech:
+        """Speech from its first sound to its last."""
+        curves = mouth_curves(mouth_weights(phones, loudness(samples)))
+        opening = curves[:, MOUTH_CURVES.index("opening")].astype(np.float64)
+        return cls(samples, phones, opening)
 
     def within(self, start_frame: int, stop_frame: int) -> Speech:
-        """The part between two frames; phones that stick out of it are left out."""
+        """The part between two frames. What is expected of its lips is what the whole asks there:
+        from the part alone, they would be shut during phones that stick out of it."""
         start_s = start_frame * SAMPLES_PER_FRAME / SAMPLE_RATE_HZ
         stop_s = stop_frame * SAMPLES_PER_FRAME / SAMPLE_RATE_HZ
         inside = (p for p in self.phones if start_s <= p.start_s and p.end_s <= stop_s)
         return Speech(
             self.samples[start_frame * SAMPLES_PER_FRAME : stop_frame * SAMPLES_PER_FRAME],
             tuple(phone.shifted(-start_s) for phone in inside),
+            self.expected_opening[start_frame:stop_frame],
         )
 
 
@@ -168,4 +174,4 @@ def join(clips: Sequence[RenderedClip], rng: np.random.Generator, seconds: float
             silence = np.zeros(int(pause) * SAMPLES_PER_FRAME, np.float32)
             pieces += [clip.samples, silence]
             length += len(clip.samples) + len(silence)
-    return Speech(np.concatenate(pieces), tuple(phones))
+    return Speech.whole(np.concatenate(pieces), tuple(phones))

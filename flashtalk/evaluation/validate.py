@@ -58,7 +58,7 @@ def read_clip(judges: Judges, clip: RenderedClip, blur_px: float = 0.0) -> Readi
         frames = np.stack([cv2.GaussianBlur(frame, (0, 0), blur_px) for frame in frames])
     track = read_faces(judges.reader, frames)
     reference = reference_of(judges.reader, clip.portrait)
-    speech = Speech(clip.samples, clip.phones)
+    speech = Speech.whole(clip.samples, clip.phones)
     some = slice(0, None, 12)
     return Reading(
         clip,

@@ -18,7 +18,7 @@ from flashtalk.stream.chunk import Networks
 from flashtalk.weights import MANIFEST
 from flashtalk.weights.checkpoint import find_checkpoint
 
-FORM = "NAME=FOLDER[,steps=20][,guidance=4][,color=0][,seam=0][,causal=1]"
+FORM = "NAME=FOLDER[,steps=20][,guidance=4][,color=0][,seam=0][,ahead=0][,causal=1]"
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Variant:
     """Classifier-free guidance over speech; 1 is none, others cost two passes per step."""
     color_strength: float | None = None
     seam_frames: int | None = None
+    lookahead_frames: int | None = None
     causal: bool = False
     """Whether no latent frame sees a later one, as these weights were trained."""
 
@@ -49,6 +50,9 @@ class Variant:
         preset = checkpoint.preset.with_sampler(
             steps=self.steps, color_strength=self.color_strength, seam_frames=self.seam_frames
         )
+        if self.lookahead_frames is not None:
+            geometry = replace(preset.geometry, lookahead_frames=self.lookahead_frames)
+            preset = replace(preset, geometry=geometry)
         networks = replace(checkpoint.load(device), preset=preset)
         if self.causal:
             look_back_only(networks.transformer, preset.geometry)
@@ -71,7 +75,7 @@ def parse_variant(text: str) -> Variant:
     name, separator, rest = text.partition("=")
     weights, *settings = rest.split(",")
     given = dict(setting.partition("=")[::2] for setting in settings)
-    unknown = given.keys() - {"steps", "guidance", "color", "seam", "causal"}
+    unknown = given.keys() - {"steps", "guidance", "color", "seam", "ahead", "causal"}
     if not separator or not weights or unknown:
         raise FlashTalkError(f"A row is written {FORM}, got {text!r}.")
     try:
@@ -82,6 +86,7 @@ def parse_variant(text: str) -> Variant:
             guidance=float(given.get("guidance", 1.0)),
             color_strength=float(given["color"]) if "color" in given else None,
             seam_frames=int(given["seam"]) if "seam" in given else None,
+            lookahead_frames=int(given["ahead"]) if "ahead" in given else None,
             causal=bool(int(given.get("causal", 0))),
         )
     except ValueError as error:

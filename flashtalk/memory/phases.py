@@ -101,7 +101,8 @@ def _speech(networks: Networks, preset: Preset) -> Tensor:
     samples = torch.zeros(1, geometry.speech_window_samples)
     features = networks.speech_encoder(samples)[0]
     window = preset.transformer.speech.window_frames
-    return last_speech_windows(features, window, geometry.chunk_frames)[None]
+    ahead = geometry.lookahead_frames
+    return last_speech_windows(features, window, geometry.chunk_frames, ahead)[None]
 
 
 def _running_state(preset: Preset) -> SessionState:

@@ -7,8 +7,8 @@ what the latents say of it in numbers:
 
     latents  -> openness, size, gaze ... ----------.
     portrait -> the same numbers of its own, place, moved along the flow
-                                                   +--> lens of the opening --> finer flow,
-    portrait, warped along the flow -------------------------------------> veil and color
+                                                   +--> lenses of both --> finer flow,
+    portrait, warped along the flow ------------------------------> veil and color
 
     picture = (1 - veil) * portrait(finer flow) + veil * color
 
@@ -16,13 +16,14 @@ The *lens* is the shape between two lips or lids of that gap and width. It is gi
 which then need not invent geometry. The numbers are averages over a dozen cells, so noise of single
 cells hardly moves the lips; the place is the portrait's own, carried along by the same flow that
 carries the lips' pixels, so the two cannot part. What lies behind lips and lids hangs on learned
-*prints* (:meth:`CloseUp.printed`).
+*prints* (:meth:`CloseUp.printed`). The lens of the portrait's own mouth says which pixels of it are
+teeth: without it a warped smile never shuts, it only gets thinner.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -56,8 +57,8 @@ EYE_NUMBERS = 2 * len(EYES) + 1  # and which eye it is
 
 
 @dataclass(frozen=True)
-class Opening:
-    """A mouth or an eye in M pictures; picture units (the picture is 2 wide)."""
+class Slit:
+    """What is between two lips or two lids, in M pictures; picture units (a picture is 2 wide)."""
 
     center: Tensor
     """[M, 2] x, y in -1..1."""
@@ -65,8 +66,26 @@ class Opening:
     """[M]"""
     half_gap: Tensor
     """[M]"""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A mouth or an eye in M pictures."""
+
+    slit: Slit
+    """In the frame."""
+    own: Slit
+    """In the portrait."""
     numbers: Tensor
-    """[M, n] what the painter knows of it, in units of each number's spread."""
+    """[M, n] what the painter knows of the frame's, then of the portrait's, in units of each
+    number's spread; what comes behind is the same of both."""
+
+    @property
+    def own_numbers(self) -> Tensor:
+        """The numbers [M, n] of a frame that is the portrait."""
+        count = self.numbers.shape[1] // 2
+        own = self.numbers[:, count : 2 * count]
+        return torch.cat((own, own, self.numbers[:, 2 * count :]), dim=1)
 
 
 def read_numbers(
@@ -106,10 +125,14 @@ def mouths(code: Tensor, offset: Tensor, points: Tensor, portrait: Tensor) -> Op
     home = mouth_middle(points)
     numbers = read_numbers(code, read_center(code), MOUTH, MOUTH_SIGMA, size)
     own = read_numbers(portrait, home, MOUTH, MOUTH_SIGMA, size)
+
+    def slit(center: Tensor, numbers: Tensor) -> Slit:
+        half_width = _half(numbers, MOUTH, "lip_width").clamp(min=NARROWEST)
+        return Slit(center, half_width, _half(numbers, MOUTH, "lip_gap").clamp(min=0.0))
+
     return Opening(
-        center=follow(offset, home),
-        half_width=_half(numbers, MOUTH, "lip_width").clamp(min=NARROWEST),
-        half_gap=_half(numbers, MOUTH, "lip_gap").clamp(min=0.0),
+        slit=slit(follow(offset, home), numbers),
+        own=slit(home, own),
         numbers=torch.cat((numbers, own), dim=1),
     )
 
@@ -127,17 +150,35 @@ def eyes(code: Tensor, offset: Tensor, points: Tensor, portrait: Tensor) -> Open
         numbers = read_numbers(code, center, EYES, EYE_SIGMA, size)
         own = read_numbers(portrait, home, EYES, EYE_SIGMA, size)
         which = numbers.new_full((len(numbers), 1), sign)
+        half_width = (eye_width(points, side) / 2).clamp(min=NARROWEST)
         parts.append(
             Opening(
-                center=center,
-                half_width=(eye_width(points, side) / 2).clamp(min=NARROWEST),
-                half_gap=_half(numbers, EYES, "lid").clamp(min=0.0),
+                slit=Slit(center, half_width, _half(numbers, EYES, "lid").clamp(min=0.0)),
+                own=Slit(home, half_width, _half(own, EYES, "lid").clamp(min=0.0)),
                 numbers=torch.cat((numbers, own, which), dim=1),
             )
         )
-    fields = ("center", "half_width", "half_gap", "numbers")
-    pairs = (torch.stack([getattr(part, name) for part in parts], dim=1) for name in fields)
-    return Opening(*(pair.flatten(0, 1) for pair in pairs))
+    left, right = parts
+    return Opening(
+        slit=_in_turns(left.slit, right.slit),
+        own=_in_turns(left.own, right.own),
+        numbers=_alternating(left.numbers, right.numbers),
+    )
+
+
+def _in_turns(left: Slit, right: Slit) -> Slit:
+    """The left and right one of each picture, one after the other."""
+    return Slit(
+        *(
+            _alternating(getattr(left, field.name), getattr(right, field.name))
+            for field in fields(Slit)
+        )
+    )
+
+
+def _alternating(left: Tensor, right: Tensor) -> Tensor:
+    """[M, ...] twice -> [2 M, ...]"""
+    return torch.stack((left, right), dim=1).flatten(0, 1)
 
 
 def _half(numbers: Tensor, names: tuple[str, ...], name: str) -> Tensor:
@@ -159,16 +200,16 @@ def follow(offset: Tensor, target: Tensor) -> Tensor:
     return place
 
 
-def from_edges(opening: Opening, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def from_edges(slit: Slit, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """How far below the upper and above the lower edge each point (x, y) [M, H, W] lies.
 
     In units of ``EDGE``, negative outside; beyond the corners both edges are one line.
     """
-    across = (x - opening.center[:, 0, None, None]) / opening.half_width[:, None, None]
+    across = (x - slit.center[:, 0, None, None]) / slit.half_width[:, None, None]
     # not down to 0, where the root is infinitely steep
-    half = opening.half_gap[:, None, None] * (1.0 - across.square()).clamp(min=1e-4).sqrt()
+    half = slit.half_gap[:, None, None] * (1.0 - across.square()).clamp(min=1e-4).sqrt()
     half = half - EDGE * (across.abs() - 1.0).clamp(min=0.0)
-    down = y - opening.center[:, 1, None, None]
+    down = y - slit.center[:, 1, None, None]
     return (half + down) / EDGE, (half - down) / EDGE
 
 
@@ -194,7 +235,8 @@ class CloseUp(nn.Module):
 
     ``numbers`` is how many numbers it is told, ``window`` the window's rows and columns as shares
     of the picture's, ``lens_gain`` how much the veil begins as the lens: what is behind lips must
-    be painted, what is behind lids the portrait shows.
+    be painted, and lips over teeth that the portrait shows and the frame hides; what is behind lids
+    the portrait shows.
     """
 
     def __init__(
@@ -206,7 +248,7 @@ class CloseUp(nn.Module):
         self.known = nn.Sequential(
             nn.Linear(numbers, width), nn.ReLU(), nn.Linear(width, 3 * width)
         )
-        self.first = nn.Conv2d(FINE * FINE * 4 + 2, width, 3, padding=1)
+        self.first = nn.Conv2d(FINE * FINE * 5 + 2, width, 3, padding=1)
         self.norm = nn.GroupNorm(math.gcd(8, width), width)
         self.wide = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
         self.blocks = nn.Sequential(ResidualBlock(2 * width), ResidualBlock(2 * width))
@@ -219,10 +261,11 @@ class CloseUp(nn.Module):
         self.prints = nn.Parameter(0.3 * torch.randn(2, PRINTS, *PRINT_SIZE))
         self.print_shift = nn.Linear(numbers, 2)
         self.light = nn.Conv2d(width, 2 * PRINTS, 1)
-        self.mix = nn.Conv2d(COARSE_PAINTS + 6 + 2 * PRINTS, FINE_PAINTS, 3, padding=1)
+        self.mix = nn.Conv2d(COARSE_PAINTS + 7 + 2 * PRINTS, FINE_PAINTS, 3, padding=1)
         self.blend = nn.Conv2d(FINE_PAINTS, FINE_PAINTS, 1)
         self.color = nn.Conv2d(FINE_PAINTS, 4, 3, padding=1)
         self.lens_gain = nn.Parameter(torch.tensor(lens_gain))
+        self.own_lens_gain = nn.Parameter(torch.tensor(lens_gain))
         for layer in (
             self.first,
             self.wide,
@@ -271,20 +314,21 @@ class CloseUp(nn.Module):
         """
         rows, columns = places.shape[2:]
         height, width = size
-        # the opening is not quite where the lips are: how much lower follows from the numbers
-        center = opening.center + 0.1 * self.shift(opening.numbers)
-        opening = replace(opening, center=center)
+        slit = self.placed(opening.slit, opening.numbers)
+        own = self.placed(opening.own, opening.own_numbers)
         x = windows[:, 1, None] + torch.arange(columns, device=windows.device) + 0.5
         y = windows[:, 0, None] + torch.arange(rows, device=windows.device) + 0.5
         x, y = x.to(places) * (2 / width) - 1, y.to(places) * (2 / height) - 1
         x, y = x[:, None].expand(-1, rows, -1), y[:, :, None].expand(-1, -1, columns)
-        above, below = from_edges(opening, x, y)
+        above, below = from_edges(slit, x, y)
         inside = lens(above, below)[:, None]
         copied = look_up(portraits, places)
-        from_middle = torch.stack((x, y), dim=1) - center[:, :, None, None]
-        from_middle = (from_middle / opening.half_width[:, None, None, None]).clamp(-3.0, 3.0)
+        shown = lens(*from_edges(own, *places.unbind(1)))[:, None]  # of the portrait's, by its copy
+        teeth = (shown.clamp(min=0.0) - inside.clamp(min=0.0)).clamp(min=0.0)  # to be hidden
+        from_middle = torch.stack((x, y), dim=1) - slit.center[:, :, None, None]
+        from_middle = (from_middle / slit.half_width[:, None, None, None]).clamp(-3.0, 3.0)
         where = F.avg_pool2d(from_middle, FINE)
-        seen = F.pixel_unshuffle(torch.cat((copied, inside), dim=1), FINE)
+        seen = F.pixel_unshuffle(torch.cat((copied, inside, teeth), dim=1), FINE)
 
         hints = self.known(opening.numbers)[:, :, None, None].chunk(3, dim=1)
         hidden = self.first(torch.cat((seen, where), dim=1)) + hints[0]
@@ -305,14 +349,18 @@ class CloseUp(nn.Module):
         light = F.interpolate(
             self.light(hidden), scale_factor=FINE, mode="bilinear", align_corners=False
         )
-        prints = self.printed(across, edges, opening) * (1.0 + light)
-        mixed = torch.cat((coarse, copied, edges.clamp(-3.0, 3.0), across, prints), dim=1)
+        prints = self.printed(across, edges, slit, opening.numbers) * (1.0 + light)
+        mixed = torch.cat((coarse, copied, edges.clamp(-3.0, 3.0), across, prints, teeth), dim=1)
         painted = self.color(F.relu(self.blend(F.relu(self.mix(mixed)))))
-        veil = painted[:, 3:] + self.lens_gain * inside - 1.0
+        veil = painted[:, 3:] + self.lens_gain * inside + self.own_lens_gain * teeth - 1.0
         color = painted[:, :3]
         return Painted(warped + torch.sigmoid(veil) * (color - warped), veil, color)
 
-    def printed(self, across: Tensor, edges: Tensor, opening: Opening) -> Tensor:
+    def placed(self, slit: Slit, numbers: Tensor) -> Slit:
+        """``slit`` where the lips are: how much lower that is follows from the numbers."""
+        return replace(slit, center=slit.center + 0.1 * self.shift(numbers))
+
+    def printed(self, across: Tensor, edges: Tensor, slit: Slit, numbers: Tensor) -> Tensor:
         """The two prints where they fall in M windows: [M, 2 * PRINTS, h, w].
 
         A print is a learned picture of what lies behind a lip or a lid, one hanging from the upper
@@ -321,8 +369,8 @@ class CloseUp(nn.Module):
         each how far from the edge it is. ``across`` [M, 1, h, w] in half widths, ``edges``
         [M, 2, h, w] of :func:`from_edges`.
         """
-        depth = edges * (EDGE / opening.half_width[:, None, None, None])
-        depth = depth + self.print_shift(opening.numbers)[:, :, None, None]
+        depth = edges * (EDGE / slit.half_width[:, None, None, None])
+        depth = depth + self.print_shift(numbers)[:, :, None, None]
         depth = depth * (2.0 / PRINT_DEPTH) - 1.0
         prints = [
             F.grid_sample(

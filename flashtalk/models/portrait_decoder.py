@@ -161,7 +161,7 @@ def close_up(
     The k openings of a picture follow each other.
     """
     size = (places.shape[-2], places.shape[-1])
-    windows = painter.windows(opening.center, *size)
+    windows = painter.windows(opening.slit.center, *size)
     each = len(windows) // len(places)
     seen = cut([places[index // each] for index in range(len(windows))], windows)
     return painter(opening, seen, guidance.pixels, windows, size), windows

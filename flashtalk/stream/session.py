@@ -79,7 +79,7 @@ class Session:
         self._first_fragment_frames = first_fragment_frames
         self._parts = parts
         self._state = opening_state(conditions, seed)
-        self._speech = SpeechBuffer(geometry.speech_window_samples)
+        self._speech = SpeechBuffer(geometry.speech_window_samples, geometry.lookahead_samples)
         self._loudness = (
             None
             if target_lufs is None
@@ -162,22 +162,27 @@ class Session:
                     raise
 
     def _begin_chunk(self) -> Generator[Tensor, None, SessionState] | None:
-        needed = self._networks.preset.geometry.new_samples
+        geometry = self._networks.preset.geometry
         available = self._speech.pending_samples
-        if available < needed and not (self._ending and available):
+        enough = available >= geometry.new_samples + geometry.lookahead_samples
+        if not enough and not (self._ending and available):
             return None
-        self._unshown = self._speech.take(needed)
+        self._unshown = self._speech.take(geometry.new_samples)
         return self._chunk(self._speech.window)
 
     def _chunk(self, window: Samples) -> Generator[Tensor, None, SessionState]:
         preset = self._networks.preset
+        geometry = preset.geometry
         with self._timer.stage("speech"):
             if self._loudness is not None:
                 window = self._loudness(window)
             heard = torch.from_numpy(window).to(self._state.motion_latents.device)
             features = self._networks.speech_encoder(heard[None])[0]  # [F, layers, width]
             speech = last_speech_windows(
-                features, preset.transformer.speech.window_frames, preset.geometry.chunk_frames
+                features,
+                preset.transformer.speech.window_frames,
+                geometry.chunk_frames,
+                geometry.lookahead_frames,
             )
         first = self._first_fragment_frames if self._state.chunk_index == 0 else 0
         return (

@@ -38,8 +38,10 @@ def checked_samples(samples: Sequence[float] | np.ndarray) -> Samples:
 class SpeechBuffer:
     """Pending samples and the sliding window; plain arrays, no tensors."""
 
-    def __init__(self, window_samples: int) -> None:
+    def __init__(self, window_samples: int, ahead_samples: int = 0) -> None:
+        """``ahead_samples`` of the window are not taken yet, only heard."""
         self._window: Samples = np.zeros(window_samples, np.float32)
+        self._ahead = ahead_samples
         self._pending: Samples = np.zeros(0, np.float32)
 
     @property
@@ -64,5 +66,12 @@ class SpeechBuffer:
 
     @property
     def window(self) -> Samples:
-        """The last ``window_samples`` samples that were taken, [S]; silence before the start."""
-        return self._window
+        """What the encoder hears, [S]: the samples taken last, then those ahead of them.
+
+        Silence before the start and beyond the end of what was appended.
+        """
+        if not self._ahead:
+            return self._window
+        ahead = self._pending[: self._ahead]
+        silence = np.zeros(self._ahead - len(ahead), np.float32)
+        return np.concatenate((self._window[self._ahead :], ahead, silence))

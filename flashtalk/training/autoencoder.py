@@ -27,7 +27,7 @@ from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.closeup import Painted, soft_edges
 from flashtalk.models.face_code import FLOW_UNIT, GROUP_FRAMES, flow_of, groups_of
 from flashtalk.models.guidance import Guidance
-from flashtalk.models.maps import cut
+from flashtalk.models.maps import cut, look_up
 from flashtalk.models.matching import matching_features
 from flashtalk.models.portrait_decoder import frame_codes, sources
 from flashtalk.training.clips import ClipSet
@@ -47,6 +47,7 @@ REFERENCE_NOISE = 0.15  # and that the portrait is read only roughly
 NUMBER_NOISE = 0.05  # places and numbers are averages over many cells
 POINT_NOISE = 0.01  # how roughly landmarks are read, picture units
 CHOSEN_FRAMES = 2  # of each group of four
+TEETH_WEIGHT = 12.0  # of places where the portrait shows teeth, besides what they weigh already
 EVALUATE_EVERY = 1000  # steps
 
 
@@ -123,7 +124,9 @@ class CloseUps:
     weight: Tensor
     """[M, 1, h, w] emphasis of the mouth's windows."""
     inner: Tensor
-    """[M, 1, h, w] 1 where one looks into the mouth."""
+    """[M, 1, h, w] 1 where one looks into the mouth, or the warped portrait would show its own."""
+    either: Tensor
+    """[M, 1, h, w] 1 where both are so: the portrait's own teeth are the best there are."""
     eyes: Painted
     eyes_true: Tensor
     """[2 M, 3, h, w]"""
@@ -140,12 +143,15 @@ def close_ups(model: PortraitAutoencoder, batch: Batch) -> CloseUps:
     frames = batch.frames.flatten(0, 1)[chosen]
     mouth, windows = model.decoder.paint_mouths(code, offset, places, guidance)
     weight = cut(F.interpolate(batch.weight[chosen], scale_factor=4.0, mode="nearest"), windows)
+    teeth = look_up(batch.portrait_inner, cut(places, windows))
+    opened = cut(batch.inner[chosen], windows)
     eyes, eye_windows = model.decoder.paint_eyes(code, offset, places, guidance)
     return CloseUps(
         mouth=mouth,
         mouth_true=as_float(cut(frames, windows)),
-        weight=weight * soft_edges(*mouth.picture.shape[-2:], mouth.picture),
-        inner=cut(batch.inner[chosen], windows),
+        weight=(weight + TEETH_WEIGHT * teeth) * soft_edges(*mouth.picture.shape[-2:], teeth),
+        inner=torch.maximum(opened, teeth),
+        either=torch.minimum(opened, teeth),
         eyes=eyes,
         eyes_true=as_float(cut(frames.repeat_interleave(2, dim=0), eye_windows)),
     )
@@ -163,7 +169,7 @@ def painting_losses(painted: CloseUps) -> dict[str, Tensor]:
     return {
         "mouth": weighted_l1(mouth.picture, painted.mouth_true, painted.weight),
         "mouth_gradient": gradient_l1(mouth.picture, painted.mouth_true, painted.weight),
-        "opening": opening_error(mouth.veil, painted.inner),
+        "opening": opening_error(mouth.veil, painted.inner, painted.either),
         "inside": weighted_l1(mouth.color, painted.mouth_true, painted.inner),
         "eyes": weighted_l1(eyes.picture, painted.eyes_true, edges),
         "eyes_gradient": gradient_l1(eyes.picture, painted.eyes_true, edges),

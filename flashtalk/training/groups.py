@@ -42,6 +42,8 @@ class Batch:
     """[N*4, 1, 64, 64] weight of the reconstruction."""
     inner: Tensor
     """[N*4, 1, H, W] 1 where one looks into the mouth."""
+    portrait_inner: Tensor
+    """[N, 1, H, W] the same of the portraits."""
     windows: Tensor
     """[N*4, 4] in cells of 8 pixels."""
     codes: Tensor
@@ -95,7 +97,7 @@ def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, n
         inside_y = np.abs(MIDDLES - y) < half_height
         row[np.ix_(inside_y, inside_x)] = 8.0
     weight[parts == INNER] = 20.0  # teeth and tongue: nowhere to be copied from
-    inner = np.stack([opened(clip, frame) for frame in index])
+    inner = np.stack([*(opened(clip, frame) for frame in index), portrait_opened(clip)])
 
     choice = rng.random()
     spot = "mouth_corner" if choice < 0.85 else "eye_outer"
@@ -116,7 +118,8 @@ def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, n
         "flow": flow,
         "known": known,
         "weight": weight,
-        "inner": inner.astype(np.float32),
+        "inner": inner[:GROUP_FRAMES].astype(np.float32),
+        "portrait_inner": inner[GROUP_FRAMES].astype(np.float32),
         "window": window,
         "codes": pack(codes[:GROUP_FRAMES].astype(np.float32))[:, 0],
         "portrait_code": codes[GROUP_FRAMES].astype(np.float32),
@@ -130,12 +133,25 @@ def opened(clip: Clip, frame: int) -> np.ndarray:
     The renderer labels teeth and tongue on a coarse grid, and the dark between them belongs to the
     skin's mesh. A mask that is a pixel too large paints teeth on the lips.
     """
-    side = clip.frames.shape[1]
+    return _between_lips(clip.frames.shape[1], *(clip.mark(name)[frame] for name in INNER_MARKS))
+
+
+def portrait_opened(clip: Clip) -> np.ndarray:
+    """The same of the portrait."""
+    marks = (clip.portrait_landmarks[clip.landmark_names.index(name)] for name in INNER_MARKS)
+    return _between_lips(clip.portrait.shape[0], *marks)
+
+
+INNER_MARKS = ("inner_upper_lip", "inner_lower_lip", "left_mouth_corner", "right_mouth_corner")
+
+
+def _between_lips(
+    side: int, upper: np.ndarray, lower: np.ndarray, left: np.ndarray, right: np.ndarray
+) -> np.ndarray:
+    """Share [side, side] of each pixel that lies between lips with these marks [2]."""
     middle = (np.arange(side, dtype=np.float32) + 0.5) * 2 / side - 1
-    upper, lower = clip.mark("inner_upper_lip")[frame], clip.mark("inner_lower_lip")[frame]
-    corners = clip.mark("left_mouth_corner")[frame] - clip.mark("right_mouth_corner")[frame]
     x, y = (upper + lower) / 2
-    across = (middle - x) / (0.47 * np.linalg.norm(corners))  # a little inside of the corners
+    across = (middle - x) / (0.47 * np.linalg.norm(left - right))  # a little inside of the corners
     half = (lower - upper)[1] / 2 * np.sqrt(np.clip(1.0 - across**2, 0.0, None))
     inside = half[None] - np.abs(middle - y)[:, None]
     return np.clip(0.5 + inside * side / 2, 0.0, 1.0) * (half > 0)[None]
@@ -182,6 +198,7 @@ def collate(samples: list[dict[str, np.ndarray]]) -> Batch:
         known=known,
         weight=weight,
         inner=stack("inner").flatten(0, 1).unsqueeze(1),
+        portrait_inner=stack("portrait_inner").unsqueeze(1),
         windows=stack("window").flatten(0, 1),
         codes=stack("codes"),
         portrait_codes=stack("portrait_code"),

@@ -24,14 +24,16 @@ def gradient_l1(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return across.mean() + down.mean()
 
 
-def opening_error(veil: Tensor, inner: Tensor) -> Tensor:
-    """Cross-entropy of ``veil`` (before the sigmoid) with the true opening ``inner`` in 0..1.
+def opening_error(veil: Tensor, inner: Tensor, either: Tensor) -> Tensor:
+    """Cross-entropy of ``veil`` (before the sigmoid) with what is to be painted, ``inner`` in 0..1.
 
-    Both [N, 1, H, W]. A painter that sees the opening only through the finished picture prefers to
-    copy lips that do not open. The opening weighs a little more than the rest, but not as much as
-    all the rest together, small as it is: then it would grow over the lips.
+    All [N, 1, H, W]; ``either`` is 1 where painting and copying are both right. A painter that sees
+    the opening only through the finished picture prefers to copy lips that do not open. The opening
+    weighs a little more than the rest, but not as much as all the rest together, small as it is:
+    then it would grow over the lips.
     """
-    return F.binary_cross_entropy_with_logits(veil, inner, weight=1.0 + inner)
+    weight = (1.0 + inner) * (1.0 - either)
+    return F.binary_cross_entropy_with_logits(veil, inner, weight=weight)
 
 
 def critic_hinge(true: Tensor, made: Tensor, weight: Tensor) -> Tensor:

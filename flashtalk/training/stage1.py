@@ -56,7 +56,8 @@ JUNCTION_WEIGHT = 4.0
 def speech_of(clip: LatentClip, start: int, preset: Preset) -> np.ndarray:
     """The samples that a session would hold when the chunk at frame ``start`` is made."""
     geometry = preset.geometry
-    end = (start + geometry.chunk_frames) * geometry.samples_per_frame
+    last = start + geometry.chunk_frames + geometry.lookahead_frames
+    end = last * geometry.samples_per_frame
     begin = end - geometry.speech_window_samples
     heard = clip.samples[max(0, begin) : end]
     return np.pad(heard, (geometry.speech_window_samples - len(heard), 0))
@@ -65,8 +66,9 @@ def speech_of(clip: LatentClip, start: int, preset: Preset) -> np.ndarray:
 def windowed_features(encoder: SpeechEncoder, samples: Tensor, preset: Preset) -> Tensor:
     """Samples [B, S] of whole speech windows -> [B, F, window, layers, width] of the chunk."""
     features = encoder(samples)
-    frames, window = preset.geometry.chunk_frames, preset.transformer.speech.window_frames
-    return torch.stack([last_speech_windows(each, window, frames) for each in features])
+    frames, ahead = preset.geometry.chunk_frames, preset.geometry.lookahead_frames
+    window = preset.transformer.speech.window_frames
+    return torch.stack([last_speech_windows(each, window, frames, ahead) for each in features])
 
 
 class ChunkSampler:
@@ -88,7 +90,8 @@ class ChunkSampler:
         latents, references, weights, closed, sounds = [], [], [], [], []
         for _ in range(size):
             clip = self.clips[self.rng.integers(len(self.clips))]
-            start = int(self.rng.integers(0, len(clip.codes) - frames + 1))
+            ahead = preset.geometry.lookahead_frames
+            start = int(self.rng.integers(0, len(clip.codes) - frames - ahead + 1))
             window, weight, reference = clip.window(start, frames, self.rng.random() < 0.5)
             sound = speech_of(clip, start, preset)
             if self.rng.random() < 0.6:

@@ -54,7 +54,7 @@ class TalkSource:
     geometry: ChunkGeometry
 
     def draw(self, size: int, chunks: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Portraits [size, 3, H, W] in [-1, 1] and samples [size, chunks * new_samples]."""
+        """Portraits [size, 3, H, W] in [-1, 1] and samples [size, S] for ``chunks`` chunks."""
         portraits = torch.cat([self.portrait(rng) for _ in range(size)])
         sounds = np.stack([self.speech(chunks, rng) for _ in range(size)])
         return portraits, torch.from_numpy(sounds)
@@ -71,8 +71,8 @@ class TalkSource:
         return covering(shown.float() / 127.5 - 1.0, self.geometry)
 
     def speech(self, chunks: int, rng: np.random.Generator) -> np.ndarray:
-        """[chunks * new_samples] float32."""
-        count = chunks * self.geometry.new_samples
+        """[chunks * new_samples + lookahead_samples] float32."""
+        count = chunks * self.geometry.new_samples + self.geometry.lookahead_samples
         first = self._someone(rng).samples
         pieces = [first[int(rng.integers(len(first) // 2)) :]]
         while sum(map(len, pieces)) < count:
@@ -129,11 +129,11 @@ def covering(picture: Tensor, geometry: ChunkGeometry) -> Tensor:
 def session_windows(samples: Tensor, geometry: ChunkGeometry) -> Tensor:
     """What a live session hears at each of its chunks: [B, S] -> [B, K, speech window].
 
-    S is K times ``new_samples``.
+    S is K times ``new_samples`` and what the last chunk hears ahead.
     """
     window, step = geometry.speech_window_samples, geometry.new_samples
     heard = F.pad(samples, (window, 0))
-    ends = range(window + step, heard.shape[1] + 1, step)
+    ends = range(window + step + geometry.lookahead_samples, heard.shape[1] + 1, step)
     return torch.stack([heard[:, end - window : end] for end in ends], dim=1)
 
 

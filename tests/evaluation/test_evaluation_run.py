@@ -58,7 +58,7 @@ def test_the_last_stretch_is_what_the_session_shows_there(
 ) -> None:
     portrait = portrait_for(talk.person.portrait, toy_networks.preset, crop="cover")
     session = Engine(toy_networks).open(portrait, seed=0)
-    samples = talk.speech.samples[: 4 * 17_920]
+    samples = talk.speech.samples[: 5 * 17_920]  # a chunk waits for what comes after it
     video = np.concatenate([chunk.frames for chunk in session.push(samples)])
     opening = read_faces(judges.reader, video[50:100]).opening
     low, high = np.percentile(opening, (5, 95))
@@ -106,8 +106,8 @@ def test_a_guided_row_runs_through_the_engine(
 
 
 def test_a_row_is_read_from_one_argument() -> None:
-    row = parse_variant("stage1=runs/stage1,steps=20,guidance=4,color=0.5")
-    assert row == Variant("stage1", "runs/stage1", 20, 4.0, 0.5)
+    row = parse_variant("stage1=runs/stage1,steps=20,guidance=4,color=0.5,ahead=0")
+    assert row == Variant("stage1", "runs/stage1", 20, 4.0, 0.5, lookahead_frames=0)
     assert parse_variant("plain=flashtalk-tiny") == Variant("plain", "flashtalk-tiny")
     for wrong in ("folder", "a=", "a=b,colour=1", "a=b,steps=many", "../a=b"):
         with pytest.raises(FlashTalkError):

@@ -31,6 +31,7 @@ CELL = Cell(
         "guidance": 1.0,
         "color_strength": 1.0,
         "seam_frames": 6,
+        "lookahead_frames": 5,
         "causal": False,
     },
     digest="abc",

@@ -51,6 +51,15 @@ def test_a_stretch_keeps_sound_and_phones_together(clips: list[RenderedClip]) ->
     assert expected[frames].max() < 0.3 * expected.max()
 
 
+def test_a_stretch_expects_what_the_whole_talk_does(clips: list[RenderedClip]) -> None:
+    """Lips do not shut because the stretch ends in the middle of a phone."""
+    speech = make_talk(clips, seed=0, seconds=12).speech
+    vowel = next(phone for phone in speech.phones if phone.name == "AA")
+    stop = int(vowel.center_s * 25) + 1
+    part = speech.within(max(0, stop - 50), stop)
+    assert part.expected_opening[-1] == speech.expected_opening[stop - 1] > 0.1
+
+
 def test_a_longer_talk_begins_with_the_shorter_one(clips: list[RenderedClip]) -> None:
     short, long = (make_talk(clips, seed=1, seconds=s) for s in (5, 30))
     assert long.person is short.person

@@ -6,6 +6,7 @@ from flashtalk.models.closeup import (
     MOUTH_NUMBERS,
     CloseUp,
     Opening,
+    Slit,
     eyes,
     follow,
     from_edges,
@@ -18,10 +19,14 @@ from flashtalk.models.face_code import LANDMARKS, UNITS, paint
 WINDOW = (1 / 4, 3 / 8)
 
 
-def place(gap: float, center: tuple[float, float] = (0.0, 0.2)) -> Opening:
+def slit(gap: float, center: tuple[float, float] = (0.0, 0.2)) -> Slit:
     """A mouth 0.36 wide with lips ``gap`` apart."""
-    numbers = torch.zeros(1, MOUTH_NUMBERS)
-    return Opening(torch.tensor([center]), torch.tensor([0.18]), torch.tensor([gap / 2]), numbers)
+    return Slit(torch.tensor([center]), torch.tensor([0.18]), torch.tensor([gap / 2]))
+
+
+def place(gap: float, own_gap: float = 0.0) -> Opening:
+    """The same of a frame, and of its portrait."""
+    return Opening(slit(gap), slit(own_gap), torch.zeros(1, MOUTH_NUMBERS))
 
 
 def points(*xy: tuple[float, float]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -31,7 +36,7 @@ def points(*xy: tuple[float, float]) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_the_lens_lies_between_the_lips() -> None:
     x, y = points((0.0, 0.2), (0.0, 0.23), (0.0, 0.26), (0.17, 0.23), (0.3, 0.2))
-    inside = lens(*from_edges(place(gap=0.08), x, y))[0, 0]  # 0.08 apart in the middle
+    inside = lens(*from_edges(slit(gap=0.08), x, y))[0, 0]  # 0.08 apart in the middle
     assert inside[0] > 0
     assert inside[1] > 0
     assert inside[2] < 0, "below the lower lip"
@@ -41,7 +46,7 @@ def test_the_lens_lies_between_the_lips() -> None:
 
 def test_a_closed_mouth_has_no_opening() -> None:
     x, y = points(*((0.02 * i - 0.2, 0.02 * j) for i in range(20) for j in range(20)))
-    assert lens(*from_edges(place(gap=0.0), x, y)).max() <= 0.0
+    assert lens(*from_edges(slit(gap=0.0), x, y)).max() <= 0.0
 
 
 def test_a_place_is_followed_along_the_flow() -> None:
@@ -74,14 +79,14 @@ def test_what_the_codes_say_opens_a_mouth_and_shuts_an_eye() -> None:
     codes = paint(wide, still, (8, 8)), paint(points, still, (8, 8))
     offset = -torch.tensor(moved).view(1, 2, 1, 1).expand(1, 2, 32, 32)
     mouth = mouths(codes[0], offset, points, codes[1])
-    assert (mouth.center - torch.tensor([[0.06, 0.265]])).abs().max() < 0.02
-    assert abs(mouth.half_gap.item() - 0.04) < 0.004
+    assert (mouth.slit.center - torch.tensor([[0.06, 0.265]])).abs().max() < 0.02
+    assert abs(mouth.slit.half_gap.item() - 0.04) < 0.004
     assert abs(mouth.numbers[0, MOUTH_NUMBERS // 2].item()) < 0.2, "the portrait's lips are shut"
     eye = eyes(codes[0], offset, points, codes[1])
     assert eye.numbers.shape == (2, EYE_NUMBERS)
-    assert (eye.center[:, 0] - torch.tensor([-0.15, 0.27])).abs().max() < 1e-3
-    assert eye.half_gap[0] < 0.3 * eye.half_gap[1], "only the left one is shut"
-    assert abs(eye.half_gap[1].item() - 0.02) < 0.2 * UNITS["lid"][1]
+    assert (eye.slit.center[:, 0] - torch.tensor([-0.15, 0.27])).abs().max() < 1e-3
+    assert eye.slit.half_gap[0] < 0.3 * eye.slit.half_gap[1], "only the left one is shut"
+    assert abs(eye.slit.half_gap[1].item() - 0.02) < 0.2 * UNITS["lid"][1]
 
 
 def test_the_window_fades_into_the_picture() -> None:
@@ -107,3 +112,27 @@ def test_a_veil_shows_its_color_and_no_veil_the_portrait() -> None:
         bare = painter(place(0.0), positions, portrait, windows, (64, 64))
     assert torch.allclose(veiled.picture, torch.full((1, 3, 16, 24), 0.5), atol=1e-5)
     assert torch.allclose(bare.picture, portrait[:, :, 20:36, 12:36], atol=1e-5)
+
+
+def test_lips_are_painted_over_the_teeth_of_a_portrait() -> None:
+    """Where the portrait's own mouth is open and the frame's is not."""
+    torch.manual_seed(0)
+    painter = CloseUp(16, MOUTH_NUMBERS, WINDOW, lens_gain=3.0)
+    portrait = torch.rand(1, 3, 64, 64) * 2 - 1
+    windows = torch.tensor([[30, 20, 16, 24]])
+    grid = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], (1, 3, 64, 64), False)
+    positions = grid[:, 30:46, 20:44].permute(0, 3, 1, 2)
+
+    def veil(gap: float, own_gap: float) -> torch.Tensor:
+        with torch.no_grad():
+            opening = place(gap, own_gap)
+            return painter(opening, positions, portrait, windows, (64, 64)).veil[0, 0]
+
+    row = 38 - 30  # the mouth's middle, (0, 0.2)
+    assert veil(gap=0.0, own_gap=0.0).max() < 0
+    assert veil(gap=0.08, own_gap=0.0)[row, 12] > 0
+    shut = veil(gap=0.0, own_gap=0.08)
+    assert shut[row, 12] > 0, "teeth would show through shut lips"
+    assert shut[0].max() < 0 and shut[-1].max() < 0
+    same = veil(gap=0.08, own_gap=0.08) - veil(gap=0.08, own_gap=0.0)
+    assert same.abs().max() < 0.1, "what the frame shows, too, is not hidden"

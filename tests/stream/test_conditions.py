@@ -85,3 +85,5 @@ def test_speech_windows_are_centered_and_clamped() -> None:
 def test_the_last_windows_reach_back_before_the_chunk() -> None:
     features = torch.randn(40, 2, 3)
     assert torch.equal(last_speech_windows(features, 5, 33), speech_windows(features, 5)[-33:])
+    ahead = last_speech_windows(features, 5, 30, ahead=4)
+    assert torch.equal(ahead, speech_windows(features, 5)[-34:-4])

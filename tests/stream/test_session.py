@@ -92,10 +92,30 @@ def test_tail_is_padded_then_trimmed_alike(start, speech, whole, count: int) -> 
     assert sum(len(chunk.samples) for chunk in chunks) == count
     for chunk in chunks:
         assert len(chunk.frames) == -(-len(chunk.samples) // 640)
-    complete = count // 17_920 * 28  # frames that no silence can have changed
+    heard_ahead = 5 * 640
+    complete = max(0, count - heard_ahead) // 17_920 * 28  # frames that no silence has changed
     if frames:
         assert np.array_equal(picture(chunks)[:complete], whole[:complete])
         assert np.array_equal(sound(chunks), speech[:count])
+
+
+def test_a_chunk_is_made_once_what_comes_after_it_is_heard(start, speech) -> None:
+    session, due = start(), 17_920 + 5 * 640
+    assert list(session.push(speech[: due - 1])) == []
+    assert [len(chunk.frames) for chunk in session.push(speech[due - 1 : due])] == [28]
+    assert session.pending_s == pytest.approx(5 / 25)
+
+
+def test_what_comes_after_a_chunk_matters_to_its_end(start, speech) -> None:
+    """And, as all of the chunk attends to it, to the rest; nothing further ahead matters."""
+
+    def first_chunk(hidden_from: int) -> np.ndarray:
+        known = np.where(np.arange(len(speech)) < hidden_from, speech, 0.0).astype(np.float32)
+        return talk(start(), [known])[0].frames
+
+    whole = first_chunk(len(speech))
+    assert np.array_equal(first_chunk(17_920 + 5 * 640), whole)
+    assert not np.array_equal(first_chunk(17_920), whole)
 
 
 def test_silence_in_the_tail_is_what_the_tail_is_padded_with(start, speech) -> None:

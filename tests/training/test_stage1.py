@@ -56,10 +56,10 @@ def test_batches_have_one_length_and_all_lengths_come(sampler: ChunkSampler) -> 
     assert all(np.isfinite(loss) and loss > 0 for loss in losses.values())
 
 
-def test_speech_ends_with_the_chunk(sampler: ChunkSampler) -> None:
+def test_speech_ends_with_what_is_heard_ahead_of_the_chunk(sampler: ChunkSampler) -> None:
     clip, window = sampler.clips[0], TINY.geometry.speech_window_samples
     heard = speech_of(clip, start=4, preset=TINY)
-    end = (4 + TINY.geometry.chunk_frames) * 640
+    end = (4 + TINY.geometry.chunk_frames + TINY.geometry.lookahead_frames) * 640
     assert len(heard) == window
     np.testing.assert_array_equal(heard[-640:], clip.samples[end - 640 : end])
     assert not heard[: window - end].any()

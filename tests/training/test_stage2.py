@@ -160,7 +160,8 @@ def test_talks_have_the_models_size_and_enough_speech(source: TalkSource) -> Non
     portraits, samples = source.draw(3, 4, np.random.default_rng(1))
     assert portraits.shape == (3, 3, 64, 64)
     assert portraits.min() >= -1.0 and portraits.max() <= 1.0
-    assert samples.shape == (3, 4 * 17_920) and samples.dtype == torch.float32
+    ahead = 5 * 640
+    assert samples.shape == (3, 4 * 17_920 + ahead) and samples.dtype == torch.float32
     again = source.draw(3, 4, np.random.default_rng(1))
     assert torch.equal(again[0], portraits) and torch.equal(again[1], samples)
 
