@@ -44,8 +44,14 @@ def sound(chunks: Sequence[VideoChunk]) -> np.ndarray:
 
 
 def nearly_equal(one: np.ndarray, other: np.ndarray) -> bool:
-    """Up to one level of brightness: decoding in pieces adds up in another order."""
-    return one.shape == other.shape and np.abs(one.astype(int) - other).max() <= 1
+    """Up to one level of brightness, because decoding in pieces adds up in another order.
+
+    Where the painters draw an edge, random weights make a few levels of it, in one value of 10,000.
+    """
+    if one.shape != other.shape:
+        return False
+    away = np.abs(one.astype(int) - other)
+    return away.max() <= 4 and (away > 1).mean() < 1e-4
 
 
 @pytest.fixture
