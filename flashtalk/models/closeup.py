@@ -50,6 +50,7 @@ COARSE_PAINTS, FINE_PAINTS = 10, 24  # channels at full resolution, before and a
 PRINTS = 8  # channels of each print
 PRINT_SIZE = (24, 48)  # rows and columns of a print
 PRINT_DEPTH = 1.2  # how far it reaches into the opening, in half widths
+COVERED = (0.008, 0.02)  # half gaps to hide, picture units: from one pixel of 256 on
 NARROWEST = 0.03  # half width of a feature, picture units: nothing divides by less
 
 MOUTH_NUMBERS = 2 * len(MOUTH)  # of the frame, and of the portrait
@@ -86,6 +87,17 @@ class Opening:
         count = self.numbers.shape[1] // 2
         own = self.numbers[:, count : 2 * count]
         return torch.cat((own, own, self.numbers[:, 2 * count :]), dim=1)
+
+    @property
+    def covered(self) -> Tensor:
+        """[M] 0..1, how much less open than the portrait's: 1 from ``COVERED`` on."""
+        hidden = self.own.half_gap - self.slit.half_gap
+        least, most = COVERED
+        return ((hidden - least) / (most - least)).clamp(0.0, 1.0)
+
+    def at(self, chosen: Tensor) -> Opening:
+        """Those of the pictures ``chosen`` [K]."""
+        return Opening(_of(self.slit, chosen), _of(self.own, chosen), self.numbers[chosen])
 
 
 def read_numbers(
@@ -176,6 +188,10 @@ def _in_turns(left: Slit, right: Slit) -> Slit:
     )
 
 
+def _of(slit: Slit, chosen: Tensor) -> Slit:
+    return Slit(*(getattr(slit, field.name)[chosen] for field in fields(Slit)))
+
+
 def _alternating(left: Tensor, right: Tensor) -> Tensor:
     """[M, ...] twice -> [2 M, ...]"""
     return torch.stack((left, right), dim=1).flatten(0, 1)
@@ -228,6 +244,17 @@ class Painted:
     """[M, 1, h, w] share of ``color``, before the sigmoid: what the portrait does not show."""
     color: Tensor
     """[M, 3, h, w]"""
+
+    def covered_by(self, other: Painted, share: Tensor, chosen: Tensor) -> Painted:
+        """The same with ``share`` [M] of ``other``, which holds the windows ``chosen`` [K]."""
+
+        def part(one: Tensor, other: Tensor) -> Tensor:
+            mixed = torch.lerp(one[chosen], other, share[chosen][:, None, None, None])
+            return one.index_copy(0, chosen, mixed)
+
+        return Painted(
+            *(part(getattr(self, each.name), getattr(other, each.name)) for each in fields(Painted))
+        )
 
 
 class CloseUp(nn.Module):

@@ -57,6 +57,7 @@ class Decoder(nn.Module):
         self.merge_second = nn.Conv2d(thin, thin, 3, padding=1)
         self.residual = nn.Conv2d(thin, 3 * 16, 3, padding=1)
         self.mouth = CloseUp(width, MOUTH_NUMBERS, window=(1 / 4, 3 / 8), lens_gain=3.0)
+        self.cover = CloseUp(width, MOUTH_NUMBERS, window=(1 / 4, 3 / 8), lens_gain=3.0)
         self.eye = CloseUp(width // 2, EYE_NUMBERS, window=(1 / 8, 3 / 16), lens_gain=0.0)
         nn.init.normal_(self.flow.weight, std=1e-3)
         nn.init.zeros_(self.flow.bias)
@@ -130,10 +131,20 @@ class Decoder(nn.Module):
         """Pictures of the mouths of codes [M, features, h, w] and their windows [M, 4].
 
         ``offset`` [M, 2, H/8, W/8] is what :meth:`motion` made of the same latents, ``places``
-        [M, 2, H, W] what :func:`sources` made of that.
+        [M, 2, H, W] what :func:`sources` made of that. Lips that shut over teeth of the portrait
+        are drawn by a painter of their own: one for both drew either shut lips with a white line
+        or open mouths with soft teeth.
         """
         found = mouths(code, offset, *portraits_of(guidance, len(code)))
-        return close_up(self.mouth, found, places, guidance)
+        painted, windows = close_up(self.mouth, found, places, guidance)
+        share = found.covered
+        chosen = share.nonzero()[:, 0]
+        if len(chosen) == 0:  # every frame of a portrait whose lips are shut: costs nothing there
+            return painted, windows
+        if len(guidance.pixels) > 1:  # portraits in a batch must keep as many frames each
+            chosen = torch.arange(len(share), device=share.device)
+        cover, _ = close_up(self.cover, found.at(chosen), places[chosen], guidance)
+        return painted.covered_by(cover, share, chosen), windows
 
     def paint_eyes(
         self, code: Tensor, offset: Tensor, places: Tensor, guidance: Guidance

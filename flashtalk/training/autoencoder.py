@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +24,24 @@ from torch import Tensor
 
 from flashtalk.config import TINY
 from flashtalk.models.autoencoder import PortraitAutoencoder
-from flashtalk.models.closeup import Painted, soft_edges
+from flashtalk.models.closeup import Painted, mouths, soft_edges
 from flashtalk.models.face_code import FLOW_UNIT, GROUP_FRAMES, flow_of, groups_of
 from flashtalk.models.guidance import Guidance
 from flashtalk.models.maps import cut, look_up
 from flashtalk.models.matching import matching_features
-from flashtalk.models.portrait_decoder import frame_codes, sources
-from flashtalk.training.clips import ClipSet
+from flashtalk.models.portrait_decoder import close_up, frame_codes, portraits_of, sources
+from flashtalk.training.clips import ClipSet, pixels_of
 from flashtalk.training.codes import portrait_points
 from flashtalk.training.command import add_precision, begin, training_parser
-from flashtalk.training.groups import Batch, as_float, batches, painted, telling_place
+from flashtalk.training.groups import (
+    Batch,
+    Place,
+    any_place,
+    as_float,
+    batches,
+    painted,
+    telling_place,
+)
 from flashtalk.training.latents import pack
 from flashtalk.training.loop import LoopConfig, load_average, train
 from flashtalk.training.losses import flow_l1, gradient_l1, opening_error, weighted_l1
@@ -127,13 +135,16 @@ class CloseUps:
     """[M, 1, h, w] 1 where one looks into the mouth, or the warped portrait would show its own."""
     either: Tensor
     """[M, 1, h, w] 1 where both are so: the portrait's own teeth are the best there are."""
-    eyes: Painted
-    eyes_true: Tensor
+    eyes: Painted | None = None
+    eyes_true: Tensor | None = None
     """[2 M, 3, h, w]"""
 
 
-def close_ups(model: PortraitAutoencoder, batch: Batch) -> CloseUps:
-    """Mouths and eyes painted on what the decoder makes of slightly noisy codes."""
+def close_ups(model: PortraitAutoencoder, batch: Batch, cover: bool = False) -> CloseUps:
+    """Mouths and eyes painted on what the decoder makes of slightly noisy codes.
+
+    With ``cover`` mouths alone, by the painter of lips over teeth.
+    """
     chosen = chosen_frames(len(batch.codes))
     with torch.no_grad():
         guidance = guidance_of(model, batch, NUMBER_NOISE, POINT_NOISE)
@@ -141,20 +152,24 @@ def close_ups(model: PortraitAutoencoder, batch: Batch) -> CloseUps:
         _, offset = model.decoder.motion(code, guidance)
         places = sources(offset, 8)
     frames = batch.frames.flatten(0, 1)[chosen]
-    mouth, windows = model.decoder.paint_mouths(code, offset, places, guidance)
+    painter = model.decoder.cover if cover else model.decoder.mouth
+    found = mouths(code, offset, *portraits_of(guidance, len(code)))
+    mouth, windows = close_up(painter, found, places, guidance)
     weight = cut(F.interpolate(batch.weight[chosen], scale_factor=4.0, mode="nearest"), windows)
     teeth = look_up(batch.portrait_inner, cut(places, windows))
     opened = cut(batch.inner[chosen], windows)
-    eyes, eye_windows = model.decoder.paint_eyes(code, offset, places, guidance)
-    return CloseUps(
+    made = CloseUps(
         mouth=mouth,
         mouth_true=as_float(cut(frames, windows)),
         weight=(weight + TEETH_WEIGHT * teeth) * soft_edges(*mouth.picture.shape[-2:], teeth),
         inner=torch.maximum(opened, teeth),
         either=torch.minimum(opened, teeth),
-        eyes=eyes,
-        eyes_true=as_float(cut(frames.repeat_interleave(2, dim=0), eye_windows)),
     )
+    if cover:
+        return made
+    eyes, windows = model.decoder.paint_eyes(code, offset, places, guidance)
+    true = as_float(cut(frames.repeat_interleave(2, dim=0), windows))
+    return replace(made, eyes=eyes, eyes_true=true)
 
 
 def closeup_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
@@ -165,12 +180,16 @@ def closeup_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor
 def painting_losses(painted: CloseUps) -> dict[str, Tensor]:
     """The same of windows that are painted already."""
     mouth, eyes = painted.mouth, painted.eyes
-    edges = soft_edges(*eyes.picture.shape[-2:], eyes.picture)
-    return {
+    losses = {
         "mouth": weighted_l1(mouth.picture, painted.mouth_true, painted.weight),
         "mouth_gradient": gradient_l1(mouth.picture, painted.mouth_true, painted.weight),
         "opening": opening_error(mouth.veil, painted.inner, painted.either),
         "inside": weighted_l1(mouth.color, painted.mouth_true, painted.inner),
+    }
+    if eyes is None:
+        return losses
+    edges = soft_edges(*eyes.picture.shape[-2:], eyes.picture)
+    return losses | {
         "eyes": weighted_l1(eyes.picture, painted.eyes_true, edges),
         "eyes_gradient": gradient_l1(eyes.picture, painted.eyes_true, edges),
         # keeps the paint fit to be shown, or a veil that has once vanished never comes back
@@ -196,30 +215,26 @@ TRAINED = {
     "flow": ("flow_guesser.", "pyramid.encoder."),
     "decoder": ("decoder.", "pyramid."),
     "closeups": ("decoder.mouth.", "decoder.eye."),
+    "cover": ("decoder.cover.",),  # by flashtalk.training.sharpening alone
 }
 """Beginnings of the names of the weights that a part trains."""
 
 
 @torch.no_grad()
 def evaluate(
-    model: PortraitAutoencoder, clips: ClipSet, groups: int = 60, telling: bool = True
+    model: PortraitAutoencoder, clips: ClipSet, groups: int = 60, place: Place = telling_place
 ) -> dict[str, float]:
     """PSNR of held-out groups drawn from their true codes, and of a copy of the portrait.
 
-    For the whole frame and for the boxes of mouth and eyes, where most happens. ``telling`` groups
-    have open mouths or shut eyes, as most in training; others lie anywhere in their clips.
+    For the whole frame and for the boxes of mouth and eyes, where most happens. ``place`` says
+    where in their clips the groups lie.
     """
     model.eval()
     rng = np.random.default_rng(1)
     errors: dict[str, list[float]] = {}
     for index in range(groups):
         clip = clips.clips[index % len(clips.clips)]
-        count = len(clip.frames)
-        start = (
-            telling_place(clip, count, rng)
-            if telling
-            else int(rng.integers(count - GROUP_FRAMES + 1))
-        )
+        start = place(clip, rng)
         codes, still = painted(clip)
         latents = torch.from_numpy(pack(codes[start : start + GROUP_FRAMES].astype(np.float32)))
         frames = torch.from_numpy(clip.frames[start : start + GROUP_FRAMES].copy())
@@ -235,22 +250,23 @@ def evaluate(
         for name, picture in (("", decoded), ("_copy", portrait[:, None])):
             error = ((picture - video) / 2).square()
             errors.setdefault("whole" + name, []).append(error.mean().item())
-            for place, (x, y, w, h) in (
+            for spot, box in (
                 ("mouth", clip.mouth_box(start + 1)),
                 ("eyes", clip.eyes_box(start + 1)),
             ):
-                box = np.clip(np.array([y - h, y + h, x - w, x + w]) + 1, 0, 2) / 2 * size
-                top, bottom, left, right = box.astype(int)
-                inside = error[..., top:bottom, left:right].mean().item()
-                errors.setdefault(place + name, []).append(inside)
+                rows, columns = pixels_of(box, size)
+                inside = error[..., rows, columns].mean().item()
+                errors.setdefault(spot + name, []).append(inside)
     return {name: float(np.mean(-10 * np.log10(np.array(e) + 1e-9))) for name, e in errors.items()}
 
 
-def log_quality(out: Path, model: PortraitAutoencoder, held_out: ClipSet) -> None:
+def log_quality(
+    out: Path, model: PortraitAutoencoder, held_out: ClipSet, place: Place = telling_place
+) -> None:
     """Put the averaged weights of the training in ``out`` into ``model``, and log how it paints."""
     load_average(out, model)
-    log.info("held out, telling groups: %s", evaluate(model, held_out))
-    log.info("held out, any groups: %s", evaluate(model, held_out, telling=False))
+    log.info("held out, chosen groups: %s", evaluate(model, held_out, place=place))
+    log.info("held out, any groups: %s", evaluate(model, held_out, place=any_place))
 
 
 def trained_in_parts(parts: Sequence[str], init: Path | None) -> PortraitAutoencoder:

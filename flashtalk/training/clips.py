@@ -7,6 +7,7 @@ Reads the folder that ``python -m flashtalk.synthesis`` writes. Pictures are unp
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,10 @@ class Clip:
         """Landmark ``name`` over time: [F, 2]."""
         return self.landmarks[:, self.landmark_names.index(name)]
 
+    def curve(self, name: str) -> np.ndarray:
+        """Curve ``name`` over time: [F]."""
+        return self.curves[:, self.curve_names.index(name)]
+
     def mouth_box(self, frame: int) -> tuple[float, float, float, float]:
         """Mouth of one frame: center x, y and half width, half height in [-1, 1]."""
         left, right = self.mark("left_mouth_corner")[frame], self.mark("right_mouth_corner")[frame]
@@ -74,6 +79,14 @@ class Clip:
         left, right = self.mark("left_eye_outer")[frame], self.mark("right_eye_outer")[frame]
         half_width = abs(right[0] - left[0]) / 2 * 1.1
         return (left[0] + right[0]) / 2, (left[1] + right[1]) / 2, half_width, half_width * 0.3
+
+
+def pixels_of(box: tuple[float, float, float, float], side_px: int) -> tuple[slice, slice]:
+    """Rows and columns of a ``box`` (:meth:`Clip.mouth_box`) in a picture of ``side_px``."""
+    x, y, half_width, half_height = box
+    edges = np.array([y - half_height, y + half_height, x - half_width, x + half_width])
+    top, bottom, left, right = (np.clip(edges + 1, 0, 2) / 2 * side_px).astype(int)
+    return slice(top, bottom), slice(left, right)
 
 
 def unpack(video: Path, cache: Path) -> np.ndarray:
@@ -142,6 +155,13 @@ class ClipSet:
                 f"no finished clips in {self.folder}; make some with python -m flashtalk.synthesis"
             )
         log.info("%d clips from %s", len(self.clips), self.folder)
+
+    def keep(self, wanted: Callable[[Clip], bool]) -> None:
+        """Leave out clips that are not ``wanted``, for good."""
+        self.clips = [clip for clip in self.clips if wanted(clip)]
+        if not self.clips:
+            raise FileNotFoundError(f"no clip in {self.folder} is of the kind that is learned from")
+        log.info("%d of them kept", len(self.clips))
 
     def draw(self, rng: np.random.Generator) -> Clip:
         """A random clip."""

@@ -34,6 +34,7 @@ from flashtalk.weights.sizes import CONFIG
 AUTOENCODER_PARTS = {
     "decoder": TRAINED["decoder"],
     "sharpening": TRAINED["closeups"],
+    "cover": TRAINED["cover"],
     "flow": TRAINED["flow"],
 }
 """Folders of trainings, in their order, and the weights that are taken from each."""
@@ -43,7 +44,7 @@ def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
     """The networks of an embedded ``preset`` from the folders of their trainings, frozen.
 
     Below ``runs``: ``speech``, ``reader`` and one folder for each part of the autoencoder (decoder,
-    sharpening, flow); ``transformer`` is the folder of Stage 1 or Stage 2. Raises
+    sharpening, cover, flow); ``transformer`` is the folder of Stage 1 or Stage 2. Raises
     :class:`FlashTalkError` naming a folder without a checkpoint.
     """
     for folder in (
@@ -53,8 +54,8 @@ def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
         if not (folder / "checkpoint.pt").is_file():
             raise FlashTalkError(
                 f"There is no checkpoint in {folder}. The networks are put together from the "
-                "trainings speech, reader, decoder, sharpening and flow, each in its folder below "
-                "--runs, and a transformer."
+                "trainings speech, reader, decoder, sharpening, cover and flow, each in its folder "
+                "below --runs, and a transformer."
             )
     networks = build_networks(preset)
     load_part(runs / "speech", "encoder", networks.speech_encoder)

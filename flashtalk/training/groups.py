@@ -5,7 +5,7 @@ Between :mod:`flashtalk.training.clips` and :mod:`flashtalk.training.autoencoder
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -23,7 +23,11 @@ from flashtalk.training.loop import prefetched
 CELLS = 32  # cells of 8 pixels along a side of 256
 INNER = 2  # the renderer's number for teeth and tongue
 MIDDLES = np.linspace(-1 + 1 / GRID, 1 - 1 / GRID, GRID)  # of the label maps' cells
+TEETH_PX = 40  # pixels between the lips of a portrait that shows teeth
 WINDOW_CELLS = 10  # 80 pixels: mouth and what moves with it
+
+Place = Callable[[Clip, np.random.Generator], int]
+"""Where a group begins in a clip."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,11 @@ def change_colors(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.stack([table[:, c][pictures[..., c]] for c in range(3)], axis=-1)
 
 
-def sample(clip: Clip, rng: np.random.Generator, augmented: bool) -> dict[str, np.ndarray]:
+def sample(
+    clip: Clip, rng: np.random.Generator, augmented: bool, place: Place
+) -> dict[str, np.ndarray]:
     """One group of a clip with its portrait and supervision, randomly colored and mirrored."""
-    count = len(clip.frames)
-    start = telling_place(clip, count, rng)
+    start = place(clip, rng)
     index = np.arange(start, start + GROUP_FRAMES)
     if rng.random() < 0.15:
         index[:] = start  # the first latent of a chunk: one frame, repeated
@@ -142,6 +147,11 @@ def portrait_opened(clip: Clip) -> np.ndarray:
     return _between_lips(clip.portrait.shape[0], *marks)
 
 
+def shows_teeth(clip: Clip) -> bool:
+    """Whether the portrait's lips are apart, by more than a reading might be off."""
+    return portrait_opened(clip).sum() > TEETH_PX
+
+
 INNER_MARKS = ("inner_upper_lip", "inner_lower_lip", "left_mouth_corner", "right_mouth_corner")
 
 
@@ -163,21 +173,36 @@ def painted(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
     return clip_codes(clip)
 
 
-def telling_place(clip: Clip, count: int, rng: np.random.Generator) -> int:
-    """Where a random group begins: mostly where a mouth opens wide or the eyes shut.
+def any_place(clip: Clip, rng: np.random.Generator) -> int:
+    """Where a random group begins."""
+    return int(_places(clip, rng, 1)[0])
+
+
+def telling_place(clip: Clip, rng: np.random.Generator) -> int:
+    """The same, mostly where a mouth opens wide or the eyes shut.
 
     Of three places the one with the widest mouth, or of ten (blinks are short) the one with the
     narrowest eyes.
     """
-    places = rng.integers(0, count - GROUP_FRAMES + 1, size=10)
+    places = _places(clip, rng, 10)
     choice = rng.random()
     if choice < 0.3:
         return int(places[0])
     if choice < 0.7:
-        gap = clip.curves[:, clip.curve_names.index("lip_gap")]
+        gap = clip.curve("lip_gap")
         return int(max(places[:3], key=lambda place: gap[place]))
-    lids = clip.curves[:, clip.curve_names.index("left_eye_opening")]
+    lids = clip.curve("left_eye_opening")
     return int(min(places, key=lambda place: lids[place : place + GROUP_FRAMES].min()))
+
+
+def shut_place(clip: Clip, rng: np.random.Generator) -> int:
+    """The same, of two places the one with the narrower mouth."""
+    gap = clip.curve("lip_gap")
+    return int(min(_places(clip, rng, 2), key=lambda place: gap[place]))
+
+
+def _places(clip: Clip, rng: np.random.Generator, count: int) -> np.ndarray:
+    return rng.integers(0, len(clip.frames) - GROUP_FRAMES + 1, size=count)
 
 
 def collate(samples: list[dict[str, np.ndarray]]) -> Batch:
@@ -211,11 +236,19 @@ def as_float(pictures: Tensor) -> Tensor:
     return pictures.float().mul_(1.0 / 127.5).sub_(1.0)
 
 
-def batches(clips: ClipSet, size: int, rng: np.random.Generator) -> Iterator[Batch]:
-    """Endless augmented batches."""
-    return prefetched(lambda: draw_batch(clips, size, rng, True))
+def batches(
+    clips: ClipSet, size: int, rng: np.random.Generator, place: Place = telling_place
+) -> Iterator[Batch]:
+    """Endless augmented batches; ``place`` chooses the groups."""
+    return prefetched(lambda: draw_batch(clips, size, rng, True, place))
 
 
-def draw_batch(clips: ClipSet, size: int, rng: np.random.Generator, augmented: bool) -> Batch:
+def draw_batch(
+    clips: ClipSet,
+    size: int,
+    rng: np.random.Generator,
+    augmented: bool,
+    place: Place = telling_place,
+) -> Batch:
     """``size`` random groups."""
-    return collate([sample(clips.draw(rng), rng, augmented) for _ in range(size)])
+    return collate([sample(clips.draw(rng), rng, augmented, place) for _ in range(size)])

@@ -2,12 +2,17 @@
 
     python -m flashtalk.training.sharpening --data runs/clips --init runs/closeups \\
         --out runs/sharpening
+    python -m flashtalk.training.sharpening --data runs/clips --init runs/sharpening \\
+        --out runs/cover --part cover
 
 Comes after ``flashtalk.training.autoencoder --part closeups``. Where exactly teeth end under a lip
 does not follow from the few numbers in a latent, so the best guess by difference of pixels is an
 average: a white haze. A critic accepts any picture that a mouth could be, and its features say
 what differs. Patch critics with hinge loss (Isola et al. 2017; Lim and Ye 2017), spectral
 normalization (Miyato et al. 2018) and feature matching (Wang et al. 2018).
+
+``--part cover`` trains the painter of lips over teeth, which begins as the painter of mouths: from
+clips whose portraits show teeth alone, and mostly where lips are shut.
 """
 
 from __future__ import annotations
@@ -35,7 +40,7 @@ from flashtalk.training.autoencoder import (
 )
 from flashtalk.training.clips import ClipSet
 from flashtalk.training.command import add_precision, begin, training_parser
-from flashtalk.training.groups import batches
+from flashtalk.training.groups import batches, shows_teeth, shut_place, telling_place
 from flashtalk.training.loop import LoopConfig, Trainee, train_together
 from flashtalk.training.losses import critic_hinge, feature_matching
 from flashtalk.training.precision import mixed_precision
@@ -82,10 +87,9 @@ class Critics(nn.Module):
         Last comes what weighs how much, [M, 1, h, w]: a mouth is judged by what is in it.
         """
         inside = F.max_pool2d(painted.inner, 9, stride=1, padding=4)
-        pairs = (
-            (self.mouth, painted.mouth.picture, painted.mouth_true, inside),
-            (self.eyes, painted.eyes.picture, painted.eyes_true, None),
-        )
+        pairs = [(self.mouth, painted.mouth.picture, painted.mouth_true, inside)]
+        if painted.eyes is not None:
+            pairs.append((self.eyes, painted.eyes.picture, painted.eyes_true, None))
         compared = []
         for critic, made, true, chosen in pairs:
             edges = soft_edges(*true.shape[-2:], true)
@@ -113,24 +117,38 @@ def main() -> None:
         __doc__.splitlines()[0], steps=4000, batch=8, rate=5e-4, batch_of="groups of four frames"
     )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--init", type=Path, required=True, help="run of --part closeups")
+    parser.add_argument("--init", type=Path, required=True, help="run that painted them before")
+    parser.add_argument(
+        "--part",
+        choices=("closeups", "cover"),
+        default="closeups",
+        help="mouths and eyes, or lips over teeth",
+    )
     add_precision(parser)
     arguments = begin(parser)
 
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
-    model = trained_in_parts(("closeups",), arguments.init)
+    cover = arguments.part == "cover"
+    place = shut_place if cover else telling_place
+    if cover:
+        clips.keep(shows_teeth)
+        held_out.keep(shows_teeth)
+    model = trained_in_parts((arguments.part,), arguments.init)
+    if cover:
+        model.decoder.cover.load_state_dict(model.decoder.mouth.state_dict())
     critics = Critics().to(memory_format=torch.channels_last)
-    coming = batches(clips, arguments.batch, np.random.default_rng())
+    coming = batches(clips, arguments.batch, np.random.default_rng(), place)
     newest: list[CloseUps] = []  # the critics judge what was painted in the same step
 
     def painter_step(index: int) -> tuple[Tensor, dict[str, float]]:
         if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
-            log.info("held out, current weights: %s", evaluate(model, held_out, 30))
+            quality = evaluate(model, held_out, 30, place)
+            log.info("held out, current weights: %s", quality)
         model.train()
         critics.requires_grad_(False)
         with mixed_precision(arguments.precision):
-            painted = close_ups(model, next(coming))
+            painted = close_ups(model, next(coming), cover)
             losses = painting_losses(painted)
             fooling = fooling_losses(critics, painted)
         newest[:] = [painted]
@@ -160,7 +178,7 @@ def main() -> None:
             clip_norm=5.0,
         ),
     )
-    log_quality(arguments.out, model, held_out)
+    log_quality(arguments.out, model, held_out, place)
 
 
 if __name__ == "__main__":

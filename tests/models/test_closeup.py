@@ -6,6 +6,7 @@ from flashtalk.models.closeup import (
     MOUTH_NUMBERS,
     CloseUp,
     Opening,
+    Painted,
     Slit,
     eyes,
     follow,
@@ -136,3 +137,21 @@ def test_lips_are_painted_over_the_teeth_of_a_portrait() -> None:
     assert shut[0].max() < 0 and shut[-1].max() < 0
     same = veil(gap=0.08, own_gap=0.08) - veil(gap=0.08, own_gap=0.0)
     assert same.abs().max() < 0.1, "what the frame shows, too, is not hidden"
+
+
+def test_lips_cover_teeth_as_far_as_they_are_more_shut_than_the_portrait() -> None:
+    assert place(gap=0.0, own_gap=0.0).covered == 0.0
+    assert place(gap=0.12, own_gap=0.08).covered == 0.0
+    assert place(gap=0.0, own_gap=0.08).covered == 1.0
+    assert 0.0 < place(gap=0.05, own_gap=0.08).covered.item() < 1.0
+
+
+def test_a_cover_takes_its_share_of_the_windows_that_it_holds() -> None:
+    def painted(value: float, count: int) -> Painted:
+        return Painted(*(torch.full((count, depth, 4, 6), value) for depth in (3, 1, 3)))
+
+    share = torch.tensor([0.0, 0.25, 1.0])
+    mixed = painted(0.0, 3).covered_by(painted(1.0, 2), share, chosen=torch.tensor([1, 2]))
+    for part in (mixed.picture, mixed.veil, mixed.color):
+        assert part.amax(dim=(1, 2, 3)).tolist() == part.amin(dim=(1, 2, 3)).tolist()
+        assert part.amax(dim=(1, 2, 3)).tolist() == [0.0, 0.25, 1.0]

@@ -7,7 +7,7 @@ from faces import face
 from flashtalk.config import TINY
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, mouth_middle
-from flashtalk.training.autoencoder import TEETH_WEIGHT, close_ups
+from flashtalk.training.autoencoder import TEETH_WEIGHT, close_ups, painting_losses
 from flashtalk.training.groups import Batch
 
 SIDE = 64
@@ -56,3 +56,13 @@ def test_teeth_of_the_portrait_are_to_be_painted_over(model, batch) -> None:
     assert close_ups(model, opened).either.amax(dim=(1, 2, 3)).min() > 0.9
     plain = close_ups(model, batch)
     assert (made.weight - plain.weight).max() == pytest.approx(TEETH_WEIGHT, rel=0.2)
+
+
+def test_the_cover_learns_alone(model, batch) -> None:
+    losses = painting_losses(close_ups(model, batch, cover=True))
+    assert set(losses) == {"mouth", "mouth_gradient", "opening", "inside"}
+    model.zero_grad()
+    sum(losses.values()).backward()
+    learned = {name for name, weight in model.named_parameters() if weight.grad is not None}
+    assert learned
+    assert all(name.startswith("decoder.cover.") for name in learned)

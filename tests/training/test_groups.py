@@ -2,7 +2,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from flashtalk.training.groups import opened, portrait_opened
+from flashtalk.training.clips import pixels_of
+from flashtalk.training.groups import opened, portrait_opened, shows_teeth, shut_place
 
 SIDE = 64
 
@@ -40,3 +41,23 @@ def test_closed_lips_show_nothing() -> None:
 def test_a_portrait_shows_as_much_as_a_frame() -> None:
     for gap in (0.0, 0.1, 0.25):
         assert np.array_equal(portrait_opened(clip(gap)), opened(clip(gap), 0))
+
+
+def test_a_portrait_with_lips_apart_shows_teeth() -> None:
+    assert shows_teeth(clip(gap=0.25))
+    assert not shows_teeth(clip(gap=0.0))
+
+
+def test_shut_places_have_narrower_mouths_than_any() -> None:
+    gap = np.linspace(0.0, 1.0, 40)
+    talk = SimpleNamespace(frames=np.zeros((40, 1)), curve=lambda name: gap)
+    rng = np.random.default_rng(0)
+    places = [shut_place(talk, rng) for _ in range(200)]
+    assert max(places) <= 36, "a group has four frames"
+    assert 0.25 < gap[places].mean() < 0.38  # of two even draws the smaller: a third
+
+
+def test_a_box_is_cut_out_in_pixels() -> None:
+    rows, columns = pixels_of((0.0, 0.5, 0.25, 0.125), 64)
+    assert (rows, columns) == (slice(44, 52), slice(24, 40))
+    assert pixels_of((1.0, -1.0, 0.5, 0.5), 64) == (slice(0, 16), slice(48, 64))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 
 from flashtalk.models.closeup import Painted
@@ -56,3 +58,10 @@ def test_painters_are_pushed_to_what_critics_take_for_true() -> None:
         after = before - 0.05 * gradient / gradient.abs().max()
         small = torch.nn.functional.adaptive_avg_pool2d(weight, (8, 12))
         assert (critic(after)[0] * small).mean() > (critic(before)[0] * small).mean()
+
+
+def test_mouths_are_judged_without_eyes() -> None:
+    painted, critics = close_ups(), Critics().eval()
+    alone = critics.compare(replace(painted, eyes=None, eyes_true=None))
+    assert [critic for critic, *_ in alone] == [critics.mouth]
+    assert len(critics.compare(painted)) == 2

@@ -1,0 +1,171 @@
+"""How well the embedded decoder draws held-out clips from their true codes.
+
+    python -m flashtalk.evaluation.decoder --clips DIR --weights assets/flashtalk-tiny --out docs
+
+No talk can look better than this. A clip in which little moves is drawn well by a copy of its
+portrait, so PSNR says something only beside that of the copy: groups of four frames are put
+together by how good a copy would be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from flashtalk.config import TINY
+from flashtalk.evaluation.measures import border_jump, correlation
+from flashtalk.evaluation.reading import read_faces
+from flashtalk.models.autoencoder import PortraitAutoencoder
+from flashtalk.models.face_code import GROUP_FRAMES
+from flashtalk.models.guidance import Guidance
+from flashtalk.training.clips import Clip, ClipSet, pixels_of
+from flashtalk.training.codes import clip_codes, portrait_points
+from flashtalk.training.groups import as_float
+from flashtalk.weights import build_networks, load_weights
+
+log = logging.getLogger(__name__)
+
+BANDS_DB = (0, 18, 20, 22, 24, 26, 28, 30, 99)  # PSNR of a copy of the portrait
+FRAMES_AT_ONCE = 28
+LEAST_DEVIATION = 0.01  # of the lip gap of a clip in which somebody speaks, in units of the curves
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnClip:
+    """One clip as the decoder draws it."""
+
+    psnr_db: np.ndarray
+    """[G, 2, 2] of G groups: whole frame and mouth's box, drawn and copied from the portrait."""
+    opening_correlation: float
+    """Lip opening read from the drawn frames against that read from the true ones; NaN in clips
+    without speech, whose lips rest."""
+    flicker: float
+    """Frame difference where a new latent begins over that inside, by the same of the true ones."""
+
+
+@torch.inference_mode()
+def draw(autoencoder: PortraitAutoencoder, clip: Clip) -> DrawnClip:
+    """Draw all frames of ``clip`` from their true codes and compare."""
+    codes, still = clip_codes(clip)
+    portrait = pictures(clip.portrait[None])
+    guidance = Guidance(
+        code=torch.from_numpy(still[None].astype(np.float32)),
+        points=torch.from_numpy(portrait_points(clip))[None],
+        **autoencoder.pyramid(portrait),
+    )
+    count = len(clip.frames) // GROUP_FRAMES * GROUP_FRAMES
+    true = np.array(clip.frames[:count])
+    drawn = []
+    for part in torch.from_numpy(codes[:count].astype(np.float32)).split(FRAMES_AT_ONCE):
+        made = autoencoder.decoder.pictures(part, guidance).clamp(-1.0, 1.0)
+        drawn.append(((made + 1.0) * 127.5).round().byte().permute(0, 2, 3, 1).numpy())
+    drawn = np.concatenate(drawn)
+    openings = [read_faces(autoencoder.reader, frames).opening for frames in (drawn, true)]
+    return DrawnClip(
+        psnr_db=np.array([group_psnr(clip, drawn, at) for at in range(0, count, GROUP_FRAMES)]),
+        opening_correlation=correlation(*openings) if spoken(clip) else float("nan"),
+        flicker=latent_jump(drawn) / latent_jump(true),
+    )
+
+
+def pictures(frames: np.ndarray) -> torch.Tensor:
+    """[F, H, W, 3] uint8 -> [F, 3, H, W] in [-1, 1]."""
+    return as_float(torch.from_numpy(frames.copy()).permute(0, 3, 1, 2))
+
+
+def spoken(clip: Clip) -> bool:
+    """Whether lips open in it."""
+    return float(clip.curve("lip_gap").std()) > LEAST_DEVIATION
+
+
+def group_psnr(clip: Clip, drawn: np.ndarray, start: int) -> list[list[float]]:
+    """PSNR of one group, [2, 2] as in :class:`DrawnClip`."""
+    frames = slice(start, start + GROUP_FRAMES)
+    true = clip.frames[frames].astype(np.float32)
+    box = pixels_of(clip.mouth_box(start + 1), true.shape[1])
+    found = []
+    for place in ((slice(None), slice(None)), box):
+        errors = [
+            np.square(made.astype(np.float32) - true)[:, *place].mean()
+            for made in (drawn[frames], clip.portrait[None])
+        ]
+        found.append([float(10 * np.log10(255**2 / (error + 1e-4))) for error in errors])
+    return found
+
+
+def latent_jump(frames: np.ndarray) -> float:
+    """Frame difference where a new latent begins over that inside."""
+    differences = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(axis=(1, 2, 3))
+    return border_jump(differences, 0, GROUP_FRAMES)
+
+
+def report(drawn: Sequence[DrawnClip]) -> dict[str, object]:
+    """Figures of all clips together."""
+    psnr = np.concatenate([clip.psnr_db for clip in drawn])
+    bands = []
+    for lowest, highest in pairwise(BANDS_DB):
+        band: dict[str, object] = {"copy_db": [lowest, highest]}
+        for place, name in enumerate(("whole", "mouth")):
+            copied = psnr[:, place, 1]
+            chosen = psnr[(copied >= lowest) & (copied < highest), place, 0]
+            band[name] = {
+                "groups": len(chosen),
+                "psnr_db": round(float(chosen.mean()), 2) if len(chosen) else None,
+            }
+        bands.append(band)
+    correlations = [each.opening_correlation for each in drawn]
+    (whole, whole_copy), (mouth, mouth_copy) = psnr.mean(axis=0).round(2).tolist()
+    return {
+        "clips": len(drawn),
+        "groups": len(psnr),
+        "whole_db": whole,
+        "whole_copy_db": whole_copy,
+        "mouth_db": mouth,
+        "mouth_copy_db": mouth_copy,
+        "opening_correlation": round(float(np.nanmean(correlations)), 3),
+        "opening_correlation_lowest": round(float(np.nanmin(correlations)), 3),
+        "flicker": round(float(np.mean([each.flicker for each in drawn])), 3),
+        "by_copy": bands,
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, default=Path("assets/flashtalk-tiny"))
+    parser.add_argument("--out", type=Path, help="folder for decoder.json")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(arguments.threads)
+
+    autoencoder = build_networks(TINY).autoencoder
+    load_weights(arguments.weights, TINY.name, {"autoencoder": autoencoder})
+    drawn = []
+    for clip in ClipSet(arguments.clips, held_out=True).clips:
+        drawn.append(draw(autoencoder, clip))
+        log.info(
+            "clip %s: whole %.1f dB (copy %.1f), mouth %.1f dB (copy %.1f)",
+            clip.name,
+            *drawn[-1].psnr_db.mean(axis=0).flatten(),
+        )
+    found = report(drawn)
+    for name, value in found.items():
+        for line in value if isinstance(value, list) else [value]:
+            log.info("%s: %s", name, line)
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "decoder.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
