@@ -245,17 +245,6 @@ class Painted:
     color: Tensor
     """[M, 3, h, w]"""
 
-    def covered_by(self, other: Painted, share: Tensor, chosen: Tensor) -> Painted:
-        """The same with ``share`` [M] of ``other``, which holds the windows ``chosen`` [K]."""
-
-        def part(one: Tensor, other: Tensor) -> Tensor:
-            mixed = torch.lerp(one[chosen], other, share[chosen][:, None, None, None])
-            return one.index_copy(0, chosen, mixed)
-
-        return Painted(
-            *(part(getattr(self, each.name), getattr(other, each.name)) for each in fields(Painted))
-        )
-
 
 class CloseUp(nn.Module):
     """Draws a window around one feature of each picture.

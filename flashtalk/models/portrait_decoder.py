@@ -118,33 +118,35 @@ class Decoder(nn.Module):
         pictures = look_up(guidance.pixels, places)
         windows = spread(face_windows(guidance.points, x.shape[-2:]), len(x))
         add(pictures, self.detail(x, offset, guidance, windows), windows[:, :2] * 8)
-        for painted, windows in (
-            self.paint_eyes(code, offset, places, guidance),
-            self.paint_mouths(code, offset, places, guidance),
-        ):
-            blend(pictures, painted.picture, windows)
+        painted, windows = self.paint_eyes(code, offset, places, guidance)
+        blend(pictures, painted.picture, windows)
+        blend(pictures, *self.paint_mouths(code, offset, places, guidance))
         return pictures
 
     def paint_mouths(
         self, code: Tensor, offset: Tensor, places: Tensor, guidance: Guidance
-    ) -> tuple[Painted, Tensor]:
-        """Pictures of the mouths of codes [M, features, h, w] and their windows [M, 4].
+    ) -> tuple[Tensor, Tensor]:
+        """The mouths of codes [M, features, h, w]: pictures [M, 3, rows, columns], windows [M, 4].
 
         ``offset`` [M, 2, H/8, W/8] is what :meth:`motion` made of the same latents, ``places``
         [M, 2, H, W] what :func:`sources` made of that. Lips that shut over teeth of the portrait
         are drawn by a painter of their own: one for both drew either shut lips with a white line
-        or open mouths with soft teeth.
+        or open mouths with soft teeth. A painter draws only what it has a share in.
         """
         found = mouths(code, offset, *portraits_of(guidance, len(code)))
-        painted, windows = close_up(self.mouth, found, places, guidance)
-        share = found.covered
-        chosen = share.nonzero()[:, 0]
-        if len(chosen) == 0:  # every frame of a portrait whose lips are shut: costs nothing there
-            return painted, windows
-        if len(guidance.pixels) > 1:  # portraits in a batch must keep as many frames each
-            chosen = torch.arange(len(share), device=share.device)
-        cover, _ = close_up(self.cover, found.at(chosen), places[chosen], guidance)
-        return painted.covered_by(cover, share, chosen), windows
+        covered = found.covered
+        windows = self.mouth.windows(found.slit.center, *places.shape[-2:])
+        rows, columns = self.mouth.window_of(*places.shape[-2:])
+        pictures = places.new_zeros(len(code), 3, rows, columns)
+        for painter, share in ((self.mouth, 1.0 - covered), (self.cover, covered)):
+            chosen = share.nonzero()[:, 0]
+            if len(chosen) and len(guidance.pixels) > 1:  # all portraits keep as many frames each
+                chosen = torch.arange(len(share), device=share.device)
+            if len(chosen):
+                made, _ = close_up(painter, found.at(chosen), places[chosen], guidance)
+                part = share[chosen][:, None, None, None] * made.picture
+                pictures = pictures.index_add(0, chosen, part)
+        return pictures, windows
 
     def paint_eyes(
         self, code: Tensor, offset: Tensor, places: Tensor, guidance: Guidance

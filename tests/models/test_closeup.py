@@ -6,7 +6,6 @@ from flashtalk.models.closeup import (
     MOUTH_NUMBERS,
     CloseUp,
     Opening,
-    Painted,
     Slit,
     eyes,
     follow,
@@ -144,14 +143,3 @@ def test_lips_cover_teeth_as_far_as_they_are_more_shut_than_the_portrait() -> No
     assert place(gap=0.12, own_gap=0.08).covered == 0.0
     assert place(gap=0.0, own_gap=0.08).covered == 1.0
     assert 0.0 < place(gap=0.05, own_gap=0.08).covered.item() < 1.0
-
-
-def test_a_cover_takes_its_share_of_the_windows_that_it_holds() -> None:
-    def painted(value: float, count: int) -> Painted:
-        return Painted(*(torch.full((count, depth, 4, 6), value) for depth in (3, 1, 3)))
-
-    share = torch.tensor([0.0, 0.25, 1.0])
-    mixed = painted(0.0, 3).covered_by(painted(1.0, 2), share, chosen=torch.tensor([1, 2]))
-    for part in (mixed.picture, mixed.veil, mixed.color):
-        assert part.amax(dim=(1, 2, 3)).tolist() == part.amin(dim=(1, 2, 3)).tolist()
-        assert part.amax(dim=(1, 2, 3)).tolist() == [0.0, 0.25, 1.0]

@@ -33,14 +33,20 @@ def codes(*gaps: float) -> torch.Tensor:
 
 @torch.no_grad()
 def test_the_cover_draws_shut_lips_of_portraits_with_teeth_and_nothing_else(model) -> None:
-    spoiled = PortraitAutoencoder(TINY.autoencoder).eval()
-    spoiled.load_state_dict(model.state_dict())
-    spoiled.decoder.cover.color.bias.add_(1.0)
-    code = codes(0.0, 0.16)
+    code = codes(0.0, 0.16, 0.1)  # shut, open, and a little more shut than the portrait with teeth
     shut, teeth = guidance(model, 0.0), guidance(model, 0.12)
-    for known, changed in ((shut, [False, False]), (teeth, [True, False])):
+    for painter, known, changed in (
+        ("cover", shut, [False, False, False]),
+        ("cover", teeth, [True, False, True]),
+        ("mouth", shut, [True, True, True]),
+        ("mouth", teeth, [False, True, True]),
+    ):
+        spoiled = PortraitAutoencoder(TINY.autoencoder).eval()
+        spoiled.load_state_dict(model.state_dict())
+        getattr(spoiled.decoder, painter).color.bias.add_(1.0)
         one, other = (each.decoder.pictures(code, known) for each in (model, spoiled))
-        assert [not torch.equal(a, b) for a, b in zip(one, other, strict=True)] == changed
+        found = [not torch.equal(a, b) for a, b in zip(one, other, strict=True)]
+        assert found == changed, (painter, found)
 
 
 @torch.no_grad()
