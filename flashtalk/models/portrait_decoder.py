@@ -140,12 +140,15 @@ class Decoder(nn.Module):
         pictures = places.new_zeros(len(code), 3, rows, columns)
         for painter, share in ((self.mouth, 1.0 - covered), (self.cover, covered)):
             chosen = share.nonzero()[:, 0]
-            if len(chosen) and len(guidance.pixels) > 1:  # all portraits keep as many frames each
+            if len(chosen) == 0:
+                continue
+            if len(guidance.pixels) > 1:  # all portraits keep as many frames each
                 chosen = torch.arange(len(share), device=share.device)
-            if len(chosen):
-                made, _ = close_up(painter, found.at(chosen), places[chosen], guidance)
-                part = share[chosen][:, None, None, None] * made.picture
-                pictures = pictures.index_add(0, chosen, part)
+            whole = len(chosen) == len(share)  # the usual case, for which nothing is copied
+            seen = places if whole else places[chosen]
+            made, _ = close_up(painter, found.at(chosen), seen, guidance)
+            part = share[chosen][:, None, None, None] * made.picture
+            pictures = pictures.index_add(0, chosen, part)
         return pictures, windows
 
     def paint_eyes(
