@@ -22,14 +22,15 @@ import torch
 
 from flashtalk.config import TINY
 from flashtalk.evaluation.measures import border_jump, correlation
+from flashtalk.evaluation.pictures import frame_differences
 from flashtalk.evaluation.reading import read_faces
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.face_code import GROUP_FRAMES
-from flashtalk.models.guidance import Guidance
-from flashtalk.training.clips import Clip, ClipSet, pixels_of
-from flashtalk.training.codes import clip_codes, portrait_points
-from flashtalk.training.groups import as_float
-from flashtalk.weights import build_networks, load_weights
+from flashtalk.stream.session import to_pixels
+from flashtalk.training.autoencoder import group_psnr, true_guidance
+from flashtalk.training.clips import Clip, ClipSet
+from flashtalk.training.groups import as_float, painted
+from flashtalk.weights import load_weights
 
 log = logging.getLogger(__name__)
 
@@ -54,31 +55,24 @@ class DrawnClip:
 @torch.inference_mode()
 def draw(autoencoder: PortraitAutoencoder, clip: Clip) -> DrawnClip:
     """Draw all frames of ``clip`` from their true codes and compare."""
-    codes, still = clip_codes(clip)
-    portrait = pictures(clip.portrait[None])
-    guidance = Guidance(
-        code=torch.from_numpy(still[None].astype(np.float32)),
-        points=torch.from_numpy(portrait_points(clip))[None],
-        **autoencoder.pyramid(portrait),
-    )
+    codes, _ = painted(clip)
+    guidance = true_guidance(autoencoder, clip)
     count = len(clip.frames) // GROUP_FRAMES * GROUP_FRAMES
     true = np.array(clip.frames[:count])
-    drawn = []
-    for part in torch.from_numpy(codes[:count].astype(np.float32)).split(FRAMES_AT_ONCE):
-        made = autoencoder.decoder.pictures(part, guidance).clamp(-1.0, 1.0)
-        drawn.append(((made + 1.0) * 127.5).round().byte().permute(0, 2, 3, 1).numpy())
-    drawn = np.concatenate(drawn)
+    drawn = np.concatenate(
+        [
+            to_pixels(autoencoder.decoder.pictures(part, guidance).transpose(0, 1))
+            for part in torch.from_numpy(codes[:count].astype(np.float32)).split(FRAMES_AT_ONCE)
+        ]
+    )
+    shown = as_float(torch.from_numpy(drawn).permute(0, 3, 1, 2)).split(GROUP_FRAMES)
+    psnr = [group_psnr(clip, GROUP_FRAMES * index, group) for index, group in enumerate(shown)]
     openings = [read_faces(autoencoder.reader, frames).opening for frames in (drawn, true)]
     return DrawnClip(
-        psnr_db=np.array([group_psnr(clip, drawn, at) for at in range(0, count, GROUP_FRAMES)]),
+        psnr_db=np.array([[[g[p], g[f"{p}_copy"]] for p in ("whole", "mouth")] for g in psnr]),
         opening_correlation=correlation(*openings) if spoken(clip) else float("nan"),
         flicker=latent_jump(drawn) / latent_jump(true),
     )
-
-
-def pictures(frames: np.ndarray) -> torch.Tensor:
-    """[F, H, W, 3] uint8 -> [F, 3, H, W] in [-1, 1]."""
-    return as_float(torch.from_numpy(frames.copy()).permute(0, 3, 1, 2))
 
 
 def spoken(clip: Clip) -> bool:
@@ -86,25 +80,9 @@ def spoken(clip: Clip) -> bool:
     return float(clip.curve("lip_gap").std()) > LEAST_DEVIATION
 
 
-def group_psnr(clip: Clip, drawn: np.ndarray, start: int) -> list[list[float]]:
-    """PSNR of one group, [2, 2] as in :class:`DrawnClip`."""
-    frames = slice(start, start + GROUP_FRAMES)
-    true = clip.frames[frames].astype(np.float32)
-    box = pixels_of(clip.mouth_box(start + 1), true.shape[1])
-    found = []
-    for place in ((slice(None), slice(None)), box):
-        errors = [
-            np.square(made.astype(np.float32) - true)[:, *place].mean()
-            for made in (drawn[frames], clip.portrait[None])
-        ]
-        found.append([float(10 * np.log10(255**2 / (error + 1e-4))) for error in errors])
-    return found
-
-
 def latent_jump(frames: np.ndarray) -> float:
     """Frame difference where a new latent begins over that inside."""
-    differences = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(axis=(1, 2, 3))
-    return border_jump(differences, 0, GROUP_FRAMES)
+    return border_jump(frame_differences(frames), 0, GROUP_FRAMES)
 
 
 def report(drawn: Sequence[DrawnClip]) -> dict[str, object]:
@@ -148,7 +126,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
 
-    autoencoder = build_networks(TINY).autoencoder
+    autoencoder = PortraitAutoencoder(TINY.autoencoder).eval()
     load_weights(arguments.weights, TINY.name, {"autoencoder": autoencoder})
     drawn = []
     for clip in ClipSet(arguments.clips, held_out=True).clips:

@@ -30,7 +30,7 @@ from flashtalk.models.guidance import Guidance
 from flashtalk.models.maps import cut, look_up
 from flashtalk.models.matching import matching_features
 from flashtalk.models.portrait_decoder import close_up, frame_codes, portraits_of, sources
-from flashtalk.training.clips import ClipSet, pixels_of
+from flashtalk.training.clips import Clip, ClipSet, pixels_of
 from flashtalk.training.codes import portrait_points
 from flashtalk.training.command import add_precision, begin, training_parser
 from flashtalk.training.groups import (
@@ -42,7 +42,6 @@ from flashtalk.training.groups import (
     painted,
     telling_place,
 )
-from flashtalk.training.latents import pack
 from flashtalk.training.loop import LoopConfig, load_average, train
 from flashtalk.training.losses import flow_l1, gradient_l1, opening_error, weighted_l1
 from flashtalk.training.precision import mixed_precision
@@ -220,44 +219,58 @@ TRAINED = {
 """Beginnings of the names of the weights that a part trains."""
 
 
+def true_guidance(model: PortraitAutoencoder, clip: Clip) -> Guidance:
+    """What a session would know of the portrait of ``clip`` if it read it without error."""
+    _, still = painted(clip)
+    portrait = as_float(torch.from_numpy(clip.portrait.copy()).permute(2, 0, 1))[None]
+    return Guidance(
+        code=torch.from_numpy(still[None].astype(np.float32)),
+        points=torch.from_numpy(portrait_points(clip))[None],
+        **model.pyramid(portrait),
+    )
+
+
+def group_psnr(clip: Clip, start: int, drawn: Tensor) -> dict[str, float]:
+    """PSNR in dB of ``drawn`` [4, 3, H, W] in [-1, 1], and of a copy of the portrait ("_copy").
+
+    Against the group that begins at frame ``start``; for the whole frame and for the boxes of mouth
+    and eyes, where most happens.
+    """
+    frames = torch.from_numpy(clip.frames[start : start + GROUP_FRAMES].copy())
+    true = as_float(frames.permute(0, 3, 1, 2))
+    portrait = as_float(torch.from_numpy(clip.portrait.copy()).permute(2, 0, 1))[None]
+    places = {
+        "whole": (slice(None), slice(None)),
+        "mouth": pixels_of(clip.mouth_box(start + 1), true.shape[-1]),
+        "eyes": pixels_of(clip.eyes_box(start + 1), true.shape[-1]),
+    }
+    found = {}
+    for name, picture in (("", drawn), ("_copy", portrait)):
+        error = ((picture - true) / 2).square()
+        for place, (rows, columns) in places.items():
+            mean = error[..., rows, columns].mean(dtype=torch.float64).item()
+            found[place + name] = float(-10 * np.log10(mean + 1e-9))
+    return found
+
+
 @torch.no_grad()
 def evaluate(
     model: PortraitAutoencoder, clips: ClipSet, groups: int = 60, place: Place = telling_place
 ) -> dict[str, float]:
-    """PSNR of held-out groups drawn from their true codes, and of a copy of the portrait.
+    """Mean :func:`group_psnr` of held-out groups drawn from their true codes.
 
-    For the whole frame and for the boxes of mouth and eyes, where most happens. ``place`` says
-    where in their clips the groups lie.
+    ``place`` says where in their clips the groups lie.
     """
     model.eval()
     rng = np.random.default_rng(1)
-    errors: dict[str, list[float]] = {}
+    found = []
     for index in range(groups):
         clip = clips.clips[index % len(clips.clips)]
         start = place(clip, rng)
-        codes, still = painted(clip)
-        latents = torch.from_numpy(pack(codes[start : start + GROUP_FRAMES].astype(np.float32)))
-        frames = torch.from_numpy(clip.frames[start : start + GROUP_FRAMES].copy())
-        video = as_float(frames.permute(0, 3, 1, 2))[None]
-        portrait = as_float(torch.from_numpy(clip.portrait.copy()).permute(2, 0, 1))[None]
-        guidance = Guidance(
-            code=torch.from_numpy(still[None].astype(np.float32)),
-            points=torch.from_numpy(portrait_points(clip))[None],
-            **model.pyramid(portrait),
-        )
-        decoded = model.decoder(latents.transpose(0, 1), guidance).clamp(-1, 1)
-        size = video.shape[-1]
-        for name, picture in (("", decoded), ("_copy", portrait[:, None])):
-            error = ((picture - video) / 2).square()
-            errors.setdefault("whole" + name, []).append(error.mean().item())
-            for spot, box in (
-                ("mouth", clip.mouth_box(start + 1)),
-                ("eyes", clip.eyes_box(start + 1)),
-            ):
-                rows, columns = pixels_of(box, size)
-                inside = error[..., rows, columns].mean().item()
-                errors.setdefault(spot + name, []).append(inside)
-    return {name: float(np.mean(-10 * np.log10(np.array(e) + 1e-9))) for name, e in errors.items()}
+        codes = painted(clip)[0][start : start + GROUP_FRAMES].astype(np.float32)
+        drawn = model.decoder.pictures(torch.from_numpy(codes), true_guidance(model, clip))
+        found.append(group_psnr(clip, start, drawn.clamp(-1, 1)))
+    return {name: float(np.mean([each[name] for each in found])) for name in found[0]}
 
 
 def log_quality(

@@ -131,11 +131,10 @@ def main() -> None:
     held_out = ClipSet(arguments.data, held_out=True)
     cover = arguments.part == "cover"
     place = shut_place if cover else telling_place
+    model = trained_in_parts((arguments.part,), arguments.init)
     if cover:
         clips.keep(shows_teeth)
         held_out.keep(shows_teeth)
-    model = trained_in_parts((arguments.part,), arguments.init)
-    if cover:
         model.decoder.cover.load_state_dict(model.decoder.mouth.state_dict())
     critics = Critics().to(memory_format=torch.channels_last)
     coming = batches(clips, arguments.batch, np.random.default_rng(), place)

@@ -4,8 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from flashtalk.evaluation.decoder import DrawnClip, group_psnr, latent_jump, report
+from flashtalk.evaluation.decoder import DrawnClip, latent_jump, report
+from flashtalk.training.autoencoder import group_psnr
+from flashtalk.training.groups import as_float
 
 SIDE = 64
 
@@ -15,13 +18,20 @@ def test_psnr_is_that_of_the_frame_and_of_the_box() -> None:
     drawn = true.copy()
     drawn[4:, 40:56, 24:40] += 10  # the mouth's box of the second group, a sixteenth of the picture
     clip = SimpleNamespace(
-        frames=true, portrait=true[0] + 20, mouth_box=lambda frame: (0.0, 0.5, 0.25, 0.25)
+        frames=true,
+        portrait=true[0] + 20,
+        mouth_box=lambda frame: (0.0, 0.5, 0.25, 0.25),
+        eyes_box=lambda frame: (0.0, -0.5, 0.25, 0.25),
     )
-    (whole, whole_copy), (mouth, mouth_copy) = group_psnr(clip, drawn, 4)
+    first, second = as_float(torch.from_numpy(drawn).permute(0, 3, 1, 2)).split(4)
+    found = group_psnr(clip, 4, second)
+    whole, whole_copy = found["whole"], found["whole_copy"]
+    mouth, mouth_copy = found["mouth"], found["mouth_copy"]
     assert mouth == pytest.approx(10 * np.log10(255**2 / 100), abs=0.01)
     assert whole == pytest.approx(mouth + 10 * np.log10(16), abs=0.01)
     assert whole_copy == mouth_copy == pytest.approx(10 * np.log10(255**2 / 400), abs=0.01)
-    assert group_psnr(clip, drawn, 0)[0][0] > 80
+    assert group_psnr(clip, 0, first)["whole"] > 80
+    assert found["eyes"] > 80
 
 
 def test_flicker_is_seen_where_latents_begin() -> None:
