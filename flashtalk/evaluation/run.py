@@ -4,9 +4,10 @@
         --seconds 10 60 300 900 --seeds 0 1 2 --out docs/evaluation
 
 A talk of 900 s begins with those of 10, 60 and 300 s: it is generated once, and whenever one of
-these moments is reached, the stretch that ends there is measured and its cell is written. Cells
-that are there already are not made again; Ctrl-C stops after the current chunk and keeps all cells
-written. A talk that was stopped starts again at its beginning, since a session cannot be saved.
+these moments is reached, the stretch that ends there is measured and its cell is written. Between
+the stretches only what the talk goes on from is computed. Cells that are there already are not made
+again; Ctrl-C stops after the current chunk and keeps all cells written. A talk that was stopped
+starts again at its beginning, since a session cannot be saved.
 """
 
 from __future__ import annotations
@@ -84,26 +85,31 @@ def run_talk(
     ``on_video`` hears of the seconds added by each chunk and answers whether to go on.
     """
     geometry = engine.preset.geometry
+    new_frames = geometry.new_frames
     portrait = portrait_for(talk.person.portrait, engine.preset, crop="cover")
     reference = reference_of(judges.reader, np.asarray(portrait.image))
     window_frames = round(plan.window_s * geometry.fps)
     kept = np.empty((0, geometry.height_px, geometry.width_px, 3), np.uint8)
-    pushed = frames = 0
+    pushed = frames = drawn = 0
     spent_s = 0.0
     coming = list(plan.seconds)
     with engine.open(portrait, seed=seed) as session:
         while coming:
-            heard = frames + geometry.new_frames + geometry.lookahead_frames
+            heard = frames + new_frames + geometry.lookahead_frames
             samples = talk.speech.samples[pushed : heard * geometry.samples_per_frame]
             pushed += len(samples)
-            started_s = time.perf_counter()
-            chunks = list(session.push(samples))
-            spent_s += time.perf_counter() - started_s
-            # one chunk more than the stretch, because a moment may lie within the newest one
-            kept = np.concatenate((kept, *(chunk.frames for chunk in chunks)))
-            added = sum(len(chunk.frames) for chunk in chunks)
-            kept = kept[-(window_frames + added) :]
-            frames += added
+            if frames + new_frames <= coming[0] * geometry.fps - window_frames:
+                frames += session.skip(samples)  # nothing of it will be measured
+                kept = kept[:0]
+            else:
+                started_s = time.perf_counter()
+                chunks = list(session.push(samples))
+                spent_s += time.perf_counter() - started_s
+                # one chunk more than the stretch: a moment may lie within the newest one
+                kept = np.concatenate((kept, *(chunk.frames for chunk in chunks)))
+                kept = kept[-(window_frames + new_frames) :]
+                frames += new_frames
+                drawn += new_frames
             while coming and frames >= coming[0] * geometry.fps:
                 seconds = coming.pop(0)
                 stop = seconds * geometry.fps
@@ -117,10 +123,10 @@ def run_talk(
                     read_faces(judges.reader, shown),
                     start,
                     talk.speech.within(start, stop),
-                    geometry.new_frames,
+                    new_frames,
                 )
-                yield Measured(seconds, figures, frames / spent_s)
-            if not on_video(added / geometry.fps):
+                yield Measured(seconds, figures, drawn / spent_s)
+            if not on_video(new_frames / geometry.fps):
                 return
 
 

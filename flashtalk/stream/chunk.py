@@ -130,6 +130,25 @@ def advance_in_pieces(
         return hand_over(networks, conditions, state, last)
 
 
+def next_state(
+    networks: Networks,
+    conditions: Conditions,
+    state: SessionState,
+    speech: Tensor,
+    sampler: SamplerConfig,
+) -> SessionState:
+    """The state after a chunk whose video nobody will see; up to rounding that of :func:`advance`.
+
+    Only the last 5 frames are decoded, which the next chunk continues.
+    """
+    latents = sample_latents(networks, conditions, state, speech, sampler)
+    video = networks.autoencoder.decode(
+        latents, conditions.guidance, skip_frames=networks.preset.geometry.new_frames
+    )
+    video = match_color(video, conditions.color, sampler.color_strength)
+    return hand_over(networks, conditions, state, video)
+
+
 def sample_latents(
     networks: Networks,
     conditions: Conditions,

@@ -24,7 +24,7 @@ from flashtalk.conditions.loudness import LoudnessNormalizer
 from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.config import SamplerConfig
 from flashtalk.errors import FlashTalkError
-from flashtalk.stream.chunk import Networks, advance_in_pieces, fragment_bounds
+from flashtalk.stream.chunk import Networks, advance_in_pieces, fragment_bounds, next_state
 from flashtalk.stream.side_by_side import ALONE, SideBySide
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
 from flashtalk.stream.state import SessionState, opening_state
@@ -122,6 +122,33 @@ class Session:
         self._ending = True
         return self._deliver()
 
+    def skip(self, samples: Sequence[float] | np.ndarray) -> int:
+        """As ``push``, for video that nobody will see: returns how many frames are left out.
+
+        Only what the talk goes on from is computed, which takes less than half of the time; what
+        comes after is the same up to rounding. Raises :class:`FlashTalkError` also when video that
+        is ready was not taken.
+        """
+        self._require_open()
+        geometry = self._networks.preset.geometry
+        if self._running is not None:
+            raise FlashTalkError("Take the video that is ready before skipping what comes next.")
+        self._speech.append(checked_samples(samples))
+        frames = 0
+        while not self._closed and self._next_is_heard():
+            self._speech.take(geometry.new_samples)
+            with self._turns.turn(), torch.inference_mode():
+                self._state = next_state(
+                    self._networks,
+                    self._conditions,
+                    self._state,
+                    self._features(self._speech.window)[None],
+                    self._sampler,
+                )
+            frames += geometry.new_frames
+        self._shown_frames += frames
+        return frames
+
     def close(self) -> None:
         """Ends the session at once; speech that waits is dropped. May be called twice."""
         self._closed = True
@@ -162,28 +189,33 @@ class Session:
                     raise
 
     def _begin_chunk(self) -> Generator[Tensor, None, SessionState] | None:
-        geometry = self._networks.preset.geometry
-        available = self._speech.pending_samples
-        enough = available >= geometry.new_samples + geometry.lookahead_samples
-        if not enough and not (self._ending and available):
+        if not self._next_is_heard() and not (self._ending and self._speech.pending_samples):
             return None
-        self._unshown = self._speech.take(geometry.new_samples)
+        self._unshown = self._speech.take(self._networks.preset.geometry.new_samples)
         return self._chunk(self._speech.window)
 
-    def _chunk(self, window: Samples) -> Generator[Tensor, None, SessionState]:
+    def _next_is_heard(self) -> bool:
+        """Whether all speech that the next chunk looks at is there."""
+        geometry = self._networks.preset.geometry
+        return self._speech.pending_samples >= geometry.new_samples + geometry.lookahead_samples
+
+    def _features(self, window: Samples) -> Tensor:
+        """What the transformer hears of a speech window: [33, window, layers, width]."""
         preset = self._networks.preset
-        geometry = preset.geometry
+        if self._loudness is not None:
+            window = self._loudness(window)
+        heard = torch.from_numpy(window).to(self._state.motion_latents.device)
+        features = self._networks.speech_encoder(heard[None])[0]  # [F, layers, width]
+        return last_speech_windows(
+            features,
+            preset.transformer.speech.window_frames,
+            preset.geometry.chunk_frames,
+            preset.geometry.lookahead_frames,
+        )
+
+    def _chunk(self, window: Samples) -> Generator[Tensor, None, SessionState]:
         with self._timer.stage("speech"):
-            if self._loudness is not None:
-                window = self._loudness(window)
-            heard = torch.from_numpy(window).to(self._state.motion_latents.device)
-            features = self._networks.speech_encoder(heard[None])[0]  # [F, layers, width]
-            speech = last_speech_windows(
-                features,
-                preset.transformer.speech.window_frames,
-                geometry.chunk_frames,
-                geometry.lookahead_frames,
-            )
+            speech = self._features(window)
         first = self._first_fragment_frames if self._state.chunk_index == 0 else 0
         return (
             yield from advance_in_pieces(

@@ -25,8 +25,7 @@ from torch import Tensor
 
 from flashtalk.conditions import Conditions
 from flashtalk.config import SamplerConfig
-from flashtalk.stream.chunk import Networks, chunk_velocity, hand_over, sample_latents
-from flashtalk.stream.color import match_color
+from flashtalk.stream.chunk import Networks, chunk_velocity, next_state
 from flashtalk.stream.denoise import clean_estimate, denoise
 from flashtalk.stream.schedule import shifted_timesteps
 from flashtalk.stream.state import SessionState, noise_source, opening_state
@@ -104,25 +103,6 @@ def roll_out(
     speech = talk.speech[:, draw.chunks - 1]
     estimate = exit_estimate(networks, talk.conditions, state, speech, sampler, draw.exit_step)
     return LastChunk(estimate, state, speech)
-
-
-def next_state(
-    networks: Networks,
-    conditions: Conditions,
-    state: SessionState,
-    speech: Tensor,
-    sampler: SamplerConfig,
-) -> SessionState:
-    """One chunk as :func:`flashtalk.stream.chunk.advance` makes it, for its hand-over alone.
-
-    Frames that nobody will see are not decoded: only the last 5, which the next chunk continues.
-    """
-    latents = sample_latents(networks, conditions, state, speech, sampler)
-    video = networks.autoencoder.decode(
-        latents, conditions.guidance, skip_frames=networks.preset.geometry.new_frames
-    )
-    video = match_color(video, conditions.color, sampler.color_strength)
-    return hand_over(networks, conditions, state, video)
 
 
 def exit_estimate(

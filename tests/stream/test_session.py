@@ -214,6 +214,30 @@ def test_what_was_not_taken_comes_first_next_time(start, speech, whole) -> None:
     assert session.pending_s == 0.0
 
 
+def test_a_talk_goes_on_behind_what_was_skipped(start, speech, whole) -> None:
+    session = start()
+    chunk = 28 * 640  # what a chunk adds
+    shown = list(session.push(speech[: chunk + 3200]))
+    assert session.skip(speech[chunk + 3200 : 2 * chunk + 3200]) == 28
+    rest = [*session.push(speech[2 * chunk + 3200 :]), *session.flush()]
+    assert rest[0].start_s == pytest.approx(2 * 28 / 25)
+    assert nearly_equal(picture(rest), whole[56:])
+    assert nearly_equal(picture(shown), whole[:28])
+
+
+def test_nothing_is_skipped_before_it_is_heard(start, speech) -> None:
+    session = start()
+    assert session.skip(speech[: 28 * 640]) == 0  # the chunk also hears what comes after it
+    assert session.skip(speech[28 * 640 : 28 * 640 + 3200]) == 28
+
+
+def test_video_that_is_ready_is_taken_before_skipping(start, speech) -> None:
+    session = start()
+    next(session.push(speech))
+    with pytest.raises(FlashTalkError, match="Take the video"):
+        session.skip(speech)
+
+
 def test_a_flushed_session_has_ended(start, speech) -> None:
     session = start()
     talk(session, [speech[:100]])
