@@ -4,8 +4,7 @@ Station "decode" (and "motion frames", which are encoded here) of the small pres
 has the Wan 2.1 VAE at this place. Same contract: ``1 + 4k`` frames <-> ``1 + k`` latents.
 
 Identity cannot pass 8x8 cells, so it does not have to: the decoder *warps* the portrait's pixels
-and features along a predicted flow and adds a synthesized residual (what was hidden), a mouth and
-eyes.
+along a predicted flow and paints a mouth and eyes.
 
 Every latent frame is a group of ``temporal_stride`` frames (latent 0: its one frame, repeated)
 that is coded without its neighbors, so chunking is exact and any part can be decoded alone.
@@ -55,10 +54,15 @@ class PortraitAutoencoder(nn.Module):
 
     def prepare(self, portrait: Tensor) -> Guidance:
         """Portrait [B, 3, H, W] in [-1, 1] -> :class:`Guidance`, once per session."""
-        maps = self.pyramid(portrait)
         marks = self.reader(portrait)
         code = paint(marks.points, marks.gaze, self.grid(portrait))
-        return Guidance(code=code, points=marks.points, **maps)
+        return self.guidance(portrait, code, marks.points)
+
+    def guidance(self, portrait: Tensor, code: Tensor, points: Tensor) -> Guidance:
+        """The same where the portrait's code [B, features, h, w] and landmarks are known."""
+        maps = self.pyramid(portrait)
+        maps["coarse"] = maps["coarse"] + self.decoder.reference(code)
+        return Guidance(code=code, points=points, **maps)
 
     @staticmethod
     def grid(pictures: Tensor) -> tuple[int, int]:

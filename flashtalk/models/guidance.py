@@ -29,13 +29,11 @@ class Guidance:
     matching: Tensor
     """[B, D, H/8, W/8] unit features in which the encoder looks for each place of a frame."""
     coarse: Tensor
-    """[B, D, H/32, W/32] added in the decoder's trunk."""
+    """[B, D, H/32, W/32] added in the decoder's trunk; knows of ``code``."""
     middle: Tensor
     """[B, D, H/16, W/16]"""
     fine: Tensor
     """[B, D, H/8, W/8]"""
-    appearance: Tensor
-    """[B, D, H/4, W/4] features that are warped along the flow."""
 
 
 CRISPNESS = 0.6
@@ -84,15 +82,13 @@ class PortraitPyramid(nn.Module):
         thin = width * 3 // 8
         self.encoder = nn.Conv2d(3 * 64, width * 3 // 2, 1)
         self.stem = nn.Conv2d(3 * 16, thin, 3, padding=1)
-        self.appearance = nn.Conv2d(thin, thin, 3, padding=1)
         self.fine = nn.Conv2d(thin, width * 3 // 4, 3, stride=2, padding=1)
         self.middle = nn.Conv2d(width * 3 // 4, width, 3, stride=2, padding=1)
         self.coarse = nn.Conv2d(width, width * 2, 3, stride=2, padding=1)
 
     def forward(self, portrait: Tensor) -> dict[str, Tensor]:
         """Portrait [B, 3, H, W] -> the maps of :class:`Guidance` by name, without what is read."""
-        stem = F.relu(self.stem(F.pixel_unshuffle(portrait, 4)))
-        fine = self.fine(stem)
+        fine = self.fine(F.relu(self.stem(F.pixel_unshuffle(portrait, 4))))
         middle = self.middle(F.relu(fine))
         return {
             "portrait": portrait,
@@ -102,5 +98,4 @@ class PortraitPyramid(nn.Module):
             "coarse": self.coarse(F.relu(middle)),
             "middle": middle,
             "fine": fine,
-            "appearance": self.appearance(stem),
         }

@@ -62,10 +62,10 @@ def guidance_of(
     model: PortraitAutoencoder, batch: Batch, noise: float = 0.0, point_noise: float = 0.0
 ) -> Guidance:
     """What a session would know of the portraits, its readings off by so much."""
-    return Guidance(
+    return model.guidance(
+        batch.portraits,
         code=batch.portrait_codes + noise * torch.randn_like(batch.portrait_codes),
         points=batch.points + point_noise * torch.randn_like(batch.points),
-        **model.pyramid(batch.portraits),
     )
 
 
@@ -107,10 +107,10 @@ def decoder_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor
     """How well true codes, slightly noisy, are rendered; touches no encoder weight."""
     guidance = guidance_of(model, batch, REFERENCE_NOISE)
     chosen = chosen_frames(len(batch.codes))
-    features, offset = model.decoder.motion(noisy_codes(batch, chosen, CODE_NOISE), guidance)
+    offset = model.decoder.motion(noisy_codes(batch, chosen, CODE_NOISE), guidance)
     predicted = F.interpolate(offset, scale_factor=2.0, mode="bilinear", align_corners=False)
     windows = batch.windows[chosen]
-    pictures = model.decoder.render(features, offset, guidance, windows)
+    pictures = look_up(guidance.pixels, cut(sources(offset), windows * 8))
     target = as_float(cut(batch.frames.flatten(0, 1)[chosen], windows * 8))
     weight = cut(batch.weight[chosen], windows * 2)
     weight = F.interpolate(weight, scale_factor=4.0, mode="nearest")
@@ -148,8 +148,8 @@ def close_ups(model: PortraitAutoencoder, batch: Batch, cover: bool = False) -> 
     with torch.no_grad():
         guidance = guidance_of(model, batch, NUMBER_NOISE, POINT_NOISE)
         code = noisy_codes(batch, chosen, NUMBER_NOISE)
-        _, offset = model.decoder.motion(code, guidance)
-        places = sources(offset, 8)
+        offset = model.decoder.motion(code, guidance)
+        places = sources(offset)
     frames = batch.frames.flatten(0, 1)[chosen]
     painter = model.decoder.cover if cover else model.decoder.mouth
     found = mouths(code, offset, *portraits_of(guidance, len(code)))
@@ -223,10 +223,10 @@ def true_guidance(model: PortraitAutoencoder, clip: Clip) -> Guidance:
     """What a session would know of the portrait of ``clip`` if it read it without error."""
     _, still = painted(clip)
     portrait = as_float(torch.from_numpy(clip.portrait.copy()).permute(2, 0, 1))[None]
-    return Guidance(
+    return model.guidance(
+        portrait,
         code=torch.from_numpy(still[None].astype(np.float32)),
         points=torch.from_numpy(portrait_points(clip))[None],
-        **model.pyramid(portrait),
     )
 
 

@@ -23,7 +23,7 @@ def guidance(model: PortraitAutoencoder, *gaps: float) -> Guidance:
     portraits = torch.rand(len(gaps), 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     points = torch.cat([face(gap=gap) for gap in gaps])
     code = paint(points, torch.zeros(len(gaps), 2), (2, 2))
-    return Guidance(code=code, points=points, **model.pyramid(portraits * 2 - 1))
+    return model.guidance(portraits * 2 - 1, code, points)
 
 
 def codes(*gaps: float) -> torch.Tensor:
