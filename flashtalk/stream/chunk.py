@@ -33,7 +33,7 @@ from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.color import match_color
 from flashtalk.stream.denoise import Velocity, denoise
 from flashtalk.stream.schedule import shifted_timesteps
-from flashtalk.stream.seam import fade_seam
+from flashtalk.stream.seam import Seam, fade_seam
 from flashtalk.stream.side_by_side import ALONE, SideBySide
 from flashtalk.stream.state import SessionState, noise_source
 from flashtalk.stream.timing import NO_TIMER, Timer
@@ -97,7 +97,7 @@ def advance_in_pieces(
     with timer.stage("denoise"):
         latents = sample_latents(networks, conditions, state, speech, sampler)
     shown: list[Tensor] = []
-    difference: Tensor | None = None
+    seam: Seam | None = None
     for start, stop in fragment_bounds(geometry, first_fragment_frames):
         again = not shown and sampler.seam_frames > 0 and state.last_frame is not None
         with timer.stage("decode"):
@@ -117,10 +117,10 @@ def advance_in_pieces(
             )
             video = matched[0] if len(matched) == 1 else torch.cat(matched, dim=2)
             if again:
-                difference, video = state.last_frame - video[:, :, :1], video[:, :, 1:]
-            if difference is not None:
+                seam, video = Seam(state.last_frame, video[:, :, :1]), video[:, :, 1:]
+            if seam is not None:
                 done = start - geometry.motion_frames
-                video = fade_seam(video, difference, done, sampler.seam_frames)
+                video = fade_seam(video, seam, done, sampler.seam_frames)
         shown.append(video)
         yield video
     with timer.stage("encode"):

@@ -10,18 +10,29 @@ from flashtalk.conditions import gather_conditions
 from flashtalk.config import TINY, Preset
 from flashtalk.stream.chunk import Networks, advance, advance_in_pieces
 from flashtalk.stream.color import match_color
-from flashtalk.stream.seam import fade_seam
+from flashtalk.stream.seam import CHANGED, Seam, fade_seam
 from flashtalk.stream.state import SessionState, opening_state
 
 
 def test_the_share_falls_evenly_to_nothing() -> None:
-    video, difference = torch.zeros(1, 3, 6, 2, 2), torch.full((1, 3, 1, 2, 2), 0.5)
-    joined = fade_seam(video, difference, frames_before=0, seam_frames=4)
+    video = torch.zeros(1, 3, 6, 2, 2)
+    seam = Seam(shown=torch.full((1, 3, 1, 2, 2), 0.5), decoded=torch.zeros(1, 3, 1, 2, 2))
+    joined = fade_seam(video, seam, frames_before=0, seam_frames=4)
     assert torch.allclose(joined[0, 0, :, 0, 0], torch.tensor([0.4, 0.3, 0.2, 0.1, 0.0, 0.0]))
-    later = fade_seam(video, difference, frames_before=2, seam_frames=4)
+    later = fade_seam(video, seam, frames_before=2, seam_frames=4)
     assert torch.allclose(later[0, 0, :3, 0, 0], torch.tensor([0.2, 0.1, 0.0]))
-    assert fade_seam(video, difference, frames_before=4, seam_frames=4) is video
-    assert fade_seam(video + 0.9, difference, 0, 4).max() == 1.0
+    assert fade_seam(video, seam, frames_before=4, seam_frames=4) is video
+    bright = Seam(seam.shown + 0.9, seam.decoded + 0.9)
+    assert fade_seam(video + 0.9, bright, 0, 4).max() == 1.0
+
+
+def test_nothing_stays_of_what_is_no_longer_there() -> None:
+    seam = Seam(shown=torch.full((1, 3, 1, 2, 2), 0.1), decoded=torch.zeros(1, 3, 1, 2, 2))
+    changed = torch.zeros(1, 3, 1, 2, 2)
+    changed[:, 1, :, 0, 0] = 0.6  # lips have shut there
+    added = (fade_seam(changed, seam, 0, 4) - changed).abs().amax(dim=1)[0, 0]
+    assert added[0, 0] < 0.1 * added[1, 1]
+    assert added[1, 1] == pytest.approx(0.08)
 
 
 @pytest.fixture
@@ -47,11 +58,13 @@ def test_what_the_motion_latents_lost_is_added_to_the_first_frames_alone(
     again = toy_networks.autoencoder.decode(
         state.motion_latents, conditions.guidance, skip_frames=4
     )
-    lost = state.last_frame - match_color(again, conditions.color, 1.0)
+    again = match_color(again, conditions.color, 1.0)
+    lost = state.last_frame - again
     assert lost.shape == (1, 3, 1, 64, 64)
     assert lost.abs().mean() > 0.01
-    expected = (plain[:, :, :1] + lost * 6 / 7).clamp(-1, 1)
-    assert torch.allclose(joined[:, :, :1], expected, atol=1e-4)
+    change = (plain[:, :, :1] - again).abs().amax(dim=1, keepdim=True)
+    expected = plain[:, :, :1] + lost * 6 / 7 / (1 + (change / CHANGED) ** 2)
+    assert torch.allclose(joined[:, :, :1], expected.clamp(-1, 1), atol=1e-4)
     assert not torch.allclose(plain[:, :, 5], joined[:, :, 5], atol=1e-4)
     assert torch.allclose(plain[:, :, 6:], joined[:, :, 6:], atol=1e-4)
     # so the next chunk does not know of it, and a training roll-out need not compute it
