@@ -225,6 +225,7 @@ def _run(options: argparse.Namespace) -> int:
                         "color_strength": engine.preset.sampler.color_strength,
                         "seam_frames": engine.preset.sampler.seam_frames,
                         "lookahead_frames": engine.preset.geometry.lookahead_frames,
+                        "face_like": variant.face_like,
                         "causal": variant.causal,
                     },
                     digest=digest,

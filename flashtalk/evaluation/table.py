@@ -61,6 +61,7 @@ SETTINGS = (
     "color_strength",
     "seam_frames",
     "lookahead_frames",
+    "face_like",
     "causal",
 )
 DRIFTING = ("identity", "sharpness", "delta_e", "lip_correlation", "closures")
@@ -96,13 +97,14 @@ def markdown(cells: Sequence[Cell], plots: Sequence[Path] = ()) -> str:
         f"{NOT_MEASURED}: not measured, or not defined there.",
         "",
         "| row | weights | steps | guidance | color strength | seam frames | frames heard ahead | "
-        "causal |",
-        "|---|---|---|---|---|---|---|---|",
+        "errors return to a face | causal |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     rows = _rows(cells)
     for name in rows:
         settings = next(cell.settings for cell in cells if cell.variant == name)
-        lines.append(f"| {name} | " + " | ".join(_text(settings[key]) for key in SETTINGS) + " |")
+        texts = [_text(settings.get(key)) for key in SETTINGS]
+        lines.append(f"| {name} | {' | '.join(texts)} |")
     for seconds in sorted({cell.seconds for cell in cells}):
         lines += ["", f"## At {_duration(seconds)}", "", *_table(cells, rows, seconds)]
     lines += ["", *_drift(cells, rows), "", "## What the columns are", ""]

@@ -18,7 +18,7 @@ from flashtalk.stream.chunk import Networks
 from flashtalk.weights import MANIFEST
 from flashtalk.weights.checkpoint import find_checkpoint
 
-FORM = "NAME=FOLDER[,steps=20][,guidance=4][,color=0][,seam=0][,ahead=0][,causal=1]"
+FORM = "NAME=FOLDER[,steps=20][,guidance=4][,color=0][,seam=0][,ahead=0][,facelike=0][,causal=1]"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Variant:
     color_strength: float | None = None
     seam_frames: int | None = None
     lookahead_frames: int | None = None
+    face_like: bool = True
+    """Whether what is handed over returns to displacements that a face makes."""
     causal: bool = False
     """Whether no latent frame sees a later one, as these weights were trained."""
 
@@ -56,6 +58,8 @@ class Variant:
         networks = replace(checkpoint.load(device), preset=preset)
         if self.causal:
             look_back_only(networks.transformer, preset.geometry)
+        if not self.face_like:
+            let_errors_stay(networks.transformer)
         if self.guidance == 1.0:
             return networks
         guided = GuidedTransformer(networks.transformer, self.guidance)
@@ -70,12 +74,26 @@ class Variant:
         return hashlib.sha256(content + repr(sampled).encode()).hexdigest()[:16]
 
 
+def let_errors_stay(transformer: VideoTransformer) -> None:
+    """Displacements that are handed over no longer return to those of a face.
+
+    Raises :class:`FlashTalkError` for a transformer in which they never do.
+    """
+    hand_over = getattr(transformer, "hand_over", None)
+    if hand_over is None or hand_over.face_like is None:
+        raise FlashTalkError(
+            "facelike=0 takes away what returns displacements to those of a face, and these "
+            "weights have no such part. Leave it out for this row."
+        )
+    hand_over.face_like = None
+
+
 def parse_variant(text: str) -> Variant:
     """A row written like ``FORM``; :class:`FlashTalkError` for anything else."""
     name, separator, rest = text.partition("=")
     weights, *settings = rest.split(",")
     given = dict(setting.partition("=")[::2] for setting in settings)
-    unknown = given.keys() - {"steps", "guidance", "color", "seam", "ahead", "causal"}
+    unknown = given.keys() - {"steps", "guidance", "color", "seam", "ahead", "facelike", "causal"}
     if not separator or not weights or unknown:
         raise FlashTalkError(f"A row is written {FORM}, got {text!r}.")
     try:
@@ -87,6 +105,7 @@ def parse_variant(text: str) -> Variant:
             color_strength=float(given["color"]) if "color" in given else None,
             seam_frames=int(given["seam"]) if "seam" in given else None,
             lookahead_frames=int(given["ahead"]) if "ahead" in given else None,
+            face_like=bool(int(given.get("facelike", 1))),
             causal=bool(int(given.get("causal", 0))),
         )
     except ValueError as error:

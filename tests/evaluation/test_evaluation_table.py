@@ -32,6 +32,7 @@ CELL = Cell(
         "color_strength": 1.0,
         "seam_frames": 6,
         "lookahead_frames": 5,
+        "face_like": True,
         "causal": False,
     },
     digest="abc",
