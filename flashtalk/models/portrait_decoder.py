@@ -48,14 +48,16 @@ class Decoder(nn.Module):
         self.fine = nn.Conv2d(width, fine, 3, padding=1)
         self.fine_second = nn.Conv2d(fine, fine, 3, padding=1)
         self.flow = nn.Conv2d(fine, 2, 3, padding=1)
+        self.finer_flow = nn.Conv2d(fine, 2 * 4, 3, padding=1)
         self.mouth = CloseUp(width, MOUTH_NUMBERS, window=(1 / 4, 3 / 8), lens_gain=3.0)
         self.cover = CloseUp(width, MOUTH_NUMBERS, window=(1 / 4, 3 / 8), lens_gain=3.0)
         self.eye = CloseUp(width // 2, EYE_NUMBERS, window=(1 / 8, 3 / 16), lens_gain=0.0)
-        nn.init.normal_(self.flow.weight, std=1e-3)
-        nn.init.zeros_(self.flow.bias)
+        for layer in (self.flow, self.finer_flow):
+            nn.init.normal_(layer.weight, std=1e-3)
+            nn.init.zeros_(layer.bias)
 
     def motion(self, code: Tensor, guidance: Guidance) -> Tensor:
-        """Codes [M, D, h, w] -> flow offsets [M, 2, 4h, 4w].
+        """Codes [M, D, h, w] -> flow offsets [M, 2, 8h, 8w].
 
         Each frame is decoded from its own share of a latent. Four decoded as one share their
         errors, and the picture twitches wherever the next four begin.
@@ -70,10 +72,14 @@ class Decoder(nn.Module):
         # the large motion is a channel of the latents, the convolutions refine it
         coarse = code[:, FLOW_PLACE] * FLOW_UNIT
         coarse = F.interpolate(coarse, scale_factor=4.0, mode="bilinear", align_corners=False)
-        return coarse + self.flow(x)
+        offset = F.interpolate(
+            coarse + self.flow(x), scale_factor=2.0, mode="bilinear", align_corners=False
+        )
+        # hair ends within a cell: behind it stands still what it moves before
+        return offset + F.pixel_shuffle(self.finer_flow(x), 2)
 
     def offsets(self, latents: Tensor, guidance: Guidance) -> Tensor:
-        """Latents [B, 1+k, C, h, w] -> flow of all frames [B*(1+4k), 2, H/8, W/8]."""
+        """Latents [B, 1+k, C, h, w] -> flow of all frames [B*(1+4k), 2, H/4, W/4]."""
         codes = frames_of(latents.unflatten(2, (GROUP_FRAMES, -1)))
         return self.motion(codes.flatten(0, 1), guidance)
 
@@ -83,7 +89,10 @@ class Decoder(nn.Module):
 
     def pictures(self, code: Tensor, guidance: Guidance) -> Tensor:
         """Codes of M frames [M, D, h, w] -> pictures [M, 3, H, W]."""
-        offset = self.motion(code, guidance)
+        return self.drawn(code, self.motion(code, guidance), guidance)
+
+    def drawn(self, code: Tensor, offset: Tensor, guidance: Guidance) -> Tensor:
+        """The same along the flow that :meth:`motion` makes of the codes."""
         places = sources(offset)
         pictures = look_up(guidance.pixels, places)
         painted, windows = self.paint_eyes(code, offset, places, guidance)
@@ -96,7 +105,7 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """The mouths of codes [M, features, h, w]: pictures [M, 3, rows, columns], windows [M, 4].
 
-        ``offset`` [M, 2, H/8, W/8] is what :meth:`motion` made of the same latents, ``places``
+        ``offset`` [M, 2, H/4, W/4] is what :meth:`motion` made of the same latents, ``places``
         [M, 2, H, W] what :func:`sources` made of that. Lips that shut over teeth of the portrait
         are drawn by a painter of their own: one for both drew either shut lips with a white line
         or open mouths with soft teeth. A painter draws only what it has a share in.
@@ -152,8 +161,8 @@ def close_up(
 
 
 def sources(offset: Tensor) -> Tensor:
-    """Where each pixel looks in the portrait, -1..1: flow [M, 2, h, w] -> [M, 2, 8h, 8w]."""
-    fine = F.interpolate(offset, scale_factor=8.0, mode="bilinear", align_corners=False)
+    """Where each pixel looks in the portrait, -1..1: flow [M, 2, h, w] -> [M, 2, 4h, 4w]."""
+    fine = F.interpolate(offset, scale_factor=4.0, mode="bilinear", align_corners=False)
     return identity_grid(fine).permute(0, 3, 1, 2) + fine
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -33,6 +32,7 @@ from flashtalk.weights.sizes import CONFIG
 
 AUTOENCODER_PARTS = {
     "decoder": TRAINED["decoder"],
+    "warp": TRAINED["warp"],
     "sharpening": TRAINED["closeups"],
     "cover": TRAINED["cover"],
     "flow": TRAINED["flow"],
@@ -44,7 +44,7 @@ def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
     """The networks of an embedded ``preset`` from the folders of their trainings, frozen.
 
     Below ``runs``: ``speech``, ``reader`` and one folder for each part of the autoencoder (decoder,
-    sharpening, cover, flow); ``transformer`` is the folder of Stage 1 or Stage 2. Raises
+    warp, sharpening, cover, flow); ``transformer`` is the folder of Stage 1 or Stage 2. Raises
     :class:`FlashTalkError` naming a folder without a checkpoint.
     """
     for folder in (
@@ -54,8 +54,8 @@ def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
         if not (folder / "checkpoint.pt").is_file():
             raise FlashTalkError(
                 f"There is no checkpoint in {folder}. The networks are put together from the "
-                "trainings speech, reader, decoder, sharpening, cover and flow, each in its folder "
-                "below --runs, and a transformer."
+                "trainings speech, reader, decoder, warp, sharpening, cover and flow, each in its "
+                "folder below --runs, and a transformer."
             )
     networks = build_networks(preset)
     load_part(runs / "speech", "encoder", networks.speech_encoder)
@@ -65,19 +65,6 @@ def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
     load_average(runs / "reader", networks.autoencoder.reader)
     load_average(transformer, networks.transformer)
     return networks
-
-
-def blend(base: VideoTransformer, distilled: VideoTransformer, share: float) -> None:
-    """Moves the weights of ``base``, in place, by ``share`` of the way to those of ``distilled``.
-
-    Distillation walks on past the clips' own range of motion before its critic has followed; on the
-    straight line between the two networks there is one with the range that was asked for
-    (weight-space ensembles, Wortsman et al. 2022).
-    """
-    goal = distilled.state_dict()
-    with torch.no_grad():
-        for name, value in base.state_dict().items():
-            value.lerp_(goal[name], share)
 
 
 def save_published(source: Path, run: Path, out: Path, dtype: torch.dtype) -> None:
@@ -107,12 +94,6 @@ def main() -> None:
     parser.add_argument(
         "--transformer", type=Path, help="Stage 1 or Stage 2 (default: stage2 below --runs)"
     )
-    parser.add_argument(
-        "--share",
-        type=float,
-        default=1.0,
-        help="how far to go from stage1 below --runs to --transformer, 0..1",
-    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"))
     arguments = parser.parse_args()
@@ -122,10 +103,6 @@ def main() -> None:
         save_published(arguments.published, transformer, arguments.out, dtype)
         return
     networks = trained_networks(TINY, arguments.runs, transformer)
-    if arguments.share != 1.0:
-        base = load_average(arguments.runs / "stage1", VideoTransformer(TINY.transformer))
-        blend(base, networks.transformer, arguments.share)
-        networks = replace(networks, transformer=base)
     save_weights(arguments.out, TINY.name, modules_of(networks), dtype)
 
 

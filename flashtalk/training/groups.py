@@ -20,11 +20,9 @@ from flashtalk.training.codes import clip_codes, mirror, mirror_points, portrait
 from flashtalk.training.latents import pack
 from flashtalk.training.loop import prefetched
 
-CELLS = 32  # cells of 8 pixels along a side of 256
 INNER = 2  # the renderer's number for teeth and tongue
 MIDDLES = np.linspace(-1 + 1 / GRID, 1 - 1 / GRID, GRID)  # of the label maps' cells
 TEETH_PX = 40  # pixels between the lips of a portrait that shows teeth
-WINDOW_CELLS = 10  # 80 pixels: mouth and what moves with it
 
 Place = Callable[[Clip, np.random.Generator], int]
 """Where a group begins in a clip."""
@@ -35,7 +33,7 @@ class Batch:
     """N groups of four frames with their portraits."""
 
     frames: Tensor
-    """[N, 4, 3, H, W] uint8: few of their pixels are used in a step (:func:`as_float`)."""
+    """[N, 4, 3, H, W] uint8: half of them are used in a step (:func:`as_float`)."""
     portraits: Tensor
     """[N, 3, H, W]."""
     offset: Tensor
@@ -48,8 +46,6 @@ class Batch:
     """[N*4, 1, H, W] 1 where one looks into the mouth."""
     portrait_inner: Tensor
     """[N, 1, H, W] the same of the portraits."""
-    windows: Tensor
-    """[N*4, 4] in cells of 8 pixels."""
     codes: Tensor
     """[N, C, h, w] true latents."""
     portrait_codes: Tensor
@@ -89,12 +85,11 @@ def sample(
     parts = clip.parts[index]
     flow = clip.flow[index].astype(np.float32)
     known = clip.visible[index].astype(np.float32)
-    known *= np.where(parts == 0, 0.1, 1.0)
     clip_code, portrait_code = painted(clip)
     codes = np.concatenate((clip_code[index], portrait_code[None]))
     points = portrait_points(clip)
 
-    weight = np.where(parts == 0, 0.4, 1.0).astype(np.float32)
+    weight = np.ones(parts.shape, np.float32)
     weight[parts == 3] = 4.0
     for row, frame in zip(weight, index, strict=True):
         x, y, half_width, half_height = clip.mouth_box(frame)
@@ -104,20 +99,10 @@ def sample(
     weight[parts == INNER] = 20.0  # teeth and tongue: nowhere to be copied from
     inner = np.stack([*(opened(clip, frame) for frame in index), portrait_opened(clip)])
 
-    choice = rng.random()
-    spot = "mouth_corner" if choice < 0.85 else "eye_outer"
-    marks = clip.mark(f"left_{spot}")[index] + clip.mark(f"right_{spot}")[index]
-    center = marks.mean(axis=0) / 2
-    if choice > 0.95:
-        center = rng.uniform(-1, 1, size=2)
     if augmented and rng.random() < 0.5:
         pictures, weight, inner = pictures[:, :, ::-1], weight[:, :, ::-1], inner[:, :, ::-1]
         flow, known = flow[:, :, ::-1] * np.array([-1, 1], np.float32), known[:, :, ::-1]
-        center = center * np.array([-1, 1])
         codes, points = mirror(codes), mirror_points(points)
-    cell = (center + 1) / 2 * CELLS - WINDOW_CELLS / 2 + rng.uniform(-2, 2, size=2)
-    left, top = np.clip(np.round(cell), 0, CELLS - WINDOW_CELLS).astype(int)
-    window = np.tile([top, left, WINDOW_CELLS, WINDOW_CELLS], (GROUP_FRAMES, 1))
     return {
         "pictures": pictures,
         "flow": flow,
@@ -125,7 +110,6 @@ def sample(
         "weight": weight,
         "inner": inner[:GROUP_FRAMES].astype(np.float32),
         "portrait_inner": inner[GROUP_FRAMES].astype(np.float32),
-        "window": window,
         "codes": pack(codes[:GROUP_FRAMES].astype(np.float32))[:, 0],
         "portrait_code": codes[GROUP_FRAMES].astype(np.float32),
         "points": points,
@@ -224,7 +208,6 @@ def collate(samples: list[dict[str, np.ndarray]]) -> Batch:
         weight=weight,
         inner=stack("inner").flatten(0, 1).unsqueeze(1),
         portrait_inner=stack("portrait_inner").unsqueeze(1),
-        windows=stack("window").flatten(0, 1),
         codes=stack("codes"),
         portrait_codes=stack("portrait_code"),
         points=stack("points"),

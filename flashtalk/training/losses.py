@@ -16,6 +16,11 @@ def weighted_l1(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (weight * (prediction - target).abs()).mean()
 
 
+def weighted_square(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean of ``weight`` [N, 1, H, W] times the squared difference of pictures [N, 3, H, W]."""
+    return (weight * (prediction - target).square()).mean()
+
+
 def gradient_l1(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """The same for the differences of neighboring pixels: keeps edges sharp."""
     error = prediction - target

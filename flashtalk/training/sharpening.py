@@ -36,7 +36,7 @@ from flashtalk.training.autoencoder import (
     evaluate,
     log_quality,
     painting_losses,
-    trained_in_parts,
+    trained_in_part,
 )
 from flashtalk.training.clips import ClipSet
 from flashtalk.training.command import add_precision, begin, training_parser
@@ -131,7 +131,7 @@ def main() -> None:
     held_out = ClipSet(arguments.data, held_out=True)
     cover = arguments.part == "cover"
     place = shut_place if cover else telling_place
-    model = trained_in_parts((arguments.part,), arguments.init)
+    model = trained_in_part(arguments.part, arguments.init)
     if cover:
         clips.keep(shows_teeth)
         held_out.keep(shows_teeth)

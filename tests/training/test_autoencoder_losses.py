@@ -7,7 +7,13 @@ from faces import face
 from flashtalk.config import TINY
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, mouth_middle
-from flashtalk.training.autoencoder import TEETH_WEIGHT, close_ups, painting_losses
+from flashtalk.training.autoencoder import (
+    PARTS,
+    TEETH_WEIGHT,
+    close_ups,
+    painting_losses,
+    trained_in_part,
+)
 from flashtalk.training.groups import Batch
 
 SIDE = 64
@@ -32,7 +38,6 @@ def batch() -> Batch:
         weight=maps + 1.0,
         inner=torch.zeros(GROUP_FRAMES, 1, SIDE, SIDE),
         portrait_inner=torch.zeros(1, 1, SIDE, SIDE),
-        windows=torch.zeros(GROUP_FRAMES, 4, dtype=torch.long),
         codes=torch.zeros(1, TINY.autoencoder.latent_channels, SIDE // 32, SIDE // 32),
         portrait_codes=torch.zeros(1, len(FEATURES), SIDE // 32, SIDE // 32),
         points=points,
@@ -66,3 +71,49 @@ def test_the_cover_learns_alone(model, batch) -> None:
     learned = {name for name, weight in model.named_parameters() if weight.grad is not None}
     assert learned
     assert all(name.startswith("decoder.cover.") for name in learned)
+
+
+# --- the warp below the painters ------------------------------------------------------------------
+@pytest.fixture
+def pushed(batch) -> Batch:
+    """The same before a portrait with a slope from dark to bright, all pixels moved by a tenth."""
+    slope = torch.linspace(-0.8, 0.8, SIDE).expand(1, 3, SIDE, SIDE).contiguous()
+    frames = ((slope + 0.08 + 1.0) * 127.5).round().to(torch.uint8)
+    offset = batch.offset.clone()
+    offset[:, 0] = 0.1  # where each place lies in the portrait: to the right, where it is brighter
+    return replace(
+        batch,
+        portraits=slope,
+        frames=frames.expand(1, GROUP_FRAMES, -1, -1, -1),
+        offset=offset,
+        known=batch.known + 1.0,
+    )
+
+
+@pytest.mark.parametrize("part", ["decoder", "warp"])
+@pytest.mark.parametrize("term", ["flow", "square"])
+def test_warps_move_to_where_the_pixels_are_from(pushed, part, term) -> None:
+    torch.manual_seed(0)
+    model = trained_in_part(part, None)
+    losses = PARTS[part](model, pushed)
+    assert set(losses) == {"flow", "square"}
+    losses[term].backward()
+    assert model.decoder.flow.bias.grad[0] < 0, "more to the right is better"
+
+
+def test_the_warp_learns_under_painters_that_stay(pushed) -> None:
+    model = trained_in_part("warp", None)
+    sum(PARTS["warp"](model, pushed).values()).backward()
+    learned = {name for name, weight in model.named_parameters() if weight.grad is not None}
+    painters = ("decoder.mouth.", "decoder.cover.", "decoder.eye.")
+    assert not {
+        name for name in learned if name.startswith((*painters, "reader.", "flow_guesser."))
+    }
+    assert {"decoder.flow.weight", "decoder.finer_flow.weight", "pyramid.stem.weight"} <= learned
+
+
+def test_teeth_are_no_concern_of_the_warp_alone(pushed) -> None:
+    opened = replace(pushed, inner=torch.ones_like(pushed.inner))
+    model = trained_in_part("decoder", None)
+    assert PARTS["decoder"](model, opened)["square"] == 0.0
+    assert PARTS["warp"](model, opened)["square"] > 0.0

@@ -1,0 +1,64 @@
+"""Between two trainings: the weights that lie so far on the way from one run to another.
+
+    python -m flashtalk.training.average --first runs/stage1 --second runs/stage2 --share 0.7 \\
+        --out runs/between
+
+A network that is trained on often learns the new at the expense of the old; on the straight line
+between before and after there is one that has most of both (weight-space ensembles, Wortsman et al.
+2022). Writes a run as a training does, which ``flashtalk.training.export`` and ``--init`` read.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from flashtalk.errors import FlashTalkError
+
+
+def between(
+    first: Mapping[str, Tensor], second: Mapping[str, Tensor], share: float
+) -> dict[str, Tensor]:
+    """``share`` of the way from the weights of ``first`` to those of ``second``.
+
+    What is no floating-point number is ``second``'s. Raises :class:`FlashTalkError` if the two are
+    not of the same network, or ``share`` is not in 0..1.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise FlashTalkError(f"The share must be between 0 and 1, got {share:g}.")
+    shapes = [{name: value.shape for name, value in run.items()} for run in (first, second)]
+    if shapes[0] != shapes[1]:
+        other = sorted(name for name, _ in shapes[0].items() ^ shapes[1].items())
+        raise FlashTalkError(
+            f"The two runs are of different networks: they differ in {other[0]}. Give two "
+            "trainings of the same network, made by the same version of the code."
+        )
+    return {
+        name: value.lerp(second[name], share) if value.is_floating_point() else second[name]
+        for name, value in first.items()
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--first", type=Path, required=True, help="folder of a training")
+    parser.add_argument("--second", type=Path, required=True, help="folder of one that went on")
+    parser.add_argument("--share", type=float, required=True, help="0 is the first, 1 the second")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    first, second = (
+        torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+        for run in (arguments.first, arguments.second)
+    )
+    average = between(first["average"], second["average"], arguments.share)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    torch.save({"average": average, "step": second["step"]}, arguments.out / "checkpoint.pt")
+
+
+if __name__ == "__main__":
+    main()

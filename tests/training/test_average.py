@@ -1,0 +1,41 @@
+"""Weights between two trainings."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from flashtalk.errors import FlashTalkError
+from flashtalk.training import average
+from flashtalk.training.loop import load_average
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> tuple[Path, Path]:
+    folders = tmp_path / "first", tmp_path / "second"
+    for folder, value in zip(folders, (1.0, 3.0), strict=True):
+        norm = torch.nn.BatchNorm1d(2)
+        norm.weight.data.fill_(value)
+        norm.num_batches_tracked.fill_(int(value))
+        folder.mkdir()
+        torch.save({"average": norm.state_dict(), "step": 7}, folder / "checkpoint.pt")
+    return folders
+
+
+def test_a_run_lies_between_two_others(monkeypatch, tmp_path: Path, runs) -> None:
+    first, second = map(str, runs)
+    arguments = ["--first", first, "--second", second, "--share", "0.25", "--out", "OUT"]
+    monkeypatch.setattr("sys.argv", ["average", *arguments])
+    monkeypatch.chdir(tmp_path)
+    average.main()
+    norm = load_average(Path("OUT"), torch.nn.BatchNorm1d(2))
+    assert norm.weight.tolist() == [1.5, 1.5]
+    assert norm.num_batches_tracked == 3
+
+
+def test_impossible_averages_are_refused() -> None:
+    one, other = {"a": torch.zeros(2)}, {"a": torch.zeros(3)}
+    with pytest.raises(FlashTalkError, match="different networks: they differ in a"):
+        average.between(one, other, 0.5)
+    with pytest.raises(FlashTalkError, match=r"between 0 and 1, got 1\.5"):
+        average.between(one, one, 1.5)
