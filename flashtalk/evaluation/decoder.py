@@ -20,17 +20,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from flashtalk.config import TINY
 from flashtalk.evaluation.measures import border_jump, correlation
 from flashtalk.evaluation.pictures import frame_differences
-from flashtalk.evaluation.reading import read_faces
+from flashtalk.evaluation.reading import load_autoencoder, read_faces
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.face_code import GROUP_FRAMES
 from flashtalk.stream.session import to_pixels
 from flashtalk.training.autoencoder import group_psnr, true_guidance
 from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.groups import as_float, painted
-from flashtalk.weights import load_weights
 
 log = logging.getLogger(__name__)
 
@@ -126,8 +124,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
 
-    autoencoder = PortraitAutoencoder(TINY.autoencoder).eval()
-    load_weights(arguments.weights, TINY.name, {"autoencoder": autoencoder})
+    autoencoder = load_autoencoder(arguments.weights)
     drawn = []
     for clip in ClipSet(arguments.clips, held_out=True).clips:
         drawn.append(draw(autoencoder, clip))

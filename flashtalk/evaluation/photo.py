@@ -20,23 +20,24 @@ from torch import Tensor
 
 from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError
+from flashtalk.evaluation.reading import load_autoencoder
 from flashtalk.inputs.faces import Face, find_faces
-from flashtalk.inputs.framing import EYES_IN_FACE, Crop
+from flashtalk.inputs.framing import EYES_IN_FACE, Crop, Framing
 from flashtalk.inputs.picture import open_picture
 from flashtalk.inputs.portrait import cut, to_tensor
 from flashtalk.models.autoencoder import PortraitAutoencoder
-from flashtalk.weights import load_weights
+from flashtalk.training.autoencoder import psnr_db
 
 FACES = (0.55, 0.48, 0.42, 0.36, 0.3, 0.25, 0.18)
 """Sides of a face over those of its square; the page's own framing has about 0.49."""
-EYES = 0.41  # height of the eyes in a square, from its top
 
 
 def square_around(face: Face, share: float) -> Crop:
     """The square in which ``face`` takes up ``share`` of the side."""
     side = round(face.side_px / share)
     eyes_px = face.top_px + EYES_IN_FACE * face.side_px
-    return Crop(round(face.center_x_px - side / 2), round(eyes_px - EYES * side), side, side)
+    top = round(eyes_px - Framing.eyes * side)
+    return Crop(round(face.center_x_px - side / 2), top, side, side)
 
 
 @torch.inference_mode()
@@ -46,8 +47,7 @@ def psnr_at_rest(autoencoder: PortraitAutoencoder, portrait: Tensor) -> float:
     still = portrait[:, :, None].expand(-1, -1, frames, -1, -1)
     guidance = autoencoder.prepare(portrait)
     drawn = autoencoder.decode(autoencoder.encode(still, guidance), guidance)[:, :, -1]
-    error = ((drawn - portrait) / 2).square().mean(dtype=torch.float64).item()
-    return float(-10 * np.log10(error + 1e-9))
+    return psnr_db(((drawn - portrait) / 2).square())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,8 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, default=Path("assets/flashtalk-tiny"))
     options = parser.parse_args(arguments)
     try:
-        autoencoder = PortraitAutoencoder(TINY.autoencoder).eval()
-        load_weights(options.weights, TINY.name, {"autoencoder": autoencoder})
+        autoencoder = load_autoencoder(options.weights)
         for path in options.pictures:
             for share, psnr_db in measure(autoencoder, path):
                 sys.stdout.write(f"{path}, face {share:.0%} of the side: {psnr_db:.1f} dB\n")

@@ -132,6 +132,11 @@ def load_reader(folder: Path) -> FaceReader:
             f"There is no face reader in {folder}: give a folder of weights, such as "
             "assets/flashtalk-tiny, or of a training of flashtalk.training.reader."
         )
+    return load_autoencoder(folder).reader
+
+
+def load_autoencoder(folder: Path) -> PortraitAutoencoder:
+    """The autoencoder of a folder of embedded weights."""
     autoencoder = PortraitAutoencoder(TINY.autoencoder)
     load_weights(folder, TINY.name, {"autoencoder": autoencoder})
-    return autoencoder.reader.eval().requires_grad_(False)
+    return autoencoder.eval().requires_grad_(False)

@@ -99,7 +99,7 @@ def run_talk(
             samples = talk.speech.samples[pushed : heard * geometry.samples_per_frame]
             pushed += len(samples)
             if frames + new_frames <= coming[0] * geometry.fps - window_frames:
-                frames += session.skip(samples)  # nothing of it will be measured
+                added = session.skip(samples)  # nothing of it will be measured
                 kept = kept[:0]
             else:
                 started_s = time.perf_counter()
@@ -107,9 +107,10 @@ def run_talk(
                 spent_s += time.perf_counter() - started_s
                 # one chunk more than the stretch: a moment may lie within the newest one
                 kept = np.concatenate((kept, *(chunk.frames for chunk in chunks)))
-                kept = kept[-(window_frames + new_frames) :]
-                frames += new_frames
-                drawn += new_frames
+                added = sum(len(chunk.frames) for chunk in chunks)
+                kept = kept[-(window_frames + added) :]
+                drawn += added
+            frames += added
             while coming and frames >= coming[0] * geometry.fps:
                 seconds = coming.pop(0)
                 stop = seconds * geometry.fps
@@ -126,7 +127,7 @@ def run_talk(
                     new_frames,
                 )
                 yield Measured(seconds, figures, drawn / spent_s)
-            if not on_video(new_frames / geometry.fps):
+            if not on_video(added / geometry.fps):
                 return
 
 

@@ -275,9 +275,13 @@ def group_psnr(clip: Clip, start: int, drawn: Tensor) -> dict[str, float]:
     for name, picture in (("", drawn), ("_copy", portrait)):
         error = ((picture - true) / 2).square()
         for place, (rows, columns) in places.items():
-            mean = error[..., rows, columns].mean(dtype=torch.float64).item()
-            found[place + name] = float(-10 * np.log10(mean + 1e-9))
+            found[place + name] = psnr_db(error[..., rows, columns])
     return found
+
+
+def psnr_db(square: Tensor) -> float:
+    """PSNR of a squared error of any shape, of values in 0..1."""
+    return float(-10 * np.log10(square.mean(dtype=torch.float64).item() + 1e-9))
 
 
 @torch.no_grad()

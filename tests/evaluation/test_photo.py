@@ -8,18 +8,16 @@ from PIL import Image
 
 from flashtalk.config import TINY
 from flashtalk.evaluation.photo import FACES, main, measure, square_around
+from flashtalk.evaluation.reading import load_autoencoder
 from flashtalk.inputs.faces import Face
 from flashtalk.models.autoencoder import PortraitAutoencoder
-from flashtalk.weights import load_weights
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
 
 @pytest.fixture(scope="module")
 def autoencoder() -> PortraitAutoencoder:
-    model = PortraitAutoencoder(TINY.autoencoder).eval()
-    load_weights(ASSETS / TINY.name, TINY.name, {"autoencoder": model})
-    return model
+    return load_autoencoder(ASSETS / TINY.name)
 
 
 def test_a_square_holds_the_face_as_large_as_asked() -> None:
