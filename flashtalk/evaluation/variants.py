@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.causal import look_back_only
+from flashtalk.models.hand_over import let_errors_stay
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks
 from flashtalk.weights import MANIFEST
@@ -72,20 +73,6 @@ class Variant:
         content = manifest.read_bytes() if manifest and manifest.is_file() else str(folder).encode()
         sampled = replace(self, name="row", weights="")
         return hashlib.sha256(content + repr(sampled).encode()).hexdigest()[:16]
-
-
-def let_errors_stay(transformer: VideoTransformer) -> None:
-    """Displacements that are handed over no longer return to those of a face.
-
-    Raises :class:`FlashTalkError` for a transformer in which they never do.
-    """
-    hand_over = getattr(transformer, "hand_over", None)
-    if hand_over is None or hand_over.face_like is None:
-        raise FlashTalkError(
-            "facelike=0 takes away what returns displacements to those of a face, and these "
-            "weights have no such part. Leave it out for this row."
-        )
-    hand_over.face_like = None
 
 
 def parse_variant(text: str) -> Variant:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import TransformerConfig
+from flashtalk.errors import FlashTalkError
 from flashtalk.models.face_code import FLOW, FLOW_PLACE
 
 RETURN_FRAMES = 14.0
@@ -65,6 +66,7 @@ class HandOver(nn.Module):
         self.face_like = (
             FaceLikeFlow(values, config.face_cells) if config.face_cells is not None else None
         )
+        self.errors_stay = False  # see let_errors_stay
 
     def forward(self, latents: Tensor, reference: Tensor, given: int) -> Tensor:
         """Latents [B, C, T, h, w], the first ``given`` clean, and reference [B, C, h, w].
@@ -74,13 +76,27 @@ class HandOver(nn.Module):
         count = latents.shape[2]
         last = latents[:, :, given - 1].float().unflatten(1, (self.frames, -1))[:, -1]
         begin = (self.share * last)[:, None, :, None].repeat(1, self.frames, 1, count, 1, 1)
-        if self.face_like is not None:
+        if self.face_like is not None and not self.errors_stay:
             flow = last[:, FLOW_PLACE]
             portrait = reference.float().unflatten(1, (self.frames, -1))[:, 0]
             change = self.face_like(flow, portrait) - flow  # [B, 2, h, w]
             grown = 1.0 - remaining(self.frames, count, given, last.device)
             begin[:, :, FLOW_PLACE] += change[:, None, :, None] * grown[:, None, :, None, None]
         return begin.flatten(1, 2)
+
+
+def let_errors_stay(transformer: nn.Module) -> None:
+    """Displacements that are handed over no longer return to those of a face, for comparison.
+
+    Raises :class:`FlashTalkError` for a transformer in which they never do.
+    """
+    hand_over = getattr(transformer, "hand_over", None)
+    if hand_over is None or hand_over.face_like is None:
+        raise FlashTalkError(
+            "Errors can only be told to stay where something takes them away: these weights have "
+            "no part that returns displacements to those of a face. Leave the setting out."
+        )
+    hand_over.errors_stay = True
 
 
 def remaining(frames: int, count: int, given: int, device: torch.device) -> Tensor:

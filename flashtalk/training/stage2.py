@@ -27,6 +27,7 @@ import torch
 
 from flashtalk.config import PRESETS, TINY, preset_named
 from flashtalk.errors import FlashTalkError
+from flashtalk.models.hand_over import let_errors_stay
 from flashtalk.stream.chunk import Networks
 from flashtalk.training.distributed import ALONE, Ranks, checkpoint_activations, join_ranks
 from flashtalk.training.export import trained_networks
@@ -55,6 +56,7 @@ def distill(
     recompute: bool = False,
     shard: bool = False,
     compute_dtype: torch.dtype | None = None,
+    errors_stay: bool = False,
     ranks: Ranks = ALONE,
 ) -> Networks:
     """Trains the transformer of ``networks`` until ``loop.steps``; returns networks that hold it.
@@ -62,12 +64,17 @@ def distill(
     ``loop.learning_rate`` is the generator's. One step updates the critic once, and the generator
     at every ``critic_ratio``-th. ``recompute`` keeps activations at layer borders only; ``shard``
     splits all three networks over the ranks and computes them in ``compute_dtype``. The given
-    transformer is the real score: it is frozen and moved, its values stay.
+    transformer is the real score: it is frozen and moved, its values stay. With ``errors_stay`` the
+    hand-over of the generator and of the fake score returns nothing to a face: what goes wrong on
+    the way is the generator's own to correct, as the real score would.
     """
     real_score = networks.transformer.eval().requires_grad_(False)
     generator, fake_score = (
         copy.deepcopy(real_score).float().requires_grad_(True) for _ in range(2)
     )
+    if errors_stay:
+        let_errors_stay(generator)
+        let_errors_stay(fake_score)
     if shard and compute_dtype is not None:
         real_score.to(compute_dtype)
     if recompute:
@@ -149,6 +156,7 @@ def main() -> None:
         recompute=options.recompute,
         shard=options.shard,
         compute_dtype=compute_dtype if options.shard else None,
+        errors_stay=options.errors_stay,
         ranks=ranks,
     )
 
@@ -191,6 +199,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--motion-weight", type=float, default=own.motion_weight)
     parser.add_argument("--teacher-motion", choices=("clean", "noised"), default=own.teacher_motion)
     parser.add_argument("--times", choices=("full", "interval"), default=own.times)
+    parser.add_argument(
+        "--errors-stay",
+        action="store_true",
+        help="without what returns the embedded model's displacements to a face's, for comparison",
+    )
     parser.add_argument("--seed", type=int, default=own.seed)
     parser.add_argument("--log-every", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from flashtalk.config import TINY
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.reading import read_faces
@@ -18,12 +17,10 @@ from flashtalk.evaluation.talks import Talk, clip_names, load_clip, make_talk
 from flashtalk.evaluation.variants import (
     GuidedTransformer,
     Variant,
-    let_errors_stay,
     parse_variant,
 )
 from flashtalk.inputs.portrait import portrait_for
 from flashtalk.models.face_reader import FaceReader
-from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks, conditioned_velocity
 
 
@@ -119,23 +116,6 @@ def test_a_guided_row_runs_through_the_engine(
     guided = replace(toy_networks, transformer=GuidedTransformer(toy_networks.transformer, 4.0))
     found = list(run_talk(Engine(guided), judges, talk, 0, Plan((2,), 2.0)))
     assert found[0].figures != measured[0].figures
-
-
-def test_errors_can_be_let_to_stay(toy_networks: Networks) -> None:
-    torch.manual_seed(3)
-    config = TINY.transformer
-    transformer = VideoTransformer(config).eval()
-    torch.nn.init.normal_(transformer.hand_over.face_like.last.weight, std=0.1)
-    latents = torch.randn(1, config.latent_channels, 9, *config.face_cells)
-    with torch.no_grad():
-        returning = transformer.hand_over(latents, latents[:, :, 0], 2)
-        let_errors_stay(transformer)
-        staying = transformer.hand_over(latents, latents[:, :, 0], 2)
-    assert torch.equal(staying[:, :, -1], staying[:, :, 0])
-    assert torch.equal(returning[:, :, 0], staying[:, :, 0])
-    assert not torch.allclose(returning[:, :, -1], staying[:, :, -1], atol=1e-2)
-    with pytest.raises(FlashTalkError, match="no such part"):
-        let_errors_stay(toy_networks.transformer)
 
 
 def test_a_row_is_read_from_one_argument() -> None:

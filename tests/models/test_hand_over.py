@@ -7,8 +7,11 @@ import torch
 from torch import Tensor
 
 from flashtalk.config import TINY
+from flashtalk.errors import FlashTalkError
 from flashtalk.models.face_code import FEATURES, FLOW_PLACE, GROUP_FRAMES
-from flashtalk.models.hand_over import FaceLikeFlow, HandOver, remaining
+from flashtalk.models.hand_over import FaceLikeFlow, HandOver, let_errors_stay, remaining
+from flashtalk.models.transformer import VideoTransformer
+from flashtalk.stream.chunk import Networks
 from flashtalk.training.bending import unbending_error
 
 VALUES = len(FEATURES)
@@ -48,6 +51,21 @@ def test_displacements_turn_into_face_like_ones_within_the_chunk(latents: Tensor
     assert (moved[8:].diff() > 0).all()
     assert 0.6 < moved[-1] < 0.7
     assert torch.allclose(moved[8], 0.7 * (1 - remaining(4, 9, 2, latents.device)[0, 2]), atol=1e-4)
+
+
+def test_errors_can_be_told_to_stay(latents: Tensor, toy_networks: Networks) -> None:
+    torch.manual_seed(3)
+    transformer = VideoTransformer(TINY.transformer).eval()
+    torch.nn.init.normal_(transformer.hand_over.face_like.last.weight, std=0.1)
+    with torch.no_grad():
+        returning = transformer.hand_over(latents, latents[:, :, 0], 2)
+        let_errors_stay(transformer)
+        staying = transformer.hand_over(latents, latents[:, :, 0], 2)
+    assert torch.equal(staying[:, :, -1], staying[:, :, 0])
+    assert torch.equal(returning[:, :, 0], staying[:, :, 0])
+    assert not torch.allclose(returning[:, :, -1], staying[:, :, -1], atol=1e-2)
+    with pytest.raises(FlashTalkError, match="no part"):
+        let_errors_stay(toy_networks.transformer)
 
 
 def test_the_network_learns_what_no_face_does() -> None:

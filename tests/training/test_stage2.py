@@ -12,7 +12,7 @@ import torch
 from published_checkpoint import write_checkpoint
 from torch import Tensor
 
-from flashtalk.config import FOURTEEN_B
+from flashtalk.config import FOURTEEN_B, TINY
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.models.transformer import VideoTransformer
@@ -25,6 +25,7 @@ from flashtalk.training.memory import count_parameters, plan_memory
 from flashtalk.training.self_correction import Distillation, Stage2Config
 from flashtalk.training.stage2 import distill
 from flashtalk.training.talks import Person, TalkSource, covering, load_people
+from flashtalk.weights import build_networks
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.published import TRANSFORMER
 from flashtalk.weights.strict import assign, check, read, survey
@@ -140,6 +141,17 @@ def test_a_stopped_training_continues_identically(toy_networks, source, tmp_path
     # what ships is read as a Stage 1 checkpoint is
     shipped = load_average(tmp_path / "straight", copy.deepcopy(toy_networks.transformer))
     assert torch.equal(shipped.head.head.weight, one["average"]["head.head.weight"])
+
+
+def test_only_the_student_lets_errors_stay(speech: np.ndarray, tmp_path: Path) -> None:
+    networks = build_networks(TINY)
+    picture = np.random.default_rng(0).integers(0, 255, (1, 256, 256, 3), dtype=np.uint8)
+    source = TalkSource([Person(picture, speech)], TINY.geometry)
+    loop = LoopConfig(tmp_path, 1, learning_rate=1e-3)
+    config = Stage2Config(chunks=1, batch=1)
+    learner = distill(networks, source, config, loop, critic_rate=1e-3, errors_stay=True)
+    assert learner.transformer.hand_over.errors_stay
+    assert not networks.transformer.hand_over.errors_stay
 
 
 def test_recomputing_activations_changes_neither_gradients_nor_names(losses) -> None:
