@@ -100,18 +100,18 @@ def markdown(cells: Sequence[Cell], plots: Sequence[Path] = ()) -> str:
         "errors return to a face | causal |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    rows = _rows(cells)
+    rows, columns = _rows(cells), known_columns(cells)
     for name in rows:
         settings = next(cell.settings for cell in cells if cell.variant == name)
         texts = [_text(settings.get(key)) for key in SETTINGS]
         lines.append(f"| {name} | {' | '.join(texts)} |")
     for seconds in sorted({cell.seconds for cell in cells}):
-        lines += ["", f"## At {_duration(seconds)}", "", *_table(cells, rows, seconds)]
+        lines += ["", f"## At {_duration(seconds)}", "", *_table(cells, rows, columns, seconds)]
     lines += ["", *_drift(cells, rows), "", "## What the columns are", ""]
     lines += [
         f"- **{column.title}**: {FIGURES.get(column.figure, 'made per second of wall time')}"
         + (f"; target {column.target}" if column.target else "")
-        for column in COLUMNS
+        for column in columns
     ]
     lines += ["", "## Plots", ""]
     lines += [f"![{path.stem}]({path.name})" for path in plots] or [
@@ -130,6 +130,16 @@ def median_and_spread(values: Sequence[float], digits: int) -> str:
     if len(known) == 1:
         return middle
     return f"{middle} ({min(known):.{digits}f} to {max(known):.{digits}f})"
+
+
+def known_columns(cells: Sequence[Cell]) -> list[Column]:
+    """Those of which any cell has a figure: without a sync network there is no sync C."""
+    rows = {(cell.variant, cell.seconds) for cell in cells}
+    return [
+        column
+        for column in COLUMNS
+        if not all(np.isnan(values_of(cells, *row, column.figure)).all() for row in rows)
+    ]
 
 
 def values_of(cells: Sequence[Cell], variant: str, seconds: int, figure: str) -> list[float]:
@@ -169,7 +179,7 @@ def draw_plots(cells: Sequence[Cell], out: Path) -> list[Path]:
 
     paths = []
     rows, moments = _rows(cells), sorted({cell.seconds for cell in cells})
-    for column in COLUMNS:
+    for column in known_columns(cells):
         figure, axes = pyplot.subplots(figsize=(5, 3))
         for place, name in enumerate(rows):
             middle, low, high = (
@@ -181,14 +191,13 @@ def draw_plots(cells: Sequence[Cell], out: Path) -> list[Path]:
                 values = np.array([[v for _, v in line] for line in (middle, low, high)])
                 spread = (values[0] - values[1], values[2] - values[0])
                 axes.errorbar(seconds, values[0], spread, marker="o", capsize=2, label=name)
-        if axes.lines:
-            axes.set(xscale="log", xlabel="length of the talk", ylabel=column.title)
-            axes.set_xticks(moments, [_duration(moment) for moment in moments])
-            axes.set_xticks([], minor=True)
-            axes.legend(fontsize=7)
-            path = out / f"{column.figure}.png"
-            figure.savefig(path, dpi=120, bbox_inches="tight")
-            paths.append(path)
+        axes.set(xscale="log", xlabel="length of the talk", ylabel=column.title)
+        axes.set_xticks(moments, [_duration(moment) for moment in moments])
+        axes.set_xticks([], minor=True)
+        axes.legend(fontsize=7)
+        path = out / f"{column.figure}.png"
+        figure.savefig(path, dpi=120, bbox_inches="tight")
+        paths.append(path)
         pyplot.close(figure)
     return paths
 
@@ -206,15 +215,17 @@ def _line(
     return [(s, float(summary(values))) for s, values in points if not np.isnan(values).all()]
 
 
-def _table(cells: Sequence[Cell], rows: Sequence[str], seconds: int) -> list[str]:
+def _table(
+    cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[Column], seconds: int
+) -> list[str]:
     lines = [
-        "| row | " + " | ".join(column.title for column in COLUMNS) + " |",
-        "|---" * (len(COLUMNS) + 1) + "|",
+        "| row | " + " | ".join(column.title for column in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
     ]
     for name in rows:
         entries = [
             median_and_spread(values_of(cells, name, seconds, column.figure), column.digits)
-            for column in COLUMNS
+            for column in columns
         ]
         lines.append(f"| {name} | " + " | ".join(entries) + " |")
     return lines

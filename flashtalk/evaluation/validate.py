@@ -33,6 +33,7 @@ from flashtalk.models.face_reader import FaceReader
 log = logging.getLogger(__name__)
 
 BLUR_SIGMA_PX = 1.5
+SPREAD_PERCENT = (10.0, 90.0)
 HALF_SIDE_PX = 128  # of a picture of 256 pixels: what one picture unit is
 MOUTH_POINTS = [index for index, name in enumerate(LANDMARKS) if "lip" in name or "mouth" in name]
 
@@ -117,10 +118,13 @@ def reader_figures(readings: Sequence[Reading], calibration: Calibration) -> dic
     return figures
 
 
-def talk_figures(readings: Sequence[Reading]) -> dict[str, float]:
-    """What a perfect talk would score: renders measured like generated talks, median over clips."""
+def talk_figures(readings: Sequence[Reading], percent: float = 50.0) -> dict[str, float]:
+    """What a perfect talk would score: renders measured like generated talks.
+
+    The median over clips, or another percentile: how far a figure of a few seconds says something.
+    """
     speaking = [reading.figures for reading in readings if reading.clip.phones]
-    return {name: _median(each[name] for each in speaking) for name in speaking[0]}
+    return {name: _percentile((each[name] for each in speaking), percent) for name in speaking[0]}
 
 
 def identity_figures(readings: Sequence[Reading]) -> dict[str, float]:
@@ -157,6 +161,9 @@ def validate(
         readings = [read_clip(judges, clip, blur_px) for clip in clips]
         report[f"reader, {condition}"] = reader_figures(readings, calibration)
         report[f"talk, {condition}"] = talk_figures(readings)
+        for percent in SPREAD_PERCENT:
+            name = f"talk, {condition}, {percent:g} % below"
+            report[name] = talk_figures(readings, percent)
         report[f"likeness, {condition}"] = identity_figures(readings)
         if judges.sync is not None:
             offsets = [r.figures["sync_offset"] for r in readings if r.clip.phones]
@@ -168,9 +175,13 @@ def validate(
 
 
 def _median(values: Iterable[float]) -> float:
+    return _percentile(values, 50.0)
+
+
+def _percentile(values: Iterable[float], percent: float) -> float:
     """Of the values that are known."""
     known = [value for value in values if not np.isnan(value)]
-    return float(np.median(known)) if known else float("nan")
+    return float(np.percentile(known, percent)) if known else float("nan")
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -9,8 +9,9 @@ import pytest
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.cells import Cell, is_done, read_cells, write_cell
 from flashtalk.evaluation.table import (
-    COLUMNS,
+    SPEED,
     changes,
+    known_columns,
     markdown,
     median_and_spread,
     values_of,
@@ -105,4 +106,12 @@ def test_the_report_has_a_table_per_moment_with_rows_in_order(tmp_path: Path) ->
 
 def test_missing_plots_are_said() -> None:
     assert "matplotlib was not installed" in markdown([CELL])
-    assert all(column.title in markdown([CELL]) for column in COLUMNS)
+
+
+def test_columns_that_nothing_is_known_of_are_left_out() -> None:
+    assert [column.figure for column in known_columns([CELL])] == ["lip_correlation", SPEED]
+    later = replace(CELL, seconds=60, figures={"sync_c": 0.4})
+    assert "sync_c" in [column.figure for column in known_columns([CELL, later])]
+    table = markdown([CELL])
+    assert "| row | lip correlation | frames / s |" in table
+    assert "sync C (own)" not in table

@@ -9,7 +9,7 @@ import pytest
 from flashtalk.evaluation.calibration import UNCALIBRATED, Calibration, for_calibration
 from flashtalk.evaluation.reading import FaceTrack
 from flashtalk.evaluation.talks import clip_names, load_clip
-from flashtalk.evaluation.validate import Reading, identity_figures, reader_figures
+from flashtalk.evaluation.validate import Reading, identity_figures, reader_figures, talk_figures
 from flashtalk.models.face_code import LANDMARKS
 
 
@@ -48,6 +48,13 @@ def test_errors_are_in_pixels_of_256_and_of_the_right_points(perfect: list[Readi
 def test_calibration_enters_the_error(perfect: list[Reading]) -> None:
     found = reader_figures(perfect, Calibration(gap_offset=0.01))
     assert found["gap_bias"] == pytest.approx(0.01)
+
+
+def test_what_true_clips_score_is_said_with_its_spread(perfect: list[Reading]) -> None:
+    speaks = next(reading for reading in perfect if reading.clip.phones)
+    clips = [replace(speaks, figures={"border_jump": value}) for value in (0.8, 1.0, 1.1, np.nan)]
+    assert talk_figures(clips) == {"border_jump": 1.0}
+    assert talk_figures(clips, 100.0) == {"border_jump": 1.1}
 
 
 def test_own_portraits_are_told_from_others(perfect: list[Reading]) -> None:
