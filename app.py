@@ -15,7 +15,7 @@ import spaces  # before torch: on ZeroGPU it prepares CUDA for the processes tha
 
 from flashtalk.config import TINY
 from flashtalk.engine import Engine
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import command
 from flashtalk.ui.events import Limits
 from flashtalk.ui.page import build_page
 from flashtalk.ui.theme import STYLE, theme
@@ -25,6 +25,7 @@ LARGEST_UPLOAD = "100mb"
 GPU_S = 120  # longest hold of a ZeroGPU, in seconds
 
 
+@command
 def main() -> None:
     """Loads the weights, warms up and serves the page until it is ended."""
     parser = argparse.ArgumentParser(description="Serve the FlashTalk page.")
@@ -55,7 +56,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except FlashTalkError as problem:
-        sys.exit(f"flashtalk: {problem}")
+    sys.exit(main())

@@ -31,7 +31,7 @@ from flashtalk.acceleration import PLACEMENTS
 from flashtalk.bench_table import STAGES, spread_of, table
 from flashtalk.config import TINY
 from flashtalk.engine import Engine, checked_device, chosen_placement, default_device
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import FlashTalkError, command
 from flashtalk.geometry import parse_size
 from flashtalk.hardware import machine, matmul_rate, versions
 from flashtalk.inputs.portrait import Portrait, portrait_for
@@ -53,15 +53,13 @@ class Repeat:
     """Seconds of each full chunk, by stage."""
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
     try:
         report = measure(options)
-    except FlashTalkError as error:
-        sys.stderr.write(f"flashtalk: {error}\n")
-        return 2
     except torch.OutOfMemoryError as error:
         sys.stderr.write(
             f"flashtalk: The GPU ran out of memory ({str(error).splitlines()[0]}). Use --placement "

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from flashtalk.acceleration import PLACEMENTS
 from flashtalk.config import PRESETS, TINY
 from flashtalk.engine import Engine
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import FlashTalkError, command
 from flashtalk.geometry import parse_size
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import Speech, load_speech
@@ -48,14 +48,12 @@ class Stop:
         return self.signal_number != 0
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
         return _run(options)
-    except FlashTalkError as error:
-        _say(f"flashtalk: {error}")
-        return 2
     except KeyboardInterrupt:
         _say("Stopped. Nothing was written.")
         return 128 + signal.SIGINT

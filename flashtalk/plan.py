@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from flashtalk.acceleration import ALL_RESIDENT, PLACEMENTS, Placement, placement_named
 from flashtalk.config import PRESETS, TINY, Preset, preset_named
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import FlashTalkError, command
 from flashtalk.geometry import parse_size
 from flashtalk.memory import (
     GIB,
@@ -40,14 +40,10 @@ SHOWN = {
 """The columns of the table: the placements, and between them what each of two measures saves."""
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except FlashTalkError as error:
-        sys.stderr.write(f"flashtalk: {error}\n")
-        return 2
+    return _run(_parser().parse_args(arguments))
 
 
 def _run(options: argparse.Namespace) -> int:

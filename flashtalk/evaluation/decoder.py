@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from flashtalk.errors import command
 from flashtalk.evaluation.measures import border_jump, correlation
 from flashtalk.evaluation.pictures import frame_differences
 from flashtalk.evaluation.reading import load_autoencoder, read_faces
@@ -113,6 +115,7 @@ def report(drawn: Sequence[DrawnClip]) -> dict[str, object]:
     }
 
 
+@command
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -143,4 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

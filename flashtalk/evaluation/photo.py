@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from flashtalk.config import TINY
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import FlashTalkError, command
 from flashtalk.evaluation.reading import load_autoencoder
 from flashtalk.inputs.faces import Face, find_faces
 from flashtalk.inputs.framing import EYES_IN_FACE, Crop, Framing
@@ -50,20 +50,17 @@ def psnr_at_rest(autoencoder: PortraitAutoencoder, portrait: Tensor) -> float:
     return psnr_db(((drawn - portrait) / 2).square())
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pictures", type=Path, nargs="+")
     parser.add_argument("--weights", type=Path, default=Path("assets/flashtalk-tiny"))
     options = parser.parse_args(arguments)
-    try:
-        autoencoder = load_autoencoder(options.weights)
-        for path in options.pictures:
-            for share, psnr_db in measure(autoencoder, path):
-                sys.stdout.write(f"{path}, face {share:.0%} of the side: {psnr_db:.1f} dB\n")
-    except FlashTalkError as error:
-        sys.stderr.write(f"flashtalk: {error}\n")
-        return 2
+    autoencoder = load_autoencoder(options.weights)
+    for path in options.pictures:
+        for share, quality_db in measure(autoencoder, path):
+            sys.stdout.write(f"{path}, face {share:.0%} of the side: {quality_db:.1f} dB\n")
     return 0
 
 

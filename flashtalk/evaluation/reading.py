@@ -19,6 +19,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.face_code import LANDMARKS
 from flashtalk.models.face_reader import FaceReader
+from flashtalk.training.loop import load_average
 from flashtalk.weights import load_weights
 
 BATCH = 32  # pictures read at once
@@ -123,10 +124,7 @@ def load_reader(folder: Path) -> FaceReader:
     Raises :class:`FlashTalkError` for a folder that is neither.
     """
     if (folder / "checkpoint.pt").is_file():
-        reader = FaceReader(TINY.autoencoder.width)
-        state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
-        reader.load_state_dict(state["average"])
-        return reader.eval().requires_grad_(False)
+        return load_average(folder, FaceReader(TINY.autoencoder.width))
     if not folder.is_dir():
         raise FlashTalkError(
             f"There is no face reader in {folder}: give a folder of weights, such as "

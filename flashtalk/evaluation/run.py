@@ -16,7 +16,6 @@ import argparse
 import hashlib
 import logging
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from torch import nn
 from tqdm import tqdm
 
 from flashtalk.engine import Engine
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import FlashTalkError, command
 from flashtalk.evaluation.calibration import calibrate, for_calibration
 from flashtalk.evaluation.cells import Cell, is_done, write_cell
 from flashtalk.evaluation.reading import load_reader, read_faces
@@ -149,15 +148,12 @@ def weights_digest(module: nn.Module) -> bytes:
 
 
 # --- command line ---------------------------------------------------------------------------------
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    try:
-        return _run(options)
-    except FlashTalkError as error:
-        sys.stderr.write(f"flashtalk: {error}\n")
-        return 2
+    return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:

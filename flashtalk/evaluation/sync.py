@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.speech_encoder import ConvBlock, mel_filters
 from flashtalk.synthesis.phones import SAMPLES_PER_FRAME
+from flashtalk.training.loop import load_average
 
 MAX_OFFSET_FRAMES = 15  # as SyncNet's
 TEMPERATURE = 0.1
@@ -144,12 +145,9 @@ def load_sync(folder: Path) -> SyncNetwork:
 
     Raises :class:`FlashTalkError` if there are none.
     """
-    path = folder / "checkpoint.pt"
-    if not path.is_file():
+    if not (folder / "checkpoint.pt").is_file():
         raise FlashTalkError(
             f"There is no trained sync network in {folder}. Train one with "
             "python -m flashtalk.evaluation.train_sync, or leave --sync away."
         )
-    network = SyncNetwork()
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"])
-    return network.eval().requires_grad_(False)
+    return load_average(folder, SyncNetwork())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import FlashTalkError, command
 from flashtalk.evaluation.cells import Cell, read_cells
 from flashtalk.evaluation.stretch import FIGURES
 
@@ -258,6 +259,7 @@ def _text(value: str | float | None) -> str:
     )
 
 
+@command
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -268,4 +270,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

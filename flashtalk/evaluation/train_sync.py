@@ -10,6 +10,7 @@ people, voices and sentences that it never saw.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flashtalk.errors import command
 from flashtalk.evaluation.reading import FaceTrack
 from flashtalk.evaluation.sync import (
     MAX_OFFSET_FRAMES,
@@ -88,6 +90,7 @@ def accuracy(
     }
 
 
+@command
 def main() -> None:
     """Entry point."""
     parser = training_parser(__doc__.splitlines()[0], steps=1500, batch=16, rate=2e-3, threads=1)
@@ -119,4 +122,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 
 from flashtalk.config import TINY
+from flashtalk.errors import command
 from flashtalk.evaluation import measures, pictures
 from flashtalk.evaluation.calibration import Calibration, calibrate, for_calibration
 from flashtalk.evaluation.reading import FaceTrack, load_reader, read_faces
@@ -189,6 +191,7 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
+@command
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -214,4 +217,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,11 +13,12 @@ import os
 import sys
 from pathlib import Path
 
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import command
 from flashtalk.synthesis.assets import ENVIRONMENT, Assets
 from flashtalk.synthesis.factory import FactoryOptions, make_clips
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status is returned."""
     parser = argparse.ArgumentParser(
@@ -32,20 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=256, help="side of the pictures in pixels")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    try:
-        options = FactoryOptions(
-            out=chosen.out,
-            assets=Assets.locate(chosen.assets).root,
-            clips=chosen.clips,
-            start=chosen.start,
-            seconds=chosen.seconds,
-            workers=chosen.workers,
-            size_px=chosen.size,
-        )
-        failed = make_clips(options)
-    except FlashTalkError as problem:
-        parser.exit(2, f"{problem}\n")
-    return 1 if failed else 0
+    options = FactoryOptions(
+        out=chosen.out,
+        assets=Assets.locate(chosen.assets).root,
+        clips=chosen.clips,
+        start=chosen.start,
+        seconds=chosen.seconds,
+        workers=chosen.workers,
+        size_px=chosen.size,
+    )
+    return 1 if make_clips(options) else 0
 
 
 if __name__ == "__main__":

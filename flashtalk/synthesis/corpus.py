@@ -15,6 +15,7 @@ are invented, and no two items share one of those. The held-out voices never spe
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flashtalk.errors import command
 from flashtalk.synthesis.casting import cast_formant_reader, cast_reader
 from flashtalk.synthesis.curves import loudness, mouth_curves, mouth_weights
 from flashtalk.synthesis.kokoro import speech_folder
@@ -91,6 +93,7 @@ def write_corpus(
             pass
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line and writes the corpus."""
     parser = argparse.ArgumentParser(
@@ -108,4 +111,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

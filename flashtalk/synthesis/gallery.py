@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import command
 from flashtalk.synthesis.assets import ENVIRONMENT, Assets
 from flashtalk.synthesis.camera import Camera
 from flashtalk.synthesis.clip import CALM, SMILES
@@ -106,6 +106,7 @@ def soft_room(wall: tuple[float, float, float], seed: int, size_px: int) -> np.n
     return np.clip(np.asarray(image) / 255 + rng.normal(0, 0.004, (size_px, size_px, 3)), 0, 1)
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status is returned."""
     parser = argparse.ArgumentParser(
@@ -114,10 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("--assets", type=Path, help=f"asset folder (or variable {ENVIRONMENT})")
     chosen = parser.parse_args(arguments)
-    try:
-        library = Library(Assets.locate(chosen.assets))
-    except FlashTalkError as problem:
-        parser.exit(2, f"{problem}\n")
+    library = Library(Assets.locate(chosen.assets))
     renderer = Renderer(SIZE_PX, supersample=SUPERSAMPLE)
     chosen.out.mkdir(parents=True, exist_ok=True)
     for still in STILLS:

@@ -13,6 +13,7 @@ more than the rest.
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flashtalk.config import TINY
+from flashtalk.errors import command
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.closeup import Painted, mouths, soft_edges
 from flashtalk.models.face_code import FLOW_UNIT, GROUP_FRAMES, flow_of, groups_of
@@ -323,6 +325,7 @@ def trained_in_part(part: str, init: Path | None) -> PortraitAutoencoder:
     return model
 
 
+@command
 def main() -> None:
     """Entry point."""
     parser = training_parser(
@@ -365,4 +368,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

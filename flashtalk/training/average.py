@@ -11,13 +11,15 @@ between before and after there is one that has most of both (weight-space ensemb
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import FlashTalkError, command
+from flashtalk.training.loop import read_checkpoint
 
 
 def between(
@@ -43,6 +45,7 @@ def between(
     }
 
 
+@command
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -51,14 +54,11 @@ def main() -> None:
     parser.add_argument("--share", type=float, required=True, help="0 is the first, 1 the second")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    first, second = (
-        torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
-        for run in (arguments.first, arguments.second)
-    )
+    first, second = (read_checkpoint(run) for run in (arguments.first, arguments.second))
     average = between(first["average"], second["average"], arguments.share)
     arguments.out.mkdir(parents=True, exist_ok=True)
     torch.save({"average": average, "step": second["step"]}, arguments.out / "checkpoint.pt")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

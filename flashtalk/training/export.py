@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from pathlib import Path
 
 import torch
 from huggingface_hub import save_torch_state_dict
 
 from flashtalk.config import TINY, Preset
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import FlashTalkError, command
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks
 from flashtalk.training.autoencoder import TRAINED
-from flashtalk.training.loop import load_average, load_part, load_trained
+from flashtalk.training.loop import load_average, load_part, load_trained, read_checkpoint
 from flashtalk.weights import build_networks, modules_of, save_weights
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.sizes import CONFIG
@@ -74,7 +75,7 @@ def save_published(source: Path, run: Path, out: Path, dtype: torch.dtype) -> No
     """
     with torch.device("meta"):
         transformer = VideoTransformer(find_checkpoint(source).preset.transformer)
-    average = torch.load(run / "checkpoint.pt", weights_only=True, mmap=True)["average"]
+    average = read_checkpoint(run)["average"]
     transformer.load_state_dict(average, assign=True)  # strict: names and shapes must fit
     out.mkdir(parents=True, exist_ok=True)
     save_torch_state_dict(
@@ -86,6 +87,7 @@ def save_published(source: Path, run: Path, out: Path, dtype: torch.dtype) -> No
     shutil.copy(source / CONFIG, out / CONFIG)
 
 
+@command
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -107,4 +109,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -262,16 +262,30 @@ def resume(out: Path, runs: Sequence[_Run], average: dict[str, Tensor]) -> int:
     return int(state["step"])
 
 
+def read_checkpoint(out: Path) -> dict[str, Any]:
+    """What a finished or running training left: ``average``, its averaged weights, ``step``, ...
+
+    Raises :class:`FlashTalkError` if there is no checkpoint in ``out``.
+    """
+    path = out / "checkpoint.pt"
+    if not path.is_file():
+        raise FlashTalkError(
+            f"There is no checkpoint in {out}. Give the folder that a training was given as --out; "
+            "it holds one from the first minutes on."
+        )
+    # mapped: most of it are the optimizer's numbers, which few want
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+
+
 def load_average(out: Path, model: nn.Module) -> nn.Module:
     """Put the averaged weights of a finished or running training into ``model``."""
-    state = torch.load(out / "checkpoint.pt", weights_only=True)
-    model.load_state_dict(state["average"])
+    model.load_state_dict(read_checkpoint(out)["average"])
     return model.eval().requires_grad_(False)
 
 
 def load_part(out: Path, part: str, module: nn.Module) -> nn.Module:
     """Put the averaged weights below ``part.`` of a training's checkpoint into ``module``."""
-    average = torch.load(out / "checkpoint.pt", weights_only=True)["average"]
+    average = read_checkpoint(out)["average"]
     prefix = part + "."
     module.load_state_dict(
         {name.removeprefix(prefix): v for name, v in average.items() if name.startswith(prefix)}
@@ -281,7 +295,7 @@ def load_part(out: Path, part: str, module: nn.Module) -> nn.Module:
 
 def load_trained(out: Path, beginnings: tuple[str, ...], module: nn.Module) -> nn.Module:
     """Put the averaged weights whose names begin so into ``module``; the others stay."""
-    average = torch.load(out / "checkpoint.pt", weights_only=True)["average"]
+    average = read_checkpoint(out)["average"]
     chosen = {name: value for name, value in average.items() if name.startswith(beginnings)}
     missing = module.load_state_dict(chosen, strict=False).unexpected_keys
     if missing or not chosen:

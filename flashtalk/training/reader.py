@@ -10,6 +10,7 @@ are varied widely, because at the other end there are photographs.
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from flashtalk.config import TINY
+from flashtalk.errors import command
 from flashtalk.models.face_code import LANDMARKS
 from flashtalk.models.face_reader import SIDE, FaceReader
 from flashtalk.training.clips import Clip, ClipSet
@@ -114,6 +116,7 @@ def evaluate(reader: FaceReader, clips: ClipSet, size: int = 128) -> dict[str, f
     }
 
 
+@command
 def main() -> None:
     """Entry point."""
     parser = training_parser(__doc__.splitlines()[0], steps=3000, batch=24, rate=2e-3)
@@ -151,4 +154,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

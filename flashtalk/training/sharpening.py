@@ -18,6 +18,7 @@ clips whose portraits show teeth alone, and mostly where lips are shut.
 from __future__ import annotations
 
 import logging
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from flashtalk.errors import command
 from flashtalk.models.closeup import soft_edges
 from flashtalk.training.autoencoder import (
     EVALUATE_EVERY,
@@ -111,6 +113,7 @@ def fooling_losses(critics: Critics, painted: CloseUps) -> dict[str, Tensor]:
     return {"fooled": sum(fooled), "features": sum(matched)}
 
 
+@command
 def main() -> None:
     """Entry point."""
     parser = training_parser(
@@ -181,4 +184,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,6 +10,7 @@ would learn from features that are surer than a visitor's will ever be.
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import TINY
+from flashtalk.errors import command
 from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.synthesis.curves import MOUTH_CURVES
 from flashtalk.synthesis.phones import PHONE_CLASSES
@@ -69,6 +71,7 @@ def evaluate(model: SpeechPretraining, held_out: LabelledSpeech) -> dict[str, fl
     }
 
 
+@command
 def main() -> None:
     """Entry point."""
     parser = training_parser(__doc__.splitlines()[0], steps=4000, batch=24, rate=2e-3)
@@ -114,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

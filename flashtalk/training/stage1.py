@@ -16,6 +16,7 @@ buckets of aspect.
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from torch import Tensor
 from flashtalk.conditions.first_frame import condition_latents
 from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.config import TINY, Preset
+from flashtalk.errors import command
 from flashtalk.models.causal import look_back_only
 from flashtalk.models.face_code import FEATURES, FLOW, GROUP_FRAMES
 from flashtalk.models.speech_encoder import SpeechEncoder
@@ -191,6 +193,7 @@ def chunk_loss(
     return loss, figures
 
 
+@command
 def main() -> None:
     """Entry point."""
     parser = training_parser(__doc__.splitlines()[0], steps=6000, batch=16, rate=6e-4)
@@ -230,4 +233,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -26,7 +26,7 @@ from pathlib import Path
 import torch
 
 from flashtalk.config import PRESETS, TINY, preset_named
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import FlashTalkError, command
 from flashtalk.models.hand_over import let_errors_stay
 from flashtalk.stream.chunk import Networks
 from flashtalk.training.distributed import ALONE, Ranks, checkpoint_activations, join_ranks
@@ -108,6 +108,7 @@ def distill(
     return learner
 
 
+@command
 def main() -> None:
     """Entry point."""
     options = _parser().parse_args()
@@ -220,4 +221,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -27,10 +27,18 @@ def test_a_run_lies_between_two_others(monkeypatch, tmp_path: Path, runs) -> Non
     arguments = ["--first", first, "--second", second, "--share", "0.25", "--out", "OUT"]
     monkeypatch.setattr("sys.argv", ["average", *arguments])
     monkeypatch.chdir(tmp_path)
-    average.main()
+    assert average.main() == 0
     norm = load_average(Path("OUT"), torch.nn.BatchNorm1d(2))
     assert norm.weight.tolist() == [1.5, 1.5]
     assert norm.num_batches_tracked == 3
+
+
+def test_a_missing_run_is_named(monkeypatch, capsys, tmp_path: Path, runs) -> None:
+    there, missing = str(runs[0]), str(tmp_path / "nowhere")
+    arguments = ["--first", there, "--second", missing, "--share", "0.5", "--out", "OUT"]
+    monkeypatch.setattr("sys.argv", ["average", *arguments])
+    assert average.main() == 2
+    assert capsys.readouterr().err.startswith(f"flashtalk: There is no checkpoint in {missing}. ")
 
 
 def test_impossible_averages_are_refused() -> None:
