@@ -22,6 +22,12 @@ WIDTHS = (0.5, 2.5)  # of the Gaussian that makes the error smooth, in cells
 
 def random_bends(batch: int, size: tuple[int, int]) -> Tensor:
     """Smooth random displacements [B, 2, h, w] of random strength; some are 0."""
+    strength = LARGEST * torch.rand(batch, 1, 1, 1) * (torch.rand(batch, 1, 1, 1) < BENT)
+    return strength * smooth_fields(batch, size)
+
+
+def smooth_fields(batch: int, size: tuple[int, int]) -> Tensor:
+    """Smooth random displacements [B, 2, h, w], root mean square 1."""
     low, high = WIDTHS
     width = low + (high - low) * torch.rand(batch, 1, 1)
 
@@ -30,9 +36,7 @@ def random_bends(batch: int, size: tuple[int, int]) -> Tensor:
         return torch.exp(-(((places[:, None] - places) / width) ** 2) / 2)[:, None]
 
     field = blur(size[0]) @ torch.randn(batch, 2, *size) @ blur(size[1])
-    field = field / field.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-    strength = LARGEST * torch.rand(batch, 1, 1, 1) * (torch.rand(batch, 1, 1, 1) < BENT)
-    return strength * field
+    return field / field.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
 
 
 def bent(latents: Tensor, bends: Tensor, motion: int) -> Tensor:
