@@ -44,6 +44,7 @@ COLUMNS = (
     Column("lag_frames", "lag, frames", digits=0, target="within ±1"),
     Column("closures", "p b m closed", target="≥ 0.85"),
     Column("open_vowels", "vowels open"),
+    Column("lip_range", "lip range"),
     Column("sync_c", "sync C (own)"),
     Column("sync_d", "sync D (own)"),
     Column("identity", "likeness"),
