@@ -196,7 +196,7 @@ def draw_plots(cells: Sequence[Cell], out: Path) -> list[Path]:
         axes.set(xscale="log", xlabel="length of the talk", ylabel=column.title)
         axes.set_xticks(moments, [_duration(moment) for moment in moments])
         axes.set_xticks([], minor=True)
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
         path = out / f"{column.figure}.png"
         figure.savefig(path, dpi=120, bbox_inches="tight")
         paths.append(path)
