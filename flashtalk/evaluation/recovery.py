@@ -29,7 +29,7 @@ from flashtalk.errors import FlashTalkError, command
 from flashtalk.evaluation.talks import RenderedClip, clip_names, load_clip, make_talk
 from flashtalk.evaluation.variants import FORM, parse_variant
 from flashtalk.inputs.portrait import portrait_for, to_tensor
-from flashtalk.models.face_code import FLOW_PLACE, GROUP_FRAMES
+from flashtalk.models.face_code import FLOW_UNIT, flow_of
 from flashtalk.stream.chunk import Networks, next_state
 from flashtalk.stream.state import SessionState, opening_state
 from flashtalk.training.bending import LARGEST, bent, smooth_fields
@@ -71,8 +71,8 @@ def error_left(networks: Networks, talk: Talk, bends: Tensor, seed: int = 0) -> 
 
 
 def last_flow(latents: Tensor) -> Tensor:
-    """Displacements [B, 2, h, w] of the last frame of latents [B, C, T, h, w]."""
-    return latents[:, :, -1].unflatten(1, (GROUP_FRAMES, -1))[:, -1, FLOW_PLACE]
+    """Displacements [B, 2, h, w] of the last frame of latents [B, C, T, h, w], in their units."""
+    return flow_of(latents[:, :, -1])[:, -1] / FLOW_UNIT
 
 
 def talks_of(

@@ -136,18 +136,22 @@ def median_and_spread(values: Sequence[float], digits: int) -> str:
 
 def known_columns(cells: Sequence[Cell]) -> list[Column]:
     """Those of which any cell has a figure: without a sync network there is no sync C."""
-    rows = {(cell.variant, cell.seconds) for cell in cells}
     return [
         column
         for column in COLUMNS
-        if not all(np.isnan(values_of(cells, *row, column.figure)).all() for row in rows)
+        if not all(np.isnan(value_of(cell, column.figure)) for cell in cells)
     ]
+
+
+def value_of(cell: Cell, figure: str) -> float:
+    """One figure of one cell; NaN if it lacks it."""
+    return cell.frames_per_s if figure == SPEED else cell.figures.get(figure, float("nan"))
 
 
 def values_of(cells: Sequence[Cell], variant: str, seconds: int, figure: str) -> list[float]:
     """One figure of all seeds; NaN where a cell lacks it."""
     return [
-        cell.frames_per_s if figure == SPEED else cell.figures.get(figure, float("nan"))
+        value_of(cell, figure)
         for cell in cells
         if cell.variant == variant and cell.seconds == seconds
     ]
@@ -157,7 +161,7 @@ def changes(cells: Sequence[Cell], variant: str, figure: str) -> list[float]:
     """Last moment minus first, seed by seed, of the seeds that have both."""
     moments = sorted({cell.seconds for cell in cells if cell.variant == variant})
     found = {
-        (cell.seed, cell.seconds): cell.figures.get(figure, float("nan"))
+        (cell.seed, cell.seconds): value_of(cell, figure)
         for cell in cells
         if cell.variant == variant
     }
