@@ -13,13 +13,13 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.evaluation.cells import Cell, read_cells
+from flashtalk.evaluation.plots import can_draw, plot
 from flashtalk.evaluation.stretch import FIGURES
 
 log = logging.getLogger(__name__)
@@ -175,36 +175,27 @@ def changes(cells: Sequence[Cell], variant: str, figure: str) -> list[float]:
 
 def draw_plots(cells: Sequence[Cell], out: Path) -> list[Path]:
     """A plot of each column over the length of the talk; nothing without matplotlib."""
-    if find_spec("matplotlib") is None:
-        log.warning("no plots: matplotlib is not installed")
+    if not can_draw():
         return []
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     paths = []
     rows, moments = _rows(cells), sorted({cell.seconds for cell in cells})
     for column in known_columns(cells):
-        figure, axes = pyplot.subplots(figsize=(5, 3))
-        for place, name in enumerate(rows):
-            middle, low, high = (
-                _line(cells, name, column.figure, summary)
-                for summary in (np.nanmedian, np.nanmin, np.nanmax)
-            )
-            if middle:  # side by side, or the spreads would hide each other
-                seconds = [s * 1.05 ** (place - (len(rows) - 1) / 2) for s, _ in middle]
-                values = np.array([[v for _, v in line] for line in (middle, low, high)])
-                spread = (values[0] - values[1], values[2] - values[0])
-                axes.errorbar(seconds, values[0], spread, marker="o", capsize=2, label=name)
-        axes.set(xscale="log", xlabel="length of the talk", ylabel=column.title)
-        axes.set_xticks(moments, [_duration(moment) for moment in moments])
-        axes.set_xticks([], minor=True)
-        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
         path = out / f"{column.figure}.png"
-        figure.savefig(path, dpi=120, bbox_inches="tight")
+        with plot(path, "length of the talk", column.title) as axes:
+            for place, name in enumerate(rows):
+                middle, low, high = (
+                    _line(cells, name, column.figure, summary)
+                    for summary in (np.nanmedian, np.nanmin, np.nanmax)
+                )
+                if middle:  # side by side, or the spreads would hide each other
+                    seconds = [s * 1.05 ** (place - (len(rows) - 1) / 2) for s, _ in middle]
+                    values = np.array([[v for _, v in line] for line in (middle, low, high)])
+                    spread = (values[0] - values[1], values[2] - values[0])
+                    axes.errorbar(seconds, values[0], spread, marker="o", capsize=2, label=name)
+            axes.set_xscale("log")
+            axes.set_xticks(moments, [_duration(moment) for moment in moments])
+            axes.set_xticks([], minor=True)
         paths.append(path)
-        pyplot.close(figure)
     return paths
 
 
