@@ -1,6 +1,7 @@
 """Guards the architecture: imports run strictly downward, and the package is light to import."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -113,3 +114,22 @@ def test_the_embedded_model_starts_without_the_libraries_of_the_large_one() -> N
 def test_import_flashtalk_does_not_import_torch() -> None:
     check = "import sys, flashtalk; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT).returncode == 0
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "PASSIVE"), ("active", "ACTIVE")])
+def test_threads_that_wait_sleep_unless_the_user_says_otherwise(
+    given: str | None, found: str
+) -> None:
+    """OpenMP itself is asked, because it reads the variable only when PyTorch is imported."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_DISPLAY_ENV": "TRUE"} | ({"OMP_WAIT_POLICY": given} if given else {})
+    done = subprocess.run(
+        [sys.executable, "-c", "import app"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    policies = [line for line in done.stderr.splitlines() if "OMP_WAIT_POLICY" in line]
+    assert policies and all(found in line for line in policies), done.stderr
