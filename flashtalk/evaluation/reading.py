@@ -19,7 +19,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.face_code import LANDMARKS
 from flashtalk.models.face_reader import FaceReader
-from flashtalk.training.loop import load_average
+from flashtalk.training.loop import has_checkpoint, load_average
 from flashtalk.weights import load_weights
 
 BATCH = 32  # pictures read at once
@@ -123,7 +123,7 @@ def load_reader(folder: Path) -> FaceReader:
 
     Raises :class:`FlashTalkError` for a folder that is neither.
     """
-    if (folder / "checkpoint.pt").is_file():
+    if has_checkpoint(folder):
         return load_average(folder, FaceReader(TINY.autoencoder.width))
     if not folder.is_dir():
         raise FlashTalkError(

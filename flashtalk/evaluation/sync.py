@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.speech_encoder import ConvBlock, mel_filters
 from flashtalk.synthesis.phones import SAMPLES_PER_FRAME
-from flashtalk.training.loop import load_average
+from flashtalk.training.loop import has_checkpoint, load_average
 
 MAX_OFFSET_FRAMES = 15  # as SyncNet's
 TEMPERATURE = 0.1
@@ -145,7 +145,7 @@ def load_sync(folder: Path) -> SyncNetwork:
 
     Raises :class:`FlashTalkError` if there are none.
     """
-    if not (folder / "checkpoint.pt").is_file():
+    if not has_checkpoint(folder):
         raise FlashTalkError(
             f"There is no trained sync network in {folder}. Train one with "
             "python -m flashtalk.evaluation.train_sync, or leave --sync away."

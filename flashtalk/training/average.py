@@ -15,11 +15,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from flashtalk.errors import FlashTalkError, command
-from flashtalk.training.loop import read_checkpoint
+from flashtalk.training.loop import read_checkpoint, write_checkpoint
 
 
 def between(
@@ -56,8 +55,7 @@ def main() -> None:
     arguments = parser.parse_args()
     first, second = (read_checkpoint(run) for run in (arguments.first, arguments.second))
     average = between(first["average"], second["average"], arguments.share)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    torch.save({"average": average, "step": second["step"]}, arguments.out / "checkpoint.pt")
+    write_checkpoint(arguments.out, {"average": average, "step": second["step"]})
 
 
 if __name__ == "__main__":

@@ -26,7 +26,13 @@ from flashtalk.errors import FlashTalkError, command
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks
 from flashtalk.training.autoencoder import TRAINED
-from flashtalk.training.loop import load_average, load_part, load_trained, read_checkpoint
+from flashtalk.training.loop import (
+    has_checkpoint,
+    load_average,
+    load_part,
+    load_trained,
+    read_checkpoint,
+)
 from flashtalk.weights import build_networks, modules_of, save_weights
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.sizes import CONFIG
@@ -52,7 +58,7 @@ def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
         *(runs / name for name in ("speech", "reader", *AUTOENCODER_PARTS)),
         transformer,
     ):
-        if not (folder / "checkpoint.pt").is_file():
+        if not has_checkpoint(folder):
             raise FlashTalkError(
                 f"There is no checkpoint in {folder}. The networks are put together from the "
                 "trainings speech, reader, decoder, warp, sharpening, cover and flow, each in its "

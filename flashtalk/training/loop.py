@@ -14,7 +14,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +29,8 @@ from flashtalk.training.distributed import ALONE, Ranks, gathered, scattered
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+CHECKPOINT = "checkpoint.pt"  # in the folder of a training
 
 Step = Callable[[int], tuple[Tensor, dict[str, float]]]
 
@@ -242,23 +244,33 @@ def save(
         "config": {name: str(value) for name, value in asdict(config).items()},
     }
     if ranks.leads:
-        temporary = config.out / "checkpoint.tmp"
-        torch.save(state, temporary)
-        temporary.rename(config.out / "checkpoint.pt")
+        write_checkpoint(config.out, state)
+
+
+def write_checkpoint(out: Path, state: Mapping[str, Any]) -> None:
+    """Write the checkpoint of ``out``; what was there stays whole until the new one is."""
+    out.mkdir(parents=True, exist_ok=True)
+    temporary = (out / CHECKPOINT).with_suffix(".tmp")
+    torch.save(dict(state), temporary)
+    temporary.rename(out / CHECKPOINT)
+
+
+def has_checkpoint(out: Path) -> bool:
+    """Whether a training in ``out`` has left anything yet."""
+    return (out / CHECKPOINT).is_file()
 
 
 def resume(out: Path, runs: Sequence[_Run], average: dict[str, Tensor]) -> int:
     """Load the newest checkpoint of ``out`` if there is one; returns the steps done."""
-    path = out / "checkpoint.pt"
-    if not path.exists():
+    if not has_checkpoint(out):
         return 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_checkpoint(out)
     runs[0].load(state)
     for run in runs[1:]:
         run.load(state["others"][run.trainee.name])
     for name, value in scattered(state["average"], average).items():
         average[name].copy_(value)
-    log.info("resuming %s at step %d", path, state["step"])
+    log.info("resuming %s at step %d", out, state["step"])
     return int(state["step"])
 
 
@@ -267,14 +279,13 @@ def read_checkpoint(out: Path) -> dict[str, Any]:
 
     Raises :class:`FlashTalkError` if there is no checkpoint in ``out``.
     """
-    path = out / "checkpoint.pt"
-    if not path.is_file():
+    if not has_checkpoint(out):
         raise FlashTalkError(
             f"There is no checkpoint in {out}. Give the folder that a training was given as --out; "
             "it holds one from the first minutes on."
         )
     # mapped: most of it are the optimizer's numbers, which few want
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return torch.load(out / CHECKPOINT, map_location="cpu", weights_only=True, mmap=True)
 
 
 def load_average(out: Path, model: nn.Module) -> nn.Module:

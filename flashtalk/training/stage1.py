@@ -45,7 +45,8 @@ from flashtalk.training.precision import mixed_precision
 
 log = logging.getLogger(__name__)
 
-CHUNK_FRAMES = {33: 0.85, 17: 0.15}  # length -> share of batches
+SHORT_CHUNK_FRAMES = 17
+SHORT_CHUNKS = 0.15  # share of batches; all others have a session's length
 COLD_START = 0.15  # share of batches with a single motion latent
 NO_SPEECH = 0.1
 SAMPLER_TIMES = 0.5  # share of chunks at exactly the sampler's timesteps
@@ -87,7 +88,8 @@ class ChunkSampler:
         Latents [B, C, T, h, w], reference [B, C, 1, h, w], weight [B, C, T, h, w], closures
         [B, F], samples [B, S].
         """
-        frames = int(self.rng.choice(list(CHUNK_FRAMES), p=list(CHUNK_FRAMES.values())))
+        short = self.rng.random() < SHORT_CHUNKS
+        frames = SHORT_CHUNK_FRAMES if short else self.preset.geometry.chunk_frames
         preset = replace(self.preset, geometry=replace(self.preset.geometry, chunk_frames=frames))
         latents, references, weights, closed, sounds = [], [], [], [], []
         for _ in range(size):
