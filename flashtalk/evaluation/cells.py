@@ -19,8 +19,6 @@ class Cell:
     """What was measured at one moment of one talk."""
 
     variant: str
-    order: int
-    """Place of the row in the table."""
     seed: int
     seconds: int
     """How long the talk had lasted; the figures are of the stretch that ends there."""
@@ -67,10 +65,9 @@ def read_cell(path: Path) -> Cell | None:
 
 
 def read_cells(out: Path) -> list[Cell]:
-    """All cells below the output folder, in the order of rows, lengths and seeds."""
-    paths = sorted((out / FOLDER).glob("*/*.json"))
-    cells = [cell for path in paths if (cell := read_cell(path))]
-    return sorted(cells, key=lambda cell: (cell.order, cell.variant, cell.seconds, cell.seed))
+    """All cells below the output folder, by row, length and seed."""
+    cells = [cell for path in (out / FOLDER).glob("*/*.json") if (cell := read_cell(path))]
+    return sorted(cells, key=lambda cell: (cell.variant, cell.seconds, cell.seed))
 
 
 def is_done(out: Path, variant: str, seed: int, seconds: int, digest: str) -> bool:

@@ -179,13 +179,13 @@ def _run(options: argparse.Namespace) -> int:
 
     digests = [digest_of(variant, judges, plan, names) for variant in variants]
     work = []
-    for order, (variant, digest) in enumerate(zip(variants, digests, strict=True)):
+    for variant, digest in zip(variants, digests, strict=True):
         for seed in options.seeds:
             missing = tuple(
                 s for s in plan.seconds if not is_done(options.out, variant.name, seed, s, digest)
             )
             if missing:
-                work.append((order, variant, digest, seed, Plan(missing, plan.window_s)))
+                work.append((variant, digest, seed, Plan(missing, plan.window_s)))
     log.info("%d talks to make; all others are in %s", len(work), options.out)
 
     total_s = sum(todo.seconds[-1] for *_, todo in work)
@@ -197,7 +197,7 @@ def _run(options: argparse.Namespace) -> int:
             return not stopped()
 
         engine, loaded = None, None
-        for order, variant, digest, seed, todo in work:
+        for variant, digest, seed, todo in work:
             if stopped():
                 break
             if loaded != variant:
@@ -209,7 +209,6 @@ def _run(options: argparse.Namespace) -> int:
             for found in run_talk(engine, judges, talk, seed, todo, on_video):
                 cell = Cell(
                     variant=variant.name,
-                    order=order,
                     seed=seed,
                     seconds=found.seconds,
                     person=talk.person.name,
@@ -231,7 +230,7 @@ def _run(options: argparse.Namespace) -> int:
                 )
                 write_cell(options.out, cell)
         interrupted = stopped()
-    write_report(options.out)
+    write_report(options.out, [variant.name for variant in variants])
     return 130 if interrupted else 0
 
 

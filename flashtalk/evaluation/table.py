@@ -69,12 +69,14 @@ SETTINGS = (
 DRIFTING = ("identity", "sharpness", "delta_e", "lip_correlation", "closures")
 
 
-def write_report(out: Path) -> Path:
+def write_report(out: Path, rows: Sequence[str] = ()) -> Path:
     """Write ``table.md`` and plots below ``out`` from the cells there.
 
-    Raises :class:`FlashTalkError` if there is no cell.
+    ``rows`` come first, in their order, all others by name. Raises :class:`FlashTalkError` if there
+    is no cell.
     """
-    cells = read_cells(out)
+    places = {name: place for place, name in enumerate(rows)}
+    cells = sorted(read_cells(out), key=lambda cell: places.get(cell.variant, len(places)))
     if not cells:
         raise FlashTalkError(
             f"There is no measured cell below {out}. Make some with python -m flashtalk.evaluation."
@@ -260,9 +262,10 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("docs/evaluation"))
+    parser.add_argument("--rows", nargs="+", default=[], help="these first, in this order")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    write_report(arguments.out)
+    write_report(arguments.out, arguments.rows)
 
 
 if __name__ == "__main__":

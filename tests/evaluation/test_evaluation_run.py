@@ -60,7 +60,7 @@ def test_a_moment_is_the_same_alone_and_on_the_way(
         {name: value for name, value in each.figures.items() if name != "border_jump"}
         for each in (alone[0], measured[1], measured[0])
     )
-    same = pytest.approx(known, rel=0.03, abs=0.03, nan_ok=True)
+    same = pytest.approx(known, rel=0.06, abs=0.03, nan_ok=True)
     assert figures == same != before
     jumps = (alone[0].figures["border_jump"], measured[1].figures["border_jump"])
     assert jumps[0] == pytest.approx(jumps[1], abs=0.1)

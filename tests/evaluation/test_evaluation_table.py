@@ -20,7 +20,6 @@ from flashtalk.evaluation.table import (
 
 CELL = Cell(
     variant="ours",
-    order=1,
     seed=0,
     seconds=10,
     person="000009",
@@ -42,11 +41,9 @@ CELL = Cell(
 )
 
 
-def cell(
-    seed: int, seconds: int, correlation: float, variant: str = "ours", order: int = 1
-) -> Cell:
+def cell(seed: int, seconds: int, correlation: float, variant: str = "ours") -> Cell:
     figures = {"lip_correlation": correlation}
-    return replace(CELL, seed=seed, seconds=seconds, figures=figures, variant=variant, order=order)
+    return replace(CELL, seed=seed, seconds=seconds, figures=figures, variant=variant)
 
 
 def test_a_cell_comes_back_from_the_disk(tmp_path: Path) -> None:
@@ -90,14 +87,18 @@ def test_the_report_has_a_table_per_moment_with_rows_in_order(tmp_path: Path) ->
     cells = [
         cell(0, 10, 0.81),
         cell(0, 300, 0.52),
-        cell(0, 10, 0.11, variant="baseline", order=0),
+        cell(0, 10, 0.11, variant="baseline"),
+        cell(0, 10, 0.22, variant="another"),
     ]
     for each in cells:
         write_cell(tmp_path, each)
-    text = write_report(tmp_path).read_text(encoding="utf-8")
+    text = write_report(tmp_path, ["baseline", "ours"]).read_text(encoding="utf-8")
     assert text == (tmp_path / "table.md").read_text(encoding="utf-8")
     first, later = text.index("## At 10 s"), text.index("## At 5 min")
-    assert text.index("| baseline | 0.11", first) < text.index("| ours | 0.81", first) < later
+    rows = [
+        text.index(row, first) for row in ("| baseline | 0.11", "| ours | 0.81", "| another | 0.22")
+    ]
+    assert rows == sorted(rows) and rows[-1] < later
     assert text.index("| ours | 0.52") > later
     drift = text[text.index("## Change") :]
     assert "| ours | – | – | – | -0.29 | – |" in drift
