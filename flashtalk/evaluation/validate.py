@@ -52,6 +52,8 @@ class Reading:
     """[SIDE, SIDE, 3]"""
     figures: dict[str, float]
     """As of a generated talk."""
+    differences: np.ndarray
+    """[F - 1] change from frame to frame."""
 
 
 def read_clip(judges: Judges, clip: RenderedClip, blur_px: float = 0.0) -> Reading:
@@ -69,6 +71,7 @@ def read_clip(judges: Judges, clip: RenderedClip, blur_px: float = 0.0) -> Readi
         pictures.align(frames[some], track.points[some]),
         reference.face,
         measure(judges, reference, frames, track, 0, speech, TINY.geometry.new_frames),
+        pictures.frame_differences(frames),
     )
 
 
@@ -129,6 +132,19 @@ def talk_figures(readings: Sequence[Reading], percent: float = 50.0) -> dict[str
     return {name: _percentile((each[name] for each in speaking), percent) for name in speaking[0]}
 
 
+def border_figures(readings: Sequence[Reading]) -> dict[str, float]:
+    """What chance makes of the border jump: clips without borders, as if these lay anywhere.
+
+    Each clip is measured with borders at each of the places that a chunk leaves them.
+    """
+    period = TINY.geometry.new_frames
+    jumps = [
+        measures.border_jump(r.differences, at, period) for r in readings for at in range(period)
+    ]
+    spread = {f"{percent:g} % below": _percentile(jumps, percent) for percent in SPREAD_PERCENT}
+    return {"deviation": float(np.nanstd(jumps))} | spread
+
+
 def identity_figures(readings: Sequence[Reading]) -> dict[str, float]:
     """Likeness of frames to their own portrait and to those of others, and how well it separates.
 
@@ -166,6 +182,7 @@ def validate(
         for percent in SPREAD_PERCENT:
             name = f"talk, {condition}, {percent:g} % below"
             report[name] = talk_figures(readings, percent)
+        report[f"borders anywhere, {condition}"] = border_figures(readings)
         report[f"likeness, {condition}"] = identity_figures(readings)
         if judges.sync is not None:
             offsets = [r.figures["sync_offset"] for r in readings if r.clip.phones]

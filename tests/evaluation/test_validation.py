@@ -9,8 +9,16 @@ import pytest
 from flashtalk.evaluation.calibration import UNCALIBRATED, Calibration, for_calibration
 from flashtalk.evaluation.reading import FaceTrack
 from flashtalk.evaluation.talks import clip_names, load_clip
-from flashtalk.evaluation.validate import Reading, identity_figures, reader_figures, talk_figures
+from flashtalk.evaluation.validate import (
+    Reading,
+    border_figures,
+    identity_figures,
+    reader_figures,
+    talk_figures,
+)
 from flashtalk.models.face_code import LANDMARKS
+
+STILL = np.zeros(0)  # no change from frame to frame is looked at
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +27,7 @@ def perfect(clips_folder: Path) -> list[Reading]:
     for name in clip_names(clips_folder)[:2]:
         clip = load_clip(clips_folder, name)
         face = np.repeat(np.repeat(clip.portrait, 2, axis=0), 2, axis=1)[:96, :96]
-        readings.append(Reading(clip, clip.track, np.stack((face, face)), face, {}))
+        readings.append(Reading(clip, clip.track, np.stack((face, face)), face, {}, STILL))
     return readings
 
 
@@ -55,6 +63,17 @@ def test_what_true_clips_score_is_said_with_its_spread(perfect: list[Reading]) -
     clips = [replace(speaks, figures={"border_jump": value}) for value in (0.8, 1.0, 1.1, np.nan)]
     assert talk_figures(clips) == {"border_jump": 1.0}
     assert talk_figures(clips, 100.0) == {"border_jump": 1.1}
+
+
+def test_borders_in_clips_without_any_are_chance(perfect: list[Reading]) -> None:
+    """What happens every so many frames is a jump wherever a border falls on it, and only there."""
+    found = border_figures([replace(perfect[0], differences=np.ones(28 * 8))])
+    assert found == {"deviation": 0.0, "10 % below": 1.0, "90 % below": 1.0}
+    regular = np.ones(28 * 8)
+    regular[27::28] = 3.0
+    found = border_figures([replace(perfect[0], differences=regular)])
+    assert found["deviation"] > 0.3  # one place of 28 has all of the jump
+    assert found["90 % below"] < 1.0
 
 
 def test_own_portraits_are_told_from_others(perfect: list[Reading]) -> None:
