@@ -10,7 +10,7 @@ bend: 1 is an error that stays, 0 one that is forgotten. Along the bend only, be
 differ a little soon hold their heads differently, which is no error.
 
 *What piles up.* The same talks, longer and left alone: after each chunk, how far the displacements
-are from the nearest that a face makes, by one judge for all rows. Turning the head counts nothing.
+are from the nearest that a face makes, by one judge for all rows. A head that moves counts little.
 """
 
 from __future__ import annotations
