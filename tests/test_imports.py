@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -116,20 +117,31 @@ def test_import_flashtalk_does_not_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT).returncode == 0
 
 
-@pytest.mark.parametrize(("given", "found"), [(None, "PASSIVE"), ("active", "ACTIVE")])
-def test_threads_that_wait_sleep_unless_the_user_says_otherwise(
-    given: str | None, found: str
+@pytest.mark.parametrize(
+    ("given", "policy", "spins"),
+    [
+        ({}, "PASSIVE", "3000"),
+        ({"GOMP_SPINCOUNT": "7"}, "PASSIVE", "7"),
+        ({"OMP_WAIT_POLICY": "active"}, "ACTIVE", None),
+    ],
+)
+def test_threads_that_wait_soon_sleep_unless_the_user_says_otherwise(
+    given: dict[str, str], policy: str, spins: str | None
 ) -> None:
-    """OpenMP itself is asked, because it reads the variable only when PyTorch is imported."""
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-    environment |= {"OMP_DISPLAY_ENV": "TRUE"} | ({"OMP_WAIT_POLICY": given} if given else {})
+    """OpenMP itself is asked, because it reads the variables only when PyTorch is imported."""
+    names = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
+    environment = {name: value for name, value in os.environ.items() if name not in names}
     done = subprocess.run(
         [sys.executable, "-c", "import app"],
         cwd=ROOT,
-        env=environment,
+        env=environment | given | {"OMP_DISPLAY_ENV": "VERBOSE"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    policies = [line for line in done.stderr.splitlines() if "OMP_WAIT_POLICY" in line]
-    assert policies and all(found in line for line in policies), done.stderr
+    shown = dict(re.findall(r"(\w+) = '(\w+)'", done.stderr))
+    assert shown["OMP_WAIT_POLICY"] == policy, done.stderr
+    if spins is None:
+        assert int(shown["GOMP_SPINCOUNT"]) > 3000
+    else:
+        assert shown["GOMP_SPINCOUNT"] == spins
