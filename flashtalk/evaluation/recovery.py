@@ -33,8 +33,9 @@ from flashtalk.evaluation.plots import can_draw, plot
 from flashtalk.evaluation.talks import RenderedClip, clip_names, load_clip, make_talk
 from flashtalk.evaluation.variants import FORM, parse_variant
 from flashtalk.inputs.portrait import portrait_for, to_tensor
-from flashtalk.models.face_code import FLOW_UNIT, GROUP_FRAMES, flow_of
+from flashtalk.models.face_code import FLOW_UNIT, flow_of
 from flashtalk.models.hand_over import FaceLikeFlow
+from flashtalk.models.portrait_decoder import frame_codes
 from flashtalk.stream.chunk import Networks, next_state
 from flashtalk.stream.state import SessionState, opening_state
 from flashtalk.training.bending import LARGEST, bent, smooth_fields
@@ -94,8 +95,7 @@ def unlike_a_face(judge: FaceLikeFlow, flow: Tensor, portrait: Tensor) -> Tensor
 
 def portrait_code(talk: Talk) -> Tensor:
     """Codes [B, D, h, w] of the portraits of ``talk``."""
-    reference = talk.conditions.reference_latents[:, :, 0].float()
-    return reference.unflatten(1, (GROUP_FRAMES, -1))[:, 0]
+    return frame_codes(talk.conditions.reference_latents[:, :, 0], 1)
 
 
 def require_displacements(networks: Networks) -> None:
@@ -132,6 +132,11 @@ def talks_of(
         portraits.append(to_tensor(portrait.image))
         sounds.append(torch.from_numpy(talk.speech.samples[:samples]))
     return gather_talk(networks, torch.cat(portraits), torch.stack(sounds))
+
+
+def beginning(talk: Talk, chunks: int) -> Talk:
+    """The first ``chunks`` of ``talk``."""
+    return replace(talk, speech=talk.speech[:, :chunks])
 
 
 def draw_grown(rows: Mapping[str, Sequence[float]], chunk_s: float, path: Path) -> None:
@@ -181,12 +186,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         networks = variant.load(torch.device("cpu"))
         torch.manual_seed(0)  # every row is bent alike
         bends = LARGEST * smooth_fields(len(options.seeds), TINY.transformer.face_cells)
-        short = talks_of(networks, clips, options.seeds, options.chunks + 1)
-        long = talks_of(networks, clips, options.seeds, options.alone)
+        bent_chunks = options.chunks + 1
+        talk = talks_of(networks, clips, options.seeds, max(bent_chunks, options.alone))
         rows[variant.name] = {
             "weights": variant.weights,
-            "left": _summary(error_left(networks, short, bends)),
-            "grown": _summary(error_grown(networks, long, judge)),
+            "left": _summary(error_left(networks, beginning(talk, bent_chunks), bends)),
+            "grown": _summary(error_grown(networks, beginning(talk, options.alone), judge)),
         }
         log.info(
             "%s: left %s, grown %s .. %s",
@@ -198,9 +203,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         report = {"seeds": options.seeds, "rows": rows}
         (options.out / REPORT).write_text(json.dumps(report, indent=1) + "\n")
-        chunk_s = TINY.geometry.new_frames / TINY.geometry.fps
         lines = {name: row["grown"]["mean"] for name, row in rows.items()}
-        draw_grown(lines, chunk_s, options.out / PLOT)
+        draw_grown(lines, TINY.geometry.new_s, options.out / PLOT)
 
 
 if __name__ == "__main__":

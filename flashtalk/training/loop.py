@@ -14,7 +14,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -247,11 +247,11 @@ def save(
         write_checkpoint(config.out, state)
 
 
-def write_checkpoint(out: Path, state: Mapping[str, Any]) -> None:
+def write_checkpoint(out: Path, state: dict[str, Any]) -> None:
     """Write the checkpoint of ``out``; what was there stays whole until the new one is."""
     out.mkdir(parents=True, exist_ok=True)
     temporary = (out / CHECKPOINT).with_suffix(".tmp")
-    torch.save(dict(state), temporary)
+    torch.save(state, temporary)
     temporary.rename(out / CHECKPOINT)
 
 
