@@ -59,6 +59,11 @@ def toy_networks() -> Networks:
         for module in modules_of(networks).values():
             for parameter in module.requires_grad_(False).parameters():
                 parameter.normal_(std=0.15)
+        # displacements of pixels, not of pictures: neighbors fetched from anywhere make much of how
+        # something was rounded
+        decoder = networks.autoencoder.decoder
+        for layer in (decoder.flow, decoder.finer_flow, decoder.outline.flow):
+            layer.weight.mul_(0.01)
     return networks
 
 

@@ -34,6 +34,10 @@ class Guidance:
     """[B, D, H/16, W/16]"""
     fine: Tensor
     """[B, D, H/8, W/8]"""
+    near: Tensor
+    """[B, D, H/4, W/4] fetched along the flow, to correct it where what moves ends."""
+    still: Tensor
+    """[B, D, H/4, W/4] for the same, where the portrait has it."""
 
 
 CRISPNESS = 0.6
@@ -82,13 +86,15 @@ class PortraitPyramid(nn.Module):
         thin = width * 3 // 8
         self.encoder = nn.Conv2d(3 * 64, width * 3 // 2, 1)
         self.stem = nn.Conv2d(3 * 16, thin, 3, padding=1)
+        self.still = nn.Conv2d(thin, thin, 3, padding=1)
         self.fine = nn.Conv2d(thin, width * 3 // 4, 3, stride=2, padding=1)
         self.middle = nn.Conv2d(width * 3 // 4, width, 3, stride=2, padding=1)
         self.coarse = nn.Conv2d(width, width * 2, 3, stride=2, padding=1)
 
     def forward(self, portrait: Tensor) -> dict[str, Tensor]:
         """Portrait [B, 3, H, W] -> the maps of :class:`Guidance` by name, without what is read."""
-        fine = self.fine(F.relu(self.stem(F.pixel_unshuffle(portrait, 4))))
+        near = F.relu(self.stem(F.pixel_unshuffle(portrait, 4)))
+        fine = self.fine(near)
         middle = self.middle(F.relu(fine))
         return {
             "portrait": portrait,
@@ -98,4 +104,6 @@ class PortraitPyramid(nn.Module):
             "coarse": self.coarse(F.relu(middle)),
             "middle": middle,
             "fine": fine,
+            "near": near,
+            "still": self.still(near),
         }

@@ -33,6 +33,32 @@ from flashtalk.models.guidance import Guidance
 from flashtalk.models.maps import ResidualBlock, cut, identity_grid, look_up, spread
 
 
+class Outline(nn.Module):
+    """Corrects a flow where what moves ends: sees which parts of the portrait it has fetched.
+
+    The flow before it is smooth, and knows the portrait where it lies, not where it has moved to.
+    In held-out renders three quarters of the squared error were within 4 pixels of an outline, a
+    sixth of the picture.
+    """
+
+    def __init__(self, fine: int, width: int) -> None:
+        super().__init__()
+        self.fetched = nn.Conv2d(width, width, 3, padding=1)
+        self.trunk = nn.Conv2d(fine, width * 4, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.flow = nn.Conv2d(width, 2 * 4, 3, padding=1)
+        nn.init.zeros_(self.flow.weight)
+        nn.init.zeros_(self.flow.bias)
+
+    def forward(self, x: Tensor, offset: Tensor, guidance: Guidance) -> Tensor:
+        """Trunk [M, D, h, w] and flow [M, 2, 2h, 2w] -> flow [M, 2, 4h, 4w]."""
+        fetched = self.fetched(look_up(guidance.near, places_of(offset)))
+        hidden = fetched + spread(guidance.still, len(x)) + F.pixel_shuffle(self.trunk(x), 2)
+        hidden = F.relu(self.second(F.relu(hidden)))
+        finer = F.interpolate(offset, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return finer + F.pixel_shuffle(self.flow(hidden), 2)
+
+
 class Decoder(nn.Module):
     """One latent frame -> ``frames`` of its group: flow, warped portrait, mouth, eyes."""
 
@@ -49,6 +75,7 @@ class Decoder(nn.Module):
         self.fine_second = nn.Conv2d(fine, fine, 3, padding=1)
         self.flow = nn.Conv2d(fine, 2, 3, padding=1)
         self.finer_flow = nn.Conv2d(fine, 2 * 4, 3, padding=1)
+        self.outline = Outline(fine, width * 3 // 8)
         self.mouth = CloseUp(width, MOUTH_NUMBERS, window=(1 / 4, 3 / 8), lens_gain=3.0)
         self.cover = CloseUp(width, MOUTH_NUMBERS, window=(1 / 4, 3 / 8), lens_gain=3.0)
         self.eye = CloseUp(width // 2, EYE_NUMBERS, window=(1 / 8, 3 / 16), lens_gain=0.0)
@@ -57,7 +84,7 @@ class Decoder(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def motion(self, code: Tensor, guidance: Guidance) -> Tensor:
-        """Codes [M, D, h, w] -> flow offsets [M, 2, 8h, 8w].
+        """Codes [M, D, h, w] -> flow offsets [M, 2, 16h, 16w].
 
         Each frame is decoded from its own share of a latent. Four decoded as one share their
         errors, and the picture twitches wherever the next four begin.
@@ -76,10 +103,11 @@ class Decoder(nn.Module):
             coarse + self.flow(x), scale_factor=2.0, mode="bilinear", align_corners=False
         )
         # hair ends within a cell: behind it stands still what it moves before
-        return offset + F.pixel_shuffle(self.finer_flow(x), 2)
+        offset = offset + F.pixel_shuffle(self.finer_flow(x), 2)
+        return self.outline(x, offset, guidance)
 
     def offsets(self, latents: Tensor, guidance: Guidance) -> Tensor:
-        """Latents [B, 1+k, C, h, w] -> flow of all frames [B*(1+4k), 2, H/4, W/4]."""
+        """Latents [B, 1+k, C, h, w] -> flow of all frames [B*(1+4k), 2, H/2, W/2]."""
         codes = frames_of(latents.unflatten(2, (GROUP_FRAMES, -1)))
         return self.motion(codes.flatten(0, 1), guidance)
 
@@ -105,7 +133,7 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """The mouths of codes [M, features, h, w]: pictures [M, 3, rows, columns], windows [M, 4].
 
-        ``offset`` [M, 2, H/4, W/4] is what :meth:`motion` made of the same latents, ``places``
+        ``offset`` [M, 2, H/2, W/2] is what :meth:`motion` made of the same latents, ``places``
         [M, 2, H, W] what :func:`sources` made of that. Lips that shut over teeth of the portrait
         are drawn by a painter of their own: one for both drew either shut lips with a white line
         or open mouths with soft teeth. A painter draws only what it has a share in.
@@ -161,9 +189,13 @@ def close_up(
 
 
 def sources(offset: Tensor) -> Tensor:
-    """Where each pixel looks in the portrait, -1..1: flow [M, 2, h, w] -> [M, 2, 4h, 4w]."""
-    fine = F.interpolate(offset, scale_factor=4.0, mode="bilinear", align_corners=False)
-    return identity_grid(fine).permute(0, 3, 1, 2) + fine
+    """Where each pixel looks in the portrait, -1..1: flow [M, 2, h, w] -> [M, 2, 2h, 2w]."""
+    return places_of(F.interpolate(offset, scale_factor=2.0, mode="bilinear", align_corners=False))
+
+
+def places_of(offset: Tensor) -> Tensor:
+    """Where each place looks in the portrait, -1..1: flow [M, 2, h, w] -> the same."""
+    return identity_grid(offset).permute(0, 3, 1, 2) + offset
 
 
 def blend(pictures: Tensor, parts: Tensor, windows: Tensor) -> None:

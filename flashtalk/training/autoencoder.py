@@ -4,10 +4,10 @@
 
 Latents have a meaning (:mod:`flashtalk.models.face_code`), so the parts learn apart: ``decoder`` to
 warp the portrait by true codes with a little noise, ``closeups`` to paint mouths and eyes on what
-the decoder makes, ``warp`` to warp once more, now under these painters, ``flow`` to guess the flow
-between a picture and the portrait; the face reader has its own training. Reconstruction alone
-settles in copying the portrait; the warp learns from the exact flow, too, and mouth and eyes weigh
-more than the rest.
+the decoder makes, ``warp`` to warp once more, now under these painters, ``polish`` to paint once
+more on this warp, ``flow`` to guess the flow between a picture and the portrait; the face reader
+has its own training. Reconstruction alone settles in copying the portrait; the warp learns from the
+exact flow, too, and mouth and eyes weigh more than the rest.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from flashtalk.training.groups import (
     as_float,
     batches,
     painted,
+    shut_eyes_place,
     telling_place,
 )
 from flashtalk.training.loop import LoopConfig, load_average, train
@@ -63,6 +64,7 @@ POINT_NOISE = 0.01  # how roughly landmarks are read, picture units
 CHOSEN_FRAMES = 2  # of each group of four
 MOST_WEIGHT = 4.0  # of a place in the squared error
 TEETH_WEIGHT = 12.0  # of places where the portrait shows teeth, besides what they weigh already
+BOX_WEIGHT = 8.0  # of a mouth's box, see flashtalk.training.groups
 EVALUATE_EVERY = 1000  # steps
 
 
@@ -139,7 +141,7 @@ def warp_losses(model: PortraitAutoencoder, batch: Batch, painting: bool) -> dic
         pictures = look_up(guidance.pixels, sources(offset))
         weight = weight * (1.0 - batch.inner[chosen])  # no warp makes teeth
     return {
-        "flow": flow_l1(offset, batch.offset[chosen], batch.known[chosen]),
+        "flow": flow_l1(F.avg_pool2d(offset, 2), batch.offset[chosen], batch.known[chosen]),
         "square": weighted_square(pictures, as_float(batch.frames.flatten(0, 1)[chosen]), weight),
     }
 
@@ -168,11 +170,7 @@ def close_ups(model: PortraitAutoencoder, batch: Batch, cover: bool = False) -> 
     With ``cover`` mouths alone, by the painter of lips over teeth.
     """
     chosen = chosen_frames(len(batch.codes))
-    with torch.no_grad():
-        guidance = guidance_of(model, batch, NUMBER_NOISE, POINT_NOISE)
-        code = noisy_codes(batch, chosen, NUMBER_NOISE)
-        offset = model.decoder.motion(code, guidance)
-        places = sources(offset)
+    guidance, code, offset, places = unpainted(model, batch, chosen)
     frames = batch.frames.flatten(0, 1)[chosen]
     painter = model.decoder.cover if cover else model.decoder.mouth
     found = mouths(code, offset, *portraits_of(guidance, len(code)))
@@ -194,6 +192,38 @@ def close_ups(model: PortraitAutoencoder, batch: Batch, cover: bool = False) -> 
     return replace(made, eyes=eyes, eyes_true=true)
 
 
+@torch.no_grad()
+def unpainted(
+    model: PortraitAutoencoder, batch: Batch, chosen: Tensor
+) -> tuple[Guidance, Tensor, Tensor, Tensor]:
+    """What painters see of the ``chosen`` frames: guidance, noisy codes, their flow and places."""
+    guidance = guidance_of(model, batch, NUMBER_NOISE, POINT_NOISE)
+    code = noisy_codes(batch, chosen, NUMBER_NOISE)
+    offset = model.decoder.motion(code, guidance)
+    return guidance, code, offset, sources(offset)
+
+
+def polish_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
+    """How far mouths and eyes are from true ones as they are shown, whichever painter drew them.
+
+    Without a critic: critics want lashes and teeth to look likely, and leave speckles where lids
+    shut. Every place of a mouth's box weighs the same.
+    """
+    chosen = chosen_frames(len(batch.codes))
+    guidance, code, offset, places = unpainted(model, batch, chosen)
+    frames = batch.frames.flatten(0, 1)[chosen]
+    lips, windows = model.decoder.paint_mouths(code, offset, places, guidance)
+    true = as_float(cut(frames, windows))
+    weight = F.interpolate(batch.weight[chosen], scale_factor=4.0, mode="nearest")
+    weight = cut(weight.clamp(max=BOX_WEIGHT), windows) * soft_edges(*true.shape[-2:], true)
+    eyes, windows = model.decoder.paint_eyes(code, offset, places, guidance)
+    return {
+        "mouth": weighted_l1(lips, true, weight),
+        "mouth_gradient": gradient_l1(lips, true, weight),
+        **eye_losses(eyes, as_float(cut(frames.repeat_interleave(2, dim=0), windows))),
+    }
+
+
 def closeup_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
     """How well mouths and eyes are painted."""
     return painting_losses(close_ups(model, batch))
@@ -208,14 +238,17 @@ def painting_losses(painted: CloseUps) -> dict[str, Tensor]:
         "opening": opening_error(mouth.veil, painted.inner, painted.either),
         "inside": weighted_l1(mouth.color, painted.mouth_true, painted.inner),
     }
-    if eyes is None:
-        return losses
-    edges = soft_edges(*eyes.picture.shape[-2:], eyes.picture)
-    return losses | {
-        "eyes": weighted_l1(eyes.picture, painted.eyes_true, edges),
-        "eyes_gradient": gradient_l1(eyes.picture, painted.eyes_true, edges),
+    return losses if eyes is None else losses | eye_losses(eyes, painted.eyes_true)
+
+
+def eye_losses(eyes: Painted, true: Tensor) -> dict[str, Tensor]:
+    """How far painted eyes are from ``true`` [2 M, 3, h, w]."""
+    edges = soft_edges(*true.shape[-2:], true)
+    return {
+        "eyes": weighted_l1(eyes.picture, true, edges),
+        "eyes_gradient": gradient_l1(eyes.picture, true, edges),
         # keeps the paint fit to be shown, or a veil that has once vanished never comes back
-        "lids": weighted_l1(eyes.color, painted.eyes_true, edges),
+        "lids": weighted_l1(eyes.color, true, edges),
     }
 
 
@@ -223,6 +256,7 @@ PARTS = {
     "decoder": decoder_losses,
     "closeups": closeup_losses,
     "warp": finished_losses,
+    "polish": polish_losses,
     "flow": flow_losses,
 }
 WEIGHTS = {
@@ -240,9 +274,12 @@ WEIGHTS = {
 TRAINED = {
     "flow": ("flow_guesser.", "pyramid.encoder."),
     "decoder": ("decoder.", "pyramid."),
-    "warp": tuple(f"decoder.{layer}" for layer in ("coarse", "reference", "middle", "fine", "flow"))
-    + tuple(f"pyramid.{layer}" for layer in ("stem", "fine", "middle", "coarse")),
+    "warp": tuple(
+        f"decoder.{layer}" for layer in ("coarse", "reference", "middle", "fine", "flow", "outline")
+    )
+    + tuple(f"pyramid.{layer}" for layer in ("stem", "fine", "middle", "coarse", "still")),
     "closeups": ("decoder.mouth.", "decoder.eye."),
+    "polish": ("decoder.mouth.", "decoder.cover.", "decoder.eye."),
     "cover": ("decoder.cover.",),  # by flashtalk.training.sharpening alone
 }
 """Beginnings of the names of the weights that a part trains."""
@@ -346,7 +383,8 @@ def main() -> None:
     held_out = ClipSet(arguments.data, held_out=True)
     rng = np.random.default_rng()
     model = trained_in_part(arguments.part, arguments.init)
-    coming = batches(clips, arguments.batch, rng)
+    place = shut_eyes_place if arguments.part == "polish" else telling_place
+    coming = batches(clips, arguments.batch, rng, place)
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()

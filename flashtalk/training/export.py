@@ -43,6 +43,7 @@ AUTOENCODER_PARTS = {
     "sharpening": TRAINED["closeups"],
     "cover": TRAINED["cover"],
     "flow": TRAINED["flow"],
+    "polished": TRAINED["polish"],
 }
 """Folders of trainings, in their order, and the weights that are taken from each."""
 
@@ -50,9 +51,9 @@ AUTOENCODER_PARTS = {
 def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
     """The networks of an embedded ``preset`` from the folders of their trainings, frozen.
 
-    Below ``runs``: ``speech``, ``reader`` and one folder for each part of the autoencoder (decoder,
-    warp, sharpening, cover, flow); ``transformer`` is the folder of Stage 1 or Stage 2. Raises
-    :class:`FlashTalkError` naming a folder without a checkpoint.
+    Below ``runs``: ``speech``, ``reader`` and one folder for each of ``AUTOENCODER_PARTS``;
+    ``transformer`` is the folder of Stage 1 or Stage 2. Raises :class:`FlashTalkError` naming a
+    folder without a checkpoint.
     """
     for folder in (
         *(runs / name for name in ("speech", "reader", *AUTOENCODER_PARTS)),
@@ -61,8 +62,8 @@ def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
         if not has_checkpoint(folder):
             raise FlashTalkError(
                 f"There is no checkpoint in {folder}. The networks are put together from the "
-                "trainings speech, reader, decoder, warp, sharpening, cover and flow, each in its "
-                "folder below --runs, and a transformer."
+                f"trainings speech, reader, {', '.join(AUTOENCODER_PARTS)}, each in its folder "
+                "below --runs, and a transformer."
             )
     networks = build_networks(preset)
     load_part(runs / "speech", "encoder", networks.speech_encoder)

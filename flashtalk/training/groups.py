@@ -175,6 +175,17 @@ def telling_place(clip: Clip, rng: np.random.Generator) -> int:
     if choice < 0.7:
         gap = clip.curve("lip_gap")
         return int(max(places[:3], key=lambda place: gap[place]))
+    return _narrowest(clip, places)
+
+
+def shut_eyes_place(clip: Clip, rng: np.random.Generator) -> int:
+    """The same, half of the time of twenty places the one with the narrowest eyes."""
+    places = _places(clip, rng, 20)
+    return _narrowest(clip, places) if rng.random() < 0.5 else int(places[0])
+
+
+def _narrowest(clip: Clip, places: np.ndarray) -> int:
+    """Where in these ``places`` lids come closest to each other."""
     lids = clip.curve("left_eye_opening")
     return int(min(places, key=lambda place: lids[place : place + GROUP_FRAMES].min()))
 

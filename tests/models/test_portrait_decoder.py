@@ -1,7 +1,9 @@
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from faces import face
 
 from flashtalk.config import TINY
@@ -29,6 +31,41 @@ def guidance(model: PortraitAutoencoder, *gaps: float) -> Guidance:
 def codes(*gaps: float) -> torch.Tensor:
     """Frames with lips so far apart."""
     return torch.cat([paint(face(gap=gap), torch.zeros(1, 2), (2, 2)) for gap in gaps])
+
+
+@torch.no_grad()
+def test_an_outline_is_corrected_by_what_the_flow_has_fetched(model) -> None:
+    outline = deepcopy(model.decoder.outline)
+    for weight in (outline.fetched.weight, outline.trunk.weight, outline.second.weight):
+        weight.zero_()
+    for layer in (outline.fetched, outline.second):
+        layer.weight[:, :, 1, 1] = torch.eye(layer.weight.shape[0])
+    for layer in (outline.fetched, outline.trunk, outline.second):
+        layer.bias.zero_()
+    outline.flow.weight[:, :, 1, 1] = 1.0  # each correction: the sum of what was fetched
+    known = guidance(model, 0.0)
+    known = replace(known, still=torch.zeros_like(known.still))
+    fetched = known.near.sum(dim=1, keepdim=True)
+    cells = SIDE // 4
+    x = torch.zeros(1, 48, cells // 2, cells // 2)
+    moved = torch.zeros(1, 2, cells, cells)
+    moved[:, 0] = 2 / cells  # one cell to the right
+    for offset, expected in ((moved * 0, fetched), (moved, fetched.roll(-1, dims=3))):
+        found = outline(x, offset, known)
+        assert found.shape == (1, 2, 2 * cells, 2 * cells)
+        change = F.avg_pool2d(found, 2) - offset
+        assert torch.allclose(change[..., :-1], expected[..., :-1].expand(1, 2, -1, -1), atol=1e-4)
+
+
+def test_an_untrained_outline_changes_nothing() -> None:
+    fresh = PortraitAutoencoder(TINY.autoencoder).eval()
+    offset = torch.rand(1, 2, SIDE // 4, SIDE // 4)
+    found = fresh.decoder.outline(
+        torch.rand(1, 48, SIDE // 8, SIDE // 8), offset, guidance(fresh, 0.0)
+    )
+    assert torch.allclose(
+        found, F.interpolate(offset, scale_factor=2.0, mode="bilinear", align_corners=False)
+    )
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from faces import face
 
 from flashtalk.config import TINY
 from flashtalk.models.autoencoder import PortraitAutoencoder
-from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, mouth_middle
+from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, mouth_middle, paint
 from flashtalk.training.autoencoder import (
     PARTS,
     TEETH_WEIGHT,
@@ -110,10 +110,23 @@ def test_the_warp_learns_under_painters_that_stay(pushed) -> None:
         name for name in learned if name.startswith((*painters, "reader.", "flow_guesser."))
     }
     assert {"decoder.flow.weight", "decoder.finer_flow.weight", "pyramid.stem.weight"} <= learned
+    assert {"decoder.outline.flow.weight", "pyramid.still.weight"} <= learned
 
 
-def test_teeth_are_no_concern_of_the_warp_alone(pushed) -> None:
-    opened = replace(pushed, inner=torch.ones_like(pushed.inner))
-    model = trained_in_part("decoder", None)
-    assert PARTS["decoder"](model, opened)["square"] == 0.0
-    assert PARTS["warp"](model, opened)["square"] > 0.0
+def test_polishing_moves_all_painters_and_nothing_else_toward_what_is_true(pushed) -> None:
+    torch.manual_seed(0)
+    model = trained_in_part("polish", None)
+    ajar = paint(face(gap=0.035), torch.zeros(1, 2), (SIDE // 32, SIDE // 32))
+    pushed = replace(pushed, portrait_codes=ajar)  # one painter draws it in part, one the rest
+    losses = PARTS["polish"](model, pushed)
+    assert set(losses) == {"mouth", "mouth_gradient", "eyes", "eyes_gradient", "lids"}
+    sum(losses.values()).backward()
+    learned = {name for name, weight in model.named_parameters() if weight.grad is not None}
+    painters = ("decoder.mouth.", "decoder.cover.", "decoder.eye.")
+    assert all(any(name.startswith(each) for name in learned) for each in painters)
+    assert all(name.startswith(painters) for name in learned)
+    brighter = replace(pushed, frames=torch.full_like(pushed.frames, 255))
+    for term, painter in (("mouth", model.decoder.mouth), ("lids", model.decoder.eye)):
+        model.zero_grad()
+        PARTS["polish"](model, brighter)[term].backward()
+        assert painter.color.bias.grad[:3].max() < 0, "brighter paint is better"

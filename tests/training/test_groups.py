@@ -3,7 +3,13 @@ from types import SimpleNamespace
 import numpy as np
 
 from flashtalk.training.clips import pixels_of
-from flashtalk.training.groups import opened, portrait_opened, shows_teeth, shut_place
+from flashtalk.training.groups import (
+    opened,
+    portrait_opened,
+    shows_teeth,
+    shut_eyes_place,
+    shut_place,
+)
 
 SIDE = 64
 
@@ -55,6 +61,17 @@ def test_shut_places_have_narrower_mouths_than_any() -> None:
     places = [shut_place(talk, rng) for _ in range(200)]
     assert max(places) <= 36, "a group has four frames"
     assert 0.25 < gap[places].mean() < 0.38  # of two even draws the smaller: a third
+
+
+def test_half_of_the_places_for_lids_are_where_they_are_shut() -> None:
+    opening = np.ones(400)
+    opening[100:150] = 0.0  # an eighth of the talk: of twenty places one is there, almost surely
+    talk = SimpleNamespace(frames=np.zeros((400, 1)), curve=lambda name: opening)
+    rng = np.random.default_rng(0)
+    places = np.array([shut_eyes_place(talk, rng) for _ in range(400)])
+    assert places.max() <= 396
+    shut = [opening[place : place + 4].min() == 0.0 for place in places]
+    assert 0.45 < np.mean(shut) < 0.65
 
 
 def test_a_box_is_cut_out_in_pixels() -> None:
