@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from flashtalk.errors import command
 from flashtalk.evaluation.measures import border_jump, correlation
@@ -50,6 +51,8 @@ class DrawnClip:
     without speech, whose lips rest."""
     flicker: float
     """Frame difference where a new latent begins over that inside, by the same of the true ones."""
+    outlines: tuple[float, float]
+    """Share of the pictures that lies near an outline, and of the squared error there."""
 
 
 @torch.inference_mode()
@@ -67,12 +70,27 @@ def draw(autoencoder: PortraitAutoencoder, clip: Clip) -> DrawnClip:
     )
     shown = as_float(torch.from_numpy(drawn).permute(0, 3, 1, 2)).split(GROUP_FRAMES)
     psnr = [group_psnr(clip, GROUP_FRAMES * index, group) for index, group in enumerate(shown)]
+    near = near_outlines(clip.parts[:count], true.shape[1])
+    square = np.square(drawn.astype(np.float32) - true).mean(axis=-1)
     openings = [read_faces(autoencoder.reader, frames).opening for frames in (drawn, true)]
     return DrawnClip(
         psnr_db=np.array([[[g[p], g[f"{p}_copy"]] for p in ("whole", "mouth")] for g in psnr]),
         opening_correlation=correlation(*openings) if spoken(clip) else float("nan"),
         flicker=latent_jump(drawn) / latent_jump(true),
+        outlines=(float(near.mean()), float(square[near].sum() / square.sum())),
     )
+
+
+def near_outlines(parts: np.ndarray, side_px: int) -> np.ndarray:
+    """Where another part of the picture is at most a cell away.
+
+    Labels [F, g, g] of the renderer -> [F, side_px, side_px] bool.
+    """
+    labels = torch.from_numpy(parts.astype(np.float32))[:, None]
+    highest = F.max_pool2d(labels, 3, stride=1, padding=1)
+    lowest = -F.max_pool2d(-labels, 3, stride=1, padding=1)
+    near = F.interpolate((highest != lowest).float(), size=(side_px, side_px), mode="nearest")
+    return near[:, 0].numpy() > 0
 
 
 def spoken(clip: Clip) -> bool:
@@ -100,6 +118,7 @@ def report(drawn: Sequence[DrawnClip]) -> dict[str, object]:
             }
         bands.append(band)
     correlations = [each.opening_correlation for each in drawn]
+    outlines = np.mean([each.outlines for each in drawn], axis=0).round(2).tolist()
     (whole, whole_copy), (mouth, mouth_copy) = psnr.mean(axis=0).round(2).tolist()
     return {
         "clips": len(drawn),
@@ -111,6 +130,7 @@ def report(drawn: Sequence[DrawnClip]) -> dict[str, object]:
         "opening_correlation": round(float(np.nanmean(correlations)), 3),
         "opening_correlation_lowest": round(float(np.nanmin(correlations)), 3),
         "flicker": round(float(np.mean([each.flicker for each in drawn])), 3),
+        "near_outlines": {"of_picture": outlines[0], "of_square_error": outlines[1]},
         "by_copy": bands,
     }
 

@@ -50,16 +50,20 @@ class Plan:
     seconds: tuple[int, ...]
     """Moments of a talk, ascending."""
     window_s: float
-    """Length of the stretch measured before each of them."""
+    """Length of the stretch measured before each of them, or all there is if that is less."""
 
     def __post_init__(self) -> None:
         if not self.seconds or list(self.seconds) != sorted(set(self.seconds)):
             raise FlashTalkError(f"Lengths must ascend, got {' '.join(map(str, self.seconds))}.")
-        if not 2.0 <= self.window_s <= self.seconds[0]:
+        if self.window_s < 2.0 or self.seconds[0] < 2:
             raise FlashTalkError(
-                f"The measured stretch must last 2 s or more and no longer than the shortest "
-                f"talk ({self.seconds[0]} s), got {self.window_s:g} s."
+                f"Measured stretches must last 2 s or more, got {self.window_s:g} s in talks of "
+                f"{self.seconds[0]} s and more."
             )
+
+    def window_at(self, seconds: int) -> float:
+        """Length in s of the stretch measured before the moment ``seconds``."""
+        return min(self.window_s, float(seconds))
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Measured:
     """The figures at one moment of a talk."""
 
     seconds: int
+    window_s: float
     figures: dict[str, float]
     frames_per_s: float
 
@@ -87,32 +92,34 @@ def run_talk(
     new_frames = geometry.new_frames
     portrait = portrait_for(talk.person.portrait, engine.preset, crop="cover")
     reference = reference_of(judges.reader, np.asarray(portrait.image))
-    window_frames = round(plan.window_s * geometry.fps)
+    longest_frames = round(plan.window_at(plan.seconds[-1]) * geometry.fps)
     kept = np.empty((0, geometry.height_px, geometry.width_px, 3), np.uint8)
     pushed = frames = drawn = 0
     spent_s = 0.0
     coming = list(plan.seconds)
     with engine.open(portrait, seed=seed) as session:
         while coming:
+            start = (coming[0] - plan.window_at(coming[0])) * geometry.fps
             heard = frames + new_frames + geometry.lookahead_frames
             samples = talk.speech.samples[pushed : heard * geometry.samples_per_frame]
             pushed += len(samples)
-            if frames + new_frames <= coming[0] * geometry.fps - window_frames:
+            if frames + new_frames <= start:
                 added = session.skip(samples)  # nothing of it will be measured
                 kept = kept[:0]
             else:
                 started_s = time.perf_counter()
                 chunks = list(session.push(samples))
                 spent_s += time.perf_counter() - started_s
-                # one chunk more than the stretch: a moment may lie within the newest one
+                # one chunk more than a stretch: a moment may lie within the newest one
                 kept = np.concatenate((kept, *(chunk.frames for chunk in chunks)))
                 added = sum(len(chunk.frames) for chunk in chunks)
-                kept = kept[-(window_frames + added) :]
+                kept = kept[-(longest_frames + added) :]
                 drawn += added
             frames += added
             while coming and frames >= coming[0] * geometry.fps:
                 seconds = coming.pop(0)
                 stop = seconds * geometry.fps
+                window_frames = round(plan.window_at(seconds) * geometry.fps)
                 start = stop - window_frames
                 offset = start - (frames - len(kept))
                 shown = kept[offset : offset + window_frames]
@@ -125,7 +132,7 @@ def run_talk(
                     talk.speech.within(start, stop),
                     new_frames,
                 )
-                yield Measured(seconds, figures, drawn / spent_s)
+                yield Measured(seconds, window_frames / geometry.fps, figures, drawn / spent_s)
             if not on_video(added / geometry.fps):
                 return
 
@@ -217,7 +224,7 @@ def _run(options: argparse.Namespace) -> int:
                     seconds=found.seconds,
                     person=talk.person.name,
                     voice=talk.voice,
-                    window_s=plan.window_s,
+                    window_s=found.window_s,
                     settings={
                         "weights": variant.weights,
                         "steps": engine.preset.sampler.steps,
@@ -258,7 +265,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clips", type=Path, required=True, help="made by flashtalk.synthesis")
     parser.add_argument("--seconds", type=int, nargs="+", default=[10, 60, 300, 900])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--window", type=float, default=10.0, help="seconds measured each time")
+    parser.add_argument(
+        "--window", type=float, default=30.0, help="seconds measured before each moment, at most"
+    )
     parser.add_argument(
         "--reader",
         type=Path,

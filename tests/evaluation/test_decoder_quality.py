@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from flashtalk.evaluation.decoder import DrawnClip, latent_jump, report
+from flashtalk.evaluation.decoder import DrawnClip, latent_jump, near_outlines, report
 from flashtalk.training.autoencoder import group_psnr
 from flashtalk.training.groups import as_float
 
@@ -45,7 +45,12 @@ def test_flicker_is_seen_where_latents_begin() -> None:
 
 def test_groups_are_put_together_by_what_a_copy_would_do() -> None:
     psnr = np.array([[[33.0, 29.0], [31.0, 17.0]], [[25.0, 19.0], [34.0, 29.5]]])
-    found = report([DrawnClip(psnr, 0.9, 1.0), DrawnClip(psnr[:1], float("nan"), 1.2)])
+    found = report(
+        [
+            DrawnClip(psnr, 0.9, 1.0, outlines=(0.1, 0.7)),
+            DrawnClip(psnr[:1], float("nan"), 1.2, outlines=(0.3, 0.9)),
+        ]
+    )
     bands = {tuple(band["copy_db"]): band for band in found["by_copy"]}
     assert bands[28, 30]["whole"] == {"groups": 2, "psnr_db": 33.0}
     assert bands[28, 30]["mouth"] == {"groups": 1, "psnr_db": 34.0}
@@ -53,3 +58,13 @@ def test_groups_are_put_together_by_what_a_copy_would_do() -> None:
     assert bands[20, 22]["mouth"] == {"groups": 0, "psnr_db": None}
     assert found["opening_correlation"] == 0.9
     assert found["flicker"] == pytest.approx(1.1)
+    assert found["near_outlines"] == {"of_picture": 0.2, "of_square_error": 0.8}
+
+
+def test_an_outline_is_a_cell_wide_on_both_sides() -> None:
+    parts = np.zeros((1, 8, 8), np.uint8)
+    parts[0, :, 4:] = 5
+    near = near_outlines(parts, 16)
+    assert near.shape == (1, 16, 16)
+    assert np.array_equal(near[0].all(axis=0).nonzero()[0], np.arange(6, 10))
+    assert near.mean() == 4 / 16
