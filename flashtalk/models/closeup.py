@@ -51,6 +51,8 @@ PRINTS = 8  # channels of each print
 PRINT_SIZE = (24, 48)  # rows and columns of a print
 PRINT_DEPTH = 1.2  # how far it reaches into the opening, in half widths
 COVERED = (0.008, 0.02)  # half gaps to hide, picture units: from one pixel of 256 on
+SHUT = (0.3, 0.6)  # shares of the portrait's gap that are gone
+NARROWEST_GAP = 0.004  # half gap that shares are taken of, picture units: half a pixel of 256
 NARROWEST = 0.03  # half width of a feature, picture units: nothing divides by less
 
 MOUTH_NUMBERS = 2 * len(MOUTH)  # of the frame, and of the portrait
@@ -94,6 +96,13 @@ class Opening:
         hidden = self.own.half_gap - self.slit.half_gap
         least, most = COVERED
         return ((hidden - least) / (most - least)).clamp(0.0, 1.0)
+
+    @property
+    def shut(self) -> Tensor:
+        """[M] 0..1, how much of the portrait's opening is gone: 1 from ``SHUT`` on."""
+        gone = 1.0 - self.slit.half_gap / self.own.half_gap.clamp(min=NARROWEST_GAP)
+        least, most = SHUT
+        return ((gone - least) / (most - least)).clamp(0.0, 1.0)
 
     def at(self, chosen: Tensor) -> Opening:
         """Those of the pictures ``chosen`` [K]."""

@@ -79,6 +79,7 @@ class Decoder(nn.Module):
         self.mouth = CloseUp(width, MOUTH_NUMBERS, window=(1 / 4, 3 / 8), lens_gain=3.0)
         self.cover = CloseUp(width, MOUTH_NUMBERS, window=(1 / 4, 3 / 8), lens_gain=3.0)
         self.eye = CloseUp(width // 2, EYE_NUMBERS, window=(1 / 8, 3 / 16), lens_gain=0.0)
+        self.lids = CloseUp(width // 2, EYE_NUMBERS, window=(1 / 8, 3 / 16), lens_gain=0.0)
         for layer in (self.flow, self.finer_flow):
             nn.init.normal_(layer.weight, std=1e-3)
             nn.init.zeros_(layer.bias)
@@ -123,8 +124,7 @@ class Decoder(nn.Module):
         """The same along the flow that :meth:`motion` makes of the codes."""
         places = sources(offset)
         pictures = look_up(guidance.pixels, places)
-        painted, windows = self.paint_eyes(code, offset, places, guidance)
-        blend(pictures, painted.picture, windows)
+        blend(pictures, *self.paint_eyes(code, offset, places, guidance))
         blend(pictures, *self.paint_mouths(code, offset, places, guidance))
         return pictures
 
@@ -136,32 +136,21 @@ class Decoder(nn.Module):
         ``offset`` [M, 2, H/2, W/2] is what :meth:`motion` made of the same latents, ``places``
         [M, 2, H, W] what :func:`sources` made of that. Lips that shut over teeth of the portrait
         are drawn by a painter of their own: one for both drew either shut lips with a white line
-        or open mouths with soft teeth. A painter draws only what it has a share in.
+        or open mouths with soft teeth.
         """
         found = mouths(code, offset, *portraits_of(guidance, len(code)))
-        covered = found.covered
-        windows = self.mouth.windows(found.slit.center, *places.shape[-2:])
-        rows, columns = self.mouth.window_of(*places.shape[-2:])
-        pictures = places.new_zeros(len(code), 3, rows, columns)
-        for painter, share in ((self.mouth, 1.0 - covered), (self.cover, covered)):
-            chosen = share.nonzero()[:, 0]
-            if len(chosen) == 0:
-                continue
-            if len(guidance.pixels) > 1:  # all portraits keep as many frames each
-                chosen = torch.arange(len(share), device=share.device)
-            whole = len(chosen) == len(share)  # the usual case, for which nothing is copied
-            seen = places if whole else places[chosen]
-            made, _ = close_up(painter, found.at(chosen), seen, guidance)
-            part = share[chosen][:, None, None, None] * made.picture
-            pictures = pictures.index_add(0, chosen, part)
-        return pictures, windows
+        return mixed(found, self.mouth, self.cover, found.covered, places, guidance)
 
     def paint_eyes(
         self, code: Tensor, offset: Tensor, places: Tensor, guidance: Guidance
-    ) -> tuple[Painted, Tensor]:
-        """The same for the eyes: [2 M, ...], left and right of each picture."""
+    ) -> tuple[Tensor, Tensor]:
+        """The same for the eyes: [2 M, ...], left and right of each picture.
+
+        Lids that shut are drawn by a painter of their own, too: one for both drew either lashes
+        with speckles or soft eyes.
+        """
         found = eyes(code, offset, *portraits_of(guidance, len(code)))
-        return close_up(self.eye, found, places, guidance)
+        return mixed(found, self.eye, self.lids, found.shut, places, guidance)
 
 
 def portraits_of(guidance: Guidance, count: int) -> tuple[Tensor, Tensor]:
@@ -186,6 +175,37 @@ def close_up(
     each = len(windows) // len(places)
     seen = cut([places[index // each] for index in range(len(windows))], windows)
     return painter(opening, seen, guidance.pixels, windows, size), windows
+
+
+def mixed(
+    opening: Opening,
+    painter: CloseUp,
+    other: CloseUp,
+    share: Tensor,
+    places: Tensor,
+    guidance: Guidance,
+) -> tuple[Tensor, Tensor]:
+    """k M openings in M pictures, each drawn in a ``share`` [k M] by the ``other`` painter.
+
+    Pictures [k M, 3, rows, columns] and windows [k M, 4]. A painter draws only the pictures that it
+    has a share in.
+    """
+    size = (places.shape[-2], places.shape[-1])
+    windows = painter.windows(opening.slit.center, *size)
+    each = len(windows) // len(places)
+    pictures = places.new_zeros(len(windows), 3, *painter.window_of(*size))
+    for painted_by, part in ((painter, 1.0 - share), (other, share)):
+        chosen = part.unflatten(0, (-1, each)).amax(dim=1).nonzero()[:, 0]
+        if len(chosen) == 0:
+            continue
+        if len(guidance.pixels) > 1:  # all portraits keep as many frames each
+            chosen = torch.arange(len(places), device=places.device)
+        # the usual case is all of them, for which nothing is copied
+        seen = places if len(chosen) == len(places) else places[chosen]
+        inside = (chosen[:, None] * each + torch.arange(each, device=chosen.device)).flatten()
+        made, _ = close_up(painted_by, opening.at(inside), seen, guidance)
+        pictures = pictures.index_add(0, inside, part[inside, None, None, None] * made.picture)
+    return pictures, windows
 
 
 def sources(offset: Tensor) -> Tensor:

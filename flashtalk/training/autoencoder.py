@@ -25,7 +25,7 @@ from torch import Tensor
 from flashtalk.config import TINY
 from flashtalk.errors import command
 from flashtalk.models.autoencoder import PortraitAutoencoder
-from flashtalk.models.closeup import Painted, mouths, soft_edges
+from flashtalk.models.closeup import Painted, eyes, mouths, soft_edges
 from flashtalk.models.face_code import FLOW_UNIT, GROUP_FRAMES, flow_of, groups_of
 from flashtalk.models.guidance import Guidance
 from flashtalk.models.maps import cut, look_up
@@ -187,9 +187,10 @@ def close_ups(model: PortraitAutoencoder, batch: Batch, cover: bool = False) -> 
     )
     if cover:
         return made
-    eyes, windows = model.decoder.paint_eyes(code, offset, places, guidance)
+    found = eyes(code, offset, *portraits_of(guidance, len(code)))
+    drawn, windows = close_up(model.decoder.eye, found, places, guidance)
     true = as_float(cut(frames.repeat_interleave(2, dim=0), windows))
-    return replace(made, eyes=eyes, eyes_true=true)
+    return replace(made, eyes=drawn, eyes_true=true)
 
 
 @torch.no_grad()
@@ -204,7 +205,7 @@ def unpainted(
 
 
 def polish_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
-    """How far mouths and eyes are from true ones as they are shown, whichever painter drew them.
+    """How far mouths are from true ones as they are shown, and eyes by the painter of shut lids.
 
     Without a critic: critics want lashes and teeth to look likely, and leave speckles where lids
     shut. Every place of a mouth's box weighs the same.
@@ -216,11 +217,12 @@ def polish_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]
     true = as_float(cut(frames, windows))
     weight = F.interpolate(batch.weight[chosen], scale_factor=4.0, mode="nearest")
     weight = cut(weight.clamp(max=BOX_WEIGHT), windows) * soft_edges(*true.shape[-2:], true)
-    eyes, windows = model.decoder.paint_eyes(code, offset, places, guidance)
+    found = eyes(code, offset, *portraits_of(guidance, len(code)))
+    lids, windows = close_up(model.decoder.lids, found, places, guidance)
     return {
         "mouth": weighted_l1(lips, true, weight),
         "mouth_gradient": gradient_l1(lips, true, weight),
-        **eye_losses(eyes, as_float(cut(frames.repeat_interleave(2, dim=0), windows))),
+        **eye_losses(lids, as_float(cut(frames.repeat_interleave(2, dim=0), windows))),
     }
 
 
@@ -278,8 +280,8 @@ TRAINED = {
         f"decoder.{layer}" for layer in ("coarse", "reference", "middle", "fine", "flow", "outline")
     )
     + tuple(f"pyramid.{layer}" for layer in ("stem", "fine", "middle", "coarse", "still")),
-    "closeups": ("decoder.mouth.", "decoder.eye."),
-    "polish": ("decoder.mouth.", "decoder.cover.", "decoder.eye."),
+    "closeups": ("decoder.mouth.", "decoder.eye."),  # and flashtalk.training.sharpening
+    "polish": ("decoder.mouth.", "decoder.cover.", "decoder.lids."),
     "cover": ("decoder.cover.",),  # by flashtalk.training.sharpening alone
 }
 """Beginnings of the names of the weights that a part trains."""
@@ -383,6 +385,8 @@ def main() -> None:
     held_out = ClipSet(arguments.data, held_out=True)
     rng = np.random.default_rng()
     model = trained_in_part(arguments.part, arguments.init)
+    if arguments.part == "warp":  # shut lids have a painter of their own from the polish on
+        model.decoder.lids.load_state_dict(model.decoder.eye.state_dict())
     place = shut_eyes_place if arguments.part == "polish" else telling_place
     coming = batches(clips, arguments.batch, rng, place)
 

@@ -69,6 +69,15 @@ def test_an_untrained_outline_changes_nothing() -> None:
 
 
 @torch.no_grad()
+def drawn_by(model, painter: str, code: torch.Tensor, known: Guidance) -> list[bool]:
+    """Which frames look different once ``painter`` has other colors."""
+    spoiled = deepcopy(model)
+    getattr(spoiled.decoder, painter).color.bias.add_(1.0)
+    one, other = (each.decoder.pictures(code, known) for each in (model, spoiled))
+    return [not torch.equal(a, b) for a, b in zip(one, other, strict=True)]
+
+
+@torch.no_grad()
 def test_the_cover_draws_shut_lips_of_portraits_with_teeth_and_nothing_else(model) -> None:
     code = codes(0.0, 0.16, 0.1)  # shut, open, and a little more shut than the portrait with teeth
     shut, teeth = guidance(model, 0.0), guidance(model, 0.12)
@@ -78,12 +87,18 @@ def test_the_cover_draws_shut_lips_of_portraits_with_teeth_and_nothing_else(mode
         ("mouth", shut, [True, True, True]),
         ("mouth", teeth, [False, True, True]),
     ):
-        spoiled = PortraitAutoencoder(TINY.autoencoder).eval()
-        spoiled.load_state_dict(model.state_dict())
-        getattr(spoiled.decoder, painter).color.bias.add_(1.0)
-        one, other = (each.decoder.pictures(code, known) for each in (model, spoiled))
-        found = [not torch.equal(a, b) for a, b in zip(one, other, strict=True)]
+        found = drawn_by(model, painter, code, known)
         assert found == changed, (painter, found)
+
+
+@torch.no_grad()
+def test_shut_lids_have_a_painter_of_their_own(model) -> None:
+    known = guidance(model, 0.0)  # eyes 0.04 open
+    code = torch.cat(
+        [paint(face(lids=lids), torch.zeros(1, 2), (2, 2)) for lids in (0.0, 0.04, 0.022)]
+    )
+    assert drawn_by(model, "lids", code, known) == [True, False, True]
+    assert drawn_by(model, "eye", code, known) == [False, True, True]
 
 
 @torch.no_grad()
