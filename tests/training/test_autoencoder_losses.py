@@ -105,12 +105,19 @@ def test_the_warp_learns_under_painters_that_stay(pushed) -> None:
     model = trained_in_part("warp", None)
     sum(PARTS["warp"](model, pushed).values()).backward()
     learned = {name for name, weight in model.named_parameters() if weight.grad is not None}
-    painters = ("decoder.mouth.", "decoder.cover.", "decoder.eye.")
+    painters = ("decoder.mouth.", "decoder.cover.", "decoder.eye.", "decoder.lids.")
     assert not {
         name for name in learned if name.startswith((*painters, "reader.", "flow_guesser."))
     }
     assert {"decoder.flow.weight", "decoder.finer_flow.weight", "pyramid.stem.weight"} <= learned
     assert {"decoder.outline.flow.weight", "pyramid.still.weight"} <= learned
+
+
+def test_teeth_are_no_concern_of_the_warp_alone(pushed) -> None:
+    opened = replace(pushed, inner=torch.ones_like(pushed.inner))
+    model = trained_in_part("decoder", None)
+    assert PARTS["decoder"](model, opened)["square"] == 0.0
+    assert PARTS["warp"](model, opened)["square"] > 0.0
 
 
 def test_polishing_moves_painters_and_nothing_else_toward_what_is_true(pushed) -> None:
