@@ -61,9 +61,10 @@ class Plan:
                 f"{self.seconds[0]} s and more."
             )
 
-    def window_at(self, seconds: int) -> float:
-        """Length in s of the stretch measured before the moment ``seconds``."""
-        return min(self.window_s, float(seconds))
+    def stretch(self, seconds: int, fps: int) -> tuple[int, int]:
+        """First frame of the stretch before the moment ``seconds``, and the frame behind it."""
+        stop = seconds * fps
+        return max(0, stop - round(self.window_s * fps)), stop
 
 
 @dataclass(frozen=True)
@@ -92,18 +93,17 @@ def run_talk(
     new_frames = geometry.new_frames
     portrait = portrait_for(talk.person.portrait, engine.preset, crop="cover")
     reference = reference_of(judges.reader, np.asarray(portrait.image))
-    longest_frames = round(plan.window_at(plan.seconds[-1]) * geometry.fps)
     kept = np.empty((0, geometry.height_px, geometry.width_px, 3), np.uint8)
     pushed = frames = drawn = 0
     spent_s = 0.0
-    coming = list(plan.seconds)
+    coming = [(seconds, *plan.stretch(seconds, geometry.fps)) for seconds in plan.seconds]
+    longest_frames = max(stop - start for _, start, stop in coming)
     with engine.open(portrait, seed=seed) as session:
         while coming:
-            start = (coming[0] - plan.window_at(coming[0])) * geometry.fps
             heard = frames + new_frames + geometry.lookahead_frames
             samples = talk.speech.samples[pushed : heard * geometry.samples_per_frame]
             pushed += len(samples)
-            if frames + new_frames <= start:
+            if frames + new_frames <= coming[0][1]:
                 added = session.skip(samples)  # nothing of it will be measured
                 kept = kept[:0]
             else:
@@ -116,13 +116,10 @@ def run_talk(
                 kept = kept[-(longest_frames + added) :]
                 drawn += added
             frames += added
-            while coming and frames >= coming[0] * geometry.fps:
-                seconds = coming.pop(0)
-                stop = seconds * geometry.fps
-                window_frames = round(plan.window_at(seconds) * geometry.fps)
-                start = stop - window_frames
-                offset = start - (frames - len(kept))
-                shown = kept[offset : offset + window_frames]
+            while coming and frames >= coming[0][2]:
+                seconds, start, stop = coming.pop(0)
+                first = frames - len(kept)
+                shown = kept[start - first : stop - first]
                 figures = measure(
                     judges,
                     reference,
@@ -132,7 +129,7 @@ def run_talk(
                     talk.speech.within(start, stop),
                     new_frames,
                 )
-                yield Measured(seconds, window_frames / geometry.fps, figures, drawn / spent_s)
+                yield Measured(seconds, (stop - start) / geometry.fps, figures, drawn / spent_s)
             if not on_video(added / geometry.fps):
                 return
 

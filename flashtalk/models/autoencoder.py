@@ -29,7 +29,7 @@ from flashtalk.models.face_code import (
 from flashtalk.models.face_reader import FaceReader
 from flashtalk.models.flow_guesser import FlowGuesser
 from flashtalk.models.guidance import Guidance, PortraitPyramid
-from flashtalk.models.maps import identity_grid
+from flashtalk.models.maps import places_of
 from flashtalk.models.portrait_decoder import Decoder
 from flashtalk.models.registration import SIDES, STEPS, grid_of, slopes, small_gray, step
 
@@ -96,7 +96,7 @@ class PortraitAutoencoder(nn.Module):
             grid = grid_of(nodes, size, latents.device)
             offset = self.decoder.offsets(latents, guidance)
             offset = F.interpolate(offset, size=size, mode="bilinear", align_corners=False)
-            places, asked = identity_grid(offset).permute(0, 3, 1, 2) + offset, flow
+            places, asked = places_of(offset), flow
             for _ in range(STEPS):
                 change = F.interpolate(flow - asked, size=size, mode="bilinear")
                 flow = flow + step(target, portrait, places + change, grid, guess - flow)

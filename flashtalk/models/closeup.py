@@ -93,16 +93,13 @@ class Opening:
     @property
     def covered(self) -> Tensor:
         """[M] 0..1, how much less open than the portrait's: 1 from ``COVERED`` on."""
-        hidden = self.own.half_gap - self.slit.half_gap
-        least, most = COVERED
-        return ((hidden - least) / (most - least)).clamp(0.0, 1.0)
+        return _ramp(self.own.half_gap - self.slit.half_gap, *COVERED)
 
     @property
     def shut(self) -> Tensor:
         """[M] 0..1, how much of the portrait's opening is gone: 1 from ``SHUT`` on."""
         gone = 1.0 - self.slit.half_gap / self.own.half_gap.clamp(min=NARROWEST_GAP)
-        least, most = SHUT
-        return ((gone - least) / (most - least)).clamp(0.0, 1.0)
+        return _ramp(gone, *SHUT)
 
     def at(self, chosen: Tensor) -> Opening:
         """Those of the pictures ``chosen`` [K]."""
@@ -204,6 +201,11 @@ def _of(slit: Slit, chosen: Tensor) -> Slit:
 def _alternating(left: Tensor, right: Tensor) -> Tensor:
     """[M, ...] twice -> [2 M, ...]"""
     return torch.stack((left, right), dim=1).flatten(0, 1)
+
+
+def _ramp(value: Tensor, least: float, most: float) -> Tensor:
+    """0 up to ``least``, 1 from ``most`` on."""
+    return ((value - least) / (most - least)).clamp(0.0, 1.0)
 
 
 def _half(numbers: Tensor, names: tuple[str, ...], name: str) -> Tensor:

@@ -66,6 +66,11 @@ def identity_grid(like: Tensor) -> Tensor:
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]
 
 
+def places_of(offset: Tensor) -> Tensor:
+    """Where each place looks with a flow ``offset`` [B, 2, H, W], -1..1: the same shape."""
+    return identity_grid(offset).permute(0, 3, 1, 2) + offset
+
+
 def middles(count: int, like: Tensor) -> Tensor:
     """Middles of ``count`` cells along a side, -1..1; device and type are those of ``like``."""
     return (torch.arange(count, device=like.device, dtype=like.dtype) + 0.5) * (2 / count) - 1

@@ -30,7 +30,7 @@ from flashtalk.models.face_code import (
     frames_of,
 )
 from flashtalk.models.guidance import Guidance
-from flashtalk.models.maps import ResidualBlock, cut, identity_grid, look_up, spread
+from flashtalk.models.maps import ResidualBlock, cut, look_up, places_of, spread
 
 
 class Outline(nn.Module):
@@ -211,11 +211,6 @@ def mixed(
 def sources(offset: Tensor) -> Tensor:
     """Where each pixel looks in the portrait, -1..1: flow [M, 2, h, w] -> [M, 2, 2h, 2w]."""
     return places_of(F.interpolate(offset, scale_factor=2.0, mode="bilinear", align_corners=False))
-
-
-def places_of(offset: Tensor) -> Tensor:
-    """Where each place looks in the portrait, -1..1: flow [M, 2, h, w] -> the same."""
-    return identity_grid(offset).permute(0, 3, 1, 2) + offset
 
 
 def blend(pictures: Tensor, parts: Tensor, windows: Tensor) -> None:

@@ -25,7 +25,7 @@ from torch import Tensor
 from flashtalk.config import TINY
 from flashtalk.errors import command
 from flashtalk.models.autoencoder import PortraitAutoencoder
-from flashtalk.models.closeup import Painted, eyes, mouths, soft_edges
+from flashtalk.models.closeup import CloseUp, Painted, eyes, mouths, soft_edges
 from flashtalk.models.face_code import FLOW_UNIT, GROUP_FRAMES, flow_of, groups_of
 from flashtalk.models.guidance import Guidance
 from flashtalk.models.maps import cut, look_up
@@ -35,6 +35,7 @@ from flashtalk.training.clips import Clip, ClipSet, pixels_of
 from flashtalk.training.codes import portrait_points
 from flashtalk.training.command import add_precision, begin, training_parser
 from flashtalk.training.groups import (
+    BOX_WEIGHT,
     Batch,
     Place,
     any_place,
@@ -64,7 +65,6 @@ POINT_NOISE = 0.01  # how roughly landmarks are read, picture units
 CHOSEN_FRAMES = 2  # of each group of four
 MOST_WEIGHT = 4.0  # of a place in the squared error
 TEETH_WEIGHT = 12.0  # of places where the portrait shows teeth, besides what they weigh already
-BOX_WEIGHT = 8.0  # of a mouth's box, see flashtalk.training.groups
 EVALUATE_EVERY = 1000  # steps
 
 
@@ -133,8 +133,7 @@ def warp_losses(model: PortraitAutoencoder, batch: Batch, painting: bool) -> dic
     chosen = chosen_frames(len(batch.codes))
     code = noisy_codes(batch, chosen, CODE_NOISE)
     offset = model.decoder.motion(code, guidance)
-    weight = F.interpolate(batch.weight[chosen], scale_factor=4.0, mode="nearest")
-    weight = weight.clamp(max=MOST_WEIGHT)
+    weight = pixel_weight(batch, chosen).clamp(max=MOST_WEIGHT)
     if painting:
         pictures = model.decoder.drawn(code, offset, guidance)
     else:
@@ -169,39 +168,64 @@ def close_ups(model: PortraitAutoencoder, batch: Batch, cover: bool = False) -> 
 
     With ``cover`` mouths alone, by the painter of lips over teeth.
     """
-    chosen = chosen_frames(len(batch.codes))
-    guidance, code, offset, places = unpainted(model, batch, chosen)
-    frames = batch.frames.flatten(0, 1)[chosen]
+    seen = unpainted(model, batch)
     painter = model.decoder.cover if cover else model.decoder.mouth
-    found = mouths(code, offset, *portraits_of(guidance, len(code)))
-    mouth, windows = close_up(painter, found, places, guidance)
-    weight = cut(F.interpolate(batch.weight[chosen], scale_factor=4.0, mode="nearest"), windows)
-    teeth = look_up(batch.portrait_inner, cut(places, windows))
-    opened = cut(batch.inner[chosen], windows)
+    found = mouths(seen.code, seen.offset, *portraits_of(seen.guidance, len(seen.code)))
+    mouth, windows = close_up(painter, found, seen.places, seen.guidance)
+    weight = cut(pixel_weight(batch, seen.chosen), windows)
+    teeth = look_up(batch.portrait_inner, cut(seen.places, windows))
+    opened = cut(batch.inner[seen.chosen], windows)
     made = CloseUps(
         mouth=mouth,
-        mouth_true=as_float(cut(frames, windows)),
+        mouth_true=as_float(cut(seen.frames, windows)),
         weight=(weight + TEETH_WEIGHT * teeth) * soft_edges(*mouth.picture.shape[-2:], teeth),
         inner=torch.maximum(opened, teeth),
         either=torch.minimum(opened, teeth),
     )
     if cover:
         return made
-    found = eyes(code, offset, *portraits_of(guidance, len(code)))
-    drawn, windows = close_up(model.decoder.eye, found, places, guidance)
-    true = as_float(cut(frames.repeat_interleave(2, dim=0), windows))
+    drawn, true = eyes_by(model.decoder.eye, seen)
     return replace(made, eyes=drawn, eyes_true=true)
 
 
+@dataclass(frozen=True)
+class Unpainted:
+    """M frames that painters are about to draw on."""
+
+    chosen: Tensor
+    """[M] their numbers in the batch."""
+    frames: Tensor
+    """[M, 3, H, W] uint8, as they truly are."""
+    guidance: Guidance
+    code: Tensor
+    """[M, D, h, w], slightly noisy."""
+    offset: Tensor
+    """[M, 2, H/2, W/2], the flow that the decoder makes of ``code``."""
+    places: Tensor
+    """[M, 2, H, W], where that looks in the portrait."""
+
+
 @torch.no_grad()
-def unpainted(
-    model: PortraitAutoencoder, batch: Batch, chosen: Tensor
-) -> tuple[Guidance, Tensor, Tensor, Tensor]:
-    """What painters see of the ``chosen`` frames: guidance, noisy codes, their flow and places."""
+def unpainted(model: PortraitAutoencoder, batch: Batch) -> Unpainted:
+    """Half of the frames of ``batch``, as the decoder warps slightly noisy codes."""
+    chosen = chosen_frames(len(batch.codes))
     guidance = guidance_of(model, batch, NUMBER_NOISE, POINT_NOISE)
     code = noisy_codes(batch, chosen, NUMBER_NOISE)
     offset = model.decoder.motion(code, guidance)
-    return guidance, code, offset, sources(offset)
+    frames = batch.frames.flatten(0, 1)[chosen]
+    return Unpainted(chosen, frames, guidance, code, offset, sources(offset))
+
+
+def pixel_weight(batch: Batch, chosen: Tensor) -> Tensor:
+    """Weight [M, 1, H, W] of the reconstruction of the ``chosen`` frames [M], for each pixel."""
+    return F.interpolate(batch.weight[chosen], scale_factor=4.0, mode="nearest")
+
+
+def eyes_by(painter: CloseUp, seen: Unpainted) -> tuple[Painted, Tensor]:
+    """Eyes drawn by ``painter``, and true ones [2 M, 3, h, w]."""
+    found = eyes(seen.code, seen.offset, *portraits_of(seen.guidance, len(seen.code)))
+    drawn, windows = close_up(painter, found, seen.places, seen.guidance)
+    return drawn, as_float(cut(seen.frames.repeat_interleave(2, dim=0), windows))
 
 
 def polish_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
@@ -210,19 +234,15 @@ def polish_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]
     Without a critic: critics want lashes and teeth to look likely, and leave speckles where lids
     shut. Every place of a mouth's box weighs the same.
     """
-    chosen = chosen_frames(len(batch.codes))
-    guidance, code, offset, places = unpainted(model, batch, chosen)
-    frames = batch.frames.flatten(0, 1)[chosen]
-    lips, windows = model.decoder.paint_mouths(code, offset, places, guidance)
-    true = as_float(cut(frames, windows))
-    weight = F.interpolate(batch.weight[chosen], scale_factor=4.0, mode="nearest")
-    weight = cut(weight.clamp(max=BOX_WEIGHT), windows) * soft_edges(*true.shape[-2:], true)
-    found = eyes(code, offset, *portraits_of(guidance, len(code)))
-    lids, windows = close_up(model.decoder.lids, found, places, guidance)
+    seen = unpainted(model, batch)
+    lips, windows = model.decoder.paint_mouths(seen.code, seen.offset, seen.places, seen.guidance)
+    true = as_float(cut(seen.frames, windows))
+    weight = pixel_weight(batch, seen.chosen).clamp(max=BOX_WEIGHT)
+    weight = cut(weight, windows) * soft_edges(*true.shape[-2:], true)
     return {
         "mouth": weighted_l1(lips, true, weight),
         "mouth_gradient": gradient_l1(lips, true, weight),
-        **eye_losses(lids, as_float(cut(frames.repeat_interleave(2, dim=0), windows))),
+        **eye_losses(*eyes_by(model.decoder.lids, seen)),
     }
 
 

@@ -22,6 +22,7 @@ from flashtalk.training.loop import prefetched
 
 INNER = 2  # the renderer's number for teeth and tongue
 MIDDLES = np.linspace(-1 + 1 / GRID, 1 - 1 / GRID, GRID)  # of the label maps' cells
+BOX_WEIGHT = 8.0  # of a mouth's box in the reconstruction
 TEETH_PX = 40  # pixels between the lips of a portrait that shows teeth
 
 Place = Callable[[Clip, np.random.Generator], int]
@@ -95,7 +96,7 @@ def sample(
         x, y, half_width, half_height = clip.mouth_box(frame)
         inside_x = np.abs(MIDDLES - x) < half_width
         inside_y = np.abs(MIDDLES - y) < half_height
-        row[np.ix_(inside_y, inside_x)] = 8.0
+        row[np.ix_(inside_y, inside_x)] = BOX_WEIGHT
     weight[parts == INNER] = 20.0  # teeth and tongue: nowhere to be copied from
     inner = np.stack([*(opened(clip, frame) for frame in index), portrait_opened(clip)])
 
