@@ -36,6 +36,7 @@ TEMPLATE = {
 }
 CELL = 8  # pixels of a cell in which edges are pooled and colors averaged
 DIRECTIONS = 8
+LEAST_SLOPE = 1e-3  # gray levels a pixel, squared: less is no face
 LAST_LIKENESS_ROW = 8  # of the 12 rows of cells: below are the lips, which are meant to move
 
 
@@ -103,21 +104,29 @@ def likeness(faces: np.ndarray, portrait: np.ndarray) -> np.ndarray:
     return edge_features(faces) @ edge_features(portrait[None])[0]
 
 
-def sharpness(pictures: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Laplacian energy [N] of each face, brows to mouth, in its own pixels (nothing is resampled).
+def sharpness(pictures: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How fine the edges of each face are, brows to mouth, in its own pixels: nothing is resampled.
 
-    Compare it with the same of the portrait: below 1 is softer, above 1 harder or noisier.
+    Returns the energy of the Laplacian over that of the gradient [N], and the former alone [N].
+    Compare both with the same of the portrait: below 1 is softer, above 1 harder or noisier. The
+    energy alone is mostly that of eyes and falls with their lids, too; over the gradient's it
+    says little but how fine what is there has been drawn (``validate.py`` compares the two).
     """
     chosen = [LANDMARKS.index(name) for name in (*TEMPLATE, "left_brow", "right_brow")]
     height, width = pictures.shape[1:3]
-    energies = np.empty(len(pictures))
+    fine, coarse = np.empty(len(pictures)), np.empty(len(pictures))
     for index, (picture, places) in enumerate(zip(pictures, points[:, chosen], strict=True)):
         corners = (np.stack((places.min(axis=0), places.max(axis=0))) + 1) / 2 * (width, height)
         (left, top), (right, bottom) = corners.astype(int).clip(0, (width, height))
+        face = slice(top, bottom + 1), slice(left, right + 1)
         gray = picture.astype(np.float32).mean(axis=2)
-        edges = cv2.Laplacian(gray, cv2.CV_32F)[top : bottom + 1, left : right + 1]
-        energies[index] = np.square(edges).mean() if edges.size else np.nan
-    return energies
+        slopes = [
+            cv2.Sobel(gray, cv2.CV_32F, *axes, scale=1 / 8)[face] for axes in ((1, 0), (0, 1))
+        ]
+        edges = cv2.Laplacian(gray, cv2.CV_32F)[face]
+        fine[index] = np.square(edges).mean() if edges.size else np.nan
+        coarse[index] = np.square(slopes).sum(axis=0).mean() if edges.size else np.nan
+    return fine / np.maximum(coarse, LEAST_SLOPE), fine
 
 
 def color_difference(faces: np.ndarray, portrait: np.ndarray) -> np.ndarray:

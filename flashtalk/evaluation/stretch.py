@@ -24,7 +24,8 @@ FIGURES = {
     "sync_offset": "own sync network: offset in frames",
     "identity": "likeness of edges around eyes and nose to the portrait, median",
     "identity_worst": "the same, 5th percentile",
-    "sharpness": "Laplacian energy of the face over the portrait's, median",
+    "sharpness": "Laplacian over gradient energy of the face, over the portrait's, median",
+    "edge_energy": "Laplacian energy of the face over the portrait's, median",
     "delta_e": "CIE76 color difference of the face to the portrait's, median",
     "border_jump": "frame difference at chunk borders over that inside",
     "lid_opening": "median lid gap, over the eyes' distance",
@@ -44,15 +45,14 @@ class Reference:
     face: np.ndarray
     """[SIDE, SIDE, 3] aligned."""
     sharpness: float
+    edge_energy: float
 
 
 def reference_of(reader: FaceReader, portrait: np.ndarray) -> Reference:
     """The reference of a portrait [H, W, 3] uint8."""
     points = read_faces(reader, portrait[None]).points
-    return Reference(
-        pictures.align(portrait[None], points)[0],
-        float(pictures.sharpness(portrait[None], points)[0]),
-    )
+    sharp, fine = pictures.sharpness(portrait[None], points)
+    return Reference(pictures.align(portrait[None], points)[0], float(sharp[0]), float(fine[0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def measure(
     faces = pictures.align(frames, track.points)
     alike = pictures.likeness(faces, reference.face)
     low, high = np.percentile(opening, (5, 95))
-    sharp = pictures.sharpness(frames, track.points) / reference.sharpness
+    sharp, fine = pictures.sharpness(frames, track.points)
     differences = pictures.frame_differences(frames)
     figures = {
         "lip_correlation": lips.correlation,
@@ -94,7 +94,8 @@ def measure(
         "lip_range": float(high - low),
         "identity": float(np.median(alike)),
         "identity_worst": float(np.percentile(alike, 5)),
-        "sharpness": float(np.nanmedian(sharp)),
+        "sharpness": float(np.nanmedian(sharp) / reference.sharpness),
+        "edge_energy": float(np.nanmedian(fine) / reference.edge_energy),
         "delta_e": float(np.median(pictures.color_difference(faces, reference.face))),
         "border_jump": measures.border_jump(differences, first_frame, period_frames),
         "lid_opening": lids.opening,

@@ -49,6 +49,7 @@ COLUMNS = (
     Column("sync_d", "sync D (own)"),
     Column("identity", "likeness"),
     Column("sharpness", "sharpness"),
+    Column("edge_energy", "edge energy"),
     Column("delta_e", "ΔE", digits=1),
     Column("border_jump", "border jump", target="≤ 1.15"),
     Column("blinks_per_min", "blinks / min", digits=0),

@@ -35,6 +35,8 @@ from flashtalk.models.face_reader import FaceReader
 log = logging.getLogger(__name__)
 
 BLUR_SIGMA_PX = 1.5
+SLIGHT_BLUR_PX = 0.4  # sigma; hardly seen
+SOME = slice(0, None, 12)  # frames of a clip
 SPREAD_PERCENT = (10.0, 90.0)
 HALF_SIDE_PX = 128  # of a picture of 256 pixels: what one picture unit is
 MOUTH_POINTS = [index for index, name in enumerate(LANDMARKS) if "lip" in name or "mouth" in name]
@@ -54,25 +56,33 @@ class Reading:
     """As of a generated talk."""
     differences: np.ndarray
     """[F - 1] change from frame to frame."""
+    sharpness: np.ndarray
+    """[2, F] of each frame, over gradients and alone."""
+    blurred: np.ndarray
+    """[2, n] the same of some frames, slightly blurred."""
 
 
 def read_clip(judges: Judges, clip: RenderedClip, blur_px: float = 0.0) -> Reading:
     """Read all frames of ``clip``, blurred by so many pixels (sigma)."""
-    frames = clip.frames()
-    if blur_px:
-        frames = np.stack([cv2.GaussianBlur(frame, (0, 0), blur_px) for frame in frames])
+    frames = blur(clip.frames(), blur_px) if blur_px else clip.frames()
     track = read_faces(judges.reader, frames)
     reference = reference_of(judges.reader, clip.portrait)
     speech = Speech.whole(clip.samples, clip.phones)
-    some = slice(0, None, 12)
     return Reading(
         clip,
         track,
-        pictures.align(frames[some], track.points[some]),
+        pictures.align(frames[SOME], track.points[SOME]),
         reference.face,
         measure(judges, reference, frames, track, 0, speech, TINY.geometry.new_frames),
         pictures.frame_differences(frames),
+        np.stack(pictures.sharpness(frames, track.points)),
+        np.stack(pictures.sharpness(blur(frames[SOME], SLIGHT_BLUR_PX), track.points[SOME])),
     )
+
+
+def blur(frames: np.ndarray, sigma_px: float) -> np.ndarray:
+    """Frames [F, H, W, 3], each blurred."""
+    return np.stack([cv2.GaussianBlur(frame, (0, 0), sigma_px) for frame in frames])
 
 
 def reader_figures(readings: Sequence[Reading], calibration: Calibration) -> dict[str, float]:
@@ -145,6 +155,24 @@ def border_figures(readings: Sequence[Reading]) -> dict[str, float]:
     return {"deviation": float(np.nanstd(jumps))} | spread
 
 
+def sharpness_figures(readings: Sequence[Reading]) -> dict[str, float]:
+    """How much sharpness changes by itself, and how much by a slight blur.
+
+    By itself: from the first half of a clip to the second, as a share of the first.
+    """
+    figures = {}
+    for index, name in enumerate(("sharpness", "edge_energy")):
+        changes, kept = [], []
+        for reading in readings:
+            first, second = (np.median(p) for p in np.array_split(reading.sharpness[index], 2))
+            changes.append(abs(second / first - 1.0))
+            kept.append(np.median(reading.blurred[index] / reading.sharpness[index, SOME]))
+        figures[f"{name}_changes"] = float(np.median(changes))
+        figures[f"{name}_changes_most"] = float(np.max(changes))
+        figures[f"{name}_left_by_blur"] = float(np.median(kept))
+    return figures
+
+
 def identity_figures(readings: Sequence[Reading]) -> dict[str, float]:
     """Likeness of frames to their own portrait and to those of others, and how well it separates.
 
@@ -183,6 +211,7 @@ def validate(
             name = f"talk, {condition}, {percent:g} % below"
             report[name] = talk_figures(readings, percent)
         report[f"borders anywhere, {condition}"] = border_figures(readings)
+        report[f"sharpness, {condition}"] = sharpness_figures(readings)
         report[f"likeness, {condition}"] = identity_figures(readings)
         if judges.sync is not None:
             offsets = [r.figures["sync_offset"] for r in readings if r.clip.phones]

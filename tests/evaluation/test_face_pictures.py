@@ -75,9 +75,22 @@ def test_blur_is_less_sharp_and_only_the_face_counts() -> None:
     blurred = cv2.GaussianBlur(rough, (0, 0), 2)
     around = rough.copy()
     around[:40] = 0  # above the brows
-    energies = sharpness(np.stack((rough, blurred, around)), np.repeat(POINTS, 3, axis=0))
-    assert energies[1] < 0.2 * energies[0]
-    assert energies[2] == pytest.approx(energies[0])
+    for found in sharpness(np.stack((rough, blurred, around)), np.repeat(POINTS, 3, axis=0)):
+        assert found[1] < 0.2 * found[0]
+        assert found[2] == pytest.approx(found[0])
+
+
+def test_sharpness_does_not_follow_contrast_as_energy_does() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (256, 256, 3)).astype(np.uint8)
+    pale = picture // 2 + 60
+    sharp, energy = sharpness(np.stack((picture, pale)), np.repeat(POINTS, 2, axis=0))
+    assert sharp[1] == pytest.approx(sharp[0], rel=0.03)
+    assert energy[1] < 0.3 * energy[0]
+
+
+def test_a_picture_without_edges_has_a_sharpness() -> None:
+    flat = np.full((1, 256, 256, 3), 90, np.uint8)
+    assert [float(found[0]) for found in sharpness(flat, POINTS)] == [0.0, 0.0]
 
 
 def test_delta_e_of_gray_is_the_difference_of_lightness() -> None:

@@ -14,11 +14,12 @@ from flashtalk.evaluation.validate import (
     border_figures,
     identity_figures,
     reader_figures,
+    sharpness_figures,
     talk_figures,
 )
 from flashtalk.models.face_code import LANDMARKS
 
-STILL = np.zeros(0)  # no change from frame to frame is looked at
+UNSEEN = (np.zeros(0),) * 3  # neither change from frame to frame nor sharpness is looked at
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def perfect(clips_folder: Path) -> list[Reading]:
     for name in clip_names(clips_folder)[:2]:
         clip = load_clip(clips_folder, name)
         face = np.repeat(np.repeat(clip.portrait, 2, axis=0), 2, axis=1)[:96, :96]
-        readings.append(Reading(clip, clip.track, np.stack((face, face)), face, {}, STILL))
+        readings.append(Reading(clip, clip.track, np.stack((face, face)), face, {}, *UNSEEN))
     return readings
 
 
@@ -90,3 +91,17 @@ def test_own_portraits_are_told_from_others(perfect: list[Reading]) -> None:
 def test_calibration_and_validation_share_no_clip() -> None:
     assert for_calibration(range(10)) == [0, 3, 6, 9]
     assert len(for_calibration(range(100))) == 8
+
+
+def test_sharpness_is_said_with_what_it_does_by_itself(perfect: list[Reading]) -> None:
+    """The first measure falls by a tenth within a clip, the second by half; blur leaves a fifth."""
+    measured = np.array([[1.0] * 24 + [0.9] * 24, [4.0] * 24 + [2.0] * 24])
+    some = np.array([[1.0, 1.0, 0.9, 0.9], [4.0, 4.0, 2.0, 2.0]])
+    reading = replace(perfect[0], sharpness=measured, blurred=some / 5)
+    steady = replace(reading, sharpness=np.ones((2, 48)), blurred=np.ones((2, 4)) / 5)
+    found = sharpness_figures([reading, steady, steady])
+    assert found["sharpness_changes_most"] == pytest.approx(0.1)
+    assert found["edge_energy_changes_most"] == pytest.approx(0.5)
+    assert found["sharpness_changes"] == found["edge_energy_changes"] == 0.0
+    assert found["sharpness_left_by_blur"] == pytest.approx(0.2)
+    assert found["edge_energy_left_by_blur"] == pytest.approx(0.2)
