@@ -114,18 +114,19 @@ def sharpness(pictures: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.
     """
     chosen = [LANDMARKS.index(name) for name in (*TEMPLATE, "left_brow", "right_brow")]
     height, width = pictures.shape[1:3]
-    fine, coarse = np.empty(len(pictures)), np.empty(len(pictures))
+    fine, coarse = np.full((2, len(pictures)), np.nan)
     for index, (picture, places) in enumerate(zip(pictures, points[:, chosen], strict=True)):
         corners = (np.stack((places.min(axis=0), places.max(axis=0))) + 1) / 2 * (width, height)
         (left, top), (right, bottom) = corners.astype(int).clip(0, (width, height))
         face = slice(top, bottom + 1), slice(left, right + 1)
         gray = picture.astype(np.float32).mean(axis=2)
-        slopes = [
-            cv2.Sobel(gray, cv2.CV_32F, *axes, scale=1 / 8)[face] for axes in ((1, 0), (0, 1))
-        ]
         edges = cv2.Laplacian(gray, cv2.CV_32F)[face]
-        fine[index] = np.square(edges).mean() if edges.size else np.nan
-        coarse[index] = np.square(slopes).sum(axis=0).mean() if edges.size else np.nan
+        if edges.size:
+            across, down = (
+                cv2.Sobel(gray, cv2.CV_32F, *axes, scale=1 / 8)[face] for axes in ((1, 0), (0, 1))
+            )
+            fine[index] = np.square(edges).mean()
+            coarse[index] = (np.square(across) + np.square(down)).mean()
     return fine / np.maximum(coarse, LEAST_SLOPE), fine
 
 

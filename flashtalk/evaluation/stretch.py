@@ -46,6 +46,7 @@ class Reference:
     """[SIDE, SIDE, 3] aligned."""
     sharpness: float
     edge_energy: float
+    """Both as :func:`flashtalk.evaluation.pictures.sharpness` has them."""
 
 
 def reference_of(reader: FaceReader, portrait: np.ndarray) -> Reference:
