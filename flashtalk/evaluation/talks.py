@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import av
 import numpy as np
@@ -21,6 +22,7 @@ from PIL import Image
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.reading import FaceTrack, track_of
+from flashtalk.inputs.portrait import Portrait
 from flashtalk.synthesis.curves import MOUTH_CURVES, loudness, mouth_curves, mouth_weights
 from flashtalk.synthesis.phones import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Phone
 
@@ -132,11 +134,25 @@ class Speech:
         )
 
 
+class Person(Protocol):
+    """Who is seen."""
+
+    name: str
+    portrait: np.ndarray | Portrait
+
+
+class Spoken(Protocol):
+    """What somebody said: [640 F] samples at 16 kHz and their phones."""
+
+    samples: np.ndarray
+    phones: tuple[Phone, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Talk:
     """A portrait and what it is to say."""
 
-    person: RenderedClip
+    person: Person
     voice: str
     speech: Speech
 
@@ -161,7 +177,7 @@ def make_talk(clips: Sequence[RenderedClip], seed: int, seconds: float) -> Talk:
     return Talk(person, voice, join(spoken, np.random.default_rng((TALK_STREAM, 1, seed)), seconds))
 
 
-def join(clips: Sequence[RenderedClip], rng: np.random.Generator, seconds: float) -> Speech:
+def join(clips: Sequence[Spoken], rng: np.random.Generator, seconds: float) -> Speech:
     """The speech of ``clips`` in random order, again and again, until it lasts ``seconds``."""
     pieces: list[np.ndarray] = []
     phones: list[Phone] = []
