@@ -2,14 +2,15 @@
 synthesizer made?
 
     python -m flashtalk.evaluation.recorded --recordings DIR --portraits PICTURE... --clips DIR \\
-        --out docs/evaluation
+        --out docs/evaluation --videos runs/recorded
 
 DIR holds a folder for each speaker, with NAME.wav (or .flac, .mp3 ...) and its words in NAME.txt.
 A speaker's recordings are joined and spoken by each portrait through the same session as any talk.
 Words are aligned with the sound (``flashtalk.synthesis.alignment``), and what their phones ask of
 the lips is compared with what the face reader sees. Recordings with words that the aligner does not
 know, or that it cannot find, are left out, and said so. ``--clips`` are those that the reader's
-scale comes from.
+scale comes from. With ``--videos`` each talk is kept as SPEAKER-PORTRAIT.mp4, beside what its lips
+should do as SPEAKER-PORTRAIT.json, for ``scripts/outside_lips.py``.
 """
 
 from __future__ import annotations
@@ -18,24 +19,28 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from flashtalk.config import TINY
+from flashtalk.config import TINY, Preset
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.evaluation.calibration import calibrate, for_calibration
-from flashtalk.evaluation.reading import load_reader
-from flashtalk.evaluation.run import Measured, Plan, run_talk
-from flashtalk.evaluation.stretch import Judges
-from flashtalk.evaluation.talks import Speech, Talk, clip_names, join, load_clip
+from flashtalk.evaluation.measures import CLOSURES
+from flashtalk.evaluation.reading import load_reader, read_faces
+from flashtalk.evaluation.stretch import Judges, measure, reference_of
+from flashtalk.evaluation.talks import Speech, clip_names, join, load_clip
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import load_speech
+from flashtalk.outputs.fragments import FragmentEncoder
+from flashtalk.outputs.recording import Recording
 from flashtalk.synthesis.alignment import AlignmentFailed, PhoneAligner, spoken_words
+from flashtalk.synthesis.curves import LEAD_S
 from flashtalk.synthesis.phones import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Phone
 from flashtalk.weights.checkpoint import find_checkpoint
 
@@ -47,20 +52,12 @@ SHOWN = ("lip_correlation", "lag_frames", "closures", "open_vowels", "lip_range"
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class Utterance:
     """Something that a real person said."""
 
     samples: np.ndarray
     """[640 F] float32 at 16 kHz."""
     phones: tuple[Phone, ...]
-
-
-@dataclass(frozen=True)
-class Sitter:
-    """Whoever is seen in a picture."""
-
-    name: str
-    portrait: Portrait
 
 
 def speakers(folder: Path) -> dict[str, list[tuple[Path, str]]]:
@@ -82,7 +79,7 @@ def speakers(folder: Path) -> dict[str, list[tuple[Path, str]]]:
     return found
 
 
-def align(aligner: PhoneAligner, path: Path, words: str) -> Recording:
+def align(aligner: PhoneAligner, path: Path, words: str) -> Utterance:
     """The recording in ``path`` and its phones.
 
     Raises :class:`AlignmentFailed` if a word is unknown or the words are not found in the sound.
@@ -93,33 +90,49 @@ def align(aligner: PhoneAligner, path: Path, words: str) -> Recording:
     margin = round(MARGIN_S * SAMPLE_RATE_HZ)
     samples = np.pad(load_speech(path).samples, margin)
     samples = np.pad(samples, (0, -len(samples) % SAMPLES_PER_FRAME))
-    return Recording(samples, aligner.align(samples, words))
+    return Utterance(samples, aligner.align(samples, words))
 
 
-def talk_to(recordings: Sequence[Recording], sitter: Sitter, voice: str) -> tuple[Talk, Plan]:
-    """All ``recordings``, once, and the plan that measures them as one stretch."""
+def join_all(recordings: Sequence[Utterance]) -> Speech:
+    """All ``recordings``, once, with pauses between them."""
     length_s = sum(len(recording.samples) for recording in recordings) / SAMPLE_RATE_HZ
-    # with pauses it lasts longer than that: each of them comes once
-    joined = join(recordings, np.random.default_rng(0), length_s)
-    seconds = len(joined.samples) // SAMPLE_RATE_HZ
-    # the session hears a little beyond what it draws
-    samples = np.pad(joined.samples, (0, 2 * SAMPLE_RATE_HZ))
-    talk = Talk(sitter, voice, Speech.whole(samples, joined.phones))
-    return talk, Plan((seconds,), float(seconds))
+    return join(recordings, np.random.default_rng(0), length_s)  # longer than that with its pauses
 
 
-def speak(
-    engine: Engine,
-    judges: Judges,
-    spoken: dict[str, list[Recording]],
-    sitters: Sequence[Sitter],
-) -> Iterator[tuple[str, str, Measured]]:
-    """Speaker, sitter and figures of every talk."""
-    for voice, recordings in spoken.items():
-        for sitter in sitters:
-            talk, plan = talk_to(recordings, sitter, voice)
-            (measured,) = run_talk(engine, judges, talk, 0, plan)
-            yield voice, sitter.name, measured
+def film(engine: Engine, portrait: Portrait, speech: Speech) -> np.ndarray:
+    """``portrait`` says ``speech``: frames [F, H, W, 3] uint8."""
+    with engine.open(portrait, seed=0) as session:
+        chunks = chain(session.push(speech.samples), session.flush())
+        frames = np.concatenate([chunk.frames for chunk in chunks])
+    return frames[: len(speech.expected_opening)]
+
+
+def judge(
+    judges: Judges, preset: Preset, portrait: Portrait, frames: np.ndarray, speech: Speech
+) -> dict[str, float]:
+    """Figures of ``frames`` [F, H, W, 3], all of a talk."""
+    return measure(
+        judges,
+        reference_of(judges.reader, np.asarray(portrait.image)),
+        frames,
+        read_faces(judges.reader, frames),
+        0,
+        speech,
+        preset.geometry.new_frames,
+    )
+
+
+def keep(path: Path, frames: np.ndarray, speech: Speech, fps: int) -> None:
+    """``path``.mp4 as a visitor would download it, and ``path``.json: what its lips should do."""
+    height, width = frames.shape[1:3]
+    encoder = FragmentEncoder(width, height, fps, SAMPLE_RATE_HZ)
+    with Recording(path.with_suffix(".mp4")) as recording:
+        recording.append(encoder.encode(frames, speech.samples[None]))
+        recording.append(encoder.finish())
+        recording.finish()
+    closures = [phone.center_s - LEAD_S for phone in speech.phones if phone.name in CLOSURES]
+    wanted = {"opening": speech.expected_opening.tolist(), "closures_s": closures}
+    path.with_suffix(".json").write_text(json.dumps(wanted) + "\n")
 
 
 @command
@@ -132,6 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", default=TINY.name, help="a preset's name or a folder")
     parser.add_argument("--reader", type=Path, default=Path("assets/flashtalk-tiny"))
     parser.add_argument("--out", type=Path, default=Path("docs/evaluation"))
+    parser.add_argument("--videos", type=Path, help="folder for the talks themselves")
     parser.add_argument("--threads", type=int)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -140,13 +154,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     wanted = speakers(options.recordings)
     engine = Engine(find_checkpoint(options.weights).load(torch.device("cpu")))
-    sitters = [Sitter(path.stem, portrait_for(path, engine.preset)) for path in options.portraits]
+    portraits = {path.stem: portrait_for(path, engine.preset) for path in options.portraits}
     aligner = PhoneAligner()
-    spoken: dict[str, list[Recording]] = {}
-    for voice, files in wanted.items():
+    spoken: dict[str, list[Utterance]] = {}
+    for speaker, files in wanted.items():
         for path, words in files:
             try:
-                spoken.setdefault(voice, []).append(align(aligner, path, words))
+                spoken.setdefault(speaker, []).append(align(aligner, path, words))
             except AlignmentFailed as error:
                 log.warning("left out: %s", error)
     if not spoken:
@@ -156,18 +170,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     judges = Judges(reader, calibration=calibrate(reader, clips))
 
     rows = []
-    for voice, sitter, measured in speak(engine, judges, spoken, sitters):
+    for speaker, name in product(spoken, portraits):
+        speech = join_all(spoken[speaker])
+        frames = film(engine, portraits[name], speech)
+        figures = judge(judges, engine.preset, portraits[name], frames, speech)
         rows.append(
             {
-                "speaker": voice,
-                "portrait": sitter,
-                "recordings": len(spoken[voice]),
-                "seconds": measured.seconds,
-                "figures": measured.figures,
+                "speaker": speaker,
+                "portrait": name,
+                "recordings": len(spoken[speaker]),
+                "seconds": len(frames) / engine.preset.geometry.fps,
+                "figures": figures,
             }
         )
-        shown = ", ".join(f"{name} {measured.figures[name]:.2f}" for name in SHOWN)
-        log.info("%s, %s, %d s: %s", voice, sitter, measured.seconds, shown)
+        shown = ", ".join(f"{figure} {figures[figure]:.2f}" for figure in SHOWN)
+        log.info("%s, %s, %.0f s: %s", speaker, name, rows[-1]["seconds"], shown)
+        if options.videos is not None:
+            options.videos.mkdir(parents=True, exist_ok=True)
+            place = options.videos / f"{speaker}-{name}"
+            keep(place, frames, speech, engine.preset.geometry.fps)
     options.out.mkdir(parents=True, exist_ok=True)
     report = {"weights": str(options.weights), "talks": rows}
     (options.out / REPORT).write_text(json.dumps(report, indent=1) + "\n")

@@ -22,7 +22,6 @@ from PIL import Image
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.reading import FaceTrack, track_of
-from flashtalk.inputs.portrait import Portrait
 from flashtalk.synthesis.curves import MOUTH_CURVES, loudness, mouth_curves, mouth_weights
 from flashtalk.synthesis.phones import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Phone
 
@@ -134,13 +133,6 @@ class Speech:
         )
 
 
-class Person(Protocol):
-    """Who is seen."""
-
-    name: str
-    portrait: np.ndarray | Portrait
-
-
 class Spoken(Protocol):
     """What somebody said: [640 F] samples at 16 kHz and their phones."""
 
@@ -152,7 +144,7 @@ class Spoken(Protocol):
 class Talk:
     """A portrait and what it is to say."""
 
-    person: Person
+    person: RenderedClip
     voice: str
     speech: Speech
 

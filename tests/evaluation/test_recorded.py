@@ -1,7 +1,9 @@
 """Recordings of real people: found with their words, joined, and spoken once by each portrait."""
 
+import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +11,16 @@ from PIL import Image
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.reading import load_reader
-from flashtalk.evaluation.recorded import Recording, Sitter, align, main, speak, speakers, talk_to
+from flashtalk.evaluation.recorded import (
+    Utterance,
+    align,
+    film,
+    join_all,
+    judge,
+    keep,
+    main,
+    speakers,
+)
 from flashtalk.evaluation.stretch import FIGURES, Judges
 from flashtalk.inputs.portrait import portrait_for
 from flashtalk.stream.chunk import Networks
@@ -19,12 +30,12 @@ from flashtalk.synthesis.phones import Phone
 ASSETS = Path(__file__).parents[2] / "assets"
 
 
-def recording(seconds: float, burst_s: float) -> Recording:
+def said(seconds: float, burst_s: float) -> Utterance:
     """A P with a burst in an AA."""
     samples = np.full(round(seconds * 25) * 640, 0.01, np.float32)
     samples[round(burst_s * 16_000)] = 1.0
     spans = (("AA", 0.1, burst_s - 0.05), ("P", burst_s - 0.05, burst_s + 0.05))
-    return Recording(samples, tuple(Phone(*span) for span in spans))
+    return Utterance(samples, tuple(Phone(*span) for span in spans))
 
 
 def write(folder: Path, name: str, words: str, sound: bytes = b"RIFF") -> None:
@@ -55,28 +66,36 @@ def test_missing_recordings_are_named(tmp_path: Path) -> None:
 
 
 def test_each_recording_is_spoken_once_with_its_phones() -> None:
-    talk, plan = talk_to([recording(2.0, 1.0), recording(3.0, 0.5)], None, "anna")
-    bursts = np.flatnonzero(talk.speech.samples > 0.5) / 16_000
-    closures = [phone.center_s for phone in talk.speech.phones if phone.name == "P"]
+    speech = join_all([said(2.0, 1.0), said(3.0, 0.5)])
+    bursts = np.flatnonzero(speech.samples > 0.5) / 16_000
+    closures = [phone.center_s for phone in speech.phones if phone.name == "P"]
     assert closures == pytest.approx(bursts, abs=1e-3)
     assert len(bursts) == 2
-    assert 5 <= plan.seconds[0] < 6 and plan.stretch(plan.seconds[0], 25) == (0, 25 * 5)
+    assert 5 * 25 <= len(speech.expected_opening) < 6 * 25
 
 
-def test_every_portrait_speaks_and_is_measured(toy_networks: Networks) -> None:
+def test_portraits_speak_all_of_it_and_are_measured(toy_networks: Networks, tmp_path: Path) -> None:
     engine = Engine(toy_networks)
-    sitters = [
-        Sitter(name, portrait_for(ASSETS / "portraits" / f"{name}.jpg", engine.preset))
-        for name in ("emil", "mei")
-    ]
     judges = Judges(load_reader(ASSETS / "flashtalk-tiny"))
-    spoken = {"anna": [recording(2.0, 1.0), recording(2.0, 0.5)]}
-    talks = list(speak(engine, judges, spoken, sitters))
-    assert [(voice, sitter) for voice, sitter, _ in talks] == [("anna", "emil"), ("anna", "mei")]
-    for *_, measured in talks:
-        assert measured.seconds == 4
-        assert measured.figures.keys() == {f for f in FIGURES if not f.startswith("sync")}
-    assert talks[0][2].figures != talks[1][2].figures
+    speech = join_all([said(2.0, 1.0), said(2.0, 0.5)])
+    found = []
+    for name in ("emil", "mei"):
+        portrait = portrait_for(ASSETS / "portraits" / f"{name}.jpg", engine.preset)
+        frames = film(engine, portrait, speech)
+        assert len(frames) * 640 == len(speech.samples)
+        found.append(judge(judges, engine.preset, portrait, frames, speech))
+        assert found[-1].keys() == {f for f in FIGURES if not f.startswith("sync")}
+    assert found[0] != found[1]
+
+    keep(tmp_path / "anna-mei", frames, speech, 25)
+    with av.open(str(tmp_path / "anna-mei.mp4")) as video:
+        shown = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    assert len(shown) == len(frames)
+    assert np.abs(shown[50].astype(int) - frames[50]).mean() < 8
+    wanted = json.loads((tmp_path / "anna-mei.json").read_text())
+    assert len(wanted["opening"]) == len(frames)
+    ahead = np.flatnonzero(speech.samples > 0.5) / 16_000 - wanted["closures_s"]
+    assert np.all((ahead > 0.0) & (ahead < 0.1)), "lips shut a little before the burst is heard"
 
 
 def test_a_word_that_nobody_knows_is_named() -> None:
