@@ -86,11 +86,7 @@ class SpeechEncoder(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Mono speech [B, S] at 16 kHz, S a multiple of 640 -> [B, S/640, layers, width]."""
-        return self.listen(self.log_mel(samples))
-
-    def listen(self, log_mel: Tensor) -> Tensor:
-        """What :meth:`log_mel` returns, [B, bins, 4 F] -> [B, F, layers, width]."""
-        x = self.stem(log_mel)  # [B, D, F]
+        x = self.stem(self.log_mel(samples))  # [B, D, S/640]
         kept = []
         every = len(self.blocks) // len(self.outputs)
         for index, block in enumerate(self.blocks):

@@ -44,8 +44,7 @@ HELD_OUT_STREAM = 53  # keeps these random numbers apart from all others
 class Speaker:
     """Who speaks a clip: engine, voice, and how fast.
 
-    partner, share: a second Kokoro voice and its part of the blended style (0 without one); below 0
-    the voice is led away from its partner.
+    partner, share: a second Kokoro voice and its part of the blended style (0 without one).
     pitch: espeak-ng's 0..99.
     """
 
@@ -59,8 +58,8 @@ class Speaker:
     def __post_init__(self) -> None:
         if self.engine not in ("kokoro", "flite", "espeak"):
             raise ValueError(f"Speaker engine is {self.engine!r}; use kokoro, flite or espeak.")
-        if not -0.5 <= self.share < 1.0:
-            raise ValueError(f"Speaker share is {self.share}; it must lie in [-0.5, 1).")
+        if not 0.0 <= self.share < 1.0:
+            raise ValueError(f"Speaker share is {self.share}; it must lie in [0, 1).")
 
     @property
     def name(self) -> str:

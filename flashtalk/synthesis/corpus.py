@@ -18,7 +18,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +32,6 @@ from flashtalk.synthesis.speech import cut, open_studio, recite_around
 
 SHORTEST_S, LONGEST_S = 8, 12
 FORMANT_SHARE = 0.25
-APART_ODDS = 0.5  # of blended voices: blends lie between voices, a stranger's voice need not
-APART = (0.1, 0.45)  # how far a voice is led away from its partner, by their distance
 STREAM = 7001  # keeps the items' random numbers apart from those of rendered clips
 
 
@@ -60,8 +58,6 @@ def write_item(item: CorpusItem) -> None:
     frames = int(rng.integers(SHORTEST_S * FRAME_RATE_HZ, LONGEST_S * FRAME_RATE_HZ + 1))
     formant = not item.held_out and rng.random() < FORMANT_SHARE
     reader = cast_formant_reader(rng) if formant else cast_reader(rng, item.held_out)
-    if reader.speaker.partner and rng.random() < APART_ODDS:
-        reader = replace(reader, speaker=replace(reader.speaker, share=-rng.uniform(*APART)))
     studio = open_studio(speech_folder(item.assets))
     spoken, first = recite_around(studio, reader, rng, frames)
     weights = mouth_weights(spoken.phones, loudness(spoken.samples))

@@ -86,8 +86,8 @@ class LabelledSpeech:
 
     def batch(
         self, size: int, frames: int, geometry: ChunkGeometry, rng: np.random.Generator
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Random windows: samples [B, S] clean and augmented, phones [B, F], mouth [B, F, K]."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Augmented samples [B, S], phones [B, F], mouth [B, F, K] of random windows."""
         step = geometry.samples_per_frame
         drawn = []
         for _ in range(size):
@@ -98,9 +98,9 @@ class LabelledSpeech:
             start = rng.integers(0, len(item.phones) - length + 1)
             heard = item.samples[start * step : (start + length) * step]
             # another voice: pitch, formants and tempo all move, as with a larger or smaller mouth
-            clean = resample(heard, frames * step).astype(np.float32)
-            heard = augment(clean, rng) if rng.random() < 0.9 else clean
+            heard = resample(heard, frames * step).astype(np.float32)
+            heard = augment(heard, rng) if rng.random() < 0.9 else heard
             told = start + ((np.arange(frames) + 0.5) * length / frames).astype(int)
-            heard = heard.astype(np.float32)
-            drawn.append((clean, heard, item.phones[told], item.mouth[told]))
-        return tuple(torch.from_numpy(np.stack(each)) for each in zip(*drawn, strict=True))
+            drawn.append((heard.astype(np.float32), item.phones[told], item.mouth[told]))
+        samples, phones, mouth = zip(*drawn, strict=True)
+        return tuple(torch.from_numpy(np.stack(each)) for each in (samples, phones, mouth))

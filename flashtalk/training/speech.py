@@ -2,19 +2,15 @@
 
     python -m flashtalk.training.speech --data runs/speech-data --check runs/clips --out runs/speech
 
-The two heads exist only here; the encoder's hidden states are what the transformer listens to.
-Speech of clips that Stage 1 learns from does not belong into this training: Stage 1 would learn
-from features that are surer than a visitor's will ever be.
-
-With ``--like RUN`` an encoder learns to say of degraded speech what that one says of clean speech,
-in its language, so that a transformer which listens to that one understands this one, too.
+The two heads exist only here; the encoder's hidden states are what the transformer listens to. The
+clips' own speech is not in the training: its few utterances would be known by heart, and Stage 1
+would learn from features that are surer than a visitor's will ever be.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,23 +23,12 @@ from flashtalk.errors import command
 from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.synthesis.curves import MOUTH_CURVES
 from flashtalk.synthesis.phones import PHONE_CLASSES
-from flashtalk.training.command import add_precision, begin, training_parser
-from flashtalk.training.hearing import other_voices
+from flashtalk.training.command import begin, training_parser
 from flashtalk.training.labelled_speech import LabelledSpeech
-from flashtalk.training.loop import (
-    LoopConfig,
-    load_average,
-    load_part,
-    prefetched,
-    read_checkpoint,
-    train,
-)
+from flashtalk.training.loop import LoopConfig, load_average, load_part, prefetched, train
 from flashtalk.training.losses import correlation
-from flashtalk.training.precision import mixed_precision
 
 log = logging.getLogger(__name__)
-
-LIKE_WEIGHT = 0.5  # of the distance to the encoder of --like
 
 
 class SpeechPretraining(nn.Module):
@@ -58,17 +43,8 @@ class SpeechPretraining(nn.Module):
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B, S] -> features [B, F, layers, width], phone logits, mouth curves."""
-        with torch.autocast("cpu", enabled=False):  # squares of samples span ten powers of ten
-            log_mel = self.encoder.log_mel(samples)
-        features = self.encoder.listen(other_voices(log_mel) if self.training else log_mel)
+        features = self.encoder(samples)
         return features, self.phones(features[:, :, -1]), self.mouth(features[:, :, -1])
-
-
-def load_any_size(run: Path) -> SpeechEncoder:
-    """The encoder of a run, which may be narrower or wider inside than the preset's is now."""
-    dim = len(read_checkpoint(run)["average"]["encoder.stem.0.bias"])
-    encoder = SpeechEncoder(replace(TINY.speech_encoder, dim=dim))
-    return load_part(run, "encoder", encoder)
 
 
 @torch.no_grad()
@@ -104,8 +80,6 @@ def main() -> None:
         "--check", type=Path, nargs="+", required=True, help="clips, whose held-out voices tell"
     )
     parser.add_argument("--init", type=Path, help="run whose encoder to start from")
-    parser.add_argument("--like", type=Path, help="run whose encoder's features to speak in")
-    add_precision(parser)
     arguments = begin(parser)
 
     data = LabelledSpeech(arguments.data, held_out=False)
@@ -114,7 +88,6 @@ def main() -> None:
     encoder = SpeechEncoder(TINY.speech_encoder)
     if arguments.init:
         load_part(arguments.init, "encoder", encoder).requires_grad_(True)
-    like = load_any_size(arguments.like) if arguments.like else None
     model = SpeechPretraining(encoder, len(PHONE_CLASSES), len(MOUTH_CURVES))
     rng = np.random.default_rng(0)
     spread = torch.from_numpy(
@@ -126,23 +99,14 @@ def main() -> None:
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()
-        clean, samples, phones, mouth = next(coming)
-        with mixed_precision(arguments.precision):
-            features, logits, prediction = model(samples)
-        features, logits, prediction = features.float(), logits.float(), prediction.float()
+        samples, phones, mouth = next(coming)
+        _, logits, prediction = model(samples)
         phone_loss = F.cross_entropy(logits.flatten(0, 1), phones.flatten(), label_smoothing=0.05)
         mouth_loss = F.mse_loss(prediction / spread, mouth / spread)
-        loss = 0.5 * phone_loss + mouth_loss
         figures = {"phones": phone_loss.item(), "mouth": mouth_loss.item()}
-        if like is not None:
-            with torch.no_grad():
-                wanted = like(clean)
-            unlike = F.mse_loss(features, wanted)
-            loss = loss + LIKE_WEIGHT * unlike
-            figures["unlike"] = unlike.item()
         if (index + 1) % 500 == 0:
             log.info("held out: %s", evaluate(model, held_out))
-        return loss, figures
+        return 0.5 * phone_loss + mouth_loss, figures
 
     train(
         model,
