@@ -21,7 +21,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -31,16 +31,13 @@ from flashtalk.config import TINY, Preset
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.evaluation.calibration import calibrate, for_calibration
-from flashtalk.evaluation.measures import CLOSURES
 from flashtalk.evaluation.reading import load_reader, read_faces
 from flashtalk.evaluation.stretch import Judges, measure, reference_of
 from flashtalk.evaluation.talks import Speech, clip_names, join, load_clip
+from flashtalk.evaluation.videos import film, keep
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import load_speech
-from flashtalk.outputs.fragments import FragmentEncoder
-from flashtalk.outputs.recording import Recording
 from flashtalk.synthesis.alignment import AlignmentFailed, PhoneAligner, spoken_words
-from flashtalk.synthesis.curves import LEAD_S
 from flashtalk.synthesis.phones import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Phone
 from flashtalk.weights.checkpoint import find_checkpoint
 
@@ -99,14 +96,6 @@ def join_all(recordings: Sequence[Utterance]) -> Speech:
     return join(recordings, np.random.default_rng(0), length_s)  # longer than that with its pauses
 
 
-def film(engine: Engine, portrait: Portrait, speech: Speech) -> np.ndarray:
-    """``portrait`` says ``speech``: frames [F, H, W, 3] uint8."""
-    with engine.open(portrait, seed=0) as session:
-        chunks = chain(session.push(speech.samples), session.flush())
-        frames = np.concatenate([chunk.frames for chunk in chunks])
-    return frames[: len(speech.expected_opening)]
-
-
 def judge(
     judges: Judges, preset: Preset, portrait: Portrait, frames: np.ndarray, speech: Speech
 ) -> dict[str, float]:
@@ -120,19 +109,6 @@ def judge(
         speech,
         preset.geometry.new_frames,
     )
-
-
-def keep(path: Path, frames: np.ndarray, speech: Speech, fps: int) -> None:
-    """``path``.mp4 as a visitor would download it, and ``path``.json: what its lips should do."""
-    height, width = frames.shape[1:3]
-    encoder = FragmentEncoder(width, height, fps, SAMPLE_RATE_HZ)
-    with Recording(path.with_suffix(".mp4")) as recording:
-        recording.append(encoder.encode(frames, speech.samples[None]))
-        recording.append(encoder.finish())
-        recording.finish()
-    closures = [phone.center_s - LEAD_S for phone in speech.phones if phone.name in CLOSURES]
-    wanted = {"opening": speech.expected_opening.tolist(), "closures_s": closures}
-    path.with_suffix(".json").write_text(json.dumps(wanted) + "\n")
 
 
 @command
@@ -186,9 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shown = ", ".join(f"{figure} {figures[figure]:.2f}" for figure in SHOWN)
         log.info("%s, %s, %.0f s: %s", speaker, name, rows[-1]["seconds"], shown)
         if options.videos is not None:
-            options.videos.mkdir(parents=True, exist_ok=True)
-            place = options.videos / f"{speaker}-{name}"
-            keep(place, frames, speech, engine.preset.geometry.fps)
+            keep(options.videos / f"{speaker}-{name}", frames, speech)
     options.out.mkdir(parents=True, exist_ok=True)
     report = {"weights": str(options.weights), "talks": rows}
     (options.out / REPORT).write_text(json.dumps(report, indent=1) + "\n")

@@ -14,14 +14,13 @@ from flashtalk.evaluation.reading import load_reader
 from flashtalk.evaluation.recorded import (
     Utterance,
     align,
-    film,
     join_all,
     judge,
-    keep,
     main,
     speakers,
 )
 from flashtalk.evaluation.stretch import FIGURES, Judges
+from flashtalk.evaluation.videos import film, keep
 from flashtalk.inputs.portrait import portrait_for
 from flashtalk.stream.chunk import Networks
 from flashtalk.synthesis.alignment import AlignmentFailed
@@ -87,7 +86,7 @@ def test_portraits_speak_all_of_it_and_are_measured(toy_networks: Networks, tmp_
         assert found[-1].keys() == {f for f in FIGURES if not f.startswith("sync")}
     assert found[0] != found[1]
 
-    keep(tmp_path / "anna-mei", frames, speech, 25)
+    keep(tmp_path / "anna-mei", frames, speech)
     with av.open(str(tmp_path / "anna-mei.mp4")) as video:
         shown = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert len(shown) == len(frames)
