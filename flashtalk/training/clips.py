@@ -7,6 +7,7 @@ Reads the folder that ``python -m flashtalk.synthesis`` writes. Pictures are unp
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,8 @@ def unpack(video: Path, cache: Path) -> np.ndarray:
         cache.mkdir(exist_ok=True)
         with av.open(str(video)) as container:
             frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
-        temporary = cache / f"{video.stem}.tmp.npy"
+        # of this process alone: trainings that start together unpack the same clips
+        temporary = cache / f"{video.stem}.{os.getpid()}.tmp.npy"
         np.save(temporary, np.stack(frames))
         temporary.rename(path)
     return np.load(path, mmap_mode="r")
