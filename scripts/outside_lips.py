@@ -2,7 +2,7 @@
 
     python -m flashtalk.evaluation.recorded ... --videos runs/recorded
     python3 -m venv .judge && .judge/bin/pip install mediapipe==0.10.14 av
-    .judge/bin/python scripts/outside_lips.py runs/recorded
+    PYTHONPATH=. .judge/bin/python scripts/outside_lips.py runs/recorded
 
 Has an environment of its own, because MediaPipe asks for older packages than the product's. The
 portrait autoencoder was trained beside the project's own face reader, so a second judge is due.
@@ -17,12 +17,13 @@ import cv2
 import mediapipe
 import numpy as np
 
+from flashtalk.evaluation.measures import PHONE_MARGIN_FRAMES, match_lips
+from flashtalk.synthesis.phones import FRAME_RATE_HZ
+
 SIDE_PX = 512  # faces are found better in larger pictures
 EYE_CORNERS = (33, 263)
 LIPS = ((13, 14), (82, 87), (312, 317))  # inner edges, upper and lower: middle, left, right
 CLOSED = 0.03  # of the distance of the outer corners of the eyes
-FPS = 25
-MARGIN_FRAMES = 1
 MAX_LAG_FRAMES = 5
 
 
@@ -46,31 +47,27 @@ def lip_gaps(video: Path) -> np.ndarray:
     return np.array(gaps)
 
 
-def correlation(gaps: np.ndarray, wanted: np.ndarray, lag: int) -> float:
-    """Of ``gaps`` that come ``lag`` frames after what is wanted."""
-    seen = gaps[max(lag, 0) : len(gaps) + min(lag, 0)]
-    asked = wanted[max(-lag, 0) :][: len(seen)]
-    known = ~np.isnan(seen)
-    return float(np.corrcoef(seen[known], asked[known])[0, 1])
-
-
 def main() -> None:
     """Read every talk of a folder."""
     for path in sorted(Path(sys.argv[1]).glob("*.json")):
         wanted = json.loads(path.read_text())
         gaps = lip_gaps(path.with_suffix(".mp4"))
-        opening = np.array(wanted["opening"])[: len(gaps)]
-        lags = range(-MAX_LAG_FRAMES, MAX_LAG_FRAMES + 1)
-        lag = max(lags, key=lambda each: correlation(gaps, opening, each))
+        seen = ~np.isnan(gaps)
+        if not seen.any():
+            sys.stdout.write(f"{path.stem}: no face was found in {len(gaps)} frames\n")
+            continue
+        frames = np.arange(len(gaps))
+        gaps = np.interp(frames, frames[seen], gaps[seen])
+        lips = match_lips(gaps, np.array(wanted["opening"]), MAX_LAG_FRAMES)
         shut = []
         for second in wanted["closures_s"]:
-            frame = int(second * FPS)
-            near = gaps[max(frame - MARGIN_FRAMES, 0) : frame + MARGIN_FRAMES + 1]
-            shut.append(bool(np.nanmin(near) < CLOSED))
-        low, high = np.nanpercentile(gaps, (5, 95))
+            frame = int(second * FRAME_RATE_HZ)
+            near = gaps[max(frame - PHONE_MARGIN_FRAMES, 0) : frame + PHONE_MARGIN_FRAMES + 1]
+            shut.append(bool(near.min() < CLOSED))
+        low, high = np.percentile(gaps, (5, 95))
         sys.stdout.write(
-            f"{path.stem}: {len(gaps)} frames, {np.isnan(gaps).mean():.0%} without a face, "
-            f"correlation {correlation(gaps, opening, 0):.2f}, lag {lag}, "
+            f"{path.stem}: {len(gaps)} frames, {1 - seen.mean():.0%} without a face, "
+            f"correlation {lips.correlation:.2f}, lag {lips.lag_frames}, "
             f"{np.mean(shut):.2f} of {len(shut)} closures, range {high - low:.2f}\n"
         )
 

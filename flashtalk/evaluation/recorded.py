@@ -20,8 +20,6 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +36,7 @@ from flashtalk.evaluation.videos import film, keep
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import load_speech
 from flashtalk.synthesis.alignment import AlignmentFailed, PhoneAligner, spoken_words
-from flashtalk.synthesis.phones import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Phone
+from flashtalk.synthesis.phones import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Utterance
 from flashtalk.weights.checkpoint import find_checkpoint
 
 log = logging.getLogger(__name__)
@@ -46,15 +44,6 @@ log = logging.getLogger(__name__)
 REPORT = "recorded.json"
 MARGIN_S = 0.2  # of silence around each recording: the aligner wants to begin and end with it
 SHOWN = ("lip_correlation", "lag_frames", "closures", "open_vowels", "lip_range", "identity")
-
-
-@dataclass(frozen=True, eq=False)
-class Utterance:
-    """Something that a real person said."""
-
-    samples: np.ndarray
-    """[640 F] float32 at 16 kHz."""
-    phones: tuple[Phone, ...]
 
 
 def speakers(folder: Path) -> dict[str, list[tuple[Path, str]]]:
@@ -77,7 +66,7 @@ def speakers(folder: Path) -> dict[str, list[tuple[Path, str]]]:
 
 
 def align(aligner: PhoneAligner, path: Path, words: str) -> Utterance:
-    """The recording in ``path`` and its phones.
+    """The recording in ``path`` and its phones, whole frames long.
 
     Raises :class:`AlignmentFailed` if a word is unknown or the words are not found in the sound.
     """
@@ -92,7 +81,7 @@ def align(aligner: PhoneAligner, path: Path, words: str) -> Utterance:
 
 def join_all(recordings: Sequence[Utterance]) -> Speech:
     """All ``recordings``, once, with pauses between them."""
-    length_s = sum(len(recording.samples) for recording in recordings) / SAMPLE_RATE_HZ
+    length_s = sum(recording.seconds for recording in recordings)
     return join(recordings, np.random.default_rng(0), length_s)  # longer than that with its pauses
 
 
@@ -146,23 +135,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     judges = Judges(reader, calibration=calibrate(reader, clips))
 
     rows = []
-    for speaker, name in product(spoken, portraits):
-        speech = join_all(spoken[speaker])
-        frames = film(engine, portraits[name], speech)
-        figures = judge(judges, engine.preset, portraits[name], frames, speech)
-        rows.append(
-            {
-                "speaker": speaker,
-                "portrait": name,
-                "recordings": len(spoken[speaker]),
-                "seconds": len(frames) / engine.preset.geometry.fps,
-                "figures": figures,
-            }
-        )
-        shown = ", ".join(f"{figure} {figures[figure]:.2f}" for figure in SHOWN)
-        log.info("%s, %s, %.0f s: %s", speaker, name, rows[-1]["seconds"], shown)
-        if options.videos is not None:
-            keep(options.videos / f"{speaker}-{name}", frames, speech)
+    for speaker, recordings in spoken.items():
+        speech = join_all(recordings)
+        for name, portrait in portraits.items():
+            frames = film(engine, portrait, speech)
+            figures = judge(judges, engine.preset, portrait, frames, speech)
+            seconds = len(frames) / engine.preset.geometry.fps
+            rows.append(
+                {
+                    "speaker": speaker,
+                    "portrait": name,
+                    "recordings": len(recordings),
+                    "seconds": seconds,
+                    "figures": figures,
+                }
+            )
+            shown = ", ".join(f"{figure} {figures[figure]:.2f}" for figure in SHOWN)
+            log.info("%s, %s, %.0f s: %s", speaker, name, seconds, shown)
+            if options.videos is not None:
+                keep(options.videos / f"{speaker}-{name}", frames, speech)
     options.out.mkdir(parents=True, exist_ok=True)
     report = {"weights": str(options.weights), "talks": rows}
     (options.out / REPORT).write_text(json.dumps(report, indent=1) + "\n")

@@ -2,7 +2,7 @@
 
     python -m flashtalk.evaluation.videos --clips DIR --out runs/talks
     python -m flashtalk.evaluation.videos --clips DIR --out runs/true --rendered
-    .judge/bin/python scripts/outside_lips.py runs/talks
+    PYTHONPATH=. .judge/bin/python scripts/outside_lips.py runs/talks
 
 Each talk is NAME.mp4 and, beside it, what its lips should do, as NAME.json. With ``--rendered`` the
 held-out clips themselves are written so, which tells what the judge sees at best.

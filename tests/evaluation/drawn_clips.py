@@ -79,3 +79,9 @@ def write_clip(folder: Path, number: int, voice: str, frames: int = 40) -> None:
         ),
         voice=np.array(voice),
     )
+
+
+def frames_of(path: Path) -> np.ndarray:
+    """All pictures of a video [F, H, W, 3]."""
+    with av.open(str(path)) as video:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])

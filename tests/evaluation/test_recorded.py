@@ -3,28 +3,21 @@
 import json
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from drawn_clips import frames_of
 from PIL import Image
 
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.reading import load_reader
-from flashtalk.evaluation.recorded import (
-    Utterance,
-    align,
-    join_all,
-    judge,
-    main,
-    speakers,
-)
+from flashtalk.evaluation.recorded import align, join_all, judge, main, speakers
 from flashtalk.evaluation.stretch import FIGURES, Judges
 from flashtalk.evaluation.videos import film, keep
 from flashtalk.inputs.portrait import portrait_for
 from flashtalk.stream.chunk import Networks
 from flashtalk.synthesis.alignment import AlignmentFailed
-from flashtalk.synthesis.phones import Phone
+from flashtalk.synthesis.phones import Phone, Utterance
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
@@ -87,8 +80,7 @@ def test_portraits_speak_all_of_it_and_are_measured(toy_networks: Networks, tmp_
     assert found[0] != found[1]
 
     keep(tmp_path / "anna-mei", frames, speech)
-    with av.open(str(tmp_path / "anna-mei.mp4")) as video:
-        shown = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    shown = frames_of(tmp_path / "anna-mei.mp4")
     assert len(shown) == len(frames)
     assert np.abs(shown[50].astype(int) - frames[50]).mean() < 8
     wanted = json.loads((tmp_path / "anna-mei.json").read_text())

@@ -3,17 +3,12 @@
 import json
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from drawn_clips import frames_of
 
 from flashtalk.evaluation.talks import load_clip
 from flashtalk.evaluation.videos import main
-
-
-def frames_of(path: Path) -> np.ndarray:
-    with av.open(str(path)) as video:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
 
 
 def test_clips_are_written_as_they_are(clips_folder: Path, tmp_path: Path) -> None:
