@@ -74,6 +74,14 @@ def match_lips(
     return LipMatch(found[0], found[best], best)
 
 
+def around(series: np.ndarray, at_s: float) -> np.ndarray:
+    """What ``series`` [F] is at one instant and PHONE_MARGIN_FRAMES around it; empty outside."""
+    frame = int(np.floor(at_s * FRAME_RATE_HZ))
+    if not 0 <= frame < len(series):
+        return series[:0]
+    return series[max(frame - PHONE_MARGIN_FRAMES, 0) : frame + PHONE_MARGIN_FRAMES + 1]
+
+
 def phone_rate(
     opening: np.ndarray,
     phones: Sequence[Phone],
@@ -91,11 +99,9 @@ def phone_rate(
     hits = []
     for phone in phones:
         # lips lead the sound, in the clips as in life
-        frame = int(np.floor((phone.center_s - LEAD_S) * FRAME_RATE_HZ))
-        if phone.name not in names or not 0 <= frame < len(opening):
+        near = around(opening, phone.center_s - LEAD_S)
+        if phone.name not in names or not len(near):
             continue
-        first = max(frame - PHONE_MARGIN_FRAMES, 0)
-        near = opening[first : frame + PHONE_MARGIN_FRAMES + 1]
         hits.append(near.min() < threshold if wanted == "closed" else near.max() > threshold)
     return float(np.mean(hits)) if hits else float("nan")
 
