@@ -29,9 +29,14 @@ class Cell:
     digest: str
     """Of weights, settings and judges: a cell of others is made again."""
     frames_per_s: float
-    """Frames made per second of wall time, measuring left out."""
+    """Frames made per second of wall time, measuring left out, beside whatever else ran: how fast
+    a row is when it is alone is in ``speed.py``."""
     figures: Mapping[str, float]
     """Named by ``stretch.FIGURES``; NaN where something cannot be known."""
+    speech_clips: int | None = None
+    """Different clips that the talk joins; None in cells of before this was noted."""
+    speech_s: float | None = None
+    """Seconds of speech in them, likewise."""
 
 
 def cell_path(out: Path, variant: str, seed: int, seconds: int) -> Path:

@@ -37,6 +37,7 @@ TEMPLATE = {
 CELL = 8  # pixels of a cell in which edges are pooled and colors averaged
 DIRECTIONS = 8
 LEAST_SLOPE = 1e-3  # gray levels a pixel, squared: less is no face
+LEAST_LAB = 1.0  # length of a Lab color: less is black, of which no share can be told
 LAST_LIKENESS_ROW = 8  # of the 12 rows of cells: below are the lips, which are meant to move
 
 
@@ -137,6 +138,23 @@ def color_difference(faces: np.ndarray, portrait: np.ndarray) -> np.ndarray:
     it would hide a face that turns red before a wall that turns green.
     """
     return np.linalg.norm(cell_colors(faces) - cell_colors(portrait[None]), axis=-1).mean(axis=1)
+
+
+def mean_colors(faces: np.ndarray) -> np.ndarray:
+    """Mean Lab [cells, 3] of the cells above the lips over all aligned ``faces``."""
+    return cell_colors(faces).mean(axis=0)
+
+
+def color_drift(colors: np.ndarray, first: np.ndarray) -> tuple[float, float]:
+    """How far mean colors [cells, 3] are from earlier ones of the same face, cell by cell.
+
+    Returns the mean CIE76 Delta E, and the mean of the same over the length of each earlier color
+    in percent. Against its own beginning, because a face that leaves it sideways may stay as far
+    from the portrait as it was.
+    """
+    away = np.linalg.norm(colors - first, axis=1)
+    length = np.linalg.norm(first, axis=1).clip(LEAST_LAB)
+    return float(away.mean()), float((away / length).mean() * 100)
 
 
 def cell_colors(faces: np.ndarray) -> np.ndarray:

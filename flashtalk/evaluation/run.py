@@ -4,10 +4,11 @@
         --seconds 10 60 300 900 --seeds 0 1 2 --out docs/evaluation
 
 A talk of 900 s begins with those of 10, 60 and 300 s: it is generated once, and whenever one of
-these moments is reached, the stretch that ends there is measured and its cell is written. Between
-the stretches only what the talk goes on from is computed. Cells that are there already are not made
-again; Ctrl-C stops after the current chunk and keeps all cells written. A talk that was stopped
-starts again at its beginning, since a session cannot be saved.
+these moments is reached, the stretch that ends there is measured and its cell is written. The first
+10 s are always drawn, for colors are compared with them; between the stretches only what the talk
+goes on from is computed. Cells that are there already are not made again; Ctrl-C stops after the
+current chunk and keeps all cells written. A talk that was stopped starts again at its beginning,
+since a session cannot be saved.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from tqdm import tqdm
 
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError, command
+from flashtalk.evaluation import speed
 from flashtalk.evaluation.calibration import calibrate, for_calibration
-from flashtalk.evaluation.cells import Cell, is_done, write_cell
+from flashtalk.evaluation.cells import Cell, is_done, read_cells, write_cell
+from flashtalk.evaluation.pictures import align, mean_colors
 from flashtalk.evaluation.reading import load_reader, read_faces
 from flashtalk.evaluation.stretch import Judges, measure, reference_of
 from flashtalk.evaluation.sync import load_sync
@@ -51,6 +54,8 @@ class Plan:
     """Moments of a talk, ascending."""
     window_s: float
     """Length of the stretch measured before each of them, or all there is if that is less."""
+    opening_s: float = 10.0
+    """The beginning of a talk that colors of later stretches are compared with."""
 
     def __post_init__(self) -> None:
         if not self.seconds or list(self.seconds) != sorted(set(self.seconds)):
@@ -60,6 +65,9 @@ class Plan:
                 f"Measured stretches must last 2 s or more, got {self.window_s:g} s in talks of "
                 f"{self.seconds[0]} s and more."
             )
+
+        if self.opening_s <= 0.0:
+            raise FlashTalkError(f"A talk's beginning must last some time, got {self.opening_s:g}.")
 
     def stretch(self, seconds: int, fps: int) -> tuple[int, int]:
         """First frame of the stretch before the moment ``seconds``, and the frame behind it."""
@@ -97,13 +105,15 @@ def run_talk(
     pushed = frames = drawn = 0
     spent_s = 0.0
     coming = [(seconds, *plan.stretch(seconds, geometry.fps)) for seconds in plan.seconds]
-    longest_frames = max(stop - start for _, start, stop in coming)
+    opening_frames = round(plan.opening_s * geometry.fps)
+    first_colors = None
+    longest_frames = max(opening_frames, *(stop - start for _, start, stop in coming))
     with engine.open(portrait, seed=seed) as session:
         while coming:
             heard = frames + new_frames + geometry.lookahead_frames
             samples = talk.speech.samples[pushed : heard * geometry.samples_per_frame]
             pushed += len(samples)
-            if frames + new_frames <= coming[0][1]:
+            if frames >= opening_frames and frames + new_frames <= coming[0][1]:
                 added = session.skip(samples)  # nothing of it will be measured
                 kept = kept[:0]
             else:
@@ -116,6 +126,10 @@ def run_talk(
                 kept = kept[-(longest_frames + added) :]
                 drawn += added
             frames += added
+            if first_colors is None and frames >= opening_frames:  # all of it is kept yet
+                opening = kept[:opening_frames]
+                points = read_faces(judges.reader, opening).points
+                first_colors = mean_colors(align(opening, points))
             while coming and frames >= coming[0][2]:
                 seconds, start, stop = coming.pop(0)
                 first = frames - len(kept)
@@ -128,6 +142,7 @@ def run_talk(
                     start,
                     talk.speech.within(start, stop),
                     new_frames,
+                    first_colors if stop >= opening_frames else None,
                 )
                 yield Measured(seconds, (stop - start) / geometry.fps, figures, drawn / spent_s)
             if not on_video(added / geometry.fps):
@@ -178,6 +193,8 @@ def _run(options: argparse.Namespace) -> int:
         raise FlashTalkError("There is nothing to evaluate: give --weights or --variant.")
     if len({variant.name for variant in variants}) < len(variants):
         raise FlashTalkError("Every row needs a name of its own: see --name and --variant.")
+    if options.bench:
+        return _bench(variants, options)
     sync = load_sync(options.sync) if options.sync else None
     reader = load_reader(options.reader)
     names = clip_names(options.clips)
@@ -235,11 +252,26 @@ def _run(options: argparse.Namespace) -> int:
                     digest=digest,
                     frames_per_s=found.frames_per_s,
                     figures=found.figures,
+                    speech_clips=talk.clips,
+                    speech_s=talk.clips_s,
                 )
                 write_cell(options.out, cell)
         interrupted = stopped()
     write_report(options.out, [variant.name for variant in variants])
     return 130 if interrupted else 0
+
+
+def _bench(variants: Sequence[Variant], options: argparse.Namespace) -> int:
+    """Time rows and, where there are cells, write the table anew."""
+    clips = [load_clip(options.clips, name) for name in clip_names(options.clips)]
+    seed = options.seeds[0]
+    talk = make_talk(clips, seed, speed.SECONDS)
+    found = speed.bench(variants, talk, seed, torch.device(options.device), options.out)
+    for name, frames_per_s in found.items():
+        log.info("%s: %.1f frames/s", name, frames_per_s)
+    if read_cells(options.out):
+        write_report(options.out, [variant.name for variant in variants])
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -273,6 +305,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--sync", type=Path, help="folder made by flashtalk.evaluation.train_sync")
     parser.add_argument("--out", type=Path, default=Path("docs/evaluation"))
+    parser.add_argument(
+        "--bench",
+        action="store_true",
+        help="make no cells: time each row alone, for the table's speed",
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int)
     return parser

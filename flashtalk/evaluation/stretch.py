@@ -27,6 +27,9 @@ FIGURES = {
     "sharpness": "Laplacian over gradient energy of the face, over the portrait's, median",
     "edge_energy": "Laplacian energy of the face over the portrait's, median",
     "delta_e": "CIE76 color difference of the face to the portrait's, median",
+    "color_drift": "CIE76 difference of the face's mean colors to those of the talk's own first "
+    "10 s, cell by cell",
+    "color_drift_percent": "the same in percent of the length of those colors in Lab",
     "border_jump": "frame difference at chunk borders over that inside",
     "lid_opening": "median lid gap, over the eyes' distance",
     "blinks_per_min": "lids shut for up to 0.6 s",
@@ -73,10 +76,13 @@ def measure(
     first_frame: int,
     speech: Speech,
     period_frames: int,
+    first_colors: np.ndarray | None = None,
 ) -> dict[str, float]:
     """Figures of ``frames`` [F, H, W, 3], read as ``track``, that say ``speech``, as long.
 
-    The first of them is number ``first_frame`` of the talk; a chunk adds ``period_frames``.
+    The first of them is number ``first_frame`` of the talk; a chunk adds ``period_frames``. Colors
+    drift from ``first_colors`` [cells, 3], those of the talk's beginning
+    (:func:`flashtalk.evaluation.pictures.mean_colors`); without them these figures are left out.
     """
     opening = judges.calibration.opening(track)
     lips = measures.match_lips(opening, speech.expected_opening)
@@ -106,6 +112,9 @@ def measure(
         "head_speed": head.speed_per_s,
         "head_shake": head.shake,
     }
+    if first_colors is not None:
+        drift, percent = pictures.color_drift(pictures.mean_colors(faces), first_colors)
+        figures |= {"color_drift": drift, "color_drift_percent": percent}
     if judges.sync is not None:
         score = score_talk(judges.sync, track.mouth, speech.samples)
         figures |= {

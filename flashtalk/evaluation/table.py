@@ -3,29 +3,33 @@
     python -m flashtalk.evaluation.table --out docs/evaluation
 
 Every entry is the median over seeds with the smallest and largest value; one seed has no spread and
-shows none. Nothing is generated here.
+shows none. How fast rows are comes from ``speed.py``, because cells are made beside each other.
+Nothing is generated here.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.evaluation.cells import Cell, read_cells
 from flashtalk.evaluation.plots import can_draw, plot
+from flashtalk.evaluation.speed import SPEED_IS, read_speed
 from flashtalk.evaluation.stretch import FIGURES
 
 log = logging.getLogger(__name__)
 
 REPORT = "table.md"
-SPEED = "frames_per_s"
+STEADY_PERCENT = 5.0  # most that a steady figure may change from a talk's first moment on
 NOT_MEASURED = "–"
 
 
@@ -36,13 +40,30 @@ class Column:
     figure: str
     title: str
     digits: int = 2
-    target: str = ""
+    lowest: float | None = None
+    highest: float | None = None
+    """The target; None: there is none on that side."""
+
+    @property
+    def target(self) -> str:
+        """As text, empty if there is none."""
+        if self.lowest is not None and self.highest is not None:
+            return f"{self.lowest:g} to {self.highest:g}"
+        if self.lowest is not None:
+            return f"≥ {self.lowest:.{self.digits}f}"
+        return f"≤ {self.highest:.{self.digits}f}" if self.highest is not None else ""
+
+    def meets(self, value: float) -> bool:
+        """Whether ``value`` meets the target."""
+        return (self.lowest is None or value >= self.lowest) and (
+            self.highest is None or value <= self.highest
+        )
 
 
 COLUMNS = (
-    Column("lip_correlation", "lip correlation", target="≥ 0.80"),
-    Column("lag_frames", "lag, frames", digits=0, target="within ±1"),
-    Column("closures", "p b m closed", target="≥ 0.85"),
+    Column("lip_correlation", "lip correlation", lowest=0.8),
+    Column("lag_frames", "lag, frames", digits=0, lowest=-1, highest=1),
+    Column("closures", "p b m closed", lowest=0.85),
     Column("open_vowels", "vowels open"),
     Column("lip_range", "lip range"),
     Column("sync_c", "sync C (own)"),
@@ -51,12 +72,14 @@ COLUMNS = (
     Column("sharpness", "sharpness"),
     Column("edge_energy", "edge energy"),
     Column("delta_e", "ΔE", digits=1),
-    Column("border_jump", "border jump", target="≤ 1.15"),
+    Column("color_drift", "color drift, ΔE", digits=1),
+    Column("color_drift_percent", "color drift, %", digits=1, highest=STEADY_PERCENT),
+    Column("border_jump", "border jump", highest=1.15),
     Column("blinks_per_min", "blinks / min", digits=0),
     Column("head_sway", "head sway, rad", digits=3),
     Column("head_shake", "head shake, rad", digits=4),
-    Column(SPEED, "frames / s", digits=0, target="≥ 25"),
 )
+SPEED = Column("frames_per_s", "frames / s", digits=0, lowest=25)  # of a row, not of a stretch
 SETTINGS = (
     "weights",
     "steps",
@@ -67,7 +90,13 @@ SETTINGS = (
     "face_like",
     "causal",
 )
-DRIFTING = ("identity", "sharpness", "delta_e", "lip_correlation", "closures")
+STEADY = {
+    "identity": "likeness",
+    "identity_worst": "likeness, its 5th percentile",
+    "sharpness": "sharpness",
+    "edge_energy": "edge energy",
+}
+DRIFTING = ("color_drift", "color_drift_percent", "delta_e", "lip_correlation", "closures")
 
 
 def write_report(out: Path, rows: Sequence[str] = ()) -> Path:
@@ -84,13 +113,17 @@ def write_report(out: Path, rows: Sequence[str] = ()) -> Path:
         )
     plots = draw_plots(cells, out)
     path = out / REPORT
-    path.write_text(markdown(cells, plots), encoding="utf-8")
+    path.write_text(markdown(cells, plots, read_speed(out)), encoding="utf-8")
     log.info("%s holds %d cells", path, len(cells))
     return path
 
 
-def markdown(cells: Sequence[Cell], plots: Sequence[Path] = ()) -> str:
-    """The whole report."""
+def markdown(
+    cells: Sequence[Cell],
+    plots: Sequence[Path] = (),
+    speeds: Mapping[str, float] = MappingProxyType({}),
+) -> str:
+    """The whole report; ``speeds`` are frames per second of rows that were timed alone."""
     windows = sorted({cell.window_s for cell in cells})
     seeds = sorted({cell.seed for cell in cells})
     lines = [
@@ -101,29 +134,58 @@ def markdown(cells: Sequence[Cell], plots: Sequence[Path] = ()) -> str:
         f"over {len(seeds)} seeds, and in brackets the smallest and largest value. "
         f"{NOT_MEASURED}: not measured, or not defined there.",
         "",
+        speech_line(cells),
+        "",
         "| row | weights | steps | guidance | color strength | seam frames | frames heard ahead | "
-        "errors return to a face | causal |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"errors return to a face | causal | {SPEED.title}, {SPEED.target} |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     rows, columns = _rows(cells), known_columns(cells)
     for name in rows:
         settings = next(cell.settings for cell in cells if cell.variant == name)
         texts = [_text(settings.get(key)) for key in SETTINGS]
+        texts.append(median_and_spread([speeds.get(name, math.nan)], SPEED.digits))
         lines.append(f"| {name} | {' | '.join(texts)} |")
     for seconds in sorted({cell.seconds for cell in cells}):
         lines += ["", f"## At {_duration(seconds)}", "", *_table(cells, rows, columns, seconds)]
-    lines += ["", *_drift(cells, rows), "", "## What the columns are", ""]
+    lines += ["", *_drift(cells, rows), "", *_targets(cells, rows, columns)]
+    lines += ["", "## What the columns are", ""]
     lines += [
-        f"- **{column.title}**: {FIGURES.get(column.figure, 'made per second of wall time')}"
+        f"- **{column.title}**: {FIGURES[column.figure]}"
         + (f"; target {column.target}" if column.target else "")
         for column in columns
     ]
-    lines += ["", "## Plots", ""]
+    lines += [
+        f"- **{SPEED.title}**: {SPEED_IS} (`--bench`); target {SPEED.target}",
+        "",
+        "## Plots",
+        "",
+    ]
     lines += [f"![{path.stem}]({path.name})" for path in plots] or [
         "None: matplotlib was not installed where this was made (`pip install matplotlib`, then "
         "`python -m flashtalk.evaluation.table --out` this folder)."
     ]
     return "\n".join(lines) + "\n"
+
+
+def speech_line(cells: Sequence[Cell]) -> str:
+    """What talks consist of, and how much of the longest ones is measured."""
+    longest = max(cell.seconds for cell in cells)
+    row, seed = next((cell.variant, cell.seed) for cell in cells if cell.seconds == longest)
+    measured: set[int] = set()  # tenths of a second: stretches may overlap
+    for cell in cells:
+        if (cell.variant, cell.seed) == (row, seed):
+            stop = 10 * cell.seconds
+            measured.update(range(stop - round(10 * cell.window_s), stop))
+    clips = {cell.speech_clips for cell in cells} - {None}
+    seconds = {round(cell.speech_s) for cell in cells if cell.speech_s is not None}
+    known = "the few held-out clips"
+    if clips and seconds:
+        known = f"the {_range(clips)} held-out clips ({_range(seconds)} s of speech)"
+    return (
+        f"A talk joins {known} of one voice again and again, each time in another order, so its "
+        f"sentences come back. Of {longest} s, {len(measured) / 10:g} s are measured."
+    )
 
 
 def median_and_spread(values: Sequence[float], digits: int) -> str:
@@ -148,7 +210,7 @@ def known_columns(cells: Sequence[Cell]) -> list[Column]:
 
 def value_of(cell: Cell, figure: str) -> float:
     """One figure of one cell; NaN if it lacks it."""
-    return cell.frames_per_s if figure == SPEED else cell.figures.get(figure, float("nan"))
+    return cell.figures.get(figure, float("nan"))
 
 
 def values_of(cells: Sequence[Cell], variant: str, seconds: int, figure: str) -> list[float]:
@@ -160,20 +222,31 @@ def values_of(cells: Sequence[Cell], variant: str, seconds: int, figure: str) ->
     ]
 
 
-def changes(cells: Sequence[Cell], variant: str, figure: str) -> list[float]:
-    """Last moment minus first, seed by seed, of the seeds that have both."""
-    moments = sorted({cell.seconds for cell in cells if cell.variant == variant})
+def changes(
+    cells: Sequence[Cell],
+    variant: str,
+    figure: str,
+    moment: int | None = None,
+    percent: bool = False,
+) -> list[float]:
+    """``moment`` (or the last) minus the first, seed by seed, of the seeds that have both.
+
+    In percent of the first if that is asked for.
+    """
+    moments = _moments(cells, variant)
+    last = moments[-1] if moment is None and moments else moment
     found = {
         (cell.seed, cell.seconds): value_of(cell, figure)
         for cell in cells
         if cell.variant == variant
     }
     seeds = sorted({seed for seed, _ in found})
-    return [
-        found[seed, moments[-1]] - found[seed, moments[0]]
+    pairs = [
+        (found[seed, moments[0]], found[seed, last])
         for seed in seeds
-        if len(moments) > 1 and (seed, moments[0]) in found and (seed, moments[-1]) in found
+        if last != moments[0] and (seed, moments[0]) in found and (seed, last) in found
     ]
+    return [(b / a - 1) * 100 if percent else b - a for a, b in pairs]
 
 
 def draw_plots(cells: Sequence[Cell], out: Path) -> list[Path]:
@@ -210,7 +283,7 @@ def _rows(cells: Sequence[Cell]) -> list[str]:
 def _line(
     cells: Sequence[Cell], variant: str, figure: str, summary: Callable[[list[float]], float]
 ) -> list[tuple[int, float]]:
-    moments = sorted({cell.seconds for cell in cells if cell.variant == variant})
+    moments = _moments(cells, variant)
     points = ((s, values_of(cells, variant, s, figure)) for s in moments)
     return [(s, float(summary(values))) for s, values in points if not np.isnan(values).all()]
 
@@ -233,19 +306,80 @@ def _table(
 
 def _drift(cells: Sequence[Cell], rows: Sequence[str]) -> list[str]:
     titles = {column.figure: column for column in COLUMNS}
+    shown = [f"{title}, %" for title in STEADY.values()]
+    shown += [titles[figure].title for figure in DRIFTING]
     lines = [
-        "## Change from the first moment to the last, same talk",
+        "## Change from the first moment, same talk",
         "",
-        "| row | " + " | ".join(titles[figure].title for figure in DRIFTING) + " |",
-        "|---" * (len(DRIFTING) + 1) + "|",
+        "In percent of the first moment where that is said. The color drift is what it is at that "
+        "moment.",
+        "",
+        "| row | at | " + " | ".join(shown) + " |",
+        "|---" * (len(shown) + 2) + "|",
     ]
     for name in rows:
-        entries = (
-            median_and_spread(changes(cells, name, figure), titles[figure].digits)
-            for figure in DRIFTING
-        )
+        for moment in _moments(cells, name)[1:]:
+            entries = [
+                median_and_spread(changes(cells, name, figure, moment, percent=True), 1)
+                for figure in STEADY
+            ]
+            for figure in DRIFTING:
+                drift = figure.startswith("color_drift")  # a change already
+                values = (
+                    values_of(cells, name, moment, figure)
+                    if drift
+                    else changes(cells, name, figure, moment)
+                )
+                entries.append(median_and_spread(values, titles[figure].digits))
+            lines.append(f"| {name} | {_duration(moment)} | " + " | ".join(entries) + " |")
+    return lines
+
+
+def _targets(cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[Column]) -> list[str]:
+    aimed = [column for column in columns if column.target]
+    steady = [f"{title}, within {STEADY_PERCENT:g} %" for title in STEADY.values()]
+    titles = [f"{column.title}, {column.target}" for column in aimed] + steady
+    lines = [
+        "## How many stretches meet a target",
+        "",
+        "Each stretch of each talk by itself. The last four are changes from the talk's first "
+        "moment, so of later stretches only.",
+        "",
+        "| row | " + " | ".join(titles) + " |",
+        "|---" * (len(titles) + 1) + "|",
+    ]
+    for name in rows:
+        moments = _moments(cells, name)
+        met = [
+            [
+                column.meets(value)
+                for moment in moments
+                for value in values_of(cells, name, moment, column.figure)
+                if not np.isnan(value)
+            ]
+            for column in aimed
+        ]
+        met += [
+            [
+                abs(value) <= STEADY_PERCENT
+                for moment in moments[1:]
+                for value in changes(cells, name, figure, moment, percent=True)
+                if not np.isnan(value)
+            ]
+            for figure in STEADY
+        ]
+        entries = (f"{sum(each)} of {len(each)}" if each else NOT_MEASURED for each in met)
         lines.append(f"| {name} | " + " | ".join(entries) + " |")
     return lines
+
+
+def _moments(cells: Sequence[Cell], variant: str) -> list[int]:
+    return sorted({cell.seconds for cell in cells if cell.variant == variant})
+
+
+def _range(values: Collection[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _duration(seconds: int) -> str:

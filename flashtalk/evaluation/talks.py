@@ -146,6 +146,10 @@ class Talk:
 
     person: RenderedClip
     voice: str
+    clips: int
+    """So many different ones are joined, again and again."""
+    clips_s: float
+    """Seconds of speech in them."""
     speech: Speech
 
 
@@ -166,7 +170,13 @@ def make_talk(clips: Sequence[RenderedClip], seed: int, seconds: float) -> Talk:
         )
     voice = voices[seed % len(voices)]
     spoken = [clip for clip in others if clip.voice == voice]
-    return Talk(person, voice, join(spoken, np.random.default_rng((TALK_STREAM, 1, seed)), seconds))
+    return Talk(
+        person=person,
+        voice=voice,
+        clips=len(spoken),
+        clips_s=sum(len(clip.samples) for clip in spoken) / SAMPLE_RATE_HZ,
+        speech=join(spoken, np.random.default_rng((TALK_STREAM, 1, seed)), seconds),
+    )
 
 
 def join(clips: Sequence[Spoken], rng: np.random.Generator, seconds: float) -> Speech:

@@ -1,5 +1,6 @@
 """Talks of the real engine at toy size, measured at several moments; rows and their settings."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.reading import read_faces
 from flashtalk.evaluation.run import Measured, Plan, main, run_talk
+from flashtalk.evaluation.speed import frames_per_s
 from flashtalk.evaluation.stretch import FIGURES, Judges
 from flashtalk.evaluation.sync import SyncNetwork
 from flashtalk.evaluation.talks import Talk, clip_names, load_clip, make_talk
@@ -39,7 +41,7 @@ def talk(clips_folder: Path) -> Talk:
 
 @pytest.fixture(scope="module")
 def measured(toy_networks: Networks, judges: Judges, talk: Talk) -> list[Measured]:
-    return list(run_talk(Engine(toy_networks), judges, talk, 0, Plan((2, 4), 2.0)))
+    return list(run_talk(Engine(toy_networks), judges, talk, 0, Plan((2, 4), 2.0, opening_s=2.0)))
 
 
 def test_each_moment_has_every_figure(measured: list[Measured]) -> None:
@@ -56,16 +58,29 @@ def test_a_moment_is_the_same_alone_and_on_the_way(judges: Judges, talk: Talk) -
     # random ones make much of it.
     shipped = find_checkpoint("flashtalk-tiny").load(torch.device("cpu"))
     seeing = replace(judges, reader=shipped.autoencoder.reader)
-    before, known = run_talk(Engine(shipped), seeing, talk, 0, Plan((2, 4), 2.0))
-    (alone,) = run_talk(Engine(shipped), seeing, talk, 0, Plan((4,), 2.0))
+    both, last = Plan((2, 6), 2.0, opening_s=1.0), Plan((6,), 2.0, opening_s=1.0)
+    before, known = run_talk(Engine(shipped), seeing, talk, 0, both)
+    (alone,) = run_talk(Engine(shipped), seeing, talk, 0, last)
     same = pytest.approx(known.figures, rel=0.01, abs=0.01, nan_ok=True)
     assert alone.figures == same != before.figures
+    assert alone.figures["color_drift"] > 0.0
+
+
+def test_colors_are_compared_with_the_beginning_once_there_is_one(
+    toy_networks: Networks, judges: Judges, talk: Talk
+) -> None:
+    plan = Plan((2, 3, 4), 2.0, opening_s=3.0)
+    before, *later = run_talk(Engine(toy_networks), judges, talk, 0, plan)
+    assert "color_drift" not in before.figures
+    assert [each.figures["color_drift"] > 0.0 for each in later] == [True, True]
+    (whole,) = run_talk(Engine(toy_networks), judges, talk, 0, Plan((3,), 3.0, opening_s=3.0))
+    assert whole.figures["color_drift"] == whole.figures["color_drift_percent"] == 0.0
 
 
 def test_a_talk_shorter_than_the_stretch_is_measured_whole(
     toy_networks: Networks, judges: Judges, talk: Talk, measured: list[Measured]
 ) -> None:
-    longer = list(run_talk(Engine(toy_networks), judges, talk, 0, Plan((2, 4), 3.0)))
+    longer = list(run_talk(Engine(toy_networks), judges, talk, 0, Plan((2, 4), 3.0, opening_s=2.0)))
     assert [each.window_s for each in longer] == [2.0, 3.0]
     assert longer[0].figures == measured[0].figures
     assert longer[1].figures != measured[1].figures
@@ -140,5 +155,28 @@ def test_plans_that_cannot_be_are_sentences(capsys: pytest.CaptureFixture[str]) 
             Plan(seconds, window_s)
     with pytest.raises(FlashTalkError, match="must ascend"):
         Plan((60, 10), 5.0)
+    with pytest.raises(FlashTalkError, match="must last some time"):
+        Plan((10, 60), 5.0, opening_s=0.0)
     assert main(["--clips", "nowhere"]) == 2
     assert "give --weights or --variant" in capsys.readouterr().err
+
+
+def test_rows_are_timed_alone(clips_folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("flashtalk.evaluation.speed.SECONDS", 1.0)
+    arguments = ["--bench", "--clips", str(clips_folder), "--out", str(tmp_path)]
+    assert main([*arguments, "--variant", "ours=flashtalk-tiny"]) == 0
+    content = json.loads((tmp_path / "speed.json").read_text())
+    assert list(content) == ["ours"]
+    assert content["ours"]["seconds"] == 1.0
+    assert len(content["ours"]["each"]) == 3
+    assert content["ours"]["frames_per_s"] == sorted(content["ours"]["each"])[1]
+    assert not list(tmp_path.glob("cells/*"))
+
+
+def test_speed_is_frames_over_the_time_of_the_talk(
+    toy_networks: Networks, talk: Talk, monkeypatch
+) -> None:
+    engine = Engine(toy_networks)
+    clock = iter((100.0, 102.0))
+    monkeypatch.setattr("flashtalk.evaluation.speed.time.perf_counter", lambda: next(clock))
+    assert frames_per_s(engine, talk, 0, seconds=3.0) == 75 / 2.0

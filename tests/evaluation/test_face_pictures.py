@@ -9,8 +9,10 @@ from flashtalk.evaluation.pictures import (
     SIDE,
     align,
     color_difference,
+    color_drift,
     frame_differences,
     likeness,
+    mean_colors,
     sharpness,
     similarity,
 )
@@ -106,6 +108,25 @@ def test_colors_that_cancel_in_the_mean_are_seen() -> None:
     tinted[:, : SIDE // 2] += 20
     tinted[:, SIDE // 2 :] -= 20
     assert color_difference(tinted[None], gray)[0] > 5
+
+
+def test_a_face_that_leaves_its_beginning_sideways_drifts() -> None:
+    """It is as far from the portrait as before, and far from where it was."""
+    portrait, before, after = (
+        np.full((SIDE, SIDE, 3), value, np.uint8) for value in (132, 119, 145)
+    )
+    both = np.stack((before, after))
+    at_first, later = color_difference(both, portrait)
+    assert later == pytest.approx(at_first, abs=0.5)
+    drift, percent = color_drift(mean_colors(after[None]), mean_colors(before[None]))
+    assert drift == pytest.approx(10.0, abs=0.3)  # L* 50 and 60
+    assert percent == pytest.approx(20.0, abs=0.6)
+    assert color_drift(mean_colors(both), mean_colors(both[::-1])) == pytest.approx((0.0, 0.0))
+
+
+def test_drift_of_black_is_no_infinity() -> None:
+    black, gray = (np.full((1, SIDE, SIDE, 3), value, np.uint8) for value in (0, 119))
+    assert color_drift(mean_colors(gray), mean_colors(black))[1] == pytest.approx(5000, rel=0.05)
 
 
 def test_change_is_between_neighbors_in_time() -> None:

@@ -68,6 +68,13 @@ def test_a_longer_talk_begins_with_the_shorter_one(clips: list[RenderedClip]) ->
     assert long.speech.phones[: len(short.speech.phones)] == short.speech.phones
 
 
+def test_what_a_talk_is_made_of_is_known(clips: list[RenderedClip]) -> None:
+    talk = make_talk(clips, seed=0, seconds=30)
+    others = [c for c in clips if c.voice == talk.voice and c is not talk.person]
+    assert talk.clips == len(others)
+    assert talk.clips_s == pytest.approx(1.6 * len(others))
+
+
 def test_seeds_change_person_and_voice(clips: list[RenderedClip]) -> None:
     talks = [make_talk(clips, seed, 3) for seed in range(5)]
     assert len({talk.person.name for talk in talks}) == 5
