@@ -29,6 +29,7 @@ from flashtalk.evaluation.reading import FaceTrack, load_reader, read_faces
 from flashtalk.evaluation.stretch import Judges, measure, reference_of
 from flashtalk.evaluation.sync import load_sync
 from flashtalk.evaluation.talks import RenderedClip, Speech, clip_names, load_clip
+from flashtalk.evaluation.train_sync import accuracy
 from flashtalk.models.face_code import LANDMARKS
 from flashtalk.models.face_reader import FaceReader
 
@@ -194,6 +195,14 @@ def identity_figures(readings: Sequence[Reading]) -> dict[str, float]:
     }
 
 
+def mouths_and_sounds(
+    clips: Sequence[RenderedClip], tracks: Sequence[FaceTrack]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Mouths [F, 5] of ``tracks`` and samples [640 F] of their clips, where somebody speaks."""
+    pairs = zip(clips, tracks, strict=True)
+    return [(track.mouth, clip.samples) for clip, track in pairs if clip.phones]
+
+
 def validate(
     reader: FaceReader, clips: Sequence[RenderedClip], sync_folder: Path | None = None
 ) -> dict[str, dict[str, float]]:
@@ -202,6 +211,10 @@ def validate(
     calibration = calibrate(reader, calibrating)
     judges = Judges(reader, load_sync(sync_folder) if sync_folder else None, calibration)
     report: dict[str, dict[str, float]] = {"calibration": asdict(calibration)}
+    if judges.sync is not None:  # on what it was trained to read, so on all clips
+        report["sync, true landmarks"] = accuracy(
+            judges.sync, mouths_and_sounds(clips, [clip.track for clip in clips])
+        )
     clips = [clip for clip in clips if clip not in calibrating]
     for condition, blur_px in (("rendered", 0.0), ("blurred", BLUR_SIGMA_PX)):
         readings = [read_clip(judges, clip, blur_px) for clip in clips]
@@ -215,9 +228,11 @@ def validate(
         report[f"likeness, {condition}"] = identity_figures(readings)
         if judges.sync is not None:
             offsets = [r.figures["sync_offset"] for r in readings if r.clip.phones]
+            seen = mouths_and_sounds(clips, [r.track for r in readings])
             report[f"sync, {condition}"] = {
-                "within_one_frame": _mean(abs(offset) <= 1 for offset in offsets)
-            }
+                "clips": float(len(offsets)),
+                "clips_within_one_frame": float(sum(abs(offset) <= 1 for offset in offsets)),
+            } | accuracy(judges.sync, seen)
         log.info("%s done", condition)
     return report
 

@@ -6,6 +6,7 @@ import torch
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.sync import SyncNetwork, load_sync, matching_loss, score_of, score_talk
+from flashtalk.evaluation.train_sync import accuracy
 
 
 def unit_rows(frames: int, seed: int) -> np.ndarray:
@@ -78,3 +79,23 @@ def test_samples_that_do_not_fit_the_frames_are_refused() -> None:
 def test_a_missing_network_is_a_sentence(tmp_path) -> None:
     with pytest.raises(FlashTalkError, match="no trained sync network"):
         load_sync(tmp_path)
+
+
+class Echo(torch.nn.Module):
+    """Hears what it sees: embeddings that match at the moment itself and nowhere else."""
+
+    def forward(self, mouth: torch.Tensor, samples: torch.Tensor):
+        heard = samples.unflatten(1, (-1, 640))[..., : mouth.shape[2]]
+        return tuple(torch.nn.functional.normalize(each, dim=2) for each in (mouth, heard))
+
+
+def test_windows_and_those_that_are_right_are_counted() -> None:
+    mouth = np.random.default_rng(0).normal(size=(160, 5))
+    samples = np.zeros((160, 640))
+    samples[:, :5] = mouth
+    late = np.roll(mouth, 5, axis=0)
+    found = accuracy(Echo(), [(mouth, samples.reshape(-1)), (late, samples.reshape(-1))])
+    assert found["windows"] == 8.0  # two times four of 50 frames and the margins
+    assert found["windows_within_one_frame"] == 4.0
+    assert found["within_one_frame"] == 0.5
+    assert accuracy(Echo(), [(mouth[:60], samples[:60].reshape(-1))]) == {"windows": 0.0}
