@@ -2,11 +2,19 @@
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from flashtalk.evaluation.decoder import DrawnClip, latent_jump, near_outlines, report
+from flashtalk.evaluation.decoder import (
+    DrawnClip,
+    detail_between_lips,
+    latent_jump,
+    near_outlines,
+    report,
+    round_trip,
+)
 from flashtalk.training.autoencoder import group_psnr
 from flashtalk.training.groups import as_float
 
@@ -45,18 +53,28 @@ def test_flicker_is_seen_where_latents_begin() -> None:
 
 def test_groups_are_put_together_by_what_a_copy_would_do() -> None:
     psnr = np.array([[[33.0, 29.0], [31.0, 17.0]], [[25.0, 19.0], [34.0, 29.5]]])
+    nan = float("nan")
     found = report(
         [
-            DrawnClip(psnr, 0.9, 1.0, outlines=(0.1, 0.7)),
-            DrawnClip(psnr[:1], float("nan"), 1.2, outlines=(0.3, 0.9)),
+            DrawnClip("a", psnr, 0.9, 1.0, outlines=(0.1, 0.7), lip_detail=0.4),
+            DrawnClip("b", psnr[:1], nan, 1.2, outlines=(0.3, 0.9), lip_detail=nan),
+            DrawnClip("c", psnr[:1], 0.8, 1.1, outlines=(0.2, 0.8), lip_detail=0.6),
         ]
     )
     bands = {tuple(band["copy_db"]): band for band in found["by_copy"]}
-    assert bands[28, 30]["whole"] == {"groups": 2, "psnr_db": 33.0}
-    assert bands[28, 30]["mouth"] == {"groups": 1, "psnr_db": 34.0}
-    assert bands[18, 20]["whole"] == {"groups": 1, "psnr_db": 25.0}
-    assert bands[20, 22]["mouth"] == {"groups": 0, "psnr_db": None}
-    assert found["opening_correlation"] == 0.9
+    assert bands[28, 30]["whole"] == {"groups": 3, "clips": 3, "psnr_db": 33.0}
+    assert bands[28, 30]["mouth"] == {"groups": 1, "clips": 1, "psnr_db": 34.0}
+    assert bands[18, 20]["whole"] == {"groups": 1, "clips": 1, "psnr_db": 25.0}
+    assert bands[20, 22]["mouth"] == {"groups": 0, "clips": 0, "psnr_db": None}
+    assert found["opening_correlation"] == 0.85
+    assert found["opening_correlation_lowest"] == 0.8
+    assert found["opening_correlation_lowest_clip"] == "c"
+    assert found["detail_between_lips"] == {
+        "clips": 2,
+        "median": 0.5,
+        "lowest": 0.4,
+        "highest": 0.6,
+    }
     assert found["flicker"] == pytest.approx(1.1)
     assert found["near_outlines"] == {"of_picture": 0.2, "of_square_error": 0.8}
 
@@ -68,3 +86,49 @@ def test_an_outline_is_a_cell_wide_on_both_sides() -> None:
     assert near.shape == (1, 16, 16)
     assert np.array_equal(near[0].all(axis=0).nonzero()[0], np.arange(6, 10))
     assert near.mean() == 4 / 16
+
+
+def test_detail_is_that_of_the_open_mouth_alone() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.integers(100, 140, (2, SIDE, SIDE, 3)).astype(np.uint8)
+    mouth = np.zeros((SIDE, SIDE))
+    mouth[40:50, 20:44] = 1.0
+    soft = np.stack([cv2.blur(picture, (5, 5)) for picture in true])
+    elsewhere = true.copy()
+    elsewhere[:, :38] = 0
+    elsewhere[:, 52:] = 255
+    assert detail_between_lips(soft, true, [mouth, mouth]) < 0.2
+    assert detail_between_lips(elsewhere, true, [mouth, mouth]) == pytest.approx(1.0)
+    # the lips themselves, a hard edge right at the mask, are nobody's teeth
+    rimmed = true.copy()
+    rimmed[:, 39], rimmed[:, 50] = 0, 0
+    assert detail_between_lips(rimmed, true, [mouth, mouth]) == pytest.approx(1.0)
+    shut = np.zeros((SIDE, SIDE))
+    assert np.isnan(detail_between_lips(soft, true, [shut, shut]))
+    half_flat = true.copy()
+    half_flat[1] = 120
+    assert detail_between_lips(half_flat, true, [mouth, shut]) == pytest.approx(1.0)
+
+
+def test_what_is_read_lies_in_the_same_groups_as_what_is_known() -> None:
+    """Four frames a group, from the first on, whatever is encoded at once."""
+
+    class Still:
+        """Draws in each group the mean of its frames."""
+
+        def prepare(self, portrait: torch.Tensor) -> torch.Tensor:
+            return portrait
+
+        def encode(self, video: torch.Tensor, guidance: torch.Tensor) -> torch.Tensor:
+            groups = video[:, :, 1:].unflatten(2, (-1, 4)).mean(dim=3)
+            return torch.cat((video[:, :, :1], groups), dim=2)
+
+        def decode(self, latents, guidance, *, skip_frames: int) -> torch.Tensor:
+            return latents[:, :, 1:].repeat_interleave(4, dim=2)[:, :, skip_frames - 1 :]
+
+    frames = np.arange(42, dtype=np.uint8)[:, None, None, None].repeat(3, axis=3)
+    clip = SimpleNamespace(frames=frames.repeat(2, axis=1), portrait=frames[0])
+    drawn = round_trip(Still(), clip)
+    means = np.repeat(np.arange(40).reshape(10, 4).mean(axis=1), 4)
+    assert drawn.shape == (40, 2, 1, 3)
+    assert np.abs(drawn[:, 0, 0, 0] - means).max() <= 0.5
