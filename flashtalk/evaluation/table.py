@@ -179,12 +179,12 @@ def speech_line(cells: Sequence[Cell]) -> str:
             measured.update(range(stop - round(10 * cell.window_s), stop))
     clips = {cell.speech_clips for cell in cells} - {None}
     seconds = {round(cell.speech_s) for cell in cells if cell.speech_s is not None}
-    known = "the few held-out clips"
+    known = "few"
     if clips and seconds:
-        known = f"the {_range(clips)} held-out clips ({_range(seconds)} s of speech)"
+        known = f"{_range(clips)}, together {_range(seconds)} s"
     return (
-        f"A talk joins {known} of one voice again and again, each time in another order, so its "
-        f"sentences come back. Of {longest} s, {len(measured) / 10:g} s are measured."
+        f"A talk joins the held-out clips of one voice ({known}) again and again in random order, "
+        f"so its sentences come back. Of {longest} s, {len(measured) / 10:g} s are measured."
     )
 
 

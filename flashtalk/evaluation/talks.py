@@ -3,8 +3,8 @@
 Reads what ``python -m flashtalk.synthesis`` writes. Clips whose number ends in 9 have people,
 voices and sentences that no training sees; nothing else is ever read here. A talk is one portrait
 and one voice: the clips of that voice are joined, shuffled anew in each round, until the talk is
-long enough. A few seconds per clip and a few clips per voice mean that sentences come back in a
-long talk; faces, which drift or not, do not know that.
+long enough. A few seconds per clip and a few clips per voice, or one, mean that sentences come back
+in a long talk; faces, which drift or not, do not know that.
 """
 
 from __future__ import annotations

@@ -161,13 +161,13 @@ def test_cells_of_before_the_drift_was_measured_are_read(tmp_path: Path) -> None
 
 def test_what_a_talk_consists_of_is_said() -> None:
     cells = [replace(CELL, seconds=s, window_s=w) for s, w in ((10, 10.0), (20, 20.0), (900, 30.0))]
-    assert "the few held-out clips of one voice" in markdown(cells)
+    assert "the held-out clips of one voice (few) again" in markdown(cells)
     known = [
         *(replace(cell, speech_clips=2, speech_s=16.2) for cell in cells),
         replace(CELL, seed=1, speech_clips=3, speech_s=25.0),
     ]
     text = speech_line(known)
-    assert "the 2 to 3 held-out clips (16 to 25 s of speech) of one voice again and again" in text
+    assert "the held-out clips of one voice (2 to 3, together 16 to 25 s) again and again" in text
     assert "Of 900 s, 50 s are measured" in text  # the first 10 s count once
 
 
