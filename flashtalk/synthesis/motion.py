@@ -61,9 +61,14 @@ def sway(frames: int, rng: np.random.Generator, slowest_hz: float) -> np.ndarray
 
 def accents(envelope: np.ndarray) -> np.ndarray:
     """Where speech is louder than the second around it: [T], 0..1, smooth."""
-    base = np.convolve(envelope, np.hanning(25) / 12.0, "same")
-    peaks = np.clip(envelope - base, 0.0, 1.0)
-    return np.convolve(peaks, np.hanning(15) / 4.0, "same")[: len(envelope)]
+    peaks = np.clip(envelope - _smoothed(envelope, np.hanning(25) / 12.0), 0.0, 1.0)
+    return _smoothed(peaks, np.hanning(15) / 4.0)
+
+
+def _smoothed(curve: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """`curve` [T] under an odd `kernel`, [T] also where the kernel is the longer one."""
+    half = len(kernel) // 2
+    return np.convolve(curve, kernel)[half : half + len(curve)]
 
 
 def blinks(frames: int, rng: np.random.Generator) -> np.ndarray:
