@@ -1,8 +1,8 @@
 """One clip: a performance played on a random person, and everything the trainer wants to know.
 
 Files of clip N in the output folder: ``N.mp4`` (picture and sound, for people and for training),
-``N.wav`` (16 kHz mono), ``N.png`` (portrait: same person, light and camera, another moment) and
-``N.npz`` with the arrays of `Labels`.
+``N.wav`` (16 kHz mono), ``N.png`` (portrait: same person, light and camera; the head is held as in
+one frame of the clip, expression and gaze are invented) and ``N.npz`` with the arrays of `Labels`.
 
 Flow: performance, person -> **clip** -> factory.  T frames, L landmarks, K curves, G = 64
 label cells a side.
@@ -23,6 +23,7 @@ from flashtalk.synthesis.performance import Performance
 from flashtalk.synthesis.person import Person, make_person
 from flashtalk.synthesis.renderer import Renderer
 from flashtalk.synthesis.rig import Pose
+from flashtalk.synthesis.shaders import FACE_MARK
 
 CURVES: tuple[str, ...] = (
     "lip_gap", "lip_width", "left_eye_opening", "right_eye_opening",  # over the eyes' distance
@@ -49,6 +50,8 @@ class Labels:
         from the left and top edge (``grid_sample`` with align_corners=False)
     parts: [T, G, G] uint8, index into PARTS
     visible: [T, G, G] uint8, 1 where the portrait shows that surface point
+    face: [T, G, G] bool, the face from hairline to jaw with eyes, brows and mouth; what hides it
+        (hair), ears and neck are left out
     landmarks: [T, L, 2] float32 and portrait_landmarks [L, 2], picture coordinates in -1..1
     curves, portrait_curves: [T, K] float16 and [K], named by CURVES
     """
@@ -56,6 +59,7 @@ class Labels:
     flow: np.ndarray
     parts: np.ndarray
     visible: np.ndarray
+    face: np.ndarray
     landmarks: np.ndarray
     portrait_landmarks: np.ndarray
     curves: np.ndarray
@@ -108,9 +112,10 @@ def poses(performance: Performance) -> list[Pose]:
 
 
 def sample_portrait_pose(performance: Performance, seed: int) -> Pose:
-    """A calm moment, eyes open and at the camera: closed, slightly open or smiling mouth.
+    """A calm face at one frame's place: eyes open and at the camera, mouth closed, parted, smiling.
 
-    The head is held as at some moment of the performance. So a talk goes on around the pose of its
+    Turn and shift of the head are those of a frame of the performance; expression and gaze are
+    invented and need not occur in it. So a talk goes on around the pose of its
     portrait; with poses that had nothing to do with each other, everybody turned to the camera
     within a minute, and half of each face had to be made up.
     """
@@ -153,7 +158,16 @@ def render_clip(library: Library, renderer: Renderer, performance: Performance, 
         measured = [measure(person, pose) for pose in (portrait_pose, *moments)]
         landmarks = np.stack([points for points, _ in measured]).astype(np.float32)
         curves = np.stack([values for _, values in measured]).astype(np.float16)
-        labels = Labels(flow, parts, visible, landmarks[1:], landmarks[0], curves[1:], curves[0])
+        labels = Labels(
+            flow=flow,
+            parts=parts,
+            visible=visible,
+            face=face_mask(raw),
+            landmarks=landmarks[1:],
+            portrait_landmarks=landmarks[0],
+            curves=curves[1:],
+            portrait_curves=curves[0],
+        )
         return Clip(frames, portrait, labels, person.rig.identity.describe())
     finally:
         person.release()
@@ -184,6 +198,11 @@ def decode_labels(
         visible &= (parts != part) | (shown == part)
     visible = np.where(parts == 0, shown == 0, visible) & within
     return flow.astype(np.float16), parts, visible.astype(np.uint8)
+
+
+def face_mask(raw: np.ndarray) -> np.ndarray:
+    """Labels as drawn [..., G, G, 4] -> whether a cell shows the face, bool [..., G, G]."""
+    return raw[..., 3] % 1 > FACE_MARK / 2
 
 
 def measure(person: Person, pose: Pose) -> tuple[np.ndarray, np.ndarray]:

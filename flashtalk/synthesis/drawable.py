@@ -1,7 +1,8 @@
 """One piece of a person on the GPU: vertex buffers and one vertex array per program.
 
 What moves (position, normal) and what does not (texture coordinate, occlusion, head weight, inside
-of the mouth) lie in two buffers; a third holds where every vertex lies in the portrait.
+of the mouth, part of the face) lie in two buffers; a third holds where every vertex lies in the
+portrait.
 
 Flow: rig, materials, renderer -> **drawable** -> person.
 """
@@ -25,28 +26,29 @@ class Drawable:
         self.points = piece.split + piece.points.start  # rows of the rig's arrays
         self.staging = np.empty((len(self.points), 6), np.float32)
         self.motion = context.buffer(reserve=self.staging.nbytes, dynamic=True)
-        self.fixed = np.empty((len(self.points), 5), np.float32)
+        self.fixed = np.empty((len(self.points), 6), np.float32)
         self.fixed[:, :2] = piece.coordinates
         self.fixed[:, 2] = 1.0
         self.fixed[:, 3] = rig.head_weight[self.points]
         self.fixed[:, 4] = rig.inside[self.points]
+        self.fixed[:, 5] = rig.face[self.points]
         self.still = context.buffer(self.fixed.tobytes())
         self.portrait = context.buffer(reserve=len(self.points) * 12)
         self.index = context.buffer(piece.corners.tobytes())
         self.texture = renderer.texture(material.key, material.image)
         name = PROGRAM_OF_KIND[piece.kind]
         self.arrays: dict[str, moderngl.VertexArray] = {}
-        self._bind(renderer, name, "3f 3f", ("position", "normal"), "2f 1f 1f 1f",
+        self._bind(renderer, name, "3f 3f", ("position", "normal"), "2f 1f 1f 1f 4x",
                    ("coordinate", "occlusion", "head_weight", "inside"))  # fmt: skip
         second = SECOND_PROGRAM.get(name)
         if second:
-            self._bind(renderer, second, "3f 3f", ("position", "normal"), "2f 1f 1f 1f",
+            self._bind(renderer, second, "3f 3f", ("position", "normal"), "2f 1f 1f 1f 4x",
                        ("coordinate", "occlusion", "head_weight", "inside"))  # fmt: skip
-        self._bind(renderer, "shadow", "3f 12x", ("position",), "12x 1f 4x", ("head_weight",))
-        self._bind(renderer, "shadow_foliage", "3f 12x", ("position",), "2f 4x 1f 4x",
+        self._bind(renderer, "shadow", "3f 12x", ("position",), "12x 1f 8x", ("head_weight",))
+        self._bind(renderer, "shadow_foliage", "3f 12x", ("position",), "2f 4x 1f 8x",
                    ("coordinate", "head_weight"))  # fmt: skip
-        self._bind(renderer, "label", "3f 12x", ("position",), "2f 4x 1f 1f",
-                   ("coordinate", "head_weight", "inside"))  # fmt: skip
+        self._bind(renderer, "label", "3f 12x", ("position",), "2f 4x 1f 1f 1f",
+                   ("coordinate", "head_weight", "inside", "face"))  # fmt: skip
 
     def _bind(self, renderer, name, motion_format, motion_names, still_format, still_names) -> None:
         program = renderer.programs[name]

@@ -41,6 +41,10 @@ LANDMARKS: tuple[str, ...] = tuple(_MIDDLE) + tuple(
 # the mouth's skin lies behind it is the inside of the mouth.
 _LIP_CURVE = ((0, 0.1, 0.14, 0.2, 0.25, 0.27), (1.512, 1.507, 1.475, 1.415, 1.36, 1.335))
 _PALATE = (0.0, 6.957, 1.047)
+# The face on the unmodified base mesh, in decimetres: in front of the ears, below the hairline and
+# above the jaw, which rises backward from the chin.
+_FACE_BACK, _HAIRLINE = 0.75, 8.05
+_CHIN_HEIGHT, _CHIN_FRONT, _JAW_RISE = 6.19, 1.43, 0.48
 
 
 class Library:
@@ -98,6 +102,14 @@ class Library:
             count = inside.sum()
             inside[faces[inside[faces].any(1)]] = True
         return inside
+
+    @cached_property
+    def face(self) -> np.ndarray:
+        """[V] bool: vertices of the face, from hairline to jaw, without ears and neck."""
+        _, height, front = self.base.vertices.T
+        jaw = _CHIN_HEIGHT + _JAW_RISE * (_CHIN_FRONT - front)
+        outside = (front > _FACE_BACK) & (height < _HAIRLINE) & (height > jaw)
+        return outside | self.mouth_inside
 
     def expression_rows(self, weights: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
         """Indices and values of the non-zero expression weights; unknown names are an error."""

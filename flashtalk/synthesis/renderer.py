@@ -54,7 +54,8 @@ class Renderer:
             fragment_shader=shaders.SHADOW_FRAGMENT_FOLIAGE,
         )
         self.programs["label"] = context.program(
-            vertex_shader=shaders.LABEL_VERTEX % scene, fragment_shader=shaders.LABEL_FRAGMENT
+            vertex_shader=shaders.LABEL_VERTEX % scene,
+            fragment_shader=shaders.LABEL_FRAGMENT % {"face_mark": shaders.FACE_MARK},
         )
         self.programs["background"] = context.program(
             vertex_shader=shaders.BACKGROUND_VERTEX, fragment_shader=shaders.BACKGROUND_FRAGMENT

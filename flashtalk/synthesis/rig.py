@@ -21,6 +21,7 @@ NECK_BELOW_EYES, NECK_BEHIND_EYES = 1.25, 1.0  # where the head turns
 NECK_BLEND_START, NECK_BLEND_LENGTH = 0.75, 1.0
 BODY_SHIFT_SHARE = 0.5  # of the head's shift, the shoulders move this much
 GARMENT_EASE = 0.05  # clothes are let out by this much
+FACE_KINDS = ("eyes", "teeth", "tongue", "brow", "lash")  # pieces that are face as a whole
 SIDE_LIMIT = 2.6  # nothing further out can be in the picture
 
 
@@ -86,6 +87,7 @@ class Rig:
         points: list[np.ndarray] = []
         moves: list[np.ndarray] = []
         inside: list[np.ndarray] = []
+        face: list[np.ndarray] = []
         for kind, (positions, matrix, faces, coordinates) in self._sources().items():
             corner = positions[faces[:, :, 0]]
             kept = (corner[:, :, 1] > self.eyes[1] - bottom).all(1)
@@ -110,8 +112,10 @@ class Rig:
             moves.append(self._offsets(matrix, used))
             skin = kind == "skin"
             inside.append(library.mouth_inside[used] if skin else np.zeros(len(used), bool))
+            face.append(library.face[used] if skin else np.full(len(used), kind in FACE_KINDS))
         self.rest = np.concatenate(points).astype(np.float32)  # [P, 3]
-        self.inside = np.concatenate(inside)
+        self.inside = np.concatenate(inside)  # [P] bool: of the mouth's cavity
+        self.face = np.concatenate(face)  # [P] bool: of the face, its eyes, teeth and brows too
         offsets = np.concatenate(moves, 1)  # [K, P, 3]
         for piece in self.pieces:
             piece.moving = bool(np.abs(offsets[:, piece.points]).max() > 2e-3)

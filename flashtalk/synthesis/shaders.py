@@ -187,19 +187,22 @@ in vec2 T; out vec4 color; uniform sampler2D image;
 void main() { color = vec4(texture(image, T).rgb, 1); }"""
 
 # Labels: where the surface point lies in the portrait, how far from its camera, which part it is.
+# What belongs to the face carries FACE_MARK on top of its part.
+FACE_MARK = 0.25
 LABEL_VERTEX = """#version 330
 %(scene)s
-in vec3 position; in vec2 coordinate; in float head_weight; in float inside; in vec3 portrait;
-out vec2 T; out vec3 Q; out float I;
+in vec3 position; in vec2 coordinate; in float head_weight; in float inside; in float face;
+in vec3 portrait; out vec2 T; out vec3 Q; out float I; out float F;
 void main() {
-  T = coordinate; Q = portrait; I = inside;
+  T = coordinate; Q = portrait; I = inside; F = face;
   gl_Position = view_projection * vec4(turned(position, head_weight), 1);
 }"""
 
 LABEL_FRAGMENT = """#version 330
-in vec2 T; in vec3 Q; in float I; out vec4 label;
+in vec2 T; in vec3 Q; in float I; in float F; out vec4 label;
 uniform sampler2D image; uniform float part; uniform float least_alpha;
 void main() {
   if (least_alpha > 0. && texture(image, T).a < least_alpha) discard;
-  label = vec4(Q.xy / Q.z, Q.z, part == 1. && I > .5 ? 2. : part);
+  float mark = F > .5 ? %(face_mark)s : 0.;
+  label = vec4(Q.xy / Q.z, Q.z, (part == 1. && I > .5 ? 2. : part) + mark);
 }"""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flashtalk.synthesis.camera import Camera
-from flashtalk.synthesis.clip import decode_labels, sample_portrait_pose
+from flashtalk.synthesis.clip import decode_labels, face_mask, sample_portrait_pose
 from flashtalk.synthesis.factory import FactoryOptions
 from flashtalk.synthesis.gallery import STILLS, Still
 from flashtalk.synthesis.identity import is_held_out
@@ -14,6 +14,7 @@ from flashtalk.synthesis.lighting import sample_background
 from flashtalk.synthesis.materials import PARTS
 from flashtalk.synthesis.motion import head_motion
 from flashtalk.synthesis.performance import IDLE, Performance
+from flashtalk.synthesis.shaders import FACE_MARK
 
 SKIN, MOUTH = PARTS.index("skin"), PARTS.index("mouth")
 
@@ -45,6 +46,15 @@ def test_visible(part: int, depth: float, portrait_part: int, seen: int) -> None
     """Hidden behind the portrait's surface, or in a mouth that the portrait keeps closed."""
     _, _, visible = decode_labels(drawing(part, depth)[None], drawing(portrait_part, 10.0))
     assert (visible == seen).all()
+
+
+def test_the_face_is_marked_without_changing_the_part() -> None:
+    face, neck = drawing(SKIN, 10), drawing(SKIN, 10)
+    face[..., 3] += FACE_MARK
+    raw = np.stack([face, neck])
+    _, parts, visible = decode_labels(raw, face)
+    assert (parts == SKIN).all() and visible.all()
+    assert face_mask(raw)[0].all() and not face_mask(raw)[1].any()
 
 
 def test_point_outside_the_portrait_is_not_visible() -> None:

@@ -13,7 +13,7 @@ if not os.environ.get(ENVIRONMENT):
     pytest.skip(f"{ENVIRONMENT} is not set: no head data to draw", allow_module_level=True)
 pytest.importorskip("moderngl", reason="moderngl draws the heads")
 
-from flashtalk.synthesis.clip import CURVES, decode_labels, measure, stage_clip
+from flashtalk.synthesis.clip import CURVES, decode_labels, face_mask, measure, stage_clip
 from flashtalk.synthesis.library import LANDMARKS, Library
 from flashtalk.synthesis.materials import PARTS
 from flashtalk.synthesis.person import Person
@@ -48,9 +48,25 @@ def test_same_pose_flows_to_itself(person: Person) -> None:
 def test_open_mouth_shows_and_is_measured(person: Person) -> None:
     person.set_portrait(CLOSED)
     labels = person.draw_labels(OPEN, 64)
-    assert (labels[..., 3] == PARTS.index("mouth")).sum() > 5
+    assert (labels[..., 3].round() == PARTS.index("mouth")).sum() > 5
     gap = CURVES.index("lip_gap")
     assert measure(person, OPEN)[1][gap] > measure(person, CLOSED)[1][gap] + 0.1
+
+
+def test_the_face_ends_at_jaw_and_hairline(person: Person) -> None:
+    person.set_portrait(CLOSED)
+    raw = person.draw_labels(CLOSED, 64)
+    face, parts = face_mask(raw), raw[..., 3].round()
+    assert 0.1 < face.mean() < 0.5
+    assert not np.isin(parts[face], [PARTS.index("background"), PARTS.index("clothes")]).any()
+    assert face[parts == PARTS.index("eyes")].all()
+    points = dict(zip(LANDMARKS, (measure(person, CLOSED)[0] + 1) * 32, strict=True))
+    x, y = points["nose_tip"].astype(int)
+    assert face[y, x]
+    rows = np.flatnonzero(face.any(1))
+    assert rows[0] > points["head_top"][1] and abs(rows[-1] - points["chin"][1]) < 3
+    neck = parts[rows[-1] + 2] == PARTS.index("skin")
+    assert neck.any() and not face[rows[-1] + 2].any()
 
 
 def test_landmarks_lie_where_a_face_has_them(person: Person) -> None:
