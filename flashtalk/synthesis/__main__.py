@@ -24,7 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m flashtalk.synthesis", description="Make training clips of synthetic people."
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the clips")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the clips; holds clips of one kind"
+    )
     parser.add_argument("--assets", type=Path, help=f"asset folder (or variable {ENVIRONMENT})")
     parser.add_argument("--clips", type=int, default=100, help="how many clips")
     parser.add_argument("--start", type=int, default=0, help="number of the first clip")

@@ -6,6 +6,7 @@ truth wherever it works; it does the same for recorded speech whose words are kn
 """
 
 import re
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -19,17 +20,22 @@ class AlignmentFailed(FlashTalkError):
     """The aligner found no path through this recording; use the engine's own durations."""
 
 
+def check_aligner() -> None:
+    """FlashTalkError where pocketsphinx is missing."""
+    if find_spec("pocketsphinx") is None:
+        raise FlashTalkError(
+            "Phone alignment needs the package pocketsphinx; "
+            "install it with: pip install pocketsphinx==5.1.1"
+        )
+
+
 class PhoneAligner:
     """Forced alignment with pocketsphinx; about 5 % of the recording's length on one core."""
 
     def __init__(self) -> None:
-        try:
-            from pocketsphinx import Decoder
-        except ImportError as error:
-            raise FlashTalkError(
-                "Phone alignment needs the package pocketsphinx; "
-                "install it with: pip install pocketsphinx==5.1.1"
-            ) from error
+        check_aligner()
+        from pocketsphinx import Decoder
+
         self._decoder = Decoder(lm=None, samprate=SAMPLE_RATE_HZ, loglevel="FATAL")
 
     def knows(self, word: str) -> bool:

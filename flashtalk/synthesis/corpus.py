@@ -10,7 +10,7 @@ Writes DIR/000000.npz, 000001.npz, ... of 8 to 12 s each with
 Item n depends on n alone, files that exist are skipped, and three items in four are Kokoro's, at
 0.3 s of one core per second; the rest come from flite and espeak-ng. Two thirds of the sentences
 are invented, and no two items share one of those. The held-out voices never speak here unless
---held-out is given.
+--held-out is given. LICENSES.md and options.json lie beside the items.
 """
 
 import argparse
@@ -26,9 +26,11 @@ import numpy as np
 from flashtalk.errors import command
 from flashtalk.synthesis.casting import cast_formant_reader, cast_reader
 from flashtalk.synthesis.curves import loudness, mouth_curves, mouth_weights
+from flashtalk.synthesis.dataset import open_folder
 from flashtalk.synthesis.kokoro import speech_folder
+from flashtalk.synthesis.licenses import CORPUS
 from flashtalk.synthesis.phones import FRAME_RATE_HZ, phone_track
-from flashtalk.synthesis.speech import cut, open_studio, recite_around
+from flashtalk.synthesis.speech import check_voices, cut, open_studio, recite_around
 
 SHORTEST_S, LONGEST_S = 8, 12
 FORMANT_SHARE = 0.25
@@ -80,10 +82,11 @@ def write_corpus(
     """Writes as many items as last `minutes` on average, over `workers` processes."""
     from tqdm import tqdm
 
-    out.mkdir(parents=True, exist_ok=True)
+    # a missing program or voice is reported once, before any worker starts
+    check_voices(speech_folder(assets), formant=not held_out)
+    open_folder(out, {"held_out": held_out}, CORPUS)
     count = round(minutes * 60 / (0.5 * (SHORTEST_S + LONGEST_S)))
     items = [CorpusItem(number, out, assets, held_out) for number in range(count)]
-    speech_folder(assets)  # a missing folder is reported once, before any worker starts
     if workers == 1:
         for item in tqdm(items, unit="item"):
             write_item(item)

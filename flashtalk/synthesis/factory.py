@@ -1,6 +1,9 @@
-"""Makes many clips: worker processes, files, resuming, one failed clip never stops the rest.
+"""Makes many clips: worker processes, files, resuming; one failed clip does not stop the rest.
 
-Flow: performance, clip -> **factory** -> the folder that `flashtalk.training` reads.
+What every clip needs (data, voices, OpenGL) is another matter: where it is missing, the run ends
+with a sentence about it.
+
+Flow: performance, clip, dataset -> **factory** -> the folder that `flashtalk.training` reads.
 """
 
 from __future__ import annotations
@@ -8,9 +11,15 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import traceback
 import wave
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -22,12 +31,15 @@ from tqdm import tqdm
 from flashtalk.errors import FlashTalkError
 from flashtalk.synthesis.assets import Assets
 from flashtalk.synthesis.clip import CURVES, Clip, render_clip
+from flashtalk.synthesis.dataset import open_folder
 from flashtalk.synthesis.identity import is_held_out
+from flashtalk.synthesis.kokoro import speech_folder
 from flashtalk.synthesis.library import LANDMARKS, Library
-from flashtalk.synthesis.licenses import write_licenses
+from flashtalk.synthesis.licenses import CLIPS
 from flashtalk.synthesis.materials import PARTS
 from flashtalk.synthesis.performance import Performance, perform
 from flashtalk.synthesis.renderer import Renderer
+from flashtalk.synthesis.speech import check_voices
 
 log = logging.getLogger(__name__)
 FRAME_RATE, SAMPLE_RATE_HZ = 25, 16_000
@@ -63,17 +75,22 @@ class FactoryOptions:
 
 
 def make_clips(options: FactoryOptions) -> int:
-    """Make all clips that are not there yet; the number of clips that failed is returned."""
-    options.out.mkdir(parents=True, exist_ok=True)
-    Assets(options.assets)  # fails here, in one sentence, rather than in every worker
-    write_licenses(options.out)
+    """Make all clips that are not there yet; the number of clips that failed is returned.
+
+    Raises FlashTalkError where something is missing that every clip needs, or where the folder
+    holds clips made with other options.
+    """
+    # these fail here, in one sentence, rather than for every clip in turn
+    Assets(options.assets)
+    check_voices(speech_folder(options.assets))
+    made_with = {"seconds": float(options.seconds), "size_px": options.size_px}
+    open_folder(options.out, made_with, CLIPS)
     numbers = range(options.start, options.start + options.clips)
     waiting = [n for n in numbers if not data_file(options.out, n).exists()]
     bar = tqdm(total=len(numbers), initial=len(numbers) - len(waiting), unit="clip", smoothing=0.1)
     failed = 0
-    context = multiprocessing.get_context("spawn")
-    with bar, context.Pool(options.workers, _start_worker, (options,)) as pool:
-        for number, problem in pool.imap_unordered(_make_clip, waiting):
+    with bar, closing(_made(options, waiting)) as made:
+        for number, problem in made:
             if problem:
                 failed += 1
                 log.error("clip %06d skipped: %s", number, problem)
@@ -86,36 +103,60 @@ def data_file(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.npz"
 
 
-@dataclass
+def _made(options: FactoryOptions, waiting: list[int]) -> Iterator[tuple[int, str]]:
+    """Numbers of the clips as they are done, each with its problem or an empty string."""
+    if options.workers == 1 or len(waiting) < 2:
+        _use_one_core()
+        for number in waiting:
+            yield _make_clip(options, number)
+        return
+    context = multiprocessing.get_context("spawn")  # a GL context does not survive a fork
+    pool = ProcessPoolExecutor(options.workers, context, _use_one_core)
+    try:
+        for job in as_completed([pool.submit(_make_clip, options, n) for n in waiting]):
+            yield job.result()
+    except BrokenProcessPool as error:
+        raise FlashTalkError(
+            "A worker process of the clip maker was ended from outside, most often because the "
+            "memory was full. Finished clips are kept: start again with fewer --workers."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
 class _Worker:
-    options: FactoryOptions
     library: Library
     renderer: Renderer
 
 
-_worker: _Worker | None = None  # one per process: the GL context cannot travel
+@lru_cache(maxsize=1)
+def _worker(assets: Path, size_px: int) -> _Worker:
+    """What one process keeps for all of its clips: the GL context cannot travel."""
+    return _Worker(Library(Assets(assets)), Renderer(size_px))
 
 
-def _start_worker(options: FactoryOptions) -> None:
-    global _worker
-    # one core each: threads of GL or BLAS would only fight with the other workers
+def _use_one_core() -> None:
+    # threads of GL or BLAS would only fight with the other workers
     os.environ.update(LP_NUM_THREADS="1", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     cv2.setNumThreads(1)
-    _worker = _Worker(options, Library(Assets(options.assets)), Renderer(options.size_px))
 
 
-def _make_clip(number: int) -> tuple[int, str]:
-    """Make one clip; the problem as a sentence, or an empty string."""
-    if _worker is None:
-        raise RuntimeError("the worker process was not started through _start_worker")
-    options = _worker.options
+def _make_clip(options: FactoryOptions, number: int) -> tuple[int, str]:
+    """Make one clip; its number, and its problem or an empty string.
+
+    Raises FlashTalkError where this process cannot make any clip at all.
+    """
+    worker = _worker(options.assets, options.size_px)
     try:
         held_out = is_held_out(number)
         performance = perform(number, options.seconds, held_out=held_out, assets=options.assets)
-        clip = render_clip(_worker.library, _worker.renderer, performance, number)
+        clip = render_clip(worker.library, worker.renderer, performance, number)
         write_clip(options.out, number, performance, clip)
-    except (FlashTalkError, ValueError, RuntimeError, OSError) as problem:
-        return number, f"{type(problem).__name__}: {problem}"
+    except FlashTalkError as problem:
+        return number, str(problem)
+    except Exception:  # whatever it is, hours of other clips must not be lost with this one
+        return number, traceback.format_exc()
     return number, ""
 
 

@@ -7,6 +7,7 @@ that it makes is not covered by that).
 """
 
 import ctypes
+import shutil
 import subprocess
 import tempfile
 import wave
@@ -31,6 +32,14 @@ ESPEAK_UTF8 = 1
 ESPEAK_LATENESS_S = 0.02  # its events against the energy minima of 28 closures
 ESPEAK_RATE = 1  # parameter numbers of espeak_SetParameter
 ESPEAK_PITCH = 3
+NO_FLITE = "The program flite was not found; install it with: apt install flite"
+
+
+def check_formant_voices() -> None:
+    """FlashTalkError where flite or the library of espeak-ng is missing."""
+    if shutil.which("flite") is None:
+        raise FlashTalkError(NO_FLITE)
+    _load_espeak()
 
 
 def say_flite(text: str, voice: str, speed: float) -> Utterance:
@@ -44,9 +53,7 @@ def say_flite(text: str, voice: str, speed: float) -> Utterance:
                 [*command, "-o", str(path)], capture_output=True, text=True, check=True
             )
         except FileNotFoundError as error:
-            raise FlashTalkError(
-                "The program flite was not found; install it with: apt install flite"
-            ) from error
+            raise FlashTalkError(NO_FLITE) from error
         except subprocess.CalledProcessError as error:
             raise FlashTalkError(f"flite failed on {text!r}: {error.stderr.strip()}") from error
         with wave.open(str(path)) as file:
@@ -87,13 +94,7 @@ class Espeak:
     """espeak-ng's library with phoneme events in milliseconds. One instance per process."""
 
     def __init__(self) -> None:
-        try:
-            self._library = ctypes.CDLL("libespeak-ng.so.1")
-        except OSError as error:
-            raise FlashTalkError(
-                "The library libespeak-ng.so.1 was not found; "
-                "install it with: apt install espeak-ng"
-            ) from error
+        self._library = _load_espeak()
         self._rate_hz = self._library.espeak_Initialize(
             ESPEAK_SYNCHRONOUS, 0, None, ESPEAK_PHONEME_EVENTS
         )
@@ -140,6 +141,15 @@ class Espeak:
                 self._events.append((max(start_s, 0.0), name))
             index += 1
         return 0
+
+
+def _load_espeak() -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL("libespeak-ng.so.1")
+    except OSError as error:
+        raise FlashTalkError(
+            "The library libespeak-ng.so.1 was not found; install it with: apt install espeak-ng"
+        ) from error
 
 
 def _to_16_khz(pcm: np.ndarray, rate_hz: int) -> np.ndarray:

