@@ -1,8 +1,11 @@
-"""Makes clean synthetic speech sound recorded: rooms, noise, cheap microphones, codecs.
+"""Makes clean synthetic speech sound recorded: other pitches, rooms, noise, microphones, codecs.
 
-Nothing here moves sound in time, so phone and mouth labels stay valid: pitch and tempo are left
-alone, filters have zero phase, and a room keeps its direct sound at delay zero. Everything is a
-handful of FFTs over the clip: about 3 ms for 4 s on one core.
+Nothing here moves sound in time, so phone and mouth labels stay valid: tempo and formants are left
+alone, filters have zero phase, a room keeps its direct sound at delay zero, and a codec's delay is
+taken out. Most effects are a handful of FFTs over the clip. Lossy codecs and another pitch cost
+some ten times as much and are rare for that; on average about 2 ms of one core per second of sound.
+
+Used while training only: what `factory` and `corpus` write is clean.
 """
 
 from dataclasses import dataclass
@@ -11,7 +14,9 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft
 
+from flashtalk.synthesis.lossy import LOSSY_CODECS, through_codec
 from flashtalk.synthesis.phones import SAMPLE_RATE_HZ
+from flashtalk.synthesis.pitch import shift_pitch
 
 MU = 255.0  # of the mu-law companding in telephony (ITU-T G.711)
 
@@ -20,6 +25,8 @@ MU = 255.0  # of the mu-law companding in telephony (ITU-T G.711)
 class Degradation:
     """How likely each effect is (0..1) and how strong it may get (lowest, highest)."""
 
+    pitch_odds: float = 0.1
+    pitch_semitones: tuple[float, float] = (-2.0, 2.0)
     room_odds: float = 0.45
     room_decay_s: tuple[float, float] = (0.08, 0.6)  # time to fall by 60 dB
     room_level: tuple[float, float] = (0.1, 0.6)  # reverberant over direct amplitude
@@ -31,14 +38,14 @@ class Degradation:
     band_hz: tuple[float, ...] = (3400.0, 4000.0, 5500.0, 7200.0)  # upper edge of the line
     noise_odds: float = 0.6
     noise_snr_db: tuple[float, float] = (10.0, 40.0)
-    codec_odds: float = 0.25
+    mu_law_odds: float = 0.2  # telephony
+    lossy_odds: float = 0.1  # Opus, MP3 or AAC at a low rate
     gain_db: tuple[float, float] = (-18.0, 6.0)
 
     def __post_init__(self) -> None:
-        odds = ("room_odds", "tone_odds", "curve_odds", "band_odds", "noise_odds", "codec_odds")
-        for name in odds:
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1.")
+        for name, value in vars(self).items():
+            if name.endswith("_odds") and not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name} is {value}; it must lie in 0..1.")
 
 
 STANDARD = Degradation()
@@ -47,8 +54,13 @@ STANDARD = Degradation()
 def augment(
     audio: np.ndarray, rng: np.random.Generator, degradation: Degradation = STANDARD
 ) -> np.ndarray:
-    """A degraded copy of clean 16 kHz speech: float32 [S] -> float32 [S], within -1..1."""
+    """A degraded copy of clean 16 kHz speech: float32 [S] -> float32 [S], within -1..1.
+
+    Everything that is drawn comes from `rng`: the same state gives the same copy.
+    """
     samples = len(audio)
+    if rng.random() < degradation.pitch_odds:
+        audio = shift_pitch(audio, rng.uniform(*degradation.pitch_semitones))
     tail = SAMPLE_RATE_HZ // 2  # room for echoes, so that they do not wrap around
     size = fft.next_fast_len(samples + tail, real=True)
     spectrum = fft.rfft(audio.astype(np.float32), size)
@@ -69,8 +81,11 @@ def augment(
     heard = fft.irfft(spectrum, size)[:samples]
     gain = 10.0 ** (rng.uniform(*degradation.gain_db) / 20.0)
     heard = np.clip(heard * np.float32(gain), -1.0, 1.0)
-    if rng.random() < degradation.codec_odds:
+    if rng.random() < degradation.mu_law_odds:
         heard = _mu_law(heard, levels=int(2 ** rng.integers(6, 9)))
+    if rng.random() < degradation.lossy_odds:
+        codec = LOSSY_CODECS[rng.integers(len(LOSSY_CODECS))]
+        heard = through_codec(heard, codec, int(rng.choice(codec.bit_rates_bps))).clip(-1.0, 1.0)
     return heard.astype(np.float32)
 
 
