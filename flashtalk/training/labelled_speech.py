@@ -23,12 +23,14 @@ from torch import Tensor
 
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.synthesis.augment import augment
+from flashtalk.synthesis.casting import HELD_OUT_VOICES
 from flashtalk.synthesis.curves import loudness, mouth_curves, mouth_weights
 from flashtalk.synthesis.phones import Phone, phone_track
 
 log = logging.getLogger(__name__)
 
-HELD_OUT_ITEMS = 20  # every so-many-th item of a corpus; of clips the tenth, with its voice
+# every so-many-th item of a corpus and all with held-out voices; of clips the tenth, with its voice
+HELD_OUT_ITEMS = 20
 HELD_OUT_CLIPS = 10
 VOICE_RANGE = 0.2  # natural logarithm of how much faster and higher, or slower and lower
 
@@ -67,6 +69,15 @@ class SpeechItem:
         return cls(samples, track, mouth[:frames].astype(np.float32))
 
 
+def _is_held_out(path: Path, clip: bool) -> bool:
+    """By number; a corpus of the voices that are kept for evaluation is held out as a whole."""
+    every = HELD_OUT_CLIPS if clip else HELD_OUT_ITEMS
+    if int(path.stem) % every == every - 1:
+        return True
+    with np.load(path) as item:
+        return not clip and "voice" in item and str(item["voice"]) in HELD_OUT_VOICES
+
+
 class LabelledSpeech:
     """Items of several folders, whole in memory; either those trained on or those held out."""
 
@@ -74,8 +85,7 @@ class LabelledSpeech:
         self.items: list[SpeechItem] = []
         for path in (path for folder in folders for path in sorted(folder.glob("[0-9]*.npz"))):
             clip = path.with_suffix(".wav").exists()
-            every = HELD_OUT_CLIPS if clip else HELD_OUT_ITEMS
-            if (int(path.stem) % every == every - 1) == held_out:
+            if _is_held_out(path, clip) == held_out:
                 self.items.append(SpeechItem.of_clip(path) if clip else SpeechItem.of_corpus(path))
         if not self.items:
             raise FileNotFoundError(

@@ -2,6 +2,14 @@
 
     python -m flashtalk.training.speech --data runs/speech-data --check runs/clips --out runs/speech
 
+With --judge the encoder of a folder of weights stays as it is: only fresh heads learn, on its
+hidden states, and tell how much of phones and mouth can be heard in them:
+
+    python -m flashtalk.training.speech --judge assets/flashtalk-tiny --data runs/speech-data \\
+        --check runs/held-out-speech --out runs/judged --steps 400 --rate 1e-2
+
+Figures are logged and written to OUT/figures.json.
+
 The two heads exist only here; the encoder's hidden states are what the transformer listens to. The
 clips' own speech is not in the training: its few utterances would be known by heart, and Stage 1
 would learn from features that are surer than a visitor's will ever be.
@@ -9,6 +17,7 @@ would learn from features that are surer than a visitor's will ever be.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -21,14 +30,20 @@ from torch import Tensor, nn
 from flashtalk.config import TINY
 from flashtalk.errors import command
 from flashtalk.models.speech_encoder import SpeechEncoder
+from flashtalk.synthesis.augment import augment
 from flashtalk.synthesis.curves import MOUTH_CURVES
-from flashtalk.synthesis.phones import PHONE_CLASSES
+from flashtalk.synthesis.phones import CLASS_INDEX, PHONE_CLASSES, SILENCE
 from flashtalk.training.command import begin, training_parser
 from flashtalk.training.labelled_speech import LabelledSpeech
 from flashtalk.training.loop import LoopConfig, load_average, load_part, prefetched, train
 from flashtalk.training.losses import correlation
+from flashtalk.weights import load_weights
 
 log = logging.getLogger(__name__)
+
+CHECKED_ITEMS = 80  # of those held out; about twelve minutes of a corpus
+DEGRADED_SEED = 20  # the same rooms, noises and lines in every evaluation
+FIGURES = "figures.json"
 
 
 class SpeechPretraining(nn.Module):
@@ -47,17 +62,36 @@ class SpeechPretraining(nn.Module):
         return features, self.phones(features[:, :, -1]), self.mouth(features[:, :, -1])
 
 
+def report(model: SpeechPretraining, held_out: LabelledSpeech) -> dict[str, dict[str, float]]:
+    """Figures of :func:`evaluate` on clean sound, and on sound as a visitor's microphone has it."""
+    return {
+        "clean": evaluate(model, held_out),
+        "degraded": evaluate(model, held_out, np.random.default_rng(DEGRADED_SEED)),
+    }
+
+
 @torch.no_grad()
-def evaluate(model: SpeechPretraining, held_out: LabelledSpeech) -> dict[str, float]:
-    """Phone accuracy and correlations of all curves and of the opening on unseen items, clean."""
+def evaluate(
+    model: SpeechPretraining, held_out: LabelledSpeech, degrading: np.random.Generator | None = None
+) -> dict[str, float]:
+    """Phone accuracy and correlations of all curves and of the opening on unseen items.
+
+    ``spoken_accuracy`` leaves out the frames whose label is silence. With ``degrading`` every item
+    passes :func:`augment` first. ``items`` and the frames say how much was heard.
+    """
     model.eval()
-    right = total = 0
+    right = total = right_spoken = spoken_frames = 0
     scores, openings = [], []
     opening = MOUTH_CURVES.index("opening")
-    for item in held_out.items[:80]:
-        _, logits, curves = model(torch.from_numpy(item.samples)[None])
-        right += (logits[0].argmax(-1) == torch.from_numpy(item.phones)).sum().item()
-        total += len(item.phones)
+    checked = held_out.items[:CHECKED_ITEMS]
+    for item in checked:
+        samples = item.samples if degrading is None else augment(item.samples, degrading)
+        _, logits, curves = model(torch.from_numpy(samples)[None])
+        hits = logits[0].argmax(-1).numpy() == item.phones
+        spoken = item.phones != CLASS_INDEX[SILENCE]
+        right, total = right + int(hits.sum()), total + len(hits)
+        right_spoken += int(hits[spoken].sum())
+        spoken_frames += int(spoken.sum())
         truth = torch.from_numpy(item.mouth).T
         kept = truth.std(dim=1) > 0.02
         if kept.any():
@@ -66,8 +100,12 @@ def evaluate(model: SpeechPretraining, held_out: LabelledSpeech) -> dict[str, fl
             openings.append(found[opening].item())
     return {
         "phone_accuracy": right / total,
+        "spoken_accuracy": right_spoken / max(spoken_frames, 1),
         "curve_correlation": float(np.mean(scores)),
         "opening_correlation": float(np.mean(openings)),
+        "items": len(checked),
+        "frames": total,
+        "spoken_frames": spoken_frames,
     }
 
 
@@ -79,7 +117,9 @@ def main() -> None:
     parser.add_argument(
         "--check", type=Path, nargs="+", required=True, help="clips, whose held-out voices tell"
     )
-    parser.add_argument("--init", type=Path, help="run whose encoder to start from")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--init", type=Path, help="run whose encoder to start from")
+    start.add_argument("--judge", type=Path, help="weights whose encoder stays; only heads learn")
     arguments = begin(parser)
 
     data = LabelledSpeech(arguments.data, held_out=False)
@@ -88,6 +128,9 @@ def main() -> None:
     encoder = SpeechEncoder(TINY.speech_encoder)
     if arguments.init:
         load_part(arguments.init, "encoder", encoder).requires_grad_(True)
+    if arguments.judge:
+        load_weights(arguments.judge, TINY.name, {"speech_encoder": encoder})
+        encoder.requires_grad_(False)
     model = SpeechPretraining(encoder, len(PHONE_CLASSES), len(MOUTH_CURVES))
     rng = np.random.default_rng(0)
     spread = torch.from_numpy(
@@ -105,7 +148,7 @@ def main() -> None:
         mouth_loss = F.mse_loss(prediction / spread, mouth / spread)
         figures = {"phones": phone_loss.item(), "mouth": mouth_loss.item()}
         if (index + 1) % 500 == 0:
-            log.info("held out: %s", evaluate(model, held_out))
+            log.info("held out: %s", report(model, held_out))
         return 0.5 * phone_loss + mouth_loss, figures
 
     train(
@@ -113,7 +156,9 @@ def main() -> None:
         step,
         LoopConfig(out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate),
     )
-    log.info("averaged, held out: %s", evaluate(load_average(arguments.out, model), held_out))
+    figures = report(load_average(arguments.out, model), held_out)
+    log.info("averaged, held out: %s", figures)
+    (arguments.out / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
