@@ -28,14 +28,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import TINY
-from flashtalk.errors import command
+from flashtalk.errors import FlashTalkError, command
 from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.synthesis.augment import augment
 from flashtalk.synthesis.curves import MOUTH_CURVES
 from flashtalk.synthesis.phones import CLASS_INDEX, PHONE_CLASSES, SILENCE
 from flashtalk.training.command import begin, training_parser
 from flashtalk.training.labelled_speech import LabelledSpeech
-from flashtalk.training.loop import LoopConfig, load_average, load_part, prefetched, train
+from flashtalk.training.loop import (
+    LoopConfig,
+    has_checkpoint,
+    load_average,
+    load_part,
+    prefetched,
+    read_checkpoint,
+    train,
+)
 from flashtalk.training.losses import correlation
 from flashtalk.weights import load_weights
 
@@ -109,6 +117,20 @@ def evaluate(
     }
 
 
+def _require_same_encoder(out: Path, encoder: SpeechEncoder) -> None:
+    """FlashTalkError where a checkpoint in ``out``, which would be gone on with, has another."""
+    if not has_checkpoint(out):
+        return
+    average = read_checkpoint(out)["average"]
+    for name, value in encoder.state_dict().items():
+        known = average.get(f"encoder.{name}")
+        if known is None or not torch.equal(known, value):
+            raise FlashTalkError(
+                f"The checkpoint in {out} belongs to another speech encoder, and its figures would "
+                "be told in place of the judged one's. Give an empty folder as --out."
+            )
+
+
 @command
 def main() -> None:
     """Entry point."""
@@ -131,6 +153,7 @@ def main() -> None:
     if arguments.judge:
         load_weights(arguments.judge, TINY.name, {"speech_encoder": encoder})
         encoder.requires_grad_(False)
+        _require_same_encoder(arguments.out, encoder)
     model = SpeechPretraining(encoder, len(PHONE_CLASSES), len(MOUTH_CURVES))
     rng = np.random.default_rng(0)
     spread = torch.from_numpy(

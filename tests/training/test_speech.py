@@ -18,7 +18,7 @@ from flashtalk.synthesis.curves import MOUTH_CURVES
 from flashtalk.synthesis.phones import CLASS_INDEX, PHONE_CLASSES, SILENCE
 from flashtalk.training import speech
 from flashtalk.training.labelled_speech import LabelledSpeech
-from flashtalk.training.loop import read_checkpoint
+from flashtalk.training.loop import read_checkpoint, write_checkpoint
 from flashtalk.training.speech import evaluate, report
 from flashtalk.weights import load_weights
 
@@ -105,3 +105,7 @@ def test_judging_leaves_the_encoder_as_it_is(
     average = read_checkpoint(out)["average"]
     for name, value in shipped.state_dict().items():
         assert torch.equal(average[f"encoder.{name}"], value), name
+    assert speech.main() == 0, "the same encoder again"
+    average["encoder.outputs.0.bias"] += 1
+    write_checkpoint(out, {"average": average, "step": 12})
+    assert speech.main() == 2, "another encoder's heads say nothing of this one"
