@@ -18,17 +18,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flashtalk.conditions import gather_conditions
+from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.conditions.loudness import LoudnessNormalizer
 from flashtalk.config import Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.stream.chunk import Networks
 from flashtalk.synthesis.augment import augment
+from flashtalk.training.chunks import windowed_features
 from flashtalk.training.clips import unpack
 from flashtalk.training.groups import change_colors
 from flashtalk.training.rollout import Talk
-from flashtalk.training.stage1 import windowed_features
 
 HELD_OUT_EVERY = 10  # as flashtalk.training.clips.Clip.held_out
 RECOLORED = 0.5
@@ -143,6 +143,25 @@ def gather_talk(
 ) -> Talk:
     """Portraits [B, 3, H, W] and samples [B, S] on the networks' device -> :class:`Talk`."""
     preset = networks.preset
+    conditions, null_text = portrait_conditions(networks, portraits, negative_prompt)
+    windows = leveled(session_windows(samples, preset.geometry), preset)
+    # chunk by chunk, as a session does: a larger batch might round differently
+    speech = [
+        windowed_features(networks.speech_encoder, windows[:, index], preset)
+        for index in range(windows.shape[1])
+    ]
+    return Talk(conditions=conditions, speech=torch.stack(speech, dim=1), null_text=null_text)
+
+
+@torch.no_grad()
+def portrait_conditions(
+    networks: Networks, portraits: Tensor, negative_prompt: str
+) -> tuple[Conditions, Tensor | None]:
+    """Portraits [B, 3, H, W] -> their conditions and the negative prompt's states [B, L, text_dim].
+
+    The latter are ``None`` for a model that reads no prompt.
+    """
+    preset = networks.preset
     texts: list[Tensor | None] = [None, None]
     if networks.text_encoder is not None:
         texts = [
@@ -150,19 +169,10 @@ def gather_talk(
             for prompt in (preset.prompt, negative_prompt)
         ]
     image = None if networks.image_encoder is None else networks.image_encoder(portraits)
-    windows = leveled(session_windows(samples, preset.geometry), preset)
-    # chunk by chunk, as a session does: a larger batch might round differently
-    speech = [
-        windowed_features(networks.speech_encoder, windows[:, index], preset)
-        for index in range(windows.shape[1])
-    ]
-    return Talk(
-        conditions=gather_conditions(
-            networks.autoencoder, preset, portraits, text=texts[0], image=image
-        ),
-        speech=torch.stack(speech, dim=1),
-        null_text=texts[1],
+    conditions = gather_conditions(
+        networks.autoencoder, preset, portraits, text=texts[0], image=image
     )
+    return conditions, texts[1]
 
 
 def leveled(windows: Tensor, preset: Preset) -> Tensor:
