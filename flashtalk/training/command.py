@@ -15,9 +15,18 @@ from flashtalk.training.precision import PRECISIONS
 
 
 def training_parser(
-    description: str, *, steps: int, batch: int, rate: float, threads: int = 2, batch_of: str = ""
+    description: str,
+    *,
+    steps: int | None,
+    batch: int | None,
+    rate: float | None,
+    threads: int = 2,
+    batch_of: str = "",
 ) -> argparse.ArgumentParser:
-    """Options that every training has, with its own defaults; ``batch_of`` says what is counted."""
+    """Options that every training has, with its own defaults; ``batch_of`` says what is counted.
+
+    ``None`` leaves the choice to what is trained.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=steps)

@@ -1,4 +1,4 @@
-"""Clips as latents: what Stage 1 trains on, straight from the renderer's knowledge.
+"""Clips as latents of the embedded model: Stage 1's data, straight from the renderer's knowledge.
 
 The channels of an embedded latent have a meaning (:mod:`flashtalk.models.face_code`), so the clips'
 latents need no encoder: training the transformer does not wait for the autoencoder.
@@ -10,12 +10,19 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from flashtalk.config import Preset
 from flashtalk.models.face_code import GROUP_FRAMES
+from flashtalk.synthesis.augment import augment
+from flashtalk.training.chunks import buckets_of, draw_bucket, speech_of
 from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.codes import clip_codes, mirror, painted_weight
 
 log = logging.getLogger(__name__)
+
+DEGRADED = 0.6  # share of chunks that sound recorded
 
 
 @dataclass(frozen=True)
@@ -70,3 +77,34 @@ def pack(codes: np.ndarray) -> np.ndarray:
 def load_latents(clips: ClipSet) -> list[LatentClip]:
     """All clips as latents."""
     return [LatentClip.of(clip) for clip in clips.clips]
+
+
+class LatentSampler:
+    """Draws batches of chunks: latents, reference, weight, closed eyes, speech samples."""
+
+    def __init__(self, clips: list[LatentClip], preset: Preset, seed: int | None) -> None:
+        self.clips = clips
+        self.preset = preset
+        self.buckets = buckets_of(preset)
+        self.rng = np.random.default_rng(seed)
+
+    def draw(self, size: int) -> tuple[Preset, tuple[Tensor, ...]]:
+        """A batch of one bucket, and the preset with chunks of that size.
+
+        Latents [B, C, T, h, w], reference [B, C, 1, h, w], weight [B, C, T, h, w], closures
+        [B, F], samples [B, S].
+        """
+        preset = draw_bucket(self.buckets, self.rng).fitted(self.preset)
+        chunks = [self._chunk(preset) for _ in range(size)]
+        return preset, tuple(torch.from_numpy(np.stack(each)) for each in zip(*chunks, strict=True))
+
+    def _chunk(self, preset: Preset) -> tuple[np.ndarray, ...]:
+        clip = self.clips[self.rng.integers(len(self.clips))]
+        frames, ahead = preset.geometry.chunk_frames, preset.geometry.lookahead_frames
+        start = int(self.rng.integers(0, len(clip.codes) - frames - ahead + 1))
+        window, weight, reference = clip.window(start, frames, self.rng.random() < 0.5)
+        sound = speech_of(clip.samples, start, preset.geometry)
+        if self.rng.random() < DEGRADED:
+            sound = augment(sound, self.rng)
+        closed = clip.closed[start : start + frames]
+        return window, reference, weight, closed, sound.astype(np.float32)

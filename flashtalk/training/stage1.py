@@ -1,21 +1,29 @@
-"""Stage 1: flow matching of the transformer on chunks of latents.
+"""Stage 1: flow matching of the transformer on chunks of latents, for either member of the family.
 
-    python -m flashtalk.training.stage1 --data runs/clips --out runs/stage1 \\
-        --speech runs/speech-encoder
+    python -m flashtalk.training.stage1 --data runs/clips --out runs/stage1 --speech runs/speech
+    accelerate launch --num_processes 8 -m flashtalk.training.stage1 --data clips --out runs/14b \\
+        --weights checkpoints/14b --device cuda --shard --recompute
 
-As in the published recipe (report, Stage 1): chunks of several lengths (a batch has one: 33 frames
-mostly, 17 at times), the first one or two latents clean and outside the loss, the reference from
-outside the window, timesteps shifted by 5, 10 % of the chunks without speech for guidance,
-mouth-weighted and temporal-difference terms. Ours: half of the timesteps are exactly those that the
-four-step sampler will visit, because nothing else is ever asked of the small model; the clean
-motion latents carry a little noise and are bent, because in a session they are the model's own
-work; and the embedded model is told when eyes blink. Its pictures have one size, so there are no
-buckets of aspect.
+As in the published recipe (report, Stage 1): a batch has chunks of one bucket, the first one or two
+latents are clean and outside the loss, timesteps are shifted by 5, conditions are left out at times
+for guidance, and mouths and differences between latents count more. The reference is a picture of
+its own, of the same head with another expression and gaze. Its pose is that of some moment of the
+clip, which may lie inside the window, but no frame of the window is it.
+
+The embedded model (:mod:`flashtalk.training.latents`) makes pictures of one size, so its buckets
+differ in length only: 33 frames mostly, 17 at times. Half of its timesteps are exactly those that
+the four-step sampler will visit, because nothing else is ever asked of a small model; its motion
+latents carry a little noise and are bent, because in a session they are the model's own work; and
+it is told when eyes blink.
+
+A published checkpoint (:mod:`flashtalk.training.windows`) has buckets of length and aspect, and is
+trained as the public reproduction does it: all weights, in 500 steps of 32 chunks. What it leaves
+in ``--out`` is what :mod:`flashtalk.training.export` reads with ``--published``.
 """
 
 from __future__ import annotations
 
-import logging
+import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -24,119 +32,42 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flashtalk.conditions.first_frame import condition_latents
-from flashtalk.conditions.speech import last_speech_windows
-from flashtalk.config import TINY, Preset
-from flashtalk.errors import command
+from flashtalk.config import TINY
+from flashtalk.errors import FlashTalkError, command
+from flashtalk.geometry import parse_size
 from flashtalk.models.causal import look_back_only
-from flashtalk.models.face_code import FEATURES, FLOW, GROUP_FRAMES
+from flashtalk.models.face_code import FEATURES, FLOW
 from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.models.transformer import VideoTransformer
-from flashtalk.stream.denoise import hold_motion, renoise
-from flashtalk.stream.schedule import shift_time, shifted_timesteps
-from flashtalk.synthesis.augment import augment
-from flashtalk.training.bending import bent, random_bends, unbending_error
-from flashtalk.training.clips import ClipSet
+from flashtalk.stream.chunk import Networks
+from flashtalk.training.adaptation import EMBEDDED, PUBLISHED, Recipe, chunk_loss
+from flashtalk.training.chunks import (
+    Bucket,
+    ChunkBatch,
+    buckets_of,
+    draw_bucket,
+    windowed_features,
+)
+from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.command import add_precision, begin, training_parser
-from flashtalk.training.latents import LatentClip, load_latents
-from flashtalk.training.loop import LoopConfig, load_average, load_part, prefetched, train
-from flashtalk.training.losses import flow_matching, temporal_difference
+from flashtalk.training.distributed import ALONE, Ranks, checkpoint_activations, join_ranks
+from flashtalk.training.latents import LatentSampler, load_latents
+from flashtalk.training.loop import (
+    LoopConfig,
+    Trainee,
+    load_average,
+    load_part,
+    prefetched,
+    train,
+    train_together,
+)
 from flashtalk.training.precision import mixed_precision
+from flashtalk.training.self_correction import Stage2Config
+from flashtalk.training.windows import draw_windows, gather_chunks
+from flashtalk.weights import modules_of
+from flashtalk.weights.checkpoint import find_checkpoint
 
-log = logging.getLogger(__name__)
-
-SHORT_CHUNK_FRAMES = 17
-SHORT_CHUNKS = 0.15  # share of batches; all others have a session's length
-COLD_START = 0.15  # share of batches with a single motion latent
-NO_SPEECH = 0.1
-SAMPLER_TIMES = 0.5  # share of chunks at exactly the sampler's timesteps
-MOTION_NOISE = 0.12
-FLOW_NOISE = 0.03  # flow is handed over almost exactly, so the next chunk may trust it
-TEMPORAL_WEIGHT = 2.0
-JUNCTION_WEIGHT = 4.0
-
-
-def speech_of(clip: LatentClip, start: int, preset: Preset) -> np.ndarray:
-    """The samples that a session would hold when the chunk at frame ``start`` is made."""
-    geometry = preset.geometry
-    last = start + geometry.chunk_frames + geometry.lookahead_frames
-    end = last * geometry.samples_per_frame
-    begin = end - geometry.speech_window_samples
-    heard = clip.samples[max(0, begin) : end]
-    return np.pad(heard, (geometry.speech_window_samples - len(heard), 0))
-
-
-def windowed_features(encoder: SpeechEncoder, samples: Tensor, preset: Preset) -> Tensor:
-    """Samples [B, S] of whole speech windows -> [B, F, window, layers, width] of the chunk."""
-    features = encoder(samples)
-    frames, ahead = preset.geometry.chunk_frames, preset.geometry.lookahead_frames
-    window = preset.transformer.speech.window_frames
-    return torch.stack([last_speech_windows(each, window, frames, ahead) for each in features])
-
-
-class ChunkSampler:
-    """Draws training chunks: latents, reference, weight, closed eyes, speech samples."""
-
-    def __init__(self, clips: list[LatentClip], preset: Preset, seed: int | None) -> None:
-        self.clips = clips
-        self.preset = preset
-        self.rng = np.random.default_rng(seed)
-
-    def draw(self, size: int) -> tuple[Preset, tuple[Tensor, ...]]:
-        """A batch of one length, and the preset with chunks that long.
-
-        Latents [B, C, T, h, w], reference [B, C, 1, h, w], weight [B, C, T, h, w], closures
-        [B, F], samples [B, S].
-        """
-        short = self.rng.random() < SHORT_CHUNKS
-        frames = SHORT_CHUNK_FRAMES if short else self.preset.geometry.chunk_frames
-        preset = replace(self.preset, geometry=replace(self.preset.geometry, chunk_frames=frames))
-        latents, references, weights, closed, sounds = [], [], [], [], []
-        for _ in range(size):
-            clip = self.clips[self.rng.integers(len(self.clips))]
-            ahead = preset.geometry.lookahead_frames
-            start = int(self.rng.integers(0, len(clip.codes) - frames - ahead + 1))
-            window, weight, reference = clip.window(start, frames, self.rng.random() < 0.5)
-            sound = speech_of(clip, start, preset)
-            if self.rng.random() < 0.6:
-                sound = augment(sound, self.rng)
-            latents.append(window)
-            references.append(reference)
-            weights.append(weight)
-            closed.append(clip.closed[start : start + frames])
-            sounds.append(sound.astype(np.float32))
-        drawn = (latents, references, weights, closed, sounds)
-        return preset, tuple(torch.from_numpy(np.stack(each)) for each in drawn)
-
-
-def draw_times(size: int, preset: Preset) -> Tensor:
-    """Noise shares in (0, 1], [B]: shifted uniform, or one of the sampler's own."""
-    uniform = shift_time(torch.rand(size), preset.sampler.shift)
-    visited = torch.tensor(shifted_timesteps(preset.sampler)[:-1]) / 1000.0
-    chosen = visited[torch.randint(len(visited), (size,))]
-    return torch.where(torch.rand(size) < SAMPLER_TIMES, chosen, uniform)
-
-
-def motion_noise(clean: Tensor) -> Tensor:
-    """What to add to clean motion latents [B, C, m, h, w]: about what a session misreads."""
-    strength = clean.new_tensor([FLOW_NOISE if name in FLOW else MOTION_NOISE for name in FEATURES])
-    strength = strength.repeat(clean.shape[1] // len(FEATURES)).view(1, -1, 1, 1, 1)
-    share = torch.rand(clean.shape[0], 1, 1, 1, 1)
-    return strength * share * torch.randn_like(clean)
-
-
-def by_frame(latents: Tensor, preset: Preset) -> Tensor:
-    """Latents [B, C, T, h, w] of the embedded model, or a mask with C = 1, one frame after another.
-
-    [B, C / 4, 4 T, h, w]: a latent holds the codes of four frames, and what is seen is whether
-    *they* move smoothly. Other presets' latents stay as they are.
-    """
-    if preset.autoencoder is None:
-        return latents
-    if latents.shape[1] == 1:
-        return latents.repeat_interleave(GROUP_FRAMES, dim=2)
-    frames = latents.unflatten(1, (GROUP_FRAMES, -1))  # [B, 4, D, T, h, w]
-    return frames.permute(0, 2, 3, 1, 4, 5).flatten(2, 3)
+PUBLISHED_BETAS = (0.9, 0.99)  # of the optimizer; the public reproduction's
 
 
 def set_hand_over(model: VideoTransformer) -> None:
@@ -149,89 +80,164 @@ def set_hand_over(model: VideoTransformer) -> None:
     share.copy_(torch.tensor([1.0 if name in FLOW else 0.35 for name in FEATURES]).view_as(share))
 
 
-def chunk_loss(
-    model: VideoTransformer,
-    latents: Tensor,
-    reference: Tensor,
-    weight: Tensor,
-    closed: Tensor,
-    speech: Tensor,
-    preset: Preset,
-) -> tuple[Tensor, dict[str, float]]:
-    """Stage 1 loss of a batch of chunks; shapes as :meth:`ChunkSampler.draw`, speech windowed."""
-    batch, _, chunk, _, _ = latents.shape
-    motion = 1 if torch.rand(()) < COLD_START else preset.geometry.motion_latents
-    true = latents
-    if motion > 1 and preset.transformer.face_cells:
-        latents = bent(latents, random_bends(batch, preset.transformer.face_cells), motion)
-    noise = torch.randn_like(latents)
-    times = draw_times(batch, preset)
-    noisy = renoise(latents, noise, 1000.0 * times.view(-1, 1, 1, 1, 1))
-    clean = latents[:, :, :motion]
-    clean = clean + motion_noise(clean)
-    condition = condition_latents(reference, preset.transformer, chunk, motion, closed)
-    # null speech is zero features, as in the published model; silence is something else
-    speech = speech * (torch.rand(batch, 1, 1, 1, 1) >= NO_SPEECH)
-    velocity = model(hold_motion(noisy, clean), 1000.0 * times, condition, speech)
-    mask = torch.zeros(batch, 1, chunk, 1, 1)
-    mask[:, :, :motion] = 1.0
-    if preset.transformer.predicts == "clean":  # its errors count alike at all times
-        share = times.view(-1, 1, 1, 1, 1)
-        velocity, latents, noise = share * velocity, share * latents, share * noise
-    flow = flow_matching(velocity, latents, noise, mask, weight)
-    steady = temporal_difference(
-        *(by_frame(each, preset) for each in (velocity, latents, noise, mask)), JUNCTION_WEIGHT
+def adapt(
+    networks: Networks,
+    clips: list[Clip],
+    buckets: tuple[Bucket, ...],
+    recipe: Recipe,
+    out: Path,
+    *,
+    negative_prompt: str = Stage2Config.negative_prompt,
+    seed: int = 0,
+    recompute: bool = False,
+    shard: bool = False,
+    compute_dtype: torch.dtype | None = None,
+    log_every: int = 20,
+    ranks: Ranks = ALONE,
+) -> None:
+    """Trains the transformer of ``networks``, a published checkpoint's, in place.
+
+    All other networks stay as they are. Every random number of a batch follows from (``seed``,
+    batch, rank), and its bucket from the first two: no rank waits for another's longer chunk.
+    ``recompute`` and ``shard`` with ``compute_dtype`` are as in Stage 2, whose default is the
+    negative prompt too: its unguided score is what is learned here.
+    """
+    model = networks.transformer.eval().float().requires_grad_(True)
+    if recompute:
+        checkpoint_activations(model)
+    for name, module in modules_of(networks).items():
+        if name != "transformer" or not shard:
+            module.to(ranks.device)
+    if shard:
+        ranks.shard(model, compute_dtype)
+
+    def step(index: int) -> tuple[Tensor, dict[str, float]]:
+        together = np.random.default_rng(np.random.SeedSequence((seed, index)))
+        own = np.random.default_rng(np.random.SeedSequence((seed, index, 1 + ranks.index)))
+        preset = draw_bucket(buckets, together).fitted(networks.preset)
+        torch.manual_seed(int(own.integers(2**31)))
+        windows = draw_windows(clips, preset.geometry, recipe.batch, own, ranks.device)
+        chunks = gather_chunks(replace(networks, preset=preset), windows, negative_prompt)
+        return chunk_loss(model, chunks, preset, recipe)
+
+    loop = LoopConfig(
+        out=out,
+        steps=recipe.steps,
+        learning_rate=recipe.rate,
+        warmup_steps=0,
+        final_share=1.0,
+        accumulate=recipe.accumulate,
+        log_every=log_every,
     )
-    loss = flow + TEMPORAL_WEIGHT * steady
-    figures = {"flow": flow.item(), "temporal": steady.item()}
-    if preset.transformer.face_cells:
-        codes = by_frame(true, preset).transpose(1, 2)  # [B, 4 T, D, h, w]
-        portraits = by_frame(reference, preset)[:, :, :1].transpose(1, 2).expand_as(codes)
-        bends = unbending_error(
-            model.hand_over.face_like, codes.flatten(0, 1), portraits.flatten(0, 1)
-        )
-        loss = loss + bends
-        figures["bends"] = bends.item()
-    return loss, figures
+    train_together([Trainee("model", model, step, recipe.rate, PUBLISHED_BETAS)], loop, ranks)
 
 
 @command
 def main() -> None:
     """Entry point."""
-    parser = training_parser(__doc__.splitlines()[0], steps=6000, batch=16, rate=6e-4)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--speech", type=Path, required=True)
-    parser.add_argument("--init", type=Path, help="run to start from")
-    parser.add_argument(
-        "--causal", action="store_true", help="no latent frame sees a later one, for comparison"
-    )
-    add_precision(parser)
-    arguments = begin(parser, seed=None)
+    options = begin(_parser(), seed=None)
+    if (options.weights is None) == (options.speech is None):
+        raise FlashTalkError(
+            "Stage 1 trains the embedded model, which needs --speech, or the checkpoint that "
+            "--weights names. Give one of the two."
+        )
+    recipe = EMBEDDED if options.weights is None else PUBLISHED
+    asked = {name: getattr(options, name) for name in ("steps", "batch", "rate", "accumulate")}
+    recipe = replace(recipe, **{name: value for name, value in asked.items() if value is not None})
+    if options.weights is None:
+        _train_embedded(options, recipe)
+    else:
+        _train_published(options, recipe)
 
+
+def _train_embedded(options: argparse.Namespace, recipe: Recipe) -> None:
     preset = TINY
     encoder = SpeechEncoder(preset.speech_encoder)
-    load_part(arguments.speech, "encoder", encoder)
-    clips = load_latents(ClipSet(arguments.data))
-    sampler = ChunkSampler(clips, preset, seed=None)
+    load_part(options.speech, "encoder", encoder)
+    sampler = LatentSampler(load_latents(ClipSet(options.data)), preset, seed=None)
     model = VideoTransformer(preset.transformer)
-    if arguments.init:
-        load_average(arguments.init, model).requires_grad_(True)
+    if options.init:
+        load_average(options.init, model).requires_grad_(True)
     if preset.transformer.predicts == "clean":
         set_hand_over(model)
-    if arguments.causal:
+    if options.causal:
         look_back_only(model, preset.geometry)
-    coming = prefetched(lambda: sampler.draw(arguments.batch))
+    coming = prefetched(lambda: sampler.draw(recipe.batch))
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()
-        bucket, (*known, samples) = next(coming)
+        fitted, (latents, reference, weight, closed, samples) = next(coming)
         with torch.no_grad():
-            speech = windowed_features(encoder, samples, bucket)
-        with mixed_precision(arguments.precision):
-            return chunk_loss(model, *known, speech, bucket)
+            speech = windowed_features(encoder, samples, fitted)
+        chunks = ChunkBatch(latents, reference, weight, speech, closed)
+        with mixed_precision(options.precision):
+            return chunk_loss(model, chunks, fitted, recipe)
 
-    config = LoopConfig(out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate)
+    config = LoopConfig(
+        out=options.out,
+        steps=recipe.steps,
+        learning_rate=recipe.rate,
+        accumulate=recipe.accumulate,
+        log_every=options.log_every,
+    )
     train(model, step, config)
+
+
+def _train_published(options: argparse.Namespace, recipe: Recipe) -> None:
+    checkpoint = find_checkpoint(options.weights)
+    if checkpoint.preset.autoencoder is not None:
+        raise FlashTalkError(
+            f"{options.weights} holds {checkpoint.preset.name}, an embedded model. Train it with "
+            "--speech, and with --init to go on from a run."
+        )
+    buckets = buckets_of(checkpoint.preset, [parse_size(size) for size in options.size])
+    clips = ClipSet(options.data).clips
+    ranks = join_ranks(options.device)
+    adapt(
+        checkpoint.load(ranks.device),
+        clips,
+        buckets,
+        recipe,
+        options.out,
+        seed=options.seed,
+        recompute=options.recompute,
+        shard=options.shard,
+        compute_dtype=getattr(torch, options.compute_dtype) if options.shard else None,
+        log_every=options.log_every,
+        ranks=ranks,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = training_parser(
+        __doc__.splitlines()[0], steps=None, batch=None, rate=None, batch_of="chunks per rank"
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of clips")
+    parser.add_argument("--accumulate", type=int, help="batches per step")
+    parser.add_argument("--log-every", type=int, default=20)
+    add_precision(parser)
+    embedded = parser.add_argument_group("the embedded model")
+    embedded.add_argument("--speech", type=Path, help="run of its speech encoder")
+    embedded.add_argument("--init", type=Path, help="run to start from")
+    embedded.add_argument(
+        "--causal", action="store_true", help="no latent frame sees a later one, for comparison"
+    )
+    published = parser.add_argument_group("a published checkpoint")
+    published.add_argument("--weights", help="a preset, a folder or a Hub id to start from")
+    published.add_argument(
+        "--size", nargs="+", default=[], metavar="HxW", help="of its buckets (default: all)"
+    )
+    published.add_argument("--seed", type=int, default=0)
+    published.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    published.add_argument("--recompute", action="store_true", help="activation checkpointing")
+    published.add_argument("--shard", action="store_true", help="split weights over ranks (FSDP2)")
+    published.add_argument(
+        "--compute-dtype",
+        default="bfloat16",
+        choices=("bfloat16", "float32"),
+        help="of a sharded transformer",
+    )
+    return parser
 
 
 if __name__ == "__main__":
