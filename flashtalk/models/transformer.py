@@ -149,6 +149,11 @@ class VideoTransformer(nn.Module):
         if self.config.predicts == "velocity":
             return predicted
         clean = int(condition_latents[0, 0, :, 0, 0].sum())  # the mask: how many motion latents
+        if clean < 1:
+            raise ValueError(
+                "a network that predicts clean latents counts them from the last given one, but "
+                "the mask marks none as given"
+            )
         masks, channels = self.config.mask_channels, self.config.latent_channels
         reference = condition_latents[:, masks : masks + channels, 0]
         predicted = predicted + self.hand_over(latents, reference, clean)

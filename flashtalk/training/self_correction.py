@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flashtalk.config import Preset
+from flashtalk.errors import FlashTalkError
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks, chunk_condition
 from flashtalk.stream.denoise import clean_estimate, hold_motion, renoise
@@ -53,13 +55,17 @@ class Stage2Config:
     text_guidance: float = 3.0
     """The same for text, in models that read a prompt."""
     motion_weight: float = 1.0
-    """Of the motion-alignment term, beside its own m / (T - m); 0 leaves it out."""
+    """Of the motion-alignment term, beside its own m / (T - m); 0 leaves it out. Networks that
+    predict clean latents (the embedded model) copy the given ones: for them there is no such term,
+    whatever this says."""
     teacher_motion: Literal["clean", "noised"] = "clean"
     """What the real score is given at the motion latents. The paper noises them; with clean ones
-    its motion cannot differ from the student's, so there is nothing to jump at a border."""
+    its motion cannot differ from the student's, so there is nothing to jump at a border. Networks
+    that predict clean latents need clean ones, see :meth:`require_fit`."""
     times: Literal["full", "interval"] = "full"
     """Where scores are compared: everywhere, or next to the exit step."""
     negative_prompt: str = "blurred, distorted, still picture, moving background"
+    """Takes the prompt's place where the real score is asked without text."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -69,6 +75,20 @@ class Stage2Config:
         for name in ("audio_guidance", "text_guidance", "motion_weight", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+
+    def require_fit(self, preset: Preset) -> None:
+        """Raises :class:`FlashTalkError` for settings that mean nothing to networks of ``preset``.
+
+        A network that predicts clean latents counts them from the last given one. Trained only with
+        something given, it says nothing about a chunk in which nothing is.
+        """
+        if self.teacher_motion == "noised" and preset.transformer.predicts == "clean":
+            raise FlashTalkError(
+                f"The teacher's motion latents cannot be noised for {preset.name}: it counts a "
+                "chunk from the clean latents that it is given, and would have none to count "
+                "from. Use --teacher-motion clean; noised is for models that predict velocities, "
+                "such as flashtalk-14b."
+            )
 
 
 class Distillation:
@@ -83,7 +103,11 @@ class Distillation:
         config: Stage2Config,
         ranks: Ranks = ALONE,
     ) -> None:
-        """``networks`` are those of the live session, the generator being its transformer."""
+        """``networks`` are those of the live session, the generator being its transformer.
+
+        Raises :class:`FlashTalkError` if ``config`` does not fit them.
+        """
+        config.require_fit(networks.preset)
         self.networks = networks
         self.real_score = real_score
         self.fake_score = fake_score
@@ -138,7 +162,9 @@ class Distillation:
         """
         given = chunk.motion
         if self.config.teacher_motion == "noised":
-            given = 0  # nothing is clean, and a mask that marks motion must not say otherwise
+            # SoulX-FlashTalk's own way: noised like the rest. Then nothing is clean, and a mask
+            # that marks motion must not say otherwise.
+            given = 0
             noise = torch.randn(
                 chunk.state.motion_latents.shape,
                 generator=torch.Generator().manual_seed(chunk.state.seed),

@@ -208,6 +208,12 @@ def test_the_tiny_one_has_no_text_modules_and_predicts_a_chunk() -> None:
     assert not [n for n in names if "cross_attn.k_img" in n or "text" in n or "norm3" in n]
     geometry = TINY.geometry
     grid = (geometry.chunk_latents, geometry.latent_height, geometry.latent_width)
+    given = inputs(TINY.transformer, grid=grid)
+    mask = given["condition_latents"][:, 0]
+    mask.zero_()[:, : geometry.motion_latents] = 1.0
     with torch.inference_mode():
-        velocity = model(**inputs(TINY.transformer, grid=grid))
+        velocity = model(**given)
     assert velocity.shape == (1, TINY.transformer.latent_channels, *grid)
+    mask.zero_()
+    with pytest.raises(ValueError, match="the mask marks none as given"):
+        model(**given)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from clip_files import make_clip, write_clip
 from published_checkpoint import write_checkpoint
+from torch import Tensor, nn
 
 from flashtalk.config import TINY, Preset
 from flashtalk.models.face_code import FEATURES, FLOW
@@ -106,6 +107,52 @@ def test_batches_have_one_length_and_all_lengths_come(sampler, model) -> None:
             break
     assert set(losses) == lengths
     assert all(np.isfinite(loss) and loss > 0 for loss in losses.values())
+
+
+class KnownFlow(nn.Module):
+    """In the network's place: the true velocity, as far as its input tells it, and an error.
+
+    Given latents tell no velocity; what is said there must not matter.
+    """
+
+    def __init__(self, true: Tensor, error_at: int | None) -> None:
+        super().__init__()
+        self.true = true
+        self.error_at = error_at
+
+    def project_speech(self, speech: Tensor) -> Tensor:
+        return speech
+
+    def forward(self, noisy: Tensor, timestep: Tensor, condition: Tensor, **_: Tensor) -> Tensor:
+        motion = int(condition[0, 0, :, 0, 0].sum())
+        assert motion in (1, 2)
+        assert not torch.equal(noisy[:, :, motion], self.true[:, :, motion])
+        velocity = (noisy - self.true) / (timestep / 1000.0).view(-1, 1, 1, 1, 1)
+        velocity[:, :, :motion] = 100.0
+        if self.error_at is not None:
+            velocity[:, :, motion + self.error_at] += 1.0
+        return velocity
+
+
+@pytest.mark.parametrize("predicts", ["velocity", "clean"])
+def test_a_chunk_teaches_the_flow_behind_the_latents_that_are_given(predicts, toy_networks) -> None:
+    preset = toy_networks.preset
+    preset = replace(preset, transformer=replace(preset.transformer, predicts=predicts))
+    torch.manual_seed(0)
+    latents = torch.randn(2, 44, 9, 2, 2)
+    chunks = ChunkBatch(
+        latents=latents,
+        reference=torch.randn(2, 44, 1, 2, 2),
+        weight=torch.ones_like(latents),
+        speech=torch.randn(2, 33, 5, 2, 8),
+    )
+    for _ in range(8):  # a single given latent and two
+        figures = [
+            chunk_loss(KnownFlow(latents, error_at), chunks, preset, EMBEDDED)[1]
+            for error_at in (None, 0)
+        ]
+        assert figures[0]["flow"] < 1e-6 and figures[0]["temporal"] < 1e-6
+        assert figures[1]["flow"] > 1e-4 and figures[1]["temporal"] > 1e-4
 
 
 def test_without_speech_the_loss_does_not_depend_on_it(sampler, model) -> None:
