@@ -54,12 +54,15 @@ class LoopConfig:
     average_decay: float = 0.998
     """Decay of the exponential moving average of the weights, which is what ships."""
     checkpoint_every_s: float = 120.0
+    """Time between checkpoints; there is one at the end and after a stop besides."""
     log_every: int = 20
 
     def __post_init__(self) -> None:
         for name in ("steps", "accumulate", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.checkpoint_every_s < 0:
+            raise ValueError(f"checkpoint_every_s must be 0 or more, got {self.checkpoint_every_s}")
         if not 0.0 <= self.average_decay < 1.0:
             raise ValueError(f"average_decay must be in [0, 1), got {self.average_decay}")
         if not 0.0 <= self.final_share <= 1.0:

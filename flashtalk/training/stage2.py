@@ -25,9 +25,10 @@ from pathlib import Path
 
 import torch
 
-from flashtalk.config import PRESETS, TINY, preset_named
+from flashtalk.config import PRESETS, TINY, Preset, preset_named
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.models.hand_over import let_errors_stay
+from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks
 from flashtalk.training.distributed import ALONE, Ranks, checkpoint_activations, join_ranks
 from flashtalk.training.export import trained_networks
@@ -69,25 +70,30 @@ def distill(
     the way is the generator's own to correct, as the real score would.
     """
     real_score = networks.transformer.eval().requires_grad_(False)
-    generator, fake_score = (
-        copy.deepcopy(real_score).float().requires_grad_(True) for _ in range(2)
-    )
-    if errors_stay:
-        let_errors_stay(generator)
-        let_errors_stay(fake_score)
-    if shard and compute_dtype is not None:
-        real_score.to(compute_dtype)
-    if recompute:
-        checkpoint_activations(generator)
-        checkpoint_activations(fake_score)
-    for name, module in modules_of(networks).items():
-        if name != "transformer":
-            module.to(ranks.device)
-    for model in (real_score, generator, fake_score):
+
+    def place(model: VideoTransformer) -> None:
         if not shard:
             model.to(ranks.device)
         else:  # layer by layer to the device: the whole may not fit
             ranks.shard(model, compute_dtype)
+
+    def student() -> VideoTransformer:
+        """One of the two that learn; on its device before the next is copied, to spare the host."""
+        model = copy.deepcopy(real_score).float().requires_grad_(True)
+        if errors_stay:
+            let_errors_stay(model)
+        if recompute:
+            checkpoint_activations(model)
+        place(model)
+        return model
+
+    generator, fake_score = student(), student()
+    if shard and compute_dtype is not None:
+        real_score.to(compute_dtype)
+    place(real_score)
+    for name, module in modules_of(networks).items():
+        if name != "transformer":
+            module.to(ranks.device)
     learner = replace(networks, transformer=generator)
     losses = Distillation(learner, real_score, fake_score, source, config, ranks)
     train_together(
@@ -127,20 +133,11 @@ def main() -> None:
     ranks = join_ranks(options.device)
     networks = _starting_networks(options, ranks)
     geometry = networks.preset.geometry
+    config = _settings(options, networks.preset)
     distill(
         networks,
         TalkSource(load_people(options.data, geometry.sample_rate_hz), geometry),
-        Stage2Config(
-            chunks=options.chunks,
-            batch=options.batch,
-            draws=options.draws,
-            audio_guidance=options.audio_guidance,
-            text_guidance=options.text_guidance,
-            motion_weight=options.motion_weight,
-            teacher_motion=options.teacher_motion,
-            times=options.times,
-            seed=options.seed,
-        ),
+        config,
         LoopConfig(
             out=options.out,
             steps=options.steps,
@@ -150,6 +147,7 @@ def main() -> None:
             clip_norm=CLIP_NORM,
             accumulate=options.accumulate,
             average_decay=AVERAGE_DECAY,
+            checkpoint_every_s=options.checkpoint_every,
             log_every=options.log_every,
         ),
         critic_rate=options.critic_rate,
@@ -160,6 +158,31 @@ def main() -> None:
         errors_stay=options.errors_stay,
         ranks=ranks,
     )
+
+
+def _settings(options: argparse.Namespace, preset: Preset) -> Stage2Config:
+    """What the command line says of the losses; refused before clips are read, if it must be."""
+    aligned = options.motion_weight is not None
+    if aligned and preset.transformer.predicts == "clean":
+        log.warning(
+            "--motion-weight does nothing for %s: it copies the latents that it is given, so there "
+            "is nothing to align.",
+            preset.name,
+        )
+    config = Stage2Config(
+        chunks=options.chunks,
+        batch=options.batch,
+        draws=options.draws,
+        audio_guidance=options.audio_guidance,
+        text_guidance=options.text_guidance,
+        motion_weight=options.motion_weight if aligned else Stage2Config.motion_weight,
+        teacher_motion=options.teacher_motion,
+        times=options.times,
+        negative_prompt=options.negative_prompt,
+        seed=options.seed,
+    )
+    config.require_fit(preset)
+    return config
 
 
 def _starting_networks(options: argparse.Namespace, ranks: Ranks) -> Networks:
@@ -197,8 +220,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--warmup", type=int, default=20)
     parser.add_argument("--audio-guidance", type=float, default=own.audio_guidance)
     parser.add_argument("--text-guidance", type=float, default=own.text_guidance)
-    parser.add_argument("--motion-weight", type=float, default=own.motion_weight)
-    parser.add_argument("--teacher-motion", choices=("clean", "noised"), default=own.teacher_motion)
+    parser.add_argument(
+        "--negative-prompt",
+        default=own.negative_prompt,
+        help="of the teacher's passes without text, in models that read a prompt",
+    )
+    parser.add_argument(
+        "--motion-weight",
+        type=float,
+        help=f"of the motion alignment (default: {own.motion_weight:g}); there is none in models "
+        "that predict clean latents, such as the embedded one",
+    )
+    parser.add_argument(
+        "--teacher-motion",
+        choices=("clean", "noised"),
+        default=own.teacher_motion,
+        help="motion latents of the teacher; noised: not for models that predict clean latents",
+    )
     parser.add_argument("--times", choices=("full", "interval"), default=own.times)
     parser.add_argument(
         "--errors-stay",
@@ -207,6 +245,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=own.seed)
     parser.add_argument("--log-every", type=int, default=20)
+    parser.add_argument(
+        "--checkpoint-every",
+        type=float,
+        default=LoopConfig.checkpoint_every_s,
+        metavar="SECONDS",
+        help="between checkpoints; one of the 14B is large, see --plan (default: %(default)g)",
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--recompute", action="store_true", help="activation checkpointing")

@@ -1,7 +1,6 @@
 """Stage 2 at toy size: the real networks, losses and loop."""
 
 import copy
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +11,16 @@ import torch
 from published_checkpoint import write_checkpoint
 from torch import Tensor
 
-from flashtalk.config import FOURTEEN_B, TINY
+from flashtalk.config import FOURTEEN_B, TINY, Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks
 from flashtalk.training import stage2
-from flashtalk.training.distributed import checkpoint_activations
 from flashtalk.training.export import save_published
 from flashtalk.training.loop import LoopConfig, load_average
 from flashtalk.training.memory import count_parameters, plan_memory
-from flashtalk.training.self_correction import Distillation, Stage2Config
+from flashtalk.training.self_correction import Stage2Config
 from flashtalk.training.stage2 import distill
 from flashtalk.training.talks import Person, TalkSource, covering, load_people
 from flashtalk.weights import build_networks
@@ -31,86 +29,6 @@ from flashtalk.weights.published import TRANSFORMER
 from flashtalk.weights.strict import assign, check, read, survey
 
 CONFIG = Stage2Config(chunks=2, batch=1, audio_guidance=3.0)
-
-
-@pytest.fixture(scope="module")
-def source(speech: np.ndarray, toy_networks: Networks) -> TalkSource:
-    rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 255, (2, 5, 64, 64, 3), dtype=np.uint8)
-    people = [
-        Person(each, samples) for each, samples in zip(pictures, np.split(speech, 2), strict=True)
-    ]
-    return TalkSource(people, toy_networks.preset.geometry)
-
-
-@pytest.fixture
-def losses(toy_networks: Networks, source: TalkSource) -> Callable[..., Distillation]:
-    def make(**settings) -> Distillation:
-        generator, fake = (
-            copy.deepcopy(toy_networks.transformer).requires_grad_(True) for _ in range(2)
-        )
-        learner = replace(toy_networks, transformer=generator)
-        config = replace(CONFIG, **settings)
-        return Distillation(learner, toy_networks.transformer, fake, source, config)
-
-    return make
-
-
-def gradient_of(model: torch.nn.Module) -> float:
-    return sum(p.grad.abs().sum().item() for p in model.parameters() if p.grad is not None)
-
-
-def test_each_loss_trains_its_own_network(losses) -> None:
-    distillation = losses()
-    generator, fake = distillation.networks.transformer, distillation.fake_score
-    loss, figures = distillation.generator_step(0)
-    loss.backward()
-    assert gradient_of(generator) > 0 and gradient_of(fake) == 0
-    assert set(figures) == {"dmd", "real_gap", "score_gap", "motion"}
-    generator.zero_grad()
-    loss, figures = distillation.critic_step(0)
-    loss.backward()
-    assert gradient_of(fake) > 0 and gradient_of(generator) == 0
-    assert not any(p.requires_grad for p in distillation.real_score.parameters())
-
-
-def test_without_guidance_two_equal_scores_leave_the_generator_alone(losses) -> None:
-    """At the start the fake score is the real one: all that pulls is the guidance."""
-    _, figures = losses(audio_guidance=1.0, motion_weight=0.0).generator_step(0)
-    assert figures["score_gap"] < 1e-5 * figures["real_gap"]
-    _, guided = losses(motion_weight=0.0).generator_step(0)
-    assert guided["score_gap"] > 0.003 * guided["real_gap"]
-
-
-def test_a_step_repeats_itself_and_every_step_and_seed_is_another(losses) -> None:
-    values = [
-        losses(seed=seed).critic_step(index)[0].item()
-        for seed, index in ((0, 0), (0, 0), (0, 1), (1, 0))
-    ]
-    assert values[0] == values[1]
-    assert len(set(values)) == 3
-
-
-@pytest.mark.parametrize(
-    "setting", [{"teacher_motion": "noised"}, {"times": "interval"}, {"draws": 3}]
-)
-def test_options_change_the_gradient(losses, setting) -> None:
-    usual, _ = losses().generator_step(1)
-    other, figures = losses(**setting).generator_step(1)
-    assert other.item() != usual.item()
-    assert np.isfinite(list(figures.values())).all()
-
-
-def test_several_draws_judge_the_same_chunk_and_keep_motion_latents_clean(losses) -> None:
-    distillation = losses(draws=3)
-    talk, chunk, exit_step, chance = distillation._chunk(0, 0)
-    noisy, noise, times = distillation._noised(chunk, exit_step, chance)
-    assert noisy.shape == noise.shape == (3, *chunk.estimate.shape[1:])
-    assert len(set(times.tolist())) == 3
-    given = noisy[:, :, : chunk.motion]
-    assert torch.equal(given, chunk.state.motion_latents.expand_as(given))
-    one = distillation._velocity(distillation.real_score, talk, chunk, noisy, times)
-    assert one.shape == noisy.shape and not torch.equal(one[0], one[1])
 
 
 def train(networks: Networks, source: TalkSource, out: Path, steps: int) -> Networks:
@@ -143,6 +61,18 @@ def test_a_stopped_training_continues_identically(toy_networks, source, tmp_path
     assert torch.equal(shipped.head.head.weight, one["average"]["head.head.weight"])
 
 
+def test_five_updates_of_the_critic_to_one_of_the_generator(
+    toy_networks, source, tmp_path: Path
+) -> None:
+    """The paper's ratio, unless another one is asked for."""
+    assert stage2._parser().parse_args([]).critic_ratio == 5
+    loop = LoopConfig(tmp_path, 5, learning_rate=1e-3)
+    distill(toy_networks, source, replace(CONFIG, chunks=1), loop, critic_rate=1e-3)
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    updates = [each["optimizer"]["state"][0]["step"] for each in (saved, *saved["others"].values())]
+    assert updates == [1, 5]
+
+
 def test_only_the_student_lets_errors_stay(speech: np.ndarray, tmp_path: Path) -> None:
     networks = build_networks(TINY)
     picture = np.random.default_rng(0).integers(0, 255, (1, 256, 256, 3), dtype=np.uint8)
@@ -152,19 +82,6 @@ def test_only_the_student_lets_errors_stay(speech: np.ndarray, tmp_path: Path) -
     learner = distill(networks, source, config, loop, critic_rate=1e-3, errors_stay=True)
     assert learner.transformer.hand_over.errors_stay
     assert not networks.transformer.hand_over.errors_stay
-
-
-def test_recomputing_activations_changes_neither_gradients_nor_names(losses) -> None:
-    gradients = []
-    for recompute in (False, True):
-        distillation = losses()
-        generator = distillation.networks.transformer
-        if recompute:
-            checkpoint_activations(generator)
-        assert set(generator.state_dict()) == set(distillation.real_score.state_dict())
-        distillation.generator_step(3)[0].backward()
-        gradients.append([p.grad for p in generator.parameters()])
-    assert all(map(torch.equal, *gradients))
 
 
 # --- data -----------------------------------------------------------------------------------------
@@ -229,6 +146,30 @@ def test_a_missing_training_is_named(monkeypatch, capsys, tmp_path) -> None:
     monkeypatch.setattr("sys.argv", ["stage2", *arguments])
     assert stage2.main() == 2
     assert f"no checkpoint in {tmp_path / 'speech'}" in capsys.readouterr().err
+
+
+def settings(preset: Preset, *arguments: str) -> Stage2Config:
+    return stage2._settings(stage2._parser().parse_args(arguments), preset)
+
+
+def test_the_command_line_sets_what_it_says_and_nothing_else() -> None:
+    assert settings(FOURTEEN_B) == settings(TINY) == Stage2Config()
+    given = settings(
+        FOURTEEN_B, "--negative-prompt", "dull", "--teacher-motion", "noised", "--motion-weight=0"
+    )
+    expected = Stage2Config(negative_prompt="dull", teacher_motion="noised", motion_weight=0.0)
+    assert given == expected
+
+
+def test_what_the_embedded_model_cannot_do_is_said(caplog) -> None:
+    with pytest.raises(FlashTalkError, match=r"flashtalk-tiny.* Use --teacher-motion clean"):
+        settings(TINY, "--teacher-motion", "noised")
+    for preset, told in ((FOURTEEN_B, False), (TINY, True)):
+        caplog.clear()
+        settings(preset)
+        assert not caplog.text
+        settings(preset, "--motion-weight", "1")
+        assert ("--motion-weight does nothing for flashtalk-tiny" in caplog.text) is told
 
 
 @pytest.mark.parametrize(("name", "value"), [("chunks", 0), ("batch", 0), ("audio_guidance", -1.0)])
