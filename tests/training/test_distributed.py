@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import socket
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,6 +28,8 @@ pytest.importorskip("accelerate")
 
 CONFIG = Stage2Config(chunks=2, batch=1)
 MODES = ("repeated", "sharded")
+RUNS = (("repeated", 3), ("sharded", 3), ("stopped", 2), ("stopped", 3), ("bfloat16", 1))
+"""Folders of trainings and the step that they end with; the second of a folder resumes it."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,13 @@ def work(rank: int, job: Job) -> None:
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_PORT": job.port}
     os.environ.update({name: str(value) for name, value in place.items()})
     os.environ["MASTER_ADDR"] = "127.0.0.1"
+    # Accelerate joins the group that is there. Ranks that wait for each other fail, and soon.
+    torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=60))
     ranks = join_ranks("cpu")
     report: dict[str, Any] = {"rank": ranks.index, "count": ranks.count}
-    for mode in (*MODES, "bfloat16"):
+    for mode, steps in RUNS:
         source = Witness(job.people, job.preset.geometry)
         source.asked.clear()
-        steps = 1 if mode == "bfloat16" else 3
         loop = LoopConfig(
             job.folder / mode, steps, learning_rate=1e-3, warmup_steps=1, final_share=1.0
         )
@@ -82,7 +86,7 @@ def work(rank: int, job: Job) -> None:
             loop,
             critic_rate=1e-3,
             critic_ratio=2,
-            recompute=mode == "sharded",
+            recompute=mode in ("sharded", "stopped"),
             shard=mode != "repeated",
             compute_dtype=torch.bfloat16 if mode == "bfloat16" else None,
             ranks=ranks,
@@ -175,6 +179,23 @@ def test_sharded_weights_are_trained_as_repeated_ones(reports, job) -> None:
     for one, other in zip(*(each.values() for each in critic), strict=True):
         away = (one - other).abs()
         assert away.max() < 3e-4 and away.mean() < 2e-5
+
+
+def test_a_sharded_training_that_was_stopped_goes_on_as_if_it_had_not_been(reports, job) -> None:
+    assert all(len(report["stopped"]["chunks"]) == 2 for report in reports)  # of the third step
+    straight, stopped = (checkpoint(job, mode) for mode in ("sharded", "stopped"))
+    for one, other in zip(tensors_of(straight), tensors_of(stopped), strict=True):
+        assert torch.equal(one, other)
+    assert straight["step"] == stopped["step"] == 3
+
+
+def tensors_of(state: Any) -> list[Tensor]:
+    """All tensors of a checkpoint: weights, average and both optimizers."""
+    if isinstance(state, Tensor):
+        return [state]
+    if isinstance(state, dict):
+        return [tensor for name in state for tensor in tensors_of(state[name])]
+    return []
 
 
 def test_layers_may_be_computed_in_sixteen_bits(reports, job) -> None:
