@@ -8,25 +8,19 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from published_checkpoint import write_checkpoint
 from torch import Tensor
 
 from flashtalk.config import FOURTEEN_B, TINY, Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
-from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks
 from flashtalk.training import stage2
-from flashtalk.training.export import save_published
 from flashtalk.training.loop import LoopConfig, load_average
 from flashtalk.training.memory import count_parameters, plan_memory
 from flashtalk.training.self_correction import Stage2Config
 from flashtalk.training.stage2 import distill
 from flashtalk.training.talks import Person, TalkSource, covering, load_people
 from flashtalk.weights import build_networks
-from flashtalk.weights.checkpoint import find_checkpoint
-from flashtalk.weights.published import TRANSFORMER
-from flashtalk.weights.strict import assign, check, read, survey
 
 CONFIG = Stage2Config(chunks=2, batch=1, audio_guidance=3.0)
 
@@ -176,23 +170,3 @@ def test_what_the_embedded_model_cannot_do_is_said(caplog) -> None:
 def test_impossible_settings_are_refused(name, value) -> None:
     with pytest.raises(ValueError, match=f"{name} must be"):
         Stage2Config(**{name: value})
-
-
-# --- export ---------------------------------------------------------------------------------------
-def test_what_began_as_a_published_checkpoint_is_exported_as_one(tmp_path: Path) -> None:
-    source = write_checkpoint(tmp_path / "published")
-    preset = find_checkpoint(source).preset
-    trained = VideoTransformer(preset.transformer)
-    (tmp_path / "run").mkdir()
-    torch.save({"average": trained.state_dict()}, tmp_path / "run" / "checkpoint.pt")
-    save_published(source, tmp_path / "run", tmp_path / "out", torch.float32)
-
-    stored = survey(tmp_path / "out", TRANSFORMER, "")
-    read_back = VideoTransformer(preset.transformer)
-    shapes = {name: entry.shape for name, entry in stored.items()}
-    names = check(read_back, shapes, TRANSFORMER, "transformer", "")
-    assign(read_back, read(stored, names, torch.float32), TRANSFORMER)
-    for name, value in trained.state_dict().items():
-        assert torch.equal(read_back.state_dict()[name], value)
-    config = (tmp_path / "out" / "config.json").read_text()
-    assert config == (source / "config.json").read_text()
