@@ -15,6 +15,7 @@ Python code; on ``meta`` their answers are remembered, which makes a run three t
 :class:`FusedAttention` counts what those allocate: the result, one float32 per query and head (the
 log-sum-exp), and for heads wider than 256, which only the memory-efficient kernel takes, a float32
 accumulator as large as the result. Masks and biases are tensors of the caller and count as such.
+With gradients on, what the kernels keep for the backward pass counts, and what they allocate in it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ WIDEST_FLASH_HEAD = 256
 class LiveBytes(TorchDispatchMode):
     """While entered: ``live`` bytes now and ``peak`` bytes so far, on one kind of device.
 
-    Gradients must be off by ``torch.no_grad()``: inference mode would hand compound operators over
-    whole, and what they allocate inside would not be seen.
+    Where no gradients are wanted they must be off by ``torch.no_grad()``: inference mode would hand
+    compound operators over whole, and what they allocate inside would not be seen.
     """
 
     def __init__(self, device_type: str = "meta") -> None:
@@ -121,23 +122,46 @@ class FusedAttention(TorchFunctionMode):
 
 
 @contextmanager
-def counted(device_type: str = "meta") -> Iterator[LiveBytes]:
-    """A :class:`LiveBytes`, entered without gradients; on ``meta`` with :class:`FusedAttention`."""
+def counted(device_type: str = "meta", *, gradients: bool = False) -> Iterator[LiveBytes]:
+    """A :class:`LiveBytes`, entered without gradients unless asked for.
+
+    On ``meta`` with :class:`FusedAttention`. A backward pass runs outside of that: what computes
+    activations again there has to enter it again.
+    """
     counter = LiveBytes(device_type)
     attention = FusedAttention() if device_type == "meta" else nullcontext()
-    with torch.no_grad(), counter, attention:
+    with torch.set_grad_enabled(gradients), counter, attention:
         yield counter
 
 
 def _fused_attention(query: Tensor, key: Tensor, value: Tensor, **_: Any) -> Tensor:
     """A result [B, N, Lq, D] that lies in memory as the kernels leave it: [B, Lq, N, D]."""
-    batch, heads, length, _width = query.shape
-    width = value.shape[-1]
-    result = value.new_empty(batch, length, heads, width)
-    workspace = [query.new_empty(batch, heads, length, dtype=torch.float32)]
-    if width > WIDEST_FLASH_HEAD:
-        workspace.append(query.new_empty(batch, length, heads, width, dtype=torch.float32))
-    return result.transpose(1, 2)
+    return _FusedKernel.apply(query, key, value)
+
+
+class _FusedKernel(torch.autograd.Function):
+    """What the fused kernels allocate, forward and backward."""
+
+    @staticmethod
+    def forward(context: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        batch, heads, length, _width = query.shape
+        width = value.shape[-1]
+        result = value.new_empty(batch, length, heads, width)
+        log_sum = query.new_empty(batch, heads, length, dtype=torch.float32)
+        if width > WIDEST_FLASH_HEAD:  # an accumulator, given back at once
+            query.new_empty(batch, length, heads, width, dtype=torch.float32)
+        result = result.transpose(1, 2)
+        context.save_for_backward(query, key, value, result, log_sum)
+        return result
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        query, key, value, _result, log_sum = context.saved_tensors
+        # FlashAttention-2 (Dao 2023, algorithm 2): D = rowsum(dO o O), and dQ is summed in float32
+        workspace = (torch.empty_like(log_sum), torch.empty_like(query, dtype=torch.float32))
+        gradients = tuple(torch.empty_like(each) for each in (query, key, value))
+        del workspace
+        return gradients
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,9 @@ class FaceLikeFlow(nn.Module):
 
     def forward(self, flow: Tensor, portrait: Tensor) -> Tensor:
         """Flow channels [N, 2, h, w] of portraits with codes [N, D, h, w] -> the same."""
-        given = flow.flatten(1)
-        known = portrait[:, FLOW_PLACE.stop :].flatten(1)
+        dtype = self.first.weight.dtype  # sixteen bits where sharded weights are gathered so
+        given = flow.flatten(1).to(dtype)
+        known = portrait[:, FLOW_PLACE.stop :].flatten(1).to(dtype)
         x = F.relu(self.first(torch.cat((given, known), dim=1)))
         x = x + F.relu(self.second(x))
         x = x + F.relu(self.third(x))

@@ -17,7 +17,8 @@ that (the number of chunks, the exit step) is drawn from a generator that all ra
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -155,15 +156,23 @@ def join_ranks(device: str = "cpu") -> Ranks:
     return Alone(torch.device(device))
 
 
-def checkpoint_activations(model: VideoTransformer) -> None:
+def checkpoint_activations(
+    model: VideoTransformer,
+    again: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> None:
     """Keeps only each layer's input for the backward pass and computes the rest again.
 
-    In place, and before :meth:`Ranks.shard`. The names in the state dict stay as they are.
+    In place, and before :meth:`Ranks.shard`. The names in the state dict stay as they are. A new
+    ``again`` is entered each time a layer is computed again.
     """
     from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 
     for index, block in enumerate(model.blocks):
-        model.blocks[index] = checkpoint_wrapper(block, preserve_rng_state=False)  # no dropout
+        model.blocks[index] = checkpoint_wrapper(
+            block,
+            preserve_rng_state=False,  # no dropout
+            context_fn=lambda: (nullcontext(), again()),
+        )
 
 
 # --- whole tensors <-> shards -------------------------------------------------------------------

@@ -11,7 +11,8 @@ The checkpoint in ``--out`` holds the generator and its average as Stage 1's doe
 any number of ranks; on the same number as if it had not stopped.
 
 On several GPUs: ``accelerate launch --num_processes N -m flashtalk.training.stage2 ... --shard``.
-``--plan --preset NAME`` prints the memory that this takes, and does nothing else.
+``--plan --preset NAME`` prints the memory that this takes with the other options, and does nothing
+else.
 """
 
 from __future__ import annotations
@@ -120,7 +121,15 @@ def main() -> None:
     options = _parser().parse_args()
     compute_dtype = getattr(torch, options.compute_dtype)
     if options.plan:
-        sys.stdout.write(plan_table(preset_named(options.preset), compute_dtype))
+        sys.stdout.write(
+            plan_table(
+                preset_named(options.preset),
+                compute_dtype,
+                batch=options.batch,
+                draws=options.draws,
+                recompute=options.recompute,
+            )
+        )
         return
     missing = [name for name in ("data", "out") if getattr(options, name) is None]
     if missing:

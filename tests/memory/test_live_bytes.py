@@ -89,6 +89,19 @@ def test_attention_counts_as_fused(width: int) -> None:
     assert result.transpose(1, 2).is_contiguous()  # as the kernels leave it
 
 
+def test_attention_with_gradients_counts_what_is_kept_and_what_comes_back() -> None:
+    shape = (1, 2, 512, 64)
+    q = torch.zeros(shape, dtype=torch.bfloat16, device="meta", requires_grad=True)
+    size, log_sum = 2 * q.numel(), 4 * 2 * 512
+    with counted("meta", gradients=True) as counter:
+        result = F.scaled_dot_product_attention(q, q * 1, q * 1)
+        assert counter.live == 3 * size + log_sum  # two copies and the result
+        gradient = torch.zeros_like(result)
+        torch.autograd.grad(result, q, gradient)
+    workspace = log_sum + 2 * size  # D and dQ in float32
+    assert counter.peak == 4 * size + log_sum + workspace + 3 * size
+
+
 # --- against the allocator ------------------------------------------------------------------------
 def allocator_peak(run: Callable[[], object]) -> int:
     """From the log of PyTorch's allocator, as the profiler writes it.

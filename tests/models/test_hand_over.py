@@ -53,6 +53,15 @@ def test_displacements_turn_into_face_like_ones_within_the_chunk(latents: Tensor
     assert torch.allclose(moved[8], 0.7 * (1 - remaining(4, 9, 2, latents.device)[0, 2]), atol=1e-4)
 
 
+def test_its_weights_may_have_sixteen_bits(latents: Tensor) -> None:
+    """So they are where a sharded training gathers them."""
+    hand_over = HandOver(TINY.transformer).requires_grad_(False)
+    torch.nn.init.normal_(hand_over.face_like.last.weight, std=0.02)
+    begin = [hand_over.to(dtype)(latents, latents[:, :, 0], 2) for dtype in (None, torch.bfloat16)]
+    assert begin[1].dtype == torch.float32
+    assert 0 < (begin[0] - begin[1]).abs().max() < 0.1
+
+
 def test_errors_can_be_told_to_stay(latents: Tensor, toy_networks: Networks) -> None:
     torch.manual_seed(3)
     transformer = VideoTransformer(TINY.transformer).eval()

@@ -16,7 +16,6 @@ from flashtalk.geometry import ChunkGeometry
 from flashtalk.stream.chunk import Networks
 from flashtalk.training import stage2
 from flashtalk.training.loop import LoopConfig, load_average
-from flashtalk.training.memory import count_parameters, plan_memory
 from flashtalk.training.self_correction import Stage2Config
 from flashtalk.training.stage2 import distill
 from flashtalk.training.talks import Person, TalkSource, covering, load_people
@@ -106,29 +105,7 @@ def test_other_sound_is_refused_with_a_remedy(tmp_path: Path) -> None:
         load_people(tmp_path, 16_000)
 
 
-# --- memory ---------------------------------------------------------------------------------------
-def test_the_plan_counts_the_real_network(toy_networks: Networks) -> None:
-    counts = count_parameters(toy_networks.preset)
-    whole = sum(p.numel() for p in toy_networks.transformer.parameters())
-    layers = [
-        sum(p.numel() for p in block.parameters()) for block in toy_networks.transformer.blocks
-    ]
-    assert counts.whole == whole == counts.around + sum(layers)
-    one = plan_memory(counts, 1, torch.bfloat16)
-    assert (one.generator, one.fake_score, one.real_score) == (20 * whole, 16 * whole, 2 * whole)
-    assert one.gathered == 0
-    two = plan_memory(counts, 2, torch.bfloat16)
-    assert two.generator == 10 * whole and two.gathered > 0
-
-
-def test_the_plan_of_the_14b_is_printed_without_data(monkeypatch, capsys) -> None:
-    monkeypatch.setattr("sys.argv", ["stage2", "--plan", "--preset", FOURTEEN_B.name])
-    assert stage2.main() == 0
-    printed = capsys.readouterr().out
-    assert "18,882,046,784 parameters" in printed
-    assert [int(line.split()[0]) for line in printed.splitlines()[4:11]] == [1, 2, 4, 8, 16, 32, 64]
-
-
+# --- command line ---------------------------------------------------------------------------------
 def test_missing_options_are_named(monkeypatch, capsys) -> None:
     monkeypatch.setattr("sys.argv", ["stage2", "--out", "here"])
     assert stage2.main() == 2
