@@ -5,6 +5,10 @@ x = (1 - s) clean + s noise, and clean = x - s v. Each step estimates the clean 
 them again, with fresh noise, for the next step. Motion latents are known: they overwrite their
 place before each step and after the last.
 
+Sources: rectified flow (Liu et al. 2022), whose path is a straight line, for x and v; multistep
+consistency sampling (Song et al. 2023, algorithm 1) for fresh noise after each estimate, which is
+also how Self-Forcing (arXiv 2506.08009, algorithm 1) and the published inference code sample.
+
 Training rolls out with the same function: :func:`denoise` over the first timesteps without
 gradient, then over ``(t, 0.0)`` with it.
 """
@@ -28,13 +32,13 @@ def hold_motion(latents: Tensor, motion_latents: Tensor) -> Tensor:
 
 def clean_estimate(latents: Tensor, velocity: Tensor, timestep: float) -> Tensor:
     """The clean latents that ``velocity`` points to from ``latents`` at ``timestep`` (0..1000)."""
-    return latents - (timestep / 1000.0) * velocity
+    return latents - (timestep / 1000.0) * velocity  # x0 = x_t - s v
 
 
 def renoise(clean: Tensor, noise: Tensor, timestep: float) -> Tensor:
     """Clean latents brought back to ``timestep`` (0..1000) with ``noise``."""
     share = timestep / 1000.0
-    return (1.0 - share) * clean + share * noise
+    return (1.0 - share) * clean + share * noise  # x_t = (1 - s) x0 + s noise
 
 
 def denoise(

@@ -9,9 +9,10 @@ more probability than a trained model of the generator's own samples (*fake scor
 Scores are compared as estimates of the clean latents: for a flow model s(x_t, t) is an affine
 function of x0(x_t, t) with the same positive slope for both, which the normalizer takes out.
 
-Sources: [FT] SoulX-FlashTalk, arXiv 2512.23379, section on self-correcting distillation;
-[DMD] arXiv 2311.18828; [DMD2] arXiv 2405.14867; [SF] Self-Forcing, arXiv 2506.08009 and its code.
-Equation numbers are given where the source was at hand.
+Sources: [FT] SoulX-FlashTalk, arXiv 2512.23379, self-correcting bidirectional distillation; [FTR]
+its public reproduction, nanxiaolu/FlashTalk-Training-Code; [DMD] arXiv 2311.18828; [DMD2] arXiv
+2405.14867; [SF] Self-Forcing, arXiv 2506.08009 and its code; [CFG] classifier-free guidance, Ho and
+Salimans 2022. Equations have their numbers where the source was at hand; [FT] was not, as a whole.
 
 Letters: B batch, C latent channels, T latent frames of a chunk, m motion latents (the first m of
 T), h w latent cells.
@@ -48,8 +49,9 @@ def guided(
     ``unconditioned`` has neither, ``speech_only`` no text. A model without text passes the same
     estimate for the last two; both scales 1 give ``conditioned`` back.
     """
-    # x(0,0) + a (x(0,s) - x(0,0)) + t (x(c,s) - x(0,s)); InfiniteTalk's three passes, the form that
-    # the public reproduction of [FT] distills from. Same for x0 and for velocities: x_t is common.
+    # [CFG] for two conditions, one after the other: x(0,0) + a (x(0,s) - x(0,0)) + t (x(c,s) -
+    # x(0,s)). InfiniteTalk's three passes; [FTR], teacher's scores, distills from this form. Same
+    # for x0 and for velocities: x_t is common.
     return (
         unconditioned
         + audio_scale * (speech_only - unconditioned)
@@ -64,7 +66,8 @@ def dmd_gradient(student: Tensor, fake: Tensor, real: Tensor, motion: int) -> Te
     ``motion`` latents are given, not generated: they are neither in it nor in its normalizer.
     """
     student, fake, real = (each[:, :, motion:].detach() for each in (student, fake, real))
-    # [DMD] eq. 7, [FT]: -(s_real(x_t, t) - s_fake(x_t, t)), here in x0: x0_fake - x0_real
+    # [DMD] eq. 7; [FT], gradient of the generator: -(s_real(x_t, t) - s_fake(x_t, t)), here in
+    # x0: x0_fake - x0_real
     difference = fake - real
     # [DMD] eq. 8: over mean |x0 - x0_real| of the sample, so that all t pull about equally
     size = (student - real).abs().mean(dim=(1, 2, 3, 4), keepdim=True)
@@ -76,8 +79,8 @@ def dmd_loss(student: Tensor, gradient: Tensor, motion: int) -> Tensor:
 
     ``student`` [B, C, T, h, w] with its graph; ``gradient`` as :func:`dmd_gradient`.
     """
-    # [SF] code, after [DMD]: 1/2 || x0 - stopgrad(x0 - g) ||^2, so d/dx0 = g; in double precision,
-    # because x0 - (x0 - g) would lose the small digits of g.
+    # [SF] code (model/dmd.py), after [DMD]: 1/2 || x0 - stopgrad(x0 - g) ||^2, so d/dx0 = g; in
+    # double precision, because x0 - (x0 - g) would lose the small digits of g.
     latents = student[:, :, motion:].double()
     target = (latents - gradient.double()).detach()
     return 0.5 * F.mse_loss(latents, target)
@@ -87,14 +90,15 @@ def motion_alignment(student: Tensor, real: Tensor, motion: int) -> Tensor:
     """Keeps the student's estimate of the given latents where the real score has it.
 
     ``student`` [B, C, T, h, w] is the bare estimate, before motion latents overwrite their place.
-    Without this term nothing holds that part of the output, and the public reproduction of [FT]
-    saw the camera creep in one direction over minutes. Weighted m / (T - m): per latent it counts
-    as much as one of the generated ones.
+    Without this term nothing holds that part of the output, and [FTR] saw the camera creep in one
+    direction over minutes. Weighted m / (T - m): per latent it counts as much as one of the
+    generated ones.
     """
     latents = student[:, :, :motion].double()
     difference = (latents - real[:, :, :motion].double()).detach()
     size = difference.abs().mean(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1e-6)
     target = (latents - difference / size).detach()
+    # [FTR], generator loss, motion term; [FT] has none:
     # m / (T - m) . 1/2 || x0[:m] - stopgrad(x0[:m] - d / mean|d|) ||^2, d = x0 - x0_real
     return motion / (student.shape[2] - motion) * 0.5 * F.mse_loss(latents, target)
 
@@ -107,13 +111,15 @@ def critic_loss(velocity: Tensor, clean: Tensor, noise: Tensor, motion: int) -> 
     batch, _, frames, _, _ = clean.shape
     mask = clean.new_zeros(batch, 1, frames, 1, 1)
     mask[:, :, :motion] = 1.0
-    # [DMD2], [SF]: || v_fake(x_t, t) - (noise - x0) ||^2, the denoising loss of a flow model
+    # [DMD2], denoising loss of the fake score; [SF], [FTR] for flow models:
+    # || v_fake(x_t, t) - (noise - x0) ||^2; [FTR] halves it, which AdamW does not see
     return flow_matching(velocity, clean.detach(), noise, mask, torch.ones_like(clean))
 
 
 def score_times(uniform: Tensor, shift: float) -> Tensor:
     """Uniform numbers in [0, 1), [B] -> noise shares at which the scores are compared, [B]."""
-    # [SF] code: the whole range, shifted like the sampler, clamped to 20 .. 980 of 1000
+    # [SF] code: the whole range, t' = s t / (1 + (s - 1) t) as the sampler's, clamped to 20 .. 980
+    # of 1000 as in [DMD2]
     return shift_time(uniform, shift).clamp(EARLIEST, LATEST)
 
 
@@ -122,8 +128,9 @@ def interval_times(
 ) -> Tensor:
     """The same, but between the exit step and the one after it; ``timesteps`` are the sampler's.
 
-    The public reproduction of [FT] draws so: what left at raw 750 is judged between 750 and 500.
+    What left at raw 750 is judged between 750 and 500.
     """
+    # [FTR], score evaluation: t uniform between two raw steps, then shifted and clamped
     shares = (timesteps[exit_step] / 1000.0, timesteps[exit_step + 1] / 1000.0)
     upper, lower = (share / (shift - (shift - 1.0) * share) for share in shares)  # shift undone
     return score_times(lower + (upper - lower) * uniform, shift)

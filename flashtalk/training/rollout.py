@@ -10,6 +10,10 @@ only the last one is trained, and in it exactly one denoising step::
 So the graph holds a single pass of one network whatever k is, and everything that went wrong on the
 way (drift of color, of pose, of the decoder) is in the motion latents which that pass starts from.
 
+Sources: [FT] SoulX-FlashTalk, arXiv 2512.23379, multi-step retrospective self-correction (k, the
+one step with a gradient, the hand-over); [SF] Self-Forcing, arXiv 2506.08009, algorithm 1 (exit
+step, truncated gradient, noise again between steps).
+
 k and the exit step decide how often the network is called, so all ranks must draw the same: they
 come from (seed, step, purpose) alone, never from the rank.
 """
@@ -81,6 +85,7 @@ def shared_draw(words: Sequence[int], max_chunks: int, steps: int) -> Draw:
     ``words`` (seed, step, purpose) decide alone: the same on every rank and after every resume.
     """
     rng = np.random.default_rng(np.random.SeedSequence(tuple(words)))
+    # [FT]: k ~ U{1, ..., K}; [SF] algorithm 1: s ~ U{1, ..., steps}, the same for all ranks
     return Draw(int(rng.integers(1, max_chunks + 1)), int(rng.integers(steps)))
 
 
@@ -97,6 +102,7 @@ def roll_out(
             f"a roll-out of {draw.chunks} chunks needs as many of speech, got {talk.chunks}"
         )
     state = opening_state(talk.conditions, seed)
+    # [FT]: chunk c + 1 starts from the last frames of chunk c, detached, as in a live session
     with torch.no_grad():
         for index in range(draw.chunks - 1):
             state = next_state(networks, talk.conditions, state, talk.speech[:, index], sampler)
@@ -120,6 +126,8 @@ def exit_estimate(
     timesteps = shifted_timesteps(sampler)
     fresh_noise = noise_source(state, shape)
     velocity = chunk_velocity(networks, conditions, state, speech)
+    # [SF] algorithm 1: the steps before s without gradient, x0 noised again with fresh noise after
+    # each; at s one pass with gradient, whose x0 is the sample
     with torch.no_grad():
         noisy = denoise(velocity, fresh_noise(), motion, timesteps[: exit_step + 1], fresh_noise)
     now = timesteps[exit_step]
