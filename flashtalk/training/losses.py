@@ -1,6 +1,7 @@
 """Loss functions, all pure: tensors in, a scalar out; no state, no models.
 
-Letters: B batch, N pictures, C latent channels, T latent frames, H W size, K curves.
+Letters: B batch, N pictures, C latent channels, T latent frames, H W size, F frames, P phones,
+K curves.
 """
 
 from __future__ import annotations
@@ -98,6 +99,16 @@ def temporal_difference(
     steps = (error[:, :, 1:] - error[:, :, :-1]).square() * keep
     count = keep.sum() * velocity.shape[1] * velocity.shape[3] * velocity.shape[4]
     return steps.sum() / count.clamp(min=1.0)
+
+
+def phone_error(logits: Tensor, phones: Tensor) -> Tensor:
+    """Cross-entropy of logits [B, F, P] with phones [B, F], labels smoothed by 5 %."""
+    return F.cross_entropy(logits.flatten(0, 1), phones.flatten(), label_smoothing=0.05)
+
+
+def curve_error(curves: Tensor, target: Tensor, spread: Tensor) -> Tensor:
+    """MSE of curves [B, F, K], each in units of its own ``spread`` [K]: all count alike."""
+    return F.mse_loss(curves / spread, target / spread)
 
 
 def correlation(a: Tensor, b: Tensor) -> Tensor:

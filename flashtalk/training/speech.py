@@ -24,7 +24,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import TINY
@@ -44,7 +43,7 @@ from flashtalk.training.loop import (
     read_checkpoint,
     train,
 )
-from flashtalk.training.losses import correlation
+from flashtalk.training.losses import correlation, curve_error, phone_error
 from flashtalk.weights import load_weights
 
 log = logging.getLogger(__name__)
@@ -167,8 +166,8 @@ def main() -> None:
         model.train()
         samples, phones, mouth = next(coming)
         _, logits, prediction = model(samples)
-        phone_loss = F.cross_entropy(logits.flatten(0, 1), phones.flatten(), label_smoothing=0.05)
-        mouth_loss = F.mse_loss(prediction / spread, mouth / spread)
+        phone_loss = phone_error(logits, phones)
+        mouth_loss = curve_error(prediction, mouth, spread)
         figures = {"phones": phone_loss.item(), "mouth": mouth_loss.item()}
         if (index + 1) % 500 == 0:
             log.info("held out: %s", report(model, held_out))

@@ -1,7 +1,14 @@
 import torch
 
 from flashtalk.stream.schedule import shift_time
-from flashtalk.training.losses import flow_l1, flow_matching, opening_error, temporal_difference
+from flashtalk.training.losses import (
+    curve_error,
+    flow_l1,
+    flow_matching,
+    opening_error,
+    phone_error,
+    temporal_difference,
+)
 
 
 def _chunk() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -97,3 +104,17 @@ def test_where_either_is_right_no_opening_is_asked_for() -> None:
     first, none = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2), torch.zeros(1, 1, 1, 2)
     assert opening_error(wrong, inner, none) > opening_error(wrong, inner, first) > 0
     assert opening_error(wrong, inner, torch.ones_like(inner)) == 0
+
+
+def test_curves_count_in_units_of_their_spread() -> None:
+    target = torch.zeros(2, 5, 2)
+    curves = target + torch.tensor([0.1, 10.0])
+    assert torch.allclose(curve_error(curves, target, torch.tensor([0.1, 10.0])), torch.tensor(1.0))
+
+
+def test_the_right_phone_costs_least() -> None:
+    phones = torch.tensor([[0, 2], [1, 1]])
+    right = 6.0 * torch.nn.functional.one_hot(phones, 3).float()
+    assert phone_error(right, phones) < 0.25 < 1.0 < phone_error(right.roll(1, -1), phones)
+    certain = 5.0 * right
+    assert phone_error(certain, phones) > phone_error(right, phones)  # labels may be wrong

@@ -132,6 +132,17 @@ def test_the_command_line_sets_what_it_says_and_nothing_else() -> None:
     assert given == expected
 
 
+def test_the_documented_training_of_the_14b_is_the_published_recipe() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "run-the-14b.md").read_text(encoding="utf-8")
+    command = page.split("-m flashtalk.training.stage2 \\\n")[1].split("```")[0]
+    options = stage2._parser().parse_args(command.replace("\\\n", " ").split())
+    assert (options.rate, options.critic_rate) == (2e-6, 4e-7)
+    assert (options.steps, options.chunks, options.critic_ratio) == (200, 5, 5)
+    assert options.shard and options.recompute and options.device == "cuda"
+    config = stage2._settings(options, FOURTEEN_B)
+    assert config == Stage2Config(batch=1)
+
+
 def test_what_the_embedded_model_cannot_do_is_said(caplog) -> None:
     with pytest.raises(FlashTalkError, match=r"flashtalk-tiny.* Use --teacher-motion clean"):
         settings(TINY, "--teacher-motion", "noised")
