@@ -16,14 +16,16 @@ The *lens* is the shape between two lips or lids of that gap and width. It is gi
 which then need not invent geometry. The numbers are averages over a dozen cells, so noise of single
 cells hardly moves the lips; the place is the portrait's own, carried along by the same flow that
 carries the lips' pixels, so the two cannot part. What lies behind lips and lids hangs on learned
-*prints* (:meth:`CloseUp.printed`). The lens of the portrait's own mouth says which pixels of it are
-teeth: without it a warped smile never shuts, it only gets thinner.
+*prints* (:meth:`CloseUp.printed`); teeth stand in the skull and on the chin, wherever the lips are,
+so two more prints of a mouth move with these (:class:`Jaws`). The lens of the portrait's own mouth
+says which pixels of it are teeth: without it a warped smile never shuts, it only gets thinner.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +34,7 @@ from torch import Tensor, nn
 from flashtalk.models.face_code import (
     EYE_SIGMA,
     EYES,
+    LANDMARKS,
     MOUTH,
     MOUTH_SIGMA,
     UNITS,
@@ -55,7 +58,26 @@ SHUT = (0.3, 0.6)  # shares of the portrait's gap that are gone
 NARROWEST_GAP = 0.004  # half gap that shares are taken of, picture units: half a pixel of 256
 NARROWEST = 0.03  # half width of a feature, picture units: nothing divides by less
 
-MOUTH_NUMBERS = 2 * len(MOUTH)  # of the frame, and of the portrait
+TEETH_CODE = 8  # numbers that say what somebody's teeth are like
+TEETH_SIZE = (32, 64)  # rows and columns of a jaw's print
+JAW_PRINT = (0.3, 0.45)  # half height and half width that it covers, in distances of the eyes
+JAW_SHIFT = 0.3  # of a jaw's print per unit that is predicted, in the same
+
+# (rest, spread) of what is known of a face around its mouth: where nose, chin and the middle of the
+# eyes are from the mouth's, in distances of the eyes, and the way from the left to the right eye,
+# in picture units; over 100 rendered clips
+POSE = {
+    "nose_x": (0.0, 0.05),
+    "nose_y": (-0.46, 0.07),
+    "chin_x": (0.0, 0.04),
+    "chin_y": (0.63, 0.07),
+    "eyes_x": (0.0, 0.06),
+    "eyes_y": (-1.03, 0.07),
+    "between_x": (-0.45, 0.065),
+    "between_y": (0.0, 0.02),
+}
+
+MOUTH_NUMBERS = 2 * (len(MOUTH) + len(POSE))  # of the frame, and of the portrait
 EYE_NUMBERS = 2 * len(EYES) + 1  # and which eye it is
 
 
@@ -72,6 +94,18 @@ class Slit:
 
 
 @dataclass(frozen=True)
+class Jaws:
+    """Where the teeth of M pictures stand, whatever the lips do."""
+
+    upper: Tensor
+    """[M, 2] the place in the frame that is as far from the nose as the mouth of the portrait."""
+    lower: Tensor
+    """[M, 2] the same, from the chin."""
+    size: Tensor
+    """[M] distance of the portrait's eyes, picture units."""
+
+
+@dataclass(frozen=True)
 class Opening:
     """A mouth or an eye in M pictures."""
 
@@ -82,6 +116,8 @@ class Opening:
     numbers: Tensor
     """[M, n] what the painter knows of the frame's, then of the portrait's, in units of each
     number's spread; what comes behind is the same of both."""
+    jaws: Jaws | None = None
+    """Of a mouth."""
 
     @property
     def own_numbers(self) -> Tensor:
@@ -103,7 +139,12 @@ class Opening:
 
     def at(self, chosen: Tensor) -> Opening:
         """Those of the pictures ``chosen`` [K]."""
-        return Opening(_of(self.slit, chosen), _of(self.own, chosen), self.numbers[chosen])
+        return Opening(
+            slit=_of(self.slit, chosen),
+            own=_of(self.own, chosen),
+            numbers=self.numbers[chosen],
+            jaws=_of(self.jaws, chosen) if self.jaws else None,
+        )
 
 
 def read_numbers(
@@ -148,11 +189,30 @@ def mouths(code: Tensor, offset: Tensor, points: Tensor, portrait: Tensor) -> Op
         half_width = _half(numbers, MOUTH, "lip_width").clamp(min=NARROWEST)
         return Slit(center, half_width, _half(numbers, MOUTH, "lip_gap").clamp(min=0.0))
 
+    nose, chin = (points[:, LANDMARKS.index(name)] for name in ("nose_tip", "chin"))
+    eyes_at = [eye_middle(points, side) for side in ("left", "right")]
+    face = torch.stack((home, nose, chin, *eyes_at), dim=1)
+    moved = follow(offset, face)
+    apart = (eyes_at[0] - eyes_at[1]).norm(dim=-1).clamp(min=NARROWEST)
     return Opening(
-        slit=slit(follow(offset, home), numbers),
+        slit=slit(moved[:, 0], numbers),
         own=slit(home, own),
-        numbers=torch.cat((numbers, own), dim=1),
+        numbers=torch.cat((numbers, pose_of(moved, apart), own, pose_of(face, apart)), dim=1),
+        jaws=Jaws(upper=moved[:, 1] + home - nose, lower=moved[:, 2] + home - chin, size=apart),
     )
+
+
+def pose_of(face: Tensor, apart: Tensor) -> Tensor:
+    """What ``POSE`` names, in units of each number's spread: [M, 8].
+
+    ``face`` [M, 5, 2] is where mouth, nose, chin, left and right eye are; ``apart`` [M] the
+    distance of the portrait's eyes.
+    """
+    mouth, nose, chin, left, right = face.unbind(dim=1)
+    around = torch.cat((nose - mouth, chin - mouth, (left + right) / 2 - mouth), dim=1)
+    values = torch.cat((around / apart[:, None], right - left), dim=1)
+    rest, spread = values.new_tensor(list(POSE.values())).unbind(dim=1)
+    return (values - rest) / spread
 
 
 def eyes(code: Tensor, offset: Tensor, points: Tensor, portrait: Tensor) -> Opening:
@@ -164,7 +224,7 @@ def eyes(code: Tensor, offset: Tensor, points: Tensor, portrait: Tensor) -> Open
     parts = []
     for side, sign in (("left", -1.0), ("right", 1.0)):
         home = eye_middle(points, side)
-        center = follow(offset, home)
+        center = follow(offset, home[:, None])[:, 0]
         numbers = read_numbers(code, center, EYES, EYE_SIGMA, size)
         own = read_numbers(portrait, home, EYES, EYE_SIGMA, size)
         which = numbers.new_full((len(numbers), 1), sign)
@@ -194,8 +254,11 @@ def _in_turns(left: Slit, right: Slit) -> Slit:
     )
 
 
-def _of(slit: Slit, chosen: Tensor) -> Slit:
-    return Slit(*(getattr(slit, field.name)[chosen] for field in fields(Slit)))
+Places = TypeVar("Places", Slit, Jaws)
+
+
+def _of(places: Places, chosen: Tensor) -> Places:
+    return type(places)(*(getattr(places, field.name)[chosen] for field in fields(places)))
 
 
 def _alternating(left: Tensor, right: Tensor) -> Tensor:
@@ -214,16 +277,14 @@ def _half(numbers: Tensor, names: tuple[str, ...], name: str) -> Tensor:
 
 
 def follow(offset: Tensor, target: Tensor) -> Tensor:
-    """The place p [M, 2] of a frame whose flow leads to ``target`` [M, 2]: p + offset(p) = target.
+    """Places p of a frame whose flow leads to ``target``, both [M, K, 2]: p + offset(p) = target.
 
     ``offset`` is [M, 2, H, W]. The flow is smooth, so three steps of substitution settle it.
     """
     place = target
     for _ in range(3):
-        moved = F.grid_sample(
-            offset, place[:, None, None], padding_mode="border", align_corners=False
-        )
-        place = (target - moved[:, :, 0, 0]).clamp(-1.0, 1.0)
+        moved = F.grid_sample(offset, place[:, None], padding_mode="border", align_corners=False)
+        place = (target - moved[:, :, 0].transpose(1, 2)).clamp(-1.0, 1.0)
     return place
 
 
@@ -263,18 +324,26 @@ class CloseUp(nn.Module):
     ``numbers`` is how many numbers it is told, ``window`` the window's rows and columns as shares
     of the picture's, ``lens_gain`` how much the veil begins as the lens: what is behind lips must
     be painted, and lips over teeth that the portrait shows and the frame hides; what is behind lids
-    the portrait shows.
+    the portrait shows. With ``teeth`` it has prints that move with the jaws, and is told what
+    somebody's teeth are like: no portrait with shut lips shows it, and who is not told paints the
+    mean of all teeth, a haze. In training everybody's numbers are learned along, as in
+    auto-decoders (Bojanowski et al. 2018; Park et al. 2019); ``usual`` is what they are for others.
     """
 
     def __init__(
-        self, width: int, numbers: int, window: tuple[float, float], lens_gain: float
+        self,
+        width: int,
+        numbers: int,
+        window: tuple[float, float],
+        lens_gain: float,
+        teeth: bool = False,
     ) -> None:
         super().__init__()
         self.window = window
+        prints = 4 * PRINTS if teeth else 2 * PRINTS
+        told = numbers + TEETH_CODE if teeth else numbers
         self.shift = nn.Linear(numbers, 2)
-        self.known = nn.Sequential(
-            nn.Linear(numbers, width), nn.ReLU(), nn.Linear(width, 3 * width)
-        )
+        self.known = nn.Sequential(nn.Linear(told, width), nn.ReLU(), nn.Linear(width, 3 * width))
         self.first = nn.Conv2d(FINE * FINE * 5 + 2, width, 3, padding=1)
         self.norm = nn.GroupNorm(math.gcd(8, width), width)
         self.wide = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
@@ -287,8 +356,8 @@ class CloseUp(nn.Module):
         self.paint = nn.Conv2d(width, FINE * FINE * COARSE_PAINTS, 3, padding=1)
         self.prints = nn.Parameter(0.3 * torch.randn(2, PRINTS, *PRINT_SIZE))
         self.print_shift = nn.Linear(numbers, 2)
-        self.light = nn.Conv2d(width, 2 * PRINTS, 1)
-        self.mix = nn.Conv2d(COARSE_PAINTS + 7 + 2 * PRINTS, FINE_PAINTS, 3, padding=1)
+        self.light = nn.Conv2d(width, prints, 1)
+        self.mix = nn.Conv2d(COARSE_PAINTS + 7 + prints, FINE_PAINTS, 3, padding=1)
         self.blend = nn.Conv2d(FINE_PAINTS, FINE_PAINTS, 1)
         self.color = nn.Conv2d(FINE_PAINTS, 4, 3, padding=1)
         self.lens_gain = nn.Parameter(torch.tensor(lens_gain))
@@ -306,6 +375,12 @@ class CloseUp(nn.Module):
         for layer in (self.shift, self.print_shift, self.light, self.flow, self.color):
             nn.init.normal_(layer.weight, std=1e-3)
             nn.init.zeros_(layer.bias)
+        if teeth:
+            self.register_buffer("usual", torch.zeros(TEETH_CODE))
+            self.teeth = nn.Parameter(0.3 * torch.randn(2, PRINTS, *TEETH_SIZE))
+            self.stand = nn.Sequential(nn.Linear(told, width), nn.ReLU(), nn.Linear(width, 2 * 6))
+            nn.init.zeros_(self.stand[2].weight)
+            nn.init.zeros_(self.stand[2].bias)
 
     def window_of(self, height_px: int, width_px: int) -> tuple[int, int]:
         """Rows and columns of the window in a picture, even numbers of the network's places."""
@@ -332,12 +407,14 @@ class CloseUp(nn.Module):
         portraits: Tensor,
         windows: Tensor,
         size: tuple[int, int],
+        teeth: Tensor | None = None,
     ) -> Painted:
         """The windows of M pictures.
 
         ``places`` [M, 2, h, w] say where in the ``portraits`` [B, 3, ...] the coarse flow looks for
         each pixel, the M / B of a portrait one after another; ``windows`` [M, 4] are those of
-        :meth:`windows` in pictures of ``size`` = (H, W).
+        :meth:`windows` in pictures of ``size`` = (H, W); ``teeth`` [M, TEETH_CODE] is whose teeth
+        a mouth has, the ``usual`` ones by default.
         """
         rows, columns = places.shape[2:]
         height, width = size
@@ -351,13 +428,17 @@ class CloseUp(nn.Module):
         inside = lens(above, below)[:, None]
         copied = look_up(portraits, places)
         shown = lens(*from_edges(own, *places.unbind(1)))[:, None]  # of the portrait's, by its copy
-        teeth = (shown.clamp(min=0.0) - inside.clamp(min=0.0)).clamp(min=0.0)  # to be hidden
+        bared = (shown.clamp(min=0.0) - inside.clamp(min=0.0)).clamp(min=0.0)  # to be hidden
         from_middle = torch.stack((x, y), dim=1) - slit.center[:, :, None, None]
         from_middle = (from_middle / slit.half_width[:, None, None, None]).clamp(-3.0, 3.0)
         where = F.avg_pool2d(from_middle, FINE)
-        seen = F.pixel_unshuffle(torch.cat((copied, inside, teeth), dim=1), FINE)
+        seen = F.pixel_unshuffle(torch.cat((copied, inside, bared), dim=1), FINE)
 
-        hints = self.known(opening.numbers)[:, :, None, None].chunk(3, dim=1)
+        told = opening.numbers
+        if opening.jaws:
+            kind = self.usual.expand(len(told), -1) if teeth is None else teeth
+            told = torch.cat((told, kind.to(told)), dim=1)
+        hints = self.known(told)[:, :, None, None].chunk(3, dim=1)
         hidden = self.first(torch.cat((seen, where), dim=1)) + hints[0]
         update = F.relu(self.norm(hidden) + hints[1])
         coarse = F.relu(self.narrow(self.blocks(self.wide(update))))
@@ -376,10 +457,14 @@ class CloseUp(nn.Module):
         light = F.interpolate(
             self.light(hidden), scale_factor=FINE, mode="bilinear", align_corners=False
         )
-        prints = self.printed(across, edges, slit, opening.numbers) * (1.0 + light)
-        mixed = torch.cat((coarse, copied, edges.clamp(-3.0, 3.0), across, prints, teeth), dim=1)
+        prints = self.printed(across, edges, slit, opening.numbers)
+        if opening.jaws:
+            standing = self.standing(opening.jaws, torch.stack((x, y), dim=1), told)
+            prints = torch.cat((prints, standing), dim=1)
+        prints = prints * (1.0 + light)
+        mixed = torch.cat((coarse, copied, edges.clamp(-3.0, 3.0), across, prints, bared), dim=1)
         painted = self.color(F.relu(self.blend(F.relu(self.mix(mixed)))))
-        veil = painted[:, 3:] + self.lens_gain * inside + self.own_lens_gain * teeth - 1.0
+        veil = painted[:, 3:] + self.lens_gain * inside + self.own_lens_gain * bared - 1.0
         color = painted[:, :3]
         return Painted(warped + torch.sigmoid(veil) * (color - warped), veil, color)
 
@@ -409,6 +494,32 @@ class CloseUp(nn.Module):
             for each, rows in zip(self.prints.to(depth), depth.unbind(1), strict=True)
         ]
         return torch.cat(prints, dim=1)
+
+    def standing(self, jaws: Jaws, here: Tensor, told: Tensor) -> Tensor:
+        """The prints of the upper and the lower teeth in M windows: [M, 2 * PRINTS, h, w].
+
+        ``here`` [M, 2, h, w] is where each pixel is. How a jaw lies under what is seen of the face
+        (turned, nearer, with longer teeth) is a small linear map that follows from what is
+        ``told``, [M, numbers + TEETH_CODE].
+        """
+        bends = JAW_SHIFT * self.stand(told).unflatten(1, (2, 2, 3))
+        half = here.new_tensor(JAW_PRINT[::-1])
+        found = []
+        for each, place, bend in zip(
+            self.teeth.to(here), (jaws.upper, jaws.lower), bends.unbind(dim=1), strict=True
+        ):
+            away = (here - place[:, :, None, None]) / jaws.size[:, None, None, None]
+            bent = away + torch.einsum("mij,mjhw->mihw", bend[..., :2], away)
+            bent = bent + bend[..., 2, None, None]
+            found.append(
+                F.grid_sample(
+                    each.expand(len(here), -1, -1, -1),
+                    bent.permute(0, 2, 3, 1) / half,
+                    padding_mode="border",
+                    align_corners=False,
+                )
+            )
+        return torch.cat(found, dim=1)
 
 
 def soft_edges(rows: int, columns: int, like: Tensor) -> Tensor:

@@ -76,8 +76,8 @@ class Decoder(nn.Module):
         self.flow = nn.Conv2d(fine, 2, 3, padding=1)
         self.finer_flow = nn.Conv2d(fine, 2 * 4, 3, padding=1)
         self.outline = Outline(fine, width * 3 // 8)
-        self.mouth = CloseUp(width, MOUTH_NUMBERS, window=(1 / 4, 3 / 8), lens_gain=3.0)
-        self.cover = CloseUp(width, MOUTH_NUMBERS, window=(1 / 4, 3 / 8), lens_gain=3.0)
+        self.mouth = CloseUp(width, MOUTH_NUMBERS, (1 / 4, 3 / 8), lens_gain=3.0, teeth=True)
+        self.cover = CloseUp(width, MOUTH_NUMBERS, (1 / 4, 3 / 8), lens_gain=3.0, teeth=True)
         self.eye = CloseUp(width // 2, EYE_NUMBERS, window=(1 / 8, 3 / 16), lens_gain=0.0)
         self.lids = CloseUp(width // 2, EYE_NUMBERS, window=(1 / 8, 3 / 16), lens_gain=0.0)
         for layer in (self.flow, self.finer_flow):
@@ -164,17 +164,21 @@ def frame_codes(latents: Tensor, frames: int) -> Tensor:
 
 
 def close_up(
-    painter: CloseUp, opening: Opening, places: Tensor, guidance: Guidance
+    painter: CloseUp,
+    opening: Opening,
+    places: Tensor,
+    guidance: Guidance,
+    teeth: Tensor | None = None,
 ) -> tuple[Painted, Tensor]:
     """What ``painter`` makes of k M openings in M pictures with ``places`` [M, 2, H, W], and where.
 
-    The k openings of a picture follow each other.
+    The k openings of a picture follow each other; ``teeth`` as for :meth:`CloseUp.forward`.
     """
     size = (places.shape[-2], places.shape[-1])
     windows = painter.windows(opening.slit.center, *size)
     each = len(windows) // len(places)
     seen = cut([places[index // each] for index in range(len(windows))], windows)
-    return painter(opening, seen, guidance.pixels, windows, size), windows
+    return painter(opening, seen, guidance.pixels, windows, size, teeth), windows
 
 
 def mixed(

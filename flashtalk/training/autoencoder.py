@@ -1,6 +1,6 @@
 """Training of the embedded autoencoder, supervised by what the renderer knows.
 
-    python -m flashtalk.training.autoencoder --data runs/clips --out runs/autoencoder
+    python -m flashtalk.training.autoencoder --data runs/clips --out runs/decoder --part decoder
 
 Latents have a meaning (:mod:`flashtalk.models.face_code`), so the parts learn apart: ``decoder`` to
 warp the portrait by true codes with a little noise, ``closeups`` to paint mouths and eyes on what
@@ -53,6 +53,7 @@ from flashtalk.training.losses import (
     weighted_l1,
     weighted_square,
 )
+from flashtalk.training.pictures import Pictures
 from flashtalk.training.precision import mixed_precision
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ NUMBER_NOISE = 0.05  # places and numbers are averages over many cells
 POINT_NOISE = 0.01  # how roughly landmarks are read, picture units
 CHOSEN_FRAMES = 2  # of each group of four
 MOST_WEIGHT = 4.0  # of a place in the squared error
+NEAR_TEETH_PX = 2  # around an opening that is not learned from, which a gradient would see
 TEETH_WEIGHT = 12.0  # of places where the portrait shows teeth, besides what they weigh already
 EVALUATE_EVERY = 1000  # steps
 
@@ -158,34 +160,56 @@ class CloseUps:
     """[M, 1, h, w] 1 where one looks into the mouth, or the warped portrait would show its own."""
     either: Tensor
     """[M, 1, h, w] 1 where both are so: the portrait's own teeth are the best there are."""
+    taught: Tensor
+    """[M, 1, h, w] ``inner`` of the mouths from which it is learned what is in one."""
     eyes: Painted | None = None
     eyes_true: Tensor | None = None
     """[2 M, 3, h, w]"""
 
 
-def close_ups(model: PortraitAutoencoder, batch: Batch, cover: bool = False) -> CloseUps:
-    """Mouths and eyes painted on what the decoder makes of slightly noisy codes.
-
-    With ``cover`` mouths alone, by the painter of lips over teeth.
-    """
+def close_ups(model: PortraitAutoencoder, batch: Batch) -> CloseUps:
+    """Mouths and eyes painted on what the decoder makes of slightly noisy codes."""
     seen = unpainted(model, batch)
-    painter = model.decoder.cover if cover else model.decoder.mouth
-    found = mouths(seen.code, seen.offset, *portraits_of(seen.guidance, len(seen.code)))
-    mouth, windows = close_up(painter, found, seen.places, seen.guidance)
-    weight = cut(pixel_weight(batch, seen.chosen), windows)
-    teeth = look_up(batch.portrait_inner, cut(seen.places, windows))
-    opened = cut(batch.inner[seen.chosen], windows)
-    made = CloseUps(
-        mouth=mouth,
-        mouth_true=as_float(cut(seen.frames, windows)),
-        weight=(weight + TEETH_WEIGHT * teeth) * soft_edges(*mouth.picture.shape[-2:], teeth),
-        inner=torch.maximum(opened, teeth),
-        either=torch.minimum(opened, teeth),
-    )
-    if cover:
-        return made
+    made = mouths_by(model.decoder.mouth, seen, batch)
     drawn, true = eyes_by(model.decoder.eye, seen)
     return replace(made, eyes=drawn, eyes_true=true)
+
+
+def mouths_by(
+    painter: CloseUp,
+    seen: Unpainted,
+    batch: Batch,
+    teeth: Tensor | None = None,
+    models: Tensor | None = None,
+) -> CloseUps:
+    """Mouths drawn by ``painter``.
+
+    ``teeth`` [N, TEETH_CODE] are those of each group's person; ``models`` [N] bool says whose are
+    learned (all, by default): inside of other mouths nothing counts.
+    """
+    found = mouths(seen.code, seen.offset, *portraits_of(seen.guidance, len(seen.code)))
+    if teeth is not None:
+        teeth = teeth.repeat_interleave(CHOSEN_FRAMES, dim=0)
+    mouth, windows = close_up(painter, found, seen.places, seen.guidance, teeth)
+    weight = cut(pixel_weight(batch, seen.chosen), windows)
+    shown = look_up(batch.portrait_inner, cut(seen.places, windows))
+    opened = cut(batch.inner[seen.chosen], windows)
+    weight = (weight + TEETH_WEIGHT * shown) * soft_edges(*mouth.picture.shape[-2:], shown)
+    inner = torch.maximum(opened, shown)
+    taught = inner
+    if models is not None:
+        learned = models.repeat_interleave(CHOSEN_FRAMES)[:, None, None, None].to(inner)
+        inside = F.max_pool2d(opened, 2 * NEAR_TEETH_PX + 1, stride=1, padding=NEAR_TEETH_PX)
+        weight = weight * (1.0 - inside * (1.0 - learned))
+        taught = inner * learned
+    return CloseUps(
+        mouth=mouth,
+        mouth_true=as_float(cut(seen.frames, windows)),
+        weight=weight,
+        inner=inner,
+        either=torch.minimum(opened, shown),
+        taught=taught,
+    )
 
 
 @dataclass(frozen=True)
@@ -206,10 +230,15 @@ class Unpainted:
 
 
 @torch.no_grad()
-def unpainted(model: PortraitAutoencoder, batch: Batch) -> Unpainted:
-    """Half of the frames of ``batch``, as the decoder warps slightly noisy codes."""
+def unpainted(
+    model: PortraitAutoencoder, batch: Batch, point_noise: float = POINT_NOISE
+) -> Unpainted:
+    """Half of the frames of ``batch``, as the decoder warps slightly noisy codes.
+
+    ``point_noise`` is how roughly landmarks are read.
+    """
     chosen = chosen_frames(len(batch.codes))
-    guidance = guidance_of(model, batch, NUMBER_NOISE, POINT_NOISE)
+    guidance = guidance_of(model, batch, NUMBER_NOISE, point_noise)
     code = noisy_codes(batch, chosen, NUMBER_NOISE)
     offset = model.decoder.motion(code, guidance)
     frames = batch.frames.flatten(0, 1)[chosen]
@@ -258,7 +287,7 @@ def painting_losses(painted: CloseUps) -> dict[str, Tensor]:
         "mouth": weighted_l1(mouth.picture, painted.mouth_true, painted.weight),
         "mouth_gradient": gradient_l1(mouth.picture, painted.mouth_true, painted.weight),
         "opening": opening_error(mouth.veil, painted.inner, painted.either),
-        "inside": weighted_l1(mouth.color, painted.mouth_true, painted.inner),
+        "inside": weighted_l1(mouth.color, painted.mouth_true, painted.taught),
     }
     return losses if eyes is None else losses | eye_losses(eyes, painted.eyes_true)
 
@@ -281,6 +310,8 @@ PARTS = {
     "polish": polish_losses,
     "flow": flow_losses,
 }
+MOVES_PICTURES = ("decoder", "warp")
+"""Parts that learn from pictures without a face, too (:mod:`flashtalk.training.pictures`)."""
 WEIGHTS = {
     "guess": 2.0,
     "flow": 8.0,
@@ -301,6 +332,7 @@ TRAINED = {
     )
     + tuple(f"pyramid.{layer}" for layer in ("stem", "fine", "middle", "coarse", "still")),
     "closeups": ("decoder.mouth.", "decoder.eye."),  # and flashtalk.training.sharpening
+    "teeth": ("decoder.mouth.",),  # by flashtalk.training.teeth alone
     "polish": ("decoder.mouth.", "decoder.cover.", "decoder.lids."),
     "cover": ("decoder.cover.",),  # by flashtalk.training.sharpening alone
 }
@@ -398,8 +430,16 @@ def main() -> None:
         help="in this order; flow beside closeups, if there are more cores",
     )
     parser.add_argument("--init", type=Path, help="run to start from, for weights not trained yet")
+    parser.add_argument(
+        "--pictures", type=Path, help="folder of photographs and textures; for decoder and warp"
+    )
     add_precision(parser)
     arguments = begin(parser)
+    if arguments.pictures and arguments.part not in MOVES_PICTURES:
+        parser.error(
+            f"--pictures is for --part {' and '.join(MOVES_PICTURES)}, not {arguments.part}: "
+            "nothing else is learned from pictures without a face"
+        )
 
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
@@ -408,7 +448,8 @@ def main() -> None:
     if arguments.part == "warp":  # shut lids have a painter of their own from the polish on
         model.decoder.lids.load_state_dict(model.decoder.eye.state_dict())
     place = shut_eyes_place if arguments.part == "polish" else telling_place
-    coming = batches(clips, arguments.batch, rng, place)
+    pictures = Pictures(arguments.pictures) if arguments.pictures else None
+    coming = batches(clips, arguments.batch, rng, place, pictures)
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()

@@ -44,6 +44,7 @@ AUTOENCODER_PARTS = {
     "cover": TRAINED["cover"],
     "flow": TRAINED["flow"],
     "polished": TRAINED["polish"],
+    "teeth": TRAINED["teeth"],
 }
 """Folders of trainings, in their order, and the weights that are taken from each."""
 

@@ -6,7 +6,7 @@ Between :mod:`flashtalk.training.clips` and :mod:`flashtalk.training.autoencoder
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 
 import numpy as np
@@ -19,6 +19,8 @@ from flashtalk.training.clips import GRID, Clip, ClipSet
 from flashtalk.training.codes import clip_codes, mirror, mirror_points, portrait_points
 from flashtalk.training.latents import pack
 from flashtalk.training.loop import prefetched
+from flashtalk.training.pictures import SHARE as PICTURES_SHARE
+from flashtalk.training.pictures import Pictures
 
 INNER = 2  # the renderer's number for teeth and tongue
 MIDDLES = np.linspace(-1 + 1 / GRID, 1 - 1 / GRID, GRID)  # of the label maps' cells
@@ -53,6 +55,8 @@ class Batch:
     """[N, D, h, w] true codes of the portraits."""
     points: Tensor
     """[N, L, 2] true landmarks of the portraits."""
+    numbers: Tensor
+    """[N] int64, the numbers of their clips, and so of the people."""
 
 
 def change_colors(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -114,6 +118,7 @@ def sample(
         "codes": pack(codes[:GROUP_FRAMES].astype(np.float32))[:, 0],
         "portrait_code": codes[GROUP_FRAMES].astype(np.float32),
         "points": points,
+        "number": np.array(int(clip.name)),
     }
 
 
@@ -174,9 +179,14 @@ def telling_place(clip: Clip, rng: np.random.Generator) -> int:
     if choice < 0.3:
         return int(places[0])
     if choice < 0.7:
-        gap = clip.curve("lip_gap")
-        return int(max(places[:3], key=lambda place: gap[place]))
+        return open_place(clip, rng)
     return _narrowest(clip, places)
+
+
+def open_place(clip: Clip, rng: np.random.Generator) -> int:
+    """The same, of three places the one with the widest mouth."""
+    gap = clip.curve("lip_gap")
+    return int(max(_places(clip, rng, 3), key=lambda place: gap[place]))
 
 
 def shut_eyes_place(clip: Clip, rng: np.random.Generator) -> int:
@@ -223,6 +233,7 @@ def collate(samples: list[dict[str, np.ndarray]]) -> Batch:
         codes=stack("codes"),
         portrait_codes=stack("portrait_code"),
         points=stack("points"),
+        numbers=stack("number"),
     )
 
 
@@ -231,11 +242,24 @@ def as_float(pictures: Tensor) -> Tensor:
     return pictures.float().mul_(1.0 / 127.5).sub_(1.0)
 
 
+def joined(first: Batch, second: Batch) -> Batch:
+    """Both as one batch."""
+    names = [field.name for field in fields(Batch)]
+    return Batch(**{n: torch.cat((getattr(first, n), getattr(second, n))) for n in names})
+
+
 def batches(
-    clips: ClipSet, size: int, rng: np.random.Generator, place: Place = telling_place
+    clips: ClipSet,
+    size: int,
+    rng: np.random.Generator,
+    place: Place = telling_place,
+    pictures: Pictures | None = None,
 ) -> Iterator[Batch]:
-    """Endless augmented batches; ``place`` chooses the groups."""
-    return prefetched(lambda: draw_batch(clips, size, rng, True, place))
+    """Endless augmented batches; ``place`` chooses the groups.
+
+    With ``pictures`` some of them show one of these, moved as the clip moves.
+    """
+    return prefetched(lambda: draw_batch(clips, size, rng, True, place, pictures))
 
 
 def draw_batch(
@@ -244,6 +268,12 @@ def draw_batch(
     rng: np.random.Generator,
     augmented: bool,
     place: Place = telling_place,
+    pictures: Pictures | None = None,
 ) -> Batch:
     """``size`` random groups."""
-    return collate([sample(clips.draw(rng), rng, augmented, place) for _ in range(size)])
+    drawn = [sample(clips.draw(rng), rng, augmented, place) for _ in range(size)]
+    if pictures:
+        drawn = [
+            pictures.moved(each, rng) if rng.random() < PICTURES_SHARE else each for each in drawn
+        ]
+    return collate(drawn)

@@ -37,8 +37,10 @@ from flashtalk.training.autoencoder import (
     close_ups,
     evaluate,
     log_quality,
+    mouths_by,
     painting_losses,
     trained_in_part,
+    unpainted,
 )
 from flashtalk.training.clips import ClipSet
 from flashtalk.training.command import add_precision, begin, training_parser
@@ -150,7 +152,12 @@ def main() -> None:
         model.train()
         critics.requires_grad_(False)
         with mixed_precision(arguments.precision):
-            painted = close_ups(model, next(coming), cover)
+            batch = next(coming)
+            painted = (
+                mouths_by(model.decoder.cover, unpainted(model, batch), batch)
+                if cover
+                else close_ups(model, batch)
+            )
             losses = painting_losses(painted)
             fooling = fooling_losses(critics, painted)
         newest[:] = [painted]

@@ -1,10 +1,16 @@
+from dataclasses import replace
+
+import pytest
 import torch
 from faces import face
 
 from flashtalk.models.closeup import (
     EYE_NUMBERS,
     MOUTH_NUMBERS,
+    POSE,
+    TEETH_CODE,
     CloseUp,
+    Jaws,
     Opening,
     Slit,
     eyes,
@@ -14,7 +20,7 @@ from flashtalk.models.closeup import (
     mouths,
     soft_edges,
 )
-from flashtalk.models.face_code import LANDMARKS, UNITS, paint
+from flashtalk.models.face_code import LANDMARKS, UNITS, mouth_middle, paint
 
 WINDOW = (1 / 4, 3 / 8)
 
@@ -53,11 +59,12 @@ def test_a_place_is_followed_along_the_flow() -> None:
     torch.manual_seed(0)
     across = torch.linspace(-1, 1, 32)
     offset = torch.stack((0.1 + 0.05 * across.expand(32, 32), torch.full((32, 32), -0.07)))[None]
-    target = torch.tensor([[0.1, 0.3]])
-    found = follow(offset, target)
-    x = found[0, 0].item()
-    assert abs(x + 0.1 + 0.05 * x * 32 / 31 - 0.1) < 2e-3
-    assert abs(found[0, 1].item() - 0.37) < 1e-4
+    targets = torch.tensor([[[0.1, 0.3], [-0.4, 0.0]]])
+    found = follow(offset, targets)
+    assert found.shape == (1, 2, 2)
+    for (x, y), (target_x, target_y) in zip(found[0].tolist(), targets[0].tolist(), strict=True):
+        assert abs(x + 0.1 + 0.05 * x * 32 / 31 - target_x) < 2e-3
+        assert abs(y - target_y - 0.07) < 1e-4
 
 
 def test_windows_stay_inside_the_picture() -> None:
@@ -87,6 +94,71 @@ def test_what_the_codes_say_opens_a_mouth_and_shuts_an_eye() -> None:
     assert (eye.slit.center[:, 0] - torch.tensor([-0.15, 0.27])).abs().max() < 1e-3
     assert eye.slit.half_gap[0] < 0.3 * eye.slit.half_gap[1], "only the left one is shut"
     assert abs(eye.slit.half_gap[1].item() - 0.02) < 0.2 * UNITS["lid"][1]
+
+
+def test_jaws_follow_nose_and_chin_wherever_the_lips_are() -> None:
+    """Upper teeth move with the nose alone, lower ones with the chin alone."""
+    points = face(gap=0.0)
+    still = torch.zeros(1, 2)
+    code = paint(points, still, (8, 8))
+    offset = torch.zeros(1, 2, 64, 64)
+    offset[:, 1, 40:] = -0.08  # from y = 0.25 on: mouth and chin are lower than in the portrait
+    found = mouths(code, offset, points, code)
+    assert found.jaws is not None
+    home = mouth_middle(points)
+    assert torch.allclose(found.jaws.upper, home, atol=1e-3), "the nose is where it was"
+    assert torch.allclose(found.jaws.lower, home + torch.tensor([0.0, 0.08]), atol=1e-3)
+    pose, own = (found.numbers[:, start : start + len(POSE)] for start in (5, 5 + len(POSE) + 5))
+    apart = found.jaws.size.item()
+    assert apart == pytest.approx(0.42)
+    moved = dict(zip(POSE, (pose - own)[0].tolist(), strict=True))
+    assert moved["nose_y"] == pytest.approx(-0.08 / apart / POSE["nose_y"][1], rel=0.02)
+    assert moved["chin_y"] == pytest.approx(0.0, abs=0.02)
+    assert moved["eyes_y"] == pytest.approx(-0.08 / apart / POSE["eyes_y"][1], rel=0.02)
+    assert own[0, list(POSE).index("nose_y")].item() == pytest.approx(
+        ((0.1 - 0.305) / apart - POSE["nose_y"][0]) / POSE["nose_y"][1], rel=0.05
+    )
+
+
+def test_prints_of_teeth_move_with_their_jaw() -> None:
+    torch.manual_seed(0)
+    painter = CloseUp(16, MOUTH_NUMBERS, WINDOW, lens_gain=3.0, teeth=True)
+    side = 64
+    steps = (torch.arange(side) + 0.5) * 2 / side - 1
+    here = torch.stack(torch.meshgrid(steps, steps, indexing="xy"))[None]
+    told = torch.zeros(1, MOUTH_NUMBERS + TEETH_CODE)
+    eight = 8 * 2 / side  # pixels
+
+    def prints(upper_y: float, lower_y: float) -> tuple[torch.Tensor, torch.Tensor]:
+        jaws = Jaws(*(torch.tensor([[0.0, y]]) for y in (upper_y, lower_y)), torch.tensor([0.5]))
+        with torch.no_grad():
+            return painter.standing(jaws, here, told)[0].chunk(2)
+
+    upper, lower = prints(0.0, 0.0)
+    lowered_upper, lowered_lower = prints(0.0, eight)
+    assert torch.equal(lowered_upper, upper)
+    assert torch.allclose(lowered_lower[:, 8:], lower[:, :-8], atol=1e-4)
+    assert lower.std() > 0.1
+
+
+def test_a_mouth_is_told_whose_teeth_it_has() -> None:
+    torch.manual_seed(0)
+    painter = CloseUp(16, MOUTH_NUMBERS, WINDOW, lens_gain=3.0, teeth=True)
+    windows = torch.tensor([[20, 12, 16, 24]])
+    portrait = torch.rand(1, 3, 64, 64) * 2 - 1
+    grid = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], (1, 3, 64, 64), False)
+    places = grid[:, 20:36, 12:36].permute(0, 3, 1, 2)
+    jaws = Jaws(torch.tensor([[0.0, 0.2]]), torch.tensor([[0.0, 0.2]]), torch.tensor([0.5]))
+    opening = replace(place(0.1), jaws=jaws)
+
+    def painted(teeth: torch.Tensor | None) -> torch.Tensor:
+        with torch.no_grad():
+            return painter(opening, places, portrait, windows, (64, 64), teeth).color
+
+    theirs = torch.randn(1, TEETH_CODE)
+    assert not torch.allclose(painted(theirs), painted(None), atol=1e-5)
+    painter.usual.copy_(theirs[0])
+    assert torch.equal(painted(theirs), painted(None)), "the usual teeth are those by default"
 
 
 def test_the_window_fades_into_the_picture() -> None:

@@ -6,13 +6,16 @@ from faces import face
 
 from flashtalk.config import TINY
 from flashtalk.models.autoencoder import PortraitAutoencoder
+from flashtalk.models.closeup import TEETH_CODE
 from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, mouth_middle, paint
 from flashtalk.training.autoencoder import (
     PARTS,
     TEETH_WEIGHT,
     close_ups,
+    mouths_by,
     painting_losses,
     trained_in_part,
+    unpainted,
 )
 from flashtalk.training.groups import Batch
 
@@ -41,6 +44,7 @@ def batch() -> Batch:
         codes=torch.zeros(1, TINY.autoencoder.latent_channels, SIDE // 32, SIDE // 32),
         portrait_codes=torch.zeros(1, len(FEATURES), SIDE // 32, SIDE // 32),
         points=points,
+        numbers=torch.tensor([3]),
     )
 
 
@@ -64,13 +68,31 @@ def test_teeth_of_the_portrait_are_to_be_painted_over(model, batch) -> None:
 
 
 def test_the_cover_learns_alone(model, batch) -> None:
-    losses = painting_losses(close_ups(model, batch, cover=True))
+    losses = painting_losses(mouths_by(model.decoder.cover, unpainted(model, batch), batch))
     assert set(losses) == {"mouth", "mouth_gradient", "opening", "inside"}
     model.zero_grad()
     sum(losses.values()).backward()
     learned = {name for name, weight in model.named_parameters() if weight.grad is not None}
     assert learned
     assert all(name.startswith("decoder.cover.") for name in learned)
+
+
+def test_inside_of_others_mouths_nothing_is_learned(model, batch) -> None:
+    """Teeth are learned from models; elsewhere lips count, and what lies between them does not."""
+    x, y = ((mouth_middle(batch.points)[0] + 1) / 2 * SIDE).round().int().tolist()
+    opening = torch.zeros(GROUP_FRAMES, 1, SIDE, SIDE)
+    opening[..., y - 2 : y + 2, x - 3 : x + 3] = 1.0
+    opened = replace(batch, inner=opening)
+    seen = unpainted(model, opened)
+    painter, teeth = model.decoder.mouth, torch.zeros(1, TEETH_CODE)
+    theirs = mouths_by(painter, seen, opened, teeth, torch.tensor([True]))
+    others = mouths_by(painter, seen, opened, teeth, torch.tensor([False]))
+    assert torch.equal(theirs.taught, theirs.inner)
+    assert others.taught.max() == 0.0
+    assert others.weight[theirs.inner > 0].max() == 0.0
+    assert torch.equal(others.inner, theirs.inner), "how far a mouth opens is learned from all"
+    beside = torch.nn.functional.max_pool2d(theirs.inner, 9, stride=1, padding=4) == 0
+    assert torch.equal(others.weight[beside], theirs.weight[beside])
 
 
 # --- the warp below the painters ------------------------------------------------------------------

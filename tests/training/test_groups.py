@@ -1,9 +1,14 @@
+from dataclasses import fields
 from types import SimpleNamespace
 
 import numpy as np
+import torch
 
 from flashtalk.training.clips import pixels_of
 from flashtalk.training.groups import (
+    Batch,
+    joined,
+    open_place,
     opened,
     portrait_opened,
     shows_teeth,
@@ -78,3 +83,21 @@ def test_a_box_is_cut_out_in_pixels() -> None:
     rows, columns = pixels_of((0.0, 0.5, 0.25, 0.125), 64)
     assert (rows, columns) == (slice(44, 52), slice(24, 40))
     assert pixels_of((1.0, -1.0, 0.5, 0.5), 64) == (slice(0, 16), slice(48, 64))
+
+
+def test_open_places_have_wider_mouths_than_any() -> None:
+    gap = np.linspace(0.0, 1.0, 40)
+    talk = SimpleNamespace(frames=np.zeros((40, 1)), curve=lambda name: gap)
+    rng = np.random.default_rng(0)
+    places = [open_place(talk, rng) for _ in range(200)]
+    assert max(places) <= 36, "a group has four frames"
+    assert 0.62 < gap[places].mean() < 0.75  # of three even draws up to 0.92 the largest
+
+
+def test_two_batches_are_joined_in_order() -> None:
+    def batch(number: int) -> Batch:
+        return Batch(**{field.name: torch.full((2, 3), number) for field in fields(Batch)})
+
+    both = joined(batch(1), batch(5))
+    for field in fields(Batch):
+        assert getattr(both, field.name)[:, 0].tolist() == [1, 1, 5, 5], field.name

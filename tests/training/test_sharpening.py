@@ -23,6 +23,7 @@ def close_ups() -> CloseUps:
         weight=torch.ones(2, 1, 64, 96),
         inner=inner,
         either=torch.zeros_like(inner),
+        taught=inner,
         eyes=windows(4, 32, 48),
         eyes_true=torch.rand(4, 3, 32, 48) * 2 - 1,
     )
