@@ -33,15 +33,18 @@ from flashtalk.evaluation.reading import load_autoencoder, read_faces
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.face_code import GROUP_FRAMES
 from flashtalk.models.face_reader import FaceReader
+from flashtalk.models.portrait_decoder import frame_codes
 from flashtalk.stream.session import to_pixels
-from flashtalk.training.autoencoder import group_psnr, true_guidance
+from flashtalk.training.autoencoder import group_psnr, guidance_of, psnr_db, true_guidance
 from flashtalk.training.clips import Clip, ClipSet
-from flashtalk.training.groups import as_float, opened, painted
+from flashtalk.training.groups import any_place, as_float, collate, opened, painted, sample
+from flashtalk.training.pictures import Pictures
 
 log = logging.getLogger(__name__)
 
 BANDS_DB = (0, 18, 20, 22, 24, 26, 28, 30, 99)  # PSNR of a copy of the portrait
 FRAMES_AT_ONCE = 28
+PICTURES_EACH = 2  # other pictures that move as each clip does
 LEAST_OPEN_PX = 20  # between the lips, a pixel away from them: less shows nothing
 LEAST_DEVIATION = 0.01  # of the lip gap of a clip in which somebody speaks, in units of the curves
 
@@ -223,6 +226,34 @@ def report(drawn: Sequence[DrawnClip]) -> dict[str, object]:
     }
 
 
+@torch.inference_mode()
+def moved_pictures(
+    autoencoder: PortraitAutoencoder, clips: Sequence[Clip], pictures: Pictures
+) -> dict[str, float | int]:
+    """How well other pictures, and writing, are drawn that move as ``clips`` do, from true codes.
+
+    Only where the flow is smooth and nothing is painted (:mod:`flashtalk.training.pictures`); mean
+    PSNR of groups of four frames in dB, and of a copy.
+    """
+    rng = np.random.default_rng(0)
+    found = []
+    for clip in clips:
+        for _ in range(PICTURES_EACH):
+            batch = collate([pictures.moved(sample(clip, rng, False, any_place), rng)])
+            true = as_float(batch.frames.flatten(0, 1))
+            codes = frame_codes(batch.codes, GROUP_FRAMES)
+            drawn = autoencoder.decoder.pictures(codes, guidance_of(autoencoder, batch))
+            counted = F.interpolate(batch.weight, size=true.shape[-2:], mode="nearest") > 0
+            found.append(
+                [
+                    psnr_db(((shown - true) / 2).square()[counted.expand_as(true)])
+                    for shown in (drawn, batch.portraits.expand_as(true))
+                ]
+            )
+    drawn_db, copy_db = np.mean(found, axis=0).round(2).tolist()
+    return {"groups": len(found), "psnr_db": drawn_db, "copy_db": copy_db}
+
+
 def spoken_in(clip: DrawnClip) -> bool:
     """Whether somebody speaks in it, so that its lips can be compared."""
     return not np.isnan(clip.opening_correlation)
@@ -248,6 +279,11 @@ def main() -> None:
         action="store_true",
         help="also read the frames: portrait prepared as a session does, encoded, decoded",
     )
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        help="also draw the pictures in this folder, moved as the clips move; no training saw them",
+    )
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -258,6 +294,9 @@ def main() -> None:
     found = measured(autoencoder, clips, from_true_codes)
     if arguments.round_trip:
         found["round_trip"] = measured(autoencoder, clips, round_trip)
+    if arguments.pictures:
+        found["pictures"] = moved_pictures(autoencoder, clips, Pictures(arguments.pictures))
+        log.info("pictures: %s", found["pictures"])
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
         (arguments.out / "decoder.json").write_text(json.dumps(found, indent=1) + "\n")

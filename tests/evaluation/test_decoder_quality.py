@@ -1,22 +1,28 @@
 """Figures of drawn clips, from drawings whose errors are known."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from clip_files import make_clip
 
+from flashtalk.config import TINY
 from flashtalk.evaluation.decoder import (
     DrawnClip,
     detail_between_lips,
     latent_jump,
+    moved_pictures,
     near_outlines,
     report,
     round_trip,
 )
+from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.training.autoencoder import group_psnr
 from flashtalk.training.groups import as_float
+from flashtalk.training.pictures import Pictures
 
 SIDE = 64
 
@@ -132,3 +138,34 @@ def test_what_is_read_lies_in_the_same_groups_as_what_is_known() -> None:
     means = np.repeat(np.arange(40).reshape(10, 4).mean(axis=1), 4)
     assert drawn.shape == (40, 2, 1, 3)
     assert np.abs(drawn[:, 0, 0, 0] - means).max() <= 0.5
+
+
+def test_pictures_without_a_face_are_compared_where_they_move(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    soft = cv2.GaussianBlur(rng.integers(0, 256, (200, 200, 3)).astype(np.uint8), (0, 0), 3.0)
+    cv2.imwrite(str(tmp_path / "soft.png"), soft)
+    moves = make_clip(frames=8)
+    middle = (np.arange(64) + 0.5) / 32 - 1
+    here = np.stack(np.meshgrid(middle, middle), axis=-1)
+    clips = [
+        replace(
+            moves,
+            frames=moves.frames.repeat(4, axis=1).repeat(4, axis=2),
+            portrait=moves.portrait.repeat(4, axis=0).repeat(4, axis=1),
+            flow=np.repeat((here + shift)[None], 8, axis=0).astype(np.float32),
+            visible=np.ones_like(moves.visible),
+            # what the tests' clips have no use for, groups have
+            curves=np.zeros((8, 2), np.float32),
+            portrait_curves=np.zeros(2, np.float32),
+            curve_names=("gaze_x", "gaze_y"),
+        )
+        for shift in (0.0, 0.15)
+    ]
+    torch.manual_seed(0)
+    model = PortraitAutoencoder(TINY.autoencoder).eval()
+    still, shifted = (moved_pictures(model, [clip], Pictures(tmp_path)) for clip in clips)
+    assert still["groups"] == shifted["groups"] == 2
+    assert still["copy_db"] > 40.0
+    assert shifted["copy_db"] < 30.0
+    # the flow is in the codes: even a network that has learned nothing moves the picture by it
+    assert shifted["psnr_db"] > shifted["copy_db"] + 3.0
