@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from flashtalk.training.loop import LoopConfig
 from flashtalk.training.precision import PRECISIONS
 
 
@@ -39,6 +40,18 @@ def training_parser(
 def add_precision(parser: argparse.ArgumentParser) -> None:
     """``--precision``, for trainings whose steps run in :func:`precision.mixed_precision`."""
     parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+
+
+def add_journal(parser: argparse.ArgumentParser) -> None:
+    """``--log-every`` and ``--checkpoint-every``, for trainings of all sizes."""
+    parser.add_argument("--log-every", type=int, default=LoopConfig.log_every, metavar="STEPS")
+    parser.add_argument(
+        "--checkpoint-every",
+        type=float,
+        default=LoopConfig.checkpoint_every_s,
+        metavar="SECONDS",
+        help="between checkpoints; one of the 14B is large (default: %(default)g)",
+    )
 
 
 def begin(parser: argparse.ArgumentParser, seed: int | None = 0) -> argparse.Namespace:

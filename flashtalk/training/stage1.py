@@ -49,7 +49,7 @@ from flashtalk.training.chunks import (
     windowed_features,
 )
 from flashtalk.training.clips import Clip, ClipSet
-from flashtalk.training.command import add_precision, begin, training_parser
+from flashtalk.training.command import add_journal, add_precision, begin, training_parser
 from flashtalk.training.distributed import ALONE, Ranks, checkpoint_activations, join_ranks
 from flashtalk.training.latents import LatentSampler, load_latents
 from flashtalk.training.loop import (
@@ -92,7 +92,8 @@ def adapt(
     recompute: bool = False,
     shard: bool = False,
     compute_dtype: torch.dtype | None = None,
-    log_every: int = 20,
+    log_every: int = LoopConfig.log_every,
+    checkpoint_every_s: float = LoopConfig.checkpoint_every_s,
     ranks: Ranks = ALONE,
 ) -> None:
     """Trains the transformer of ``networks``, a published checkpoint's, in place.
@@ -128,6 +129,7 @@ def adapt(
         final_share=1.0,
         accumulate=recipe.accumulate,
         log_every=log_every,
+        checkpoint_every_s=checkpoint_every_s,
     )
     train_together([Trainee("model", model, step, recipe.rate, PUBLISHED_BETAS)], loop, ranks)
 
@@ -179,6 +181,7 @@ def _train_embedded(options: argparse.Namespace, recipe: Recipe) -> None:
         learning_rate=recipe.rate,
         accumulate=recipe.accumulate,
         log_every=options.log_every,
+        checkpoint_every_s=options.checkpoint_every,
     )
     train(model, step, config)
 
@@ -204,6 +207,7 @@ def _train_published(options: argparse.Namespace, recipe: Recipe) -> None:
         shard=options.shard,
         compute_dtype=getattr(torch, options.compute_dtype) if options.shard else None,
         log_every=options.log_every,
+        checkpoint_every_s=options.checkpoint_every,
         ranks=ranks,
     )
 
@@ -214,7 +218,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of clips")
     parser.add_argument("--accumulate", type=int, help="batches per step")
-    parser.add_argument("--log-every", type=int, default=20)
+    add_journal(parser)
     add_precision(parser)
     embedded = parser.add_argument_group("the embedded model")
     embedded.add_argument("--speech", type=Path, help="run of its speech encoder")

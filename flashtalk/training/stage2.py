@@ -31,6 +31,7 @@ from flashtalk.errors import FlashTalkError, command
 from flashtalk.models.hand_over import let_errors_stay
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks
+from flashtalk.training.command import add_journal
 from flashtalk.training.distributed import ALONE, Ranks, checkpoint_activations, join_ranks
 from flashtalk.training.export import trained_networks
 from flashtalk.training.loop import LoopConfig, Trainee, train_together
@@ -253,14 +254,7 @@ def _parser() -> argparse.ArgumentParser:
         help="without what returns the embedded model's displacements to a face's, for comparison",
     )
     parser.add_argument("--seed", type=int, default=own.seed)
-    parser.add_argument("--log-every", type=int, default=20)
-    parser.add_argument(
-        "--checkpoint-every",
-        type=float,
-        default=LoopConfig.checkpoint_every_s,
-        metavar="SECONDS",
-        help="between checkpoints; one of the 14B is large, see --plan (default: %(default)g)",
-    )
+    add_journal(parser)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--recompute", action="store_true", help="activation checkpointing")
