@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.data_classes import ImageData
@@ -54,7 +57,8 @@ def build_page(
         engine: loaded once; every visitor shares it.
         limits: facts of the deployment.
         on_gpu: wraps the function that computes, e.g. ``spaces.GPU``.
-        assets: folder with ``portraits`` and ``voices`` to choose from.
+        assets: folder with ``portraits`` and ``voices`` to choose from, and ``gallery.json``, which
+            says whose voice is whose.
     """
     talk = Talk(engine, limits, on_gpu)
     portraits = _files(assets / "portraits", {".jpg", ".jpeg", ".png", ".webp"})
@@ -65,7 +69,7 @@ def build_page(
         gr.HTML(_HEADER, apply_default_css=False)
         with gr.Row(elem_id="studio"):
             with gr.Column(scale=3, min_width=280, elem_id="face"):
-                portrait = _portrait_picker(portraits)
+                portrait, people = _portrait_picker(portraits)
             with gr.Column(scale=6, min_width=340, elem_id="stage"):
                 live = live_player()
                 with gr.Row(elem_id="actions"):
@@ -98,6 +102,9 @@ def build_page(
         gr.HTML(_CONSENT, apply_default_css=False)
 
         private = {"api_visibility": "private", "show_progress": "hidden"}
+        if people and voices:
+            suited = _suited_voice([path.stem for path in portraits], voices, _pairs(assets))
+            people.dataset.select(suited, voice, voice, **private)
         page.load(None, portrait, None, js=_SHOW_PORTRAIT, **private)
         portrait.change(None, portrait, None, js=_SHOW_PORTRAIT, **private)
         start.click(None, None, [start, stop], js=_BEGIN, **private)
@@ -120,7 +127,7 @@ def build_page(
     return page
 
 
-def _portrait_picker(portraits: list[Path]) -> gr.Image:
+def _portrait_picker(portraits: list[Path]) -> tuple[gr.Image, gr.Examples | None]:
     gr.Markdown("### Face")
     portrait = gr.Image(
         value=str(portraits[0]) if portraits else None,
@@ -137,8 +144,9 @@ def _portrait_picker(portraits: list[Path]) -> gr.Image:
     # reading it, and saying what is wrong with it, is the work of flashtalk.inputs.
     portrait.preprocess = _path  # type: ignore[method-assign, assignment]
     gr.HTML(_FACE_HINT, apply_default_css=False)
+    people = None
     if portraits:
-        gr.Examples(
+        people = gr.Examples(
             [[str(path)] for path in portraits],
             portrait,
             label="People who do not exist",
@@ -146,7 +154,32 @@ def _portrait_picker(portraits: list[Path]) -> gr.Image:
             elem_id="people",
             api_visibility="private",
         )
-    return portrait
+    return portrait, people
+
+
+def _pairs(assets: Path) -> dict[str, str]:
+    """Portraits and their voices, by the names of their files; empty where nobody says so."""
+    path = assets / "gallery.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _suited_voice(
+    people: list[str], voices: list[Path], pairs: dict[str, str]
+) -> Callable[[str | None, gr.SelectData], str | dict[str, Any]]:
+    """What a click on somebody does to the voice: an example gives way to theirs.
+
+    A voice of the visitor's own stays, and so does the empty box of somebody about to record one.
+    """
+    by_name = {path.stem: path for path in voices}
+
+    def choose(current: str | None, clicked: gr.SelectData) -> str | dict[str, Any]:
+        theirs = by_name.get(pairs.get(people[clicked.index], ""))
+        shown = Path(current).name if current else ""
+        if theirs is None or shown not in {path.name for path in voices}:
+            return gr.skip()
+        return str(theirs)
+
+    return choose
 
 
 def _path(file: ImageData | None) -> str | None:

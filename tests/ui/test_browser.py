@@ -152,3 +152,21 @@ def test_a_phone_shows_the_stage_first(browser: Browser, address: str) -> None:
     assert stage["y"] + stage["height"] < 844
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
+
+
+def test_somebody_of_the_gallery_brings_a_voice_but_takes_nobodys(
+    page: Page, long_speech: Path
+) -> None:
+    duration = page.locator("#sound #duration")
+    expect(duration).to_have_text("0:06", timeout=SLOW_MS)  # ada's
+    people = page.locator("#people button.gallery-item")
+    expect(people).to_have_count(8)
+    people.nth(3).click()
+    expect(duration).to_have_text("0:07", timeout=SLOW_MS)  # emil's
+    upload(page, "#sound", long_speech)
+    expect(page.locator("#sound")).to_contain_text("0:30", timeout=SLOW_MS)
+    before = page.locator("#portrait img").get_attribute("src")
+    people.nth(1).click()
+    expect(page.locator("#portrait img")).not_to_have_attribute("src", before, timeout=SLOW_MS)
+    page.wait_for_timeout(1000)
+    expect(page.locator("#sound")).to_contain_text("0:30")

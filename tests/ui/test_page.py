@@ -13,7 +13,7 @@ from flashtalk.config import FOURTEEN_B
 from flashtalk.engine import Engine
 from flashtalk.stream.chunk import Networks
 from flashtalk.ui.events import Limits
-from flashtalk.ui.page import build_page
+from flashtalk.ui.page import ASSETS, build_page
 from flashtalk.ui.theme import STYLE, theme
 
 
@@ -59,3 +59,11 @@ def test_a_page_without_examples_still_works(toy_networks: Networks, tmp_path: P
     page = build_page(Engine(toy_networks), Limits(), assets=tmp_path)
     portrait = next(c for c in page.config["components"] if c["props"].get("elem_id") == "portrait")
     assert portrait["props"].get("value") is None
+
+
+def test_everybody_of_the_gallery_has_a_voice():
+    people = {path.stem for path in (ASSETS / "portraits").glob("*.jpg")}
+    voices = {path.stem for path in (ASSETS / "voices").glob("*.flac")}
+    pairs = json.loads((ASSETS / "gallery.json").read_text())
+    assert set(pairs) == people
+    assert set(pairs.values()) == voices
