@@ -54,6 +54,7 @@ PRINTS = 8  # channels of each print
 PRINT_SIZE = (24, 48)  # rows and columns of a print
 PRINT_DEPTH = 1.2  # how far it reaches into the opening, in half widths
 COVERED = (0.008, 0.02)  # half gaps to hide, picture units: from one pixel of 256 on
+BARELY_COVERED = (0.004, 0.008)  # the same where most of the portrait's gap is gone
 SHUT = (0.3, 0.6)  # shares of the portrait's gap that are gone
 NARROWEST_GAP = 0.004  # half gap that shares are taken of, picture units: half a pixel of 256
 NARROWEST = 0.03  # half width of a feature, picture units: nothing divides by less
@@ -128,8 +129,12 @@ class Opening:
 
     @property
     def covered(self) -> Tensor:
-        """[M] 0..1, how much less open than the portrait's: 1 from ``COVERED`` on."""
-        return _ramp(self.own.half_gap - self.slit.half_gap, *COVERED)
+        """[M] 0..1, how much less open than the portrait's: 1 from ``COVERED`` on.
+
+        Lips that shut over a little gap, less than that, are covered all the same.
+        """
+        less = self.own.half_gap - self.slit.half_gap
+        return torch.maximum(_ramp(less, *COVERED), self.shut * _ramp(less, *BARELY_COVERED))
 
     @property
     def shut(self) -> Tensor:

@@ -215,3 +215,7 @@ def test_lips_cover_teeth_as_far_as_they_are_more_shut_than_the_portrait() -> No
     assert place(gap=0.12, own_gap=0.08).covered == 0.0
     assert place(gap=0.0, own_gap=0.08).covered == 1.0
     assert 0.0 < place(gap=0.05, own_gap=0.08).covered.item() < 1.0
+    # a smile that shows little of its teeth: they are covered where lips meet, not before
+    assert place(gap=0.0, own_gap=0.018).covered == 1.0
+    assert place(gap=0.014, own_gap=0.018).covered == 0.0
+    assert place(gap=0.0, own_gap=0.006).covered == 0.0
