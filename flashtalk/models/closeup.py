@@ -58,6 +58,7 @@ BARELY_COVERED = (0.004, 0.008)  # the same where most of the portrait's gap is 
 SHUT = (0.3, 0.6)  # shares of the portrait's gap that are gone
 NARROWEST_GAP = 0.004  # half gap that shares are taken of, picture units: half a pixel of 256
 NARROWEST = 0.03  # half width of a feature, picture units: nothing divides by less
+NEAREST_EYES = 0.1  # distance of the eyes, likewise: that of a face a tenth as wide as the picture
 
 TEETH_CODE = 8  # numbers that say what somebody's teeth are like
 TEETH_SIZE = (32, 64)  # rows and columns of a jaw's print
@@ -198,7 +199,7 @@ def mouths(code: Tensor, offset: Tensor, points: Tensor, portrait: Tensor) -> Op
     eyes_at = [eye_middle(points, side) for side in ("left", "right")]
     face = torch.stack((home, nose, chin, *eyes_at), dim=1)
     moved = follow(offset, face)
-    apart = (eyes_at[0] - eyes_at[1]).norm(dim=-1).clamp(min=NARROWEST)
+    apart = (eyes_at[0] - eyes_at[1]).norm(dim=-1).clamp(min=NEAREST_EYES)
     return Opening(
         slit=slit(moved[:, 0], numbers),
         own=slit(home, own),
@@ -382,7 +383,7 @@ class CloseUp(nn.Module):
             nn.init.zeros_(layer.bias)
         if teeth:
             self.register_buffer("usual", torch.zeros(TEETH_CODE))
-            self.teeth = nn.Parameter(0.3 * torch.randn(2, PRINTS, *TEETH_SIZE))
+            self.teeth = nn.Parameter(0.1 * torch.randn(2, PRINTS, *TEETH_SIZE))
             self.stand = nn.Sequential(nn.Linear(told, width), nn.ReLU(), nn.Linear(width, 2 * 6))
             nn.init.zeros_(self.stand[2].weight)
             nn.init.zeros_(self.stand[2].bias)

@@ -145,7 +145,7 @@ def test_teeth_are_no_concern_of_the_warp_alone(pushed) -> None:
 def test_polishing_moves_painters_and_nothing_else_toward_what_is_true(pushed) -> None:
     torch.manual_seed(0)
     model = trained_in_part("polish", None)
-    ajar = paint(face(gap=0.035), torch.zeros(1, 2), (SIDE // 32, SIDE // 32))
+    ajar = paint(face(gap=0.012), torch.zeros(1, 2), (SIDE // 32, SIDE // 32))
     pushed = replace(pushed, portrait_codes=ajar)  # one painter draws it in part, one the rest
     losses = PARTS["polish"](model, pushed)
     assert set(losses) == {"mouth", "mouth_gradient", "eyes", "eyes_gradient", "lids"}
