@@ -49,10 +49,15 @@ def write_cell(out: Path, cell: Cell) -> Path:
     path = cell_path(out, cell.variant, cell.seed, cell.seconds)
     path.parent.mkdir(parents=True, exist_ok=True)
     figures = {name: None if math.isnan(value) else value for name, value in cell.figures.items()}
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(asdict(cell) | {"figures": figures}, indent=1) + "\n")
-    temporary.replace(path)
+    write_whole(path, asdict(cell) | {"figures": figures})
     return path
+
+
+def write_whole(path: Path, content: Mapping[str, object]) -> None:
+    """Write ``content`` as JSON; a stop never leaves half a file."""
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 def read_cell(path: Path) -> Cell | None:

@@ -22,6 +22,7 @@ import torch
 
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.evaluation.cells import write_whole
 from flashtalk.evaluation.talks import Talk
 from flashtalk.evaluation.variants import Variant
 from flashtalk.hardware import machine
@@ -71,9 +72,7 @@ def write_row(out: Path, name: str, entry: dict[str, object]) -> None:
     path = out / FILE
     rows = _rows(path) | {name: entry}
     out.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, rows)
 
 
 def read_speed(out: Path) -> dict[str, float]:

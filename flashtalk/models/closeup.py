@@ -491,12 +491,7 @@ class CloseUp(nn.Module):
         depth = depth + self.print_shift(numbers)[:, :, None, None]
         depth = depth * (2.0 / PRINT_DEPTH) - 1.0
         prints = [
-            F.grid_sample(
-                each.expand(len(depth), -1, -1, -1),
-                torch.stack((across[:, 0] / 1.2, rows), dim=-1),
-                padding_mode="border",
-                align_corners=False,
-            )
+            look_up(each[None], torch.stack((across[:, 0] / 1.2, rows), dim=1))
             for each, rows in zip(self.prints.to(depth), depth.unbind(1), strict=True)
         ]
         return torch.cat(prints, dim=1)
@@ -517,14 +512,7 @@ class CloseUp(nn.Module):
             away = (here - place[:, :, None, None]) / jaws.size[:, None, None, None]
             bent = away + torch.einsum("mij,mjhw->mihw", bend[..., :2], away)
             bent = bent + bend[..., 2, None, None]
-            found.append(
-                F.grid_sample(
-                    each.expand(len(here), -1, -1, -1),
-                    bent.permute(0, 2, 3, 1) / half,
-                    padding_mode="border",
-                    align_corners=False,
-                )
-            )
+            found.append(look_up(each[None], bent / half[:, None, None]))
         return torch.cat(found, dim=1)
 
 

@@ -6,6 +6,7 @@ Reads the folder that ``python -m flashtalk.synthesis`` writes. Pictures are unp
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from collections.abc import Callable
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 BLINK = "eyeBlinkLeft"  # the weight of the renderer's face; both eyes blink alike
 GRID = 64  # side of the renderer's flow and part maps
+MIDDLES = np.linspace(-1 + 1 / GRID, 1 - 1 / GRID, GRID)  # of their cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +159,12 @@ class ClipSet:
                 f"no finished clips in {self.folder}; make some with python -m flashtalk.synthesis"
             )
         log.info("%d clips from %s", len(self.clips), self.folder)
+
+    def only(self, wanted: Callable[[Clip], bool]) -> ClipSet:
+        """The clips that are ``wanted`` as a set of their own, which shares them with this one."""
+        chosen = copy.copy(self)
+        chosen.keep(wanted)
+        return chosen
 
     def keep(self, wanted: Callable[[Clip], bool]) -> None:
         """Leave out clips that are not ``wanted``, for good."""

@@ -54,6 +54,20 @@ def add_journal(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_placement(options: argparse._ActionsContainer) -> None:
+    """Where transformers that may be large are trained, and how they are split, to a parser or a
+    group of it: ``--device``, ``--recompute``, ``--shard`` and ``--compute-dtype``."""
+    options.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    options.add_argument("--recompute", action="store_true", help="activation checkpointing")
+    options.add_argument("--shard", action="store_true", help="split weights over ranks (FSDP2)")
+    options.add_argument(
+        "--compute-dtype",
+        default="bfloat16",
+        choices=("bfloat16", "float32"),
+        help="of sharded networks, and of Stage 2's plan",
+    )
+
+
 def begin(parser: argparse.ArgumentParser, seed: int | None = 0) -> argparse.Namespace:
     """Parses the command line and sets up log, threads and, unless ``None``, torch's seed."""
     arguments = parser.parse_args()

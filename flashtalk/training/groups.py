@@ -15,7 +15,7 @@ from torch import Tensor
 
 from flashtalk.models.face_code import GROUP_FRAMES
 from flashtalk.models.maps import identity_grid
-from flashtalk.training.clips import GRID, Clip, ClipSet
+from flashtalk.training.clips import MIDDLES, Clip, ClipSet
 from flashtalk.training.codes import clip_codes, mirror, mirror_points, portrait_points
 from flashtalk.training.latents import pack
 from flashtalk.training.loop import prefetched
@@ -23,7 +23,6 @@ from flashtalk.training.pictures import SHARE as PICTURES_SHARE
 from flashtalk.training.pictures import Pictures
 
 INNER = 2  # the renderer's number for teeth and tongue
-MIDDLES = np.linspace(-1 + 1 / GRID, 1 - 1 / GRID, GRID)  # of the label maps' cells
 BOX_WEIGHT = 8.0  # of a mouth's box in the reconstruction
 TEETH_PX = 40  # pixels between the lips of a portrait that shows teeth
 

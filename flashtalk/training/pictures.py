@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from flashtalk.errors import FlashTalkError
-from flashtalk.training.clips import GRID
+from flashtalk.training.clips import GRID, MIDDLES
 
 log = logging.getLogger(__name__)
 
@@ -121,8 +121,7 @@ def along(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
 
 def is_smooth(flow: np.ndarray) -> np.ndarray:
     """Where neighbors of a flow [g, g, 2] move alike: [g, g] in 0 and 1."""
-    middles = np.linspace(-1 + 1 / GRID, 1 - 1 / GRID, GRID, dtype=np.float32)
-    offset = flow - np.stack(np.meshgrid(middles, middles), axis=-1)
+    offset = flow - np.stack(np.meshgrid(MIDDLES, MIDDLES), axis=-1)
     jumps = np.zeros(offset.shape[:2], np.uint8)
     for axis in (0, 1):
         apart = np.abs(np.diff(offset, axis=axis)).max(axis=-1) > JUMP * 2 / GRID

@@ -49,7 +49,13 @@ from flashtalk.training.chunks import (
     windowed_features,
 )
 from flashtalk.training.clips import Clip, ClipSet
-from flashtalk.training.command import add_journal, add_precision, begin, training_parser
+from flashtalk.training.command import (
+    add_journal,
+    add_placement,
+    add_precision,
+    begin,
+    training_parser,
+)
 from flashtalk.training.distributed import ALONE, Ranks, checkpoint_activations, join_ranks
 from flashtalk.training.latents import LatentSampler, load_latents
 from flashtalk.training.loop import (
@@ -232,15 +238,7 @@ def _parser() -> argparse.ArgumentParser:
         "--size", nargs="+", default=[], metavar="HxW", help="of its buckets (default: all)"
     )
     published.add_argument("--seed", type=int, default=0)
-    published.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    published.add_argument("--recompute", action="store_true", help="activation checkpointing")
-    published.add_argument("--shard", action="store_true", help="split weights over ranks (FSDP2)")
-    published.add_argument(
-        "--compute-dtype",
-        default="bfloat16",
-        choices=("bfloat16", "float32"),
-        help="of a sharded transformer",
-    )
+    add_placement(published)
     return parser
 
 

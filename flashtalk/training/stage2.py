@@ -31,7 +31,7 @@ from flashtalk.errors import FlashTalkError, command
 from flashtalk.models.hand_over import let_errors_stay
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks
-from flashtalk.training.command import add_journal
+from flashtalk.training.command import add_journal, add_placement
 from flashtalk.training.distributed import ALONE, Ranks, checkpoint_activations, join_ranks
 from flashtalk.training.export import trained_networks
 from flashtalk.training.loop import LoopConfig, Trainee, train_together
@@ -256,15 +256,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=own.seed)
     add_journal(parser)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--recompute", action="store_true", help="activation checkpointing")
-    parser.add_argument("--shard", action="store_true", help="split weights over the ranks (FSDP2)")
-    parser.add_argument(
-        "--compute-dtype",
-        default="bfloat16",
-        choices=("bfloat16", "float32"),
-        help="of sharded networks, and of the plan",
-    )
+    add_placement(parser)
     return parser
 
 

@@ -82,20 +82,20 @@ def main() -> None:
     arguments = begin(parser)
 
     models = torch.tensor(sorted(set(arguments.models)))
-    others, shown = ClipSet(arguments.data), ClipSet(arguments.data)
+    clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
-    missing = set(models.tolist()) - {int(clip.name) for clip in shown.clips}
+    missing = set(models.tolist()) - {int(clip.name) for clip in clips.clips}
     if missing or arguments.usual not in models:
         parser.error(
             f"--models names clips in {arguments.data} that are not held out, --usual one of them; "
             f"got {sorted(missing) or arguments.usual}"
         )
-    shown.keep(lambda clip: int(clip.name) in models)
+    shown = clips.only(lambda clip: int(clip.name) in models)
     model = trained_in_part("teeth", arguments.init)
     teeth = PeoplesTeeth()
     half = max(1, arguments.batch // 2)
     coming = batches(shown, half, np.random.default_rng(), open_place)
-    besides = batches(others, half, np.random.default_rng(), telling_place)
+    besides = batches(clips, half, np.random.default_rng(), telling_place)
     told: list[tuple[Tensor, Tensor]] = []  # numbers of clips, and what the painter was told
 
     def painter_step(index: int) -> tuple[Tensor, dict[str, float]]:

@@ -171,11 +171,12 @@ def _suited_voice(
     A voice of the visitor's own stays, and so does the empty box of somebody about to record one.
     """
     by_name = {path.stem: path for path in voices}
+    examples = {path.name for path in voices}
 
     def choose(current: str | None, clicked: gr.SelectData) -> str | dict[str, Any]:
         theirs = by_name.get(pairs.get(people[clicked.index], ""))
         shown = Path(current).name if current else ""
-        if theirs is None or shown not in {path.name for path in voices}:
+        if theirs is None or shown not in examples:
             return gr.skip()
         return str(theirs)
 
