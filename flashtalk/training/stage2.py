@@ -28,6 +28,7 @@ import torch
 
 from flashtalk.config import PRESETS, TINY, Preset, preset_named
 from flashtalk.errors import FlashTalkError, command
+from flashtalk.models.causal import look_back_only
 from flashtalk.models.hand_over import let_errors_stay
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks
@@ -143,6 +144,8 @@ def main() -> None:
     ranks = join_ranks(options.device)
     networks = _starting_networks(options, ranks)
     geometry = networks.preset.geometry
+    if options.causal:  # teacher, student and critic: all three are made from this one
+        look_back_only(networks.transformer, geometry)
     config = _settings(options, networks.preset)
     distill(
         networks,
@@ -252,6 +255,11 @@ def _parser() -> argparse.ArgumentParser:
         "--errors-stay",
         action="store_true",
         help="without what returns the embedded model's displacements to a face's, for comparison",
+    )
+    parser.add_argument(
+        "--causal",
+        action="store_true",
+        help="no latent frame sees a later one, as stage1 --causal left it, for comparison",
     )
     parser.add_argument("--seed", type=int, default=own.seed)
     add_journal(parser)

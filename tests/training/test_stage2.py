@@ -1,6 +1,7 @@
 """Stage 2 at toy size: the real networks, losses and loop."""
 
 import copy
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,31 @@ def test_only_the_student_lets_errors_stay(speech: np.ndarray, tmp_path: Path) -
     learner = distill(networks, source, config, loop, critic_rate=1e-3, errors_stay=True)
     assert learner.transformer.hand_over.errors_stay
     assert not networks.transformer.hand_over.errors_stay
+
+
+def test_attention_looks_back_only_if_asked(speech: np.ndarray, tmp_path: Path) -> None:
+    """Both losses are computed with it: neither is what it is without."""
+    picture = np.random.default_rng(0).integers(0, 255, (1, 256, 256, 3), dtype=np.uint8)
+    soundfile.write(tmp_path / "a.wav", speech, 16_000)
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "cache").mkdir()
+    np.save(tmp_path / "cache" / "a.npy", picture)  # as if the video had been unpacked before
+
+    def first_losses(run: str, *options: str) -> dict[str, float]:
+        out = tmp_path / run
+        common = f"--data {tmp_path} --out {out} --weights flashtalk-tiny --chunks 1 --batch 1"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                "sys.argv", ["stage2", *common.split(), "--steps=1", "--log-every=1", *options]
+            )
+            assert not stage2.main()
+        return json.loads((out / "log.jsonl").read_text())
+
+    plain, again = first_losses("plain"), first_losses("again")
+    causal = first_losses("causal", "--causal")
+    for name in ("dmd", "critic"):
+        assert plain[name] == pytest.approx(again[name], rel=1e-3)
+        assert plain[name] != pytest.approx(causal[name], rel=1e-2)
 
 
 # --- data -----------------------------------------------------------------------------------------
