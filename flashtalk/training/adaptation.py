@@ -107,7 +107,7 @@ def motion_noise(clean: Tensor) -> Tensor:
     """
     strength = clean.new_tensor([FLOW_NOISE if name in FLOW else MOTION_NOISE for name in FEATURES])
     strength = strength.repeat(clean.shape[1] // len(FEATURES)).view(1, -1, 1, 1, 1)
-    share = torch.rand(clean.shape[0], 1, 1, 1, 1)
+    share = torch.rand(clean.shape[0], 1, 1, 1, 1).to(clean)
     return strength * share * torch.randn_like(clean)
 
 
@@ -150,7 +150,8 @@ def chunk_loss(
     motion = 1 if torch.rand(()) < recipe.cold_start else preset.geometry.motion_latents
     true = latents
     if motion > 1 and config.face_cells:
-        latents = bent(latents, random_bends(batch, config.face_cells), motion)
+        bends = random_bends(batch, config.face_cells).to(latents)
+        latents = bent(latents, bends, motion)
     noise = torch.randn_like(latents)
     times = draw_times(batch, preset.sampler, recipe.sampler_times).to(latents.device)
     share = times.view(-1, 1, 1, 1, 1)
@@ -184,9 +185,9 @@ def chunk_loss(
     if config.face_cells:
         codes = by_frame(true, preset).transpose(1, 2)  # [B, 4 T, D, h, w]
         portraits = by_frame(chunks.reference, preset)[:, :, :1].transpose(1, 2).expand_as(codes)
-        bends = unbending_error(
+        unbent = unbending_error(
             model.hand_over.face_like, codes.flatten(0, 1), portraits.flatten(0, 1)
         )
-        loss = loss + bends
-        figures["bends"] = bends.item()
+        loss = loss + unbent
+        figures["bends"] = unbent.item()
     return loss, figures

@@ -60,6 +60,6 @@ def unbending_error(
     the bends each cell has noise of its own, up to ``strength``.
     """
     flow = codes[:, FLOW_PLACE]
-    noise = strength * torch.rand(len(flow), 1, 1, 1) * torch.randn_like(flow)
-    wrong = flow + random_bends(len(flow), (flow.shape[-2], flow.shape[-1])) + noise
+    noise = strength * torch.rand(len(flow), 1, 1, 1).to(flow) * torch.randn_like(flow)
+    wrong = flow + random_bends(len(flow), (flow.shape[-2], flow.shape[-1])).to(flow) + noise
     return (network(wrong, portraits) - flow).square().mean()

@@ -54,10 +54,14 @@ def add_journal(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_placement(options: argparse._ActionsContainer) -> None:
-    """Where transformers that may be large are trained, and how they are split, to a parser or a
-    group of it: ``--device``, ``--recompute``, ``--shard`` and ``--compute-dtype``."""
-    options.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """``--device``, for trainings that may run on a GPU."""
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+
+
+def add_splitting(options: argparse._ActionsContainer) -> None:
+    """How transformers that may be large are kept and split, to a parser or a group of it:
+    ``--recompute``, ``--shard`` and ``--compute-dtype``."""
     options.add_argument("--recompute", action="store_true", help="activation checkpointing")
     options.add_argument("--shard", action="store_true", help="split weights over ranks (FSDP2)")
     options.add_argument(

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from flashtalk.engine import checked_device
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.transformer import VideoTransformer
 
@@ -150,10 +151,13 @@ class Team:
 
 
 def join_ranks(device: str = "cpu") -> Ranks:
-    """The processes that a launcher started, or this one alone."""
+    """The processes that a launcher started, or this one alone.
+
+    Raises :class:`FlashTalkError` for a device that is not there.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return Team(device)
-    return Alone(torch.device(device))
+    return Alone(checked_device(device))
 
 
 def checkpoint_activations(

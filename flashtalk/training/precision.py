@@ -7,7 +7,7 @@ Stage 1 takes half the time of float32; without such instructions bfloat16 would
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -21,14 +21,17 @@ def has_fast_bfloat16() -> bool:
 
 
 @contextmanager
-def mixed_precision(precision: str = "auto") -> Iterator[None]:
-    """Runs the networks of a step on the CPU in ``precision``, one of ``PRECISIONS``.
+def mixed_precision(precision: str = "auto", device: str = "cpu") -> Iterator[None]:
+    """Runs the networks of a step in ``precision``, one of ``PRECISIONS``.
 
-    Attention is computed as plain matrix products: chunks of the embedded model have 144 tokens,
-    and the fused kernel's backward pass alone took a third of a step (two cores, 2026-11-25).
+    ``device`` is the type that they are on. On a GPU "auto" is bfloat16. On the CPU attention is
+    computed as plain matrix products: chunks of the embedded model have 144 tokens, and the fused
+    kernel's backward pass alone took a third of a step (two cores, 2026-11-25).
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is one of {', '.join(PRECISIONS)}; got {precision!r}")
-    fast = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
-    with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", torch.bfloat16, enabled=fast):
+    on_cpu = device == "cpu"
+    fast = precision == "bfloat16" or (precision == "auto" and (not on_cpu or has_fast_bfloat16()))
+    products = sdpa_kernel(SDPBackend.MATH) if on_cpu else nullcontext()
+    with products, torch.autocast(device, torch.bfloat16, enabled=fast):
         yield

@@ -33,6 +33,7 @@ import torch
 from torch import Tensor
 
 from flashtalk.config import TINY
+from flashtalk.engine import checked_device
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.geometry import parse_size
 from flashtalk.models.causal import look_back_only
@@ -50,9 +51,10 @@ from flashtalk.training.chunks import (
 )
 from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.command import (
+    add_device,
     add_journal,
-    add_placement,
     add_precision,
+    add_splitting,
     begin,
     training_parser,
 )
@@ -160,6 +162,7 @@ def main() -> None:
 
 def _train_embedded(options: argparse.Namespace, recipe: Recipe) -> None:
     preset = TINY
+    device = checked_device(options.device)
     encoder = SpeechEncoder(preset.speech_encoder)
     load_part(options.speech, "encoder", encoder)
     sampler = LatentSampler(load_latents(ClipSet(options.data)), preset, seed=None)
@@ -170,15 +173,18 @@ def _train_embedded(options: argparse.Namespace, recipe: Recipe) -> None:
         set_hand_over(model)
     if options.causal:
         look_back_only(model, preset.geometry)
+    model.to(device)
+    encoder.to(device)
     coming = prefetched(lambda: sampler.draw(recipe.batch))
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()
-        fitted, (latents, reference, weight, closed, samples) = next(coming)
+        fitted, batch = next(coming)
+        latents, reference, weight, closed, samples = (each.to(device) for each in batch)
         with torch.no_grad():
             speech = windowed_features(encoder, samples, fitted)
         chunks = ChunkBatch(latents, reference, weight, speech, closed)
-        with mixed_precision(options.precision):
+        with mixed_precision(options.precision, device.type):
             return chunk_loss(model, chunks, fitted, recipe)
 
     config = LoopConfig(
@@ -225,6 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="folder of clips")
     parser.add_argument("--accumulate", type=int, help="batches per step")
     add_journal(parser)
+    add_device(parser)
     add_precision(parser)
     embedded = parser.add_argument_group("the embedded model")
     embedded.add_argument("--speech", type=Path, help="run of its speech encoder")
@@ -238,7 +245,7 @@ def _parser() -> argparse.ArgumentParser:
         "--size", nargs="+", default=[], metavar="HxW", help="of its buckets (default: all)"
     )
     published.add_argument("--seed", type=int, default=0)
-    add_placement(published)
+    add_splitting(published)
     return parser
 
 

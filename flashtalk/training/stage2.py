@@ -32,7 +32,7 @@ from flashtalk.models.causal import look_back_only
 from flashtalk.models.hand_over import let_errors_stay
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks
-from flashtalk.training.command import add_journal, add_placement
+from flashtalk.training.command import add_device, add_journal, add_splitting
 from flashtalk.training.distributed import ALONE, Ranks, checkpoint_activations, join_ranks
 from flashtalk.training.export import trained_networks
 from flashtalk.training.loop import LoopConfig, Trainee, train_together
@@ -264,7 +264,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=own.seed)
     add_journal(parser)
     parser.add_argument("--threads", type=int, default=2)
-    add_placement(parser)
+    add_device(parser)
+    add_splitting(parser)
     return parser
 
 

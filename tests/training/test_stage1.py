@@ -1,5 +1,6 @@
 """Stage 1: what is clean, noised and left out of a chunk, and its steps for both families."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -378,3 +379,31 @@ def test_what_does_not_go_together_is_named(given, message, monkeypatch, capsys)
     monkeypatch.setattr("sys.argv", ["stage1", "--data", "clips", "--out", "run", *given])
     assert stage1.main() == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+@pytest.mark.parametrize("what", [["--speech", "runs/speech"], ["--weights", "{checkpoint}"]])
+def test_a_gpu_that_is_not_there_is_named(what, checkpoint, monkeypatch, capsys, tmp_path) -> None:
+    write_clip(tmp_path / "clips", make_clip(40))
+    what = [each.format(checkpoint=checkpoint) for each in what]
+    given = ["--data", str(tmp_path / "clips"), "--out", str(tmp_path / "run"), "--device", "cuda"]
+    monkeypatch.setattr("sys.argv", ["stage1", *given, *what])
+    assert stage1.main() == 2
+    assert "PyTorch sees 0 CUDA GPUs" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_gpu_finds_about_the_same_loss(sampler, model) -> None:
+    """Its random numbers are others: what is compared is the mean of several batches."""
+    gpu = copy.deepcopy(model).cuda()
+    means = []
+    for network, device in ((model, "cpu"), (gpu, "cuda")):
+        losses = []
+        for _ in range(8):
+            preset, chunks = embedded(sampler)
+            parts = {
+                name: value.to(device) for name, value in vars(chunks).items() if value is not None
+            }
+            losses.append(chunk_loss(network, ChunkBatch(**parts), preset, EMBEDDED)[0].item())
+        means.append(np.mean(losses))
+    assert means[1] == pytest.approx(means[0], rel=0.3)
