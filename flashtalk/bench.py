@@ -104,6 +104,7 @@ def measure(options: argparse.Namespace) -> dict:
         options.first_fragment_frames = engine.preset.first_fragment_frames
     matmul_gflops = matmul_rate(engine.device)
     if engine.device.type == "cuda":  # what counts is use, not loading
+        torch.cuda.empty_cache()  # of what loading has left; "reserved" would count it
         torch.cuda.reset_peak_memory_stats(engine.device)
     warm_up_s = engine.warm_up()
     speech = speech_of(options.audio or _asset("voices"), options.seconds)

@@ -52,7 +52,7 @@ def test_a_benchmark_without_weights(folder: Path, tmp_path: Path, capsys) -> No
     out = tmp_path / "docs" / "benchmarks" / "toy.json"
     options = {"preset": folder, "size": "64x64", "placement": "48gb", "seconds": 2.3, "steps": 1}
     options |= {"portrait": tmp_path / "face.png", "audio": tmp_path / "voice.wav"}
-    options |= {"repeats": 1, "threads": 1, "out": out}
+    options |= {"repeats": 1, "threads": 1, "out": out, "device": "cpu"}
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     assert bench.main([*arguments, "--random-weights"]) == 0
     shown = capsys.readouterr().out
