@@ -45,12 +45,12 @@ def make_clip(frames: int = 45, shift: tuple[float, float] = (0.3, 0.0), seed: i
         parts=np.zeros((frames, 64, 64), np.uint8),
         visible=np.zeros((frames, 64, 64), np.uint8),
         landmarks=points.astype(np.float32),
-        curves=np.zeros((frames, 1), np.float32),
+        curves=np.zeros((frames, 2), np.float32),
         closed=np.zeros(frames, np.float32),
         portrait_landmarks=face(shift).numpy()[0],
-        portrait_curves=np.zeros(1, np.float32),
+        portrait_curves=np.zeros(2, np.float32),
         landmark_names=LANDMARKS,
-        curve_names=("gaze_x",),
+        curve_names=("gaze_x", "gaze_y"),
         emotion="calm",
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -22,12 +22,16 @@ from flashtalk.training.loop import read_checkpoint, write_checkpoint
 
 
 def between(
-    first: Mapping[str, Tensor], second: Mapping[str, Tensor], share: float
+    first: Mapping[str, Tensor],
+    second: Mapping[str, Tensor],
+    share: float,
+    whole: Sequence[str] = (),
 ) -> dict[str, Tensor]:
     """``share`` of the way from the weights of ``first`` to those of ``second``.
 
-    What is no floating-point number is ``second``'s. Raises :class:`FlashTalkError` if the two are
-    not of the same network, or ``share`` is not in 0..1.
+    What is no floating-point number is ``second``'s, and so is what has a name that begins with one
+    of ``whole``. Raises :class:`FlashTalkError` if the two are not of the same network, ``share``
+    is not in 0..1, or nothing is named so.
     """
     if not 0.0 <= share <= 1.0:
         raise FlashTalkError(f"The share must be between 0 and 1, got {share:g}.")
@@ -38,10 +42,15 @@ def between(
             f"The two runs are of different networks: they differ in {other[0]}. Give two "
             "trainings of the same network, made by the same version of the code."
         )
-    return {
-        name: value.lerp(second[name], share) if value.is_floating_point() else second[name]
+    unknown = [each for each in whole if not any(name.startswith(each) for name in first)]
+    if unknown:
+        raise FlashTalkError(f"The two runs have no weights that begin with {unknown[0]!r}.")
+    mixed = {
+        name: value.lerp(second[name], share)
         for name, value in first.items()
+        if value.is_floating_point() and not name.startswith(tuple(whole))
     }
+    return {name: mixed.get(name, value) for name, value in second.items()}
 
 
 @command
@@ -51,10 +60,13 @@ def main() -> None:
     parser.add_argument("--first", type=Path, required=True, help="folder of a training")
     parser.add_argument("--second", type=Path, required=True, help="folder of one that went on")
     parser.add_argument("--share", type=float, required=True, help="0 is the first, 1 the second")
+    parser.add_argument(
+        "--whole", nargs="+", default=[], metavar="NAME", help="weights taken from the second alone"
+    )
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     first, second = (read_checkpoint(run) for run in (arguments.first, arguments.second))
-    average = between(first["average"], second["average"], arguments.share)
+    average = between(first["average"], second["average"], arguments.share, arguments.whole)
     write_checkpoint(arguments.out, {"average": average, "step": second["step"]})
 
 

@@ -24,6 +24,7 @@ in ``--out`` is what :mod:`flashtalk.training.export` reads with ``--published``
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -70,10 +71,13 @@ from flashtalk.training.loop import (
     train_together,
 )
 from flashtalk.training.precision import mixed_precision
+from flashtalk.training.resident import ResidentSampler
 from flashtalk.training.self_correction import Stage2Config
 from flashtalk.training.windows import draw_windows, gather_chunks
 from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import find_checkpoint
+
+log = logging.getLogger(__name__)
 
 PUBLISHED_BETAS = (0.9, 0.99)  # of the optimizer; the public reproduction's
 
@@ -165,7 +169,12 @@ def _train_embedded(options: argparse.Namespace, recipe: Recipe) -> None:
     device = checked_device(options.device)
     encoder = SpeechEncoder(preset.speech_encoder)
     load_part(options.speech, "encoder", encoder)
-    sampler = LatentSampler(load_latents(ClipSet(options.data)), preset, seed=None)
+    clips = load_latents(ClipSet(options.data))
+    if options.versions:
+        log.info("degrading %d sounds", options.versions * len(clips))
+        sampler = ResidentSampler(clips, preset, device, options.versions)
+    else:
+        sampler = LatentSampler(clips, preset, seed=None)
     model = VideoTransformer(preset.transformer)
     if options.init:
         load_average(options.init, model).requires_grad_(True)
@@ -236,6 +245,13 @@ def _parser() -> argparse.ArgumentParser:
     embedded = parser.add_argument_group("the embedded model")
     embedded.add_argument("--speech", type=Path, help="run of its speech encoder")
     embedded.add_argument("--init", type=Path, help="run to start from")
+    embedded.add_argument(
+        "--versions",
+        type=int,
+        default=0,
+        help="for GPUs: degrade each sound so many times beforehand and keep all on the device "
+        "(default: each chunk anew, on the processor)",
+    )
     embedded.add_argument(
         "--causal", action="store_true", help="no latent frame sees a later one, for comparison"
     )

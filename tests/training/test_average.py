@@ -33,6 +33,17 @@ def test_a_run_lies_between_two_others(monkeypatch, tmp_path: Path, runs) -> Non
     assert norm.num_batches_tracked == 3
 
 
+def test_what_is_named_is_taken_whole(monkeypatch, tmp_path: Path, runs) -> None:
+    first, second = map(str, runs)
+    arguments = ["--first", first, "--second", second, "--share", "0.25", "--whole", "weig"]
+    monkeypatch.setattr("sys.argv", ["average", *arguments, "--out", str(tmp_path / "out")])
+    assert average.main() == 0
+    norm = load_average(tmp_path / "out", torch.nn.BatchNorm1d(2))
+    assert norm.weight.tolist() == [3.0, 3.0]
+    with pytest.raises(FlashTalkError, match="no weights that begin with 'gain'"):
+        average.between(norm.state_dict(), norm.state_dict(), 0.5, ["weight", "gain"])
+
+
 def test_a_missing_run_is_named(monkeypatch, capsys, tmp_path: Path, runs) -> None:
     there, missing = str(runs[0]), str(tmp_path / "nowhere")
     arguments = ["--first", there, "--second", missing, "--share", "0.5", "--out", "OUT"]

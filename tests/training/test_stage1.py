@@ -17,7 +17,7 @@ from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.stream.chunk import Networks
 from flashtalk.stream.schedule import shifted_timesteps
-from flashtalk.training import stage1
+from flashtalk.training import loop, stage1
 from flashtalk.training.adaptation import (
     EMBEDDED,
     FLOW_NOISE,
@@ -351,6 +351,22 @@ def test_ranks_share_the_bucket_and_nothing_else(networks, tmp_path: Path) -> No
 
 
 # --- the command ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("versions", ["0", "1"])
+def test_the_command_trains_the_embedded_model(versions: str, tmp_path: Path, monkeypatch) -> None:
+    encoder = SpeechEncoder(TINY.speech_encoder).state_dict()
+    heard = {f"encoder.{name}": value for name, value in encoder.items()}
+    loop.write_checkpoint(tmp_path / "speech", {"average": heard})
+    write_clip(tmp_path / "clips", make_clip(40))
+    arguments = ["--data", tmp_path / "clips", "--out", tmp_path / "run"]
+    arguments += ["--speech", tmp_path / "speech", "--steps", 1, "--batch", 1]
+    arguments += ["--versions", versions, "--threads", 1]
+    monkeypatch.setattr("sys.argv", ["stage1", *map(str, arguments)])
+    assert not stage1.main()
+    made = read_checkpoint(tmp_path / "run")
+    assert made["step"] == 1
+    assert any(value.abs().max() > 0 for value in made["average"].values())
+
+
 def test_the_command_trains_a_checkpoint_and_export_reads_it(
     checkpoint: Path, tmp_path: Path, monkeypatch
 ) -> None:
