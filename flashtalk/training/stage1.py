@@ -14,7 +14,8 @@ The embedded model (:mod:`flashtalk.training.latents`) makes pictures of one siz
 differ in length only: 33 frames mostly, 17 at times. Half of its timesteps are exactly those that
 the four-step sampler will visit, because nothing else is ever asked of a small model; its motion
 latents carry a little noise and are bent, because in a session they are the model's own work; and
-it is told when eyes blink.
+it is told when eyes blink. With ``--device cuda --versions 2`` its data stay on the GPU
+(:mod:`flashtalk.training.resident`).
 
 A published checkpoint (:mod:`flashtalk.training.windows`) has buckets of length and aspect, and is
 trained as the public reproduction does it: all weights, in 500 steps of 32 chunks. What it leaves
