@@ -45,12 +45,12 @@ def between(
     unknown = [each for each in whole if not any(name.startswith(each) for name in first)]
     if unknown:
         raise FlashTalkError(f"The two runs have no weights that begin with {unknown[0]!r}.")
-    mixed = {
+    return {
         name: value.lerp(second[name], share)
-        for name, value in first.items()
         if value.is_floating_point() and not name.startswith(tuple(whole))
+        else second[name]
+        for name, value in first.items()
     }
-    return {name: mixed.get(name, value) for name, value in second.items()}
 
 
 @command

@@ -7,7 +7,7 @@ degraded a few times beforehand, and a chunk hears one of these versions, or the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flashtalk.config import Preset
-from flashtalk.models.face_code import GROUP_FRAMES
+from flashtalk.models.face_code import groups_of
 from flashtalk.synthesis.augment import augment
 from flashtalk.training.chunks import buckets_of, draw_bucket
 from flashtalk.training.codes import mirror, painted_weight
@@ -50,11 +50,12 @@ class ResidentSampler:
         self.rng = np.random.default_rng(seed)
         self.lengths = np.array([len(clip.codes) for clip in clips])
         longest = int(self.lengths.max())
-        self.codes = self._both_ways([_longer(clip.codes, longest) for clip in clips])
-        self.weight = self._both_ways(
-            [_longer(painted_weight(clip.codes), longest) for clip in clips], mirrored=_turned
-        )
-        self.reference = self._both_ways([clip.reference for clip in clips])
+        codes = _both_ways([_longer(clip.codes, longest) for clip in clips])
+        weight = np.stack([[painted_weight(each) for each in way] for way in codes])
+        self.codes = torch.from_numpy(codes).to(device)  # [2, N, F, D, h, w]
+        self.weight = torch.from_numpy(weight.astype(np.float16)).to(device)
+        reference = _both_ways([clip.reference for clip in clips])
+        self.reference = torch.from_numpy(reference).to(device)  # [2, N, D, h, w]
         closed = np.stack([_longer(clip.closed, longest) for clip in clips])
         self.closed = torch.from_numpy(closed).to(device)
         samples = longest * preset.geometry.samples_per_frame
@@ -65,14 +66,6 @@ class ResidentSampler:
         whole = torch.from_numpy(np.stack(sounds).astype(np.float32)).to(device)
         # silence before the clip began, as in flashtalk.training.chunks.speech_of
         self.sounds = F.pad(whole, (preset.geometry.speech_window_samples, 0))  # [N, 1 + V, S]
-
-    def _both_ways(
-        self, codes: Sequence[np.ndarray], mirrored: Callable[[np.ndarray], np.ndarray] = mirror
-    ) -> Tensor:
-        """[2, N, ...] float16 on the device: as they are, and mirrored."""
-        plain = np.stack(codes).astype(np.float16)
-        both = np.stack((plain, mirrored(plain)))
-        return torch.from_numpy(both).to(self.device)
 
     def draw(self, size: int) -> tuple[Preset, tuple[Tensor, ...]]:
         """As :meth:`LatentSampler.draw`, on the device."""
@@ -102,20 +95,17 @@ class ResidentSampler:
         clip, start, turned, version = (
             torch.from_numpy(each).to(self.device) for each in (clip, start, turned, version)
         )
-        frame = torch.arange(geometry.chunk_frames, device=self.device)
-        # latent 0 holds the first frame four times
-        order = torch.cat((frame.new_zeros(GROUP_FRAMES - 1), frame))
-        chosen = (turned[:, None], clip[:, None], start[:, None] + order)
+        frame = start[:, None] + torch.arange(geometry.chunk_frames, device=self.device)
+        chosen = (turned[:, None], clip[:, None], frame)
         window = geometry.speech_window_samples
         end = start + geometry.chunk_frames + geometry.lookahead_frames
         # `sounds` begin one window earlier than the clip does, so a window begins where it ends
         heard = end[:, None] * geometry.samples_per_frame + torch.arange(window, device=self.device)
-        reference = self.reference[turned, clip][:, None].expand(-1, GROUP_FRAMES, -1, -1, -1)
         return (
             _packed(self.codes[chosen]),
-            _packed(reference),
+            _packed(self.reference[turned, clip][:, None]),
             _packed(self.weight[chosen]),
-            self.closed[clip[:, None], start[:, None] + frame],
+            self.closed[clip[:, None], frame],
             self.sounds[clip[:, None], version[:, None], heard],
         )
 
@@ -125,12 +115,12 @@ def _longer(values: np.ndarray, count: int) -> np.ndarray:
     return np.pad(values, [(0, count - len(values))] + [(0, 0)] * (values.ndim - 1))
 
 
-def _turned(weight: np.ndarray) -> np.ndarray:
-    """Weights [..., h, w] of the mirrored picture: they have no direction."""
-    return weight[..., ::-1]
+def _both_ways(codes: Sequence[np.ndarray]) -> np.ndarray:
+    """Codes of N clips -> [2, N, ...] as they are, and of the mirrored pictures."""
+    plain = np.stack(codes)
+    return np.stack((plain, mirror(plain)))
 
 
 def _packed(codes: Tensor) -> Tensor:
-    """Codes of frames [B, 4T, D, h, w] -> latents [B, 4D, T, h, w] float32, frame by frame."""
-    groups = codes.unflatten(1, (-1, GROUP_FRAMES)).flatten(2, 3)
-    return groups.transpose(1, 2).float().contiguous()
+    """Codes of frames [B, 1+4k, D, h, w] -> latents [B, 4D, 1+k, h, w] float32."""
+    return groups_of(codes).flatten(2, 3).transpose(1, 2).float().contiguous()

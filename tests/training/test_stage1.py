@@ -363,8 +363,8 @@ def test_the_command_trains_the_embedded_model(versions: str, tmp_path: Path, mo
     monkeypatch.setattr("sys.argv", ["stage1", *map(str, arguments)])
     assert not stage1.main()
     made = read_checkpoint(tmp_path / "run")
-    assert made["step"] == 1
-    assert any(value.abs().max() > 0 for value in made["average"].values())
+    assert made["step"] == 1 == made["optimizer"]["state"][0]["step"]
+    assert set(made["average"]) == set(VideoTransformer(TINY.transformer).state_dict())
 
 
 def test_the_command_trains_a_checkpoint_and_export_reads_it(
