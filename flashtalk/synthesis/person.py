@@ -23,7 +23,7 @@ TWO_SIDED = ("hair", "brow", "lash", "garment")
 HAIR_CUT, BROW_CUT = 0.55, 0.9  # alpha above which foliage is solid, below it is blended
 LEAST_ALPHA = {"hair": 0.5, "brow": 0.5, "lash": 0.5, "eyes": 0.6}  # of what a label covers
 CLOSED_LIPS = 0.012  # decimetres; teeth are not drawn below
-MOUTH_DEPTH = 0.62  # decimetres behind the lips where the mouth is black
+MOUTH_DEPTH = 0.5  # decimetres behind the lips where the mouth is black
 
 
 class Person:

@@ -15,7 +15,8 @@ import numpy as np
 import scipy.sparse as sparse
 
 from flashtalk.synthesis.identity import Identity
-from flashtalk.synthesis.library import Library
+from flashtalk.synthesis.library import LANDMARKS, Library
+from flashtalk.synthesis.mouth import settle_teeth, settle_tongue, teeth_shown
 
 NECK_BELOW_EYES, NECK_BEHIND_EYES = 1.25, 1.0  # where the head turns
 NECK_BLEND_START, NECK_BLEND_LENGTH = 0.75, 1.0
@@ -143,12 +144,16 @@ class Rig:
         body = library.base.body
         body = body[~hidden[body[:, :, 0]].any(1)]
         sources = {"skin": (base, None, body, library.base.mesh.coordinates)}
-        for kind, proxy in proxies.items():
+        upper_lip = base[library.landmark_vertices][LANDMARKS.index("inner_upper_lip"), 1]
+        for kind, proxy in proxies.items():  # the teeth before the tongue
             mesh = proxy.mesh
-            fitted = proxy.fit(base)
+            fitted, faces = proxy.fit(base), mesh.triangles[:, :, 0]
             if kind == "garment":  # broad necks would poke through
-                faces = mesh.triangles[:, :, 0]
                 fitted += GARMENT_EASE * point_normals(fitted, faces)
+            elif kind == "teeth":
+                fitted, edge = settle_teeth(fitted, faces, upper_lip, teeth_shown(person))
+            elif kind == "tongue":
+                fitted = settle_tongue(fitted, edge)
             sources[kind] = (fitted, proxy.weights, mesh.triangles, mesh.coordinates)
         return sources
 
