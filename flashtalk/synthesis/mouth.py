@@ -49,7 +49,9 @@ def settle_teeth(
         ends = away[row & tooth & (np.abs(points[:, 0]) < MIDDLE)]
         last = away[row].max()
         with_teeth = np.where(tooth, 1, np.clip((last - away) / (last - ends.max()), 0, 1))
-        moved[row, 1] += (with_teeth * (edge - up * ends.min()))[row]
+        down = with_teeth * (edge - up * ends.min())
+        moved[row, 1] += down[row]
+        moved[row & ~tooth, 2] -= np.abs(down)[row & ~tooth]  # the skin before it comes nearer
     return moved, edge
 
 

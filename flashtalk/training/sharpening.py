@@ -129,18 +129,26 @@ def main() -> None:
         default="closeups",
         help="mouths and eyes, or lips over teeth",
     )
+    parser.add_argument(
+        "--go-on",
+        action="store_true",
+        help="the cover begins as that of --init, not as its painter of mouths",
+    )
     add_precision(parser)
     arguments = begin(parser)
 
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
     cover = arguments.part == "cover"
+    if arguments.go_on and not cover:
+        parser.error("--go-on is for --part cover; closeups always go on from those of --init.")
     place = shut_place if cover else telling_place
     model = trained_in_part(arguments.part, arguments.init)
     if cover:
         clips.keep(shows_teeth)
         held_out.keep(shows_teeth)
-        model.decoder.cover.load_state_dict(model.decoder.mouth.state_dict())
+        if not arguments.go_on:
+            model.decoder.cover.load_state_dict(model.decoder.mouth.state_dict())
     critics = Critics().to(memory_format=torch.channels_last)
     coming = batches(clips, arguments.batch, np.random.default_rng(), place)
     newest: list[CloseUps] = []  # the critics judge what was painted in the same step
