@@ -197,3 +197,9 @@ def _ranges(words: list[str]) -> list[int]:
             vertices.append(int(words[k]))
             k += 1
     return vertices
+
+
+def edges(triangles: np.ndarray, count: int) -> sparse.csr_matrix:
+    """Which of `count` points lead to which along the sides of triangles [F, 3]: [count, count]."""
+    ends = triangles.ravel(), np.roll(triangles, 1, axis=1).ravel()
+    return sparse.csr_matrix((np.ones(triangles.size), ends), shape=(count, count))

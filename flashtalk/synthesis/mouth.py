@@ -6,16 +6,17 @@ a row of lower teeth.  People at rest show the edge of their upper teeth, women 
 1.9 mm, less with age (Vig and Brundo 1978, "The kinetics of anterior tooth display"); their lower
 teeth end where the upper ones do, and their tongue lies behind these.
 
-Flow: identity, library -> **mouth** -> rig.  Lengths are decimetres; y points up, z to the front.
+Flow: identity, mesh -> **mouth** -> rig.  Lengths are decimetres; y points up, z to the front.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sparse
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from flashtalk.synthesis.identity import Identity
+from flashtalk.synthesis.mesh import edges
 
 SHOWN = {"female": 0.034, "male": 0.019}
 SHOWN_SPREAD = 0.008
@@ -32,27 +33,22 @@ def teeth_shown(identity: Identity) -> float:
     return max(float(shown), LEAST_SHOWN)
 
 
-def settle_teeth(
-    points: np.ndarray, triangles: np.ndarray, upper_lip: float, shown: float
-) -> tuple[np.ndarray, float]:
-    """Lower both rows of teeth; their gums stretch with them, or they would leave the chin.
+def settle_teeth(points: np.ndarray, triangles: np.ndarray, edge: float) -> np.ndarray:
+    """Make both rows of teeth meet at the height `edge`: points [N, 3], triangles [F, 3].
 
-    points: [N, 3]; triangles: [F, 3] into them
-    upper_lip: height of the resting upper lip's inner edge
-    Returns the points moved and the height where the rows meet.
+    Their gums stretch with them, or they would leave the chin.
     """
     upper, tooth = _rows(points, triangles)
-    edge = upper_lip - shown
     moved = points.copy()
     for row, up in ((upper, 1), (~upper, -1)):
         away = up * points[:, 1]  # from where the rows meet
         ends = away[row & tooth & (np.abs(points[:, 0]) < MIDDLE)]
         last = away[row].max()
         with_teeth = np.where(tooth, 1, np.clip((last - away) / (last - ends.max()), 0, 1))
-        down = with_teeth * (edge - up * ends.min())
-        moved[row, 1] += down[row]
-        moved[row & ~tooth, 2] -= np.abs(down)[row & ~tooth]  # the skin before it comes nearer
-    return moved, edge
+        shift = with_teeth * (edge - up * ends.min())
+        moved[row, 1] += shift[row]
+        moved[row & ~tooth, 2] -= np.abs(shift)[row & ~tooth]  # the skin before it comes nearer
+    return moved
 
 
 def settle_tongue(points: np.ndarray, edge: float) -> np.ndarray:
@@ -66,10 +62,7 @@ def settle_tongue(points: np.ndarray, edge: float) -> np.ndarray:
 
 def _rows(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """[N] bool: what belongs to the upper row (teeth and the gum near them); what is no gum."""
-    count = len(points)
-    ends = triangles.ravel(), np.roll(triangles, 1, axis=1).ravel()
-    edges = sparse.csr_matrix((np.ones(triangles.size), ends), shape=(count, count))
-    _, part = sparse.csgraph.connected_components(edges, directed=False)
+    _, part = connected_components(edges(triangles, len(points)), directed=False)
     tooth = part != np.bincount(part).argmax()  # the gum is the largest piece
     parts, own = np.unique(part[tooth], return_inverse=True)
     height = np.bincount(own, points[tooth, 1]) / np.bincount(own)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sparse
 
+from flashtalk.synthesis.mesh import edges
 from flashtalk.synthesis.rig import Pose, normalized
 
 if TYPE_CHECKING:
@@ -65,9 +66,7 @@ def bake_occlusion(person: Person) -> np.ndarray:
 
 def _smooth(values: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Average over neighbors, twice."""
-    count = len(values)
-    a, b = triangles.ravel(), np.roll(triangles, 1, axis=1).ravel()
-    neighbors = sparse.csr_matrix((np.ones(len(a)), (a, b)), shape=(count, count))
-    neighbors = neighbors + neighbors.T + sparse.identity(count)
+    neighbors = edges(triangles, len(values))
+    neighbors = neighbors + neighbors.T + sparse.identity(len(values))
     neighbors = sparse.diags(1 / np.asarray(neighbors.sum(1)).ravel()) @ neighbors
     return neighbors @ (neighbors @ values)

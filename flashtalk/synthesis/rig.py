@@ -144,16 +144,17 @@ class Rig:
         body = library.base.body
         body = body[~hidden[body[:, :, 0]].any(1)]
         sources = {"skin": (base, None, body, library.base.mesh.coordinates)}
-        upper_lip = base[library.landmark_vertices][LANDMARKS.index("inner_upper_lip"), 1]
-        for kind, proxy in proxies.items():  # the teeth before the tongue
+        upper_lip = base[library.landmark_vertices[LANDMARKS.index("inner_upper_lip")], 1]
+        teeth_edge = upper_lip - teeth_shown(person)  # where both rows meet
+        for kind, proxy in proxies.items():
             mesh = proxy.mesh
             fitted, faces = proxy.fit(base), mesh.triangles[:, :, 0]
             if kind == "garment":  # broad necks would poke through
                 fitted += GARMENT_EASE * point_normals(fitted, faces)
             elif kind == "teeth":
-                fitted, edge = settle_teeth(fitted, faces, upper_lip, teeth_shown(person))
+                fitted = settle_teeth(fitted, faces, teeth_edge)
             elif kind == "tongue":
-                fitted = settle_tongue(fitted, edge)
+                fitted = settle_tongue(fitted, teeth_edge)
             sources[kind] = (fitted, proxy.weights, mesh.triangles, mesh.coordinates)
         return sources
 

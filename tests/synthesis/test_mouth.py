@@ -7,7 +7,7 @@ import pytest
 
 from flashtalk.synthesis.mouth import settle_teeth, settle_tongue, teeth_shown
 
-LIP = 1.0
+EDGE = 0.98
 
 
 def box(x: float, bottom: float, top: float, z: float) -> np.ndarray:
@@ -33,35 +33,34 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(parts), np.array(triangles)
 
 
-def test_both_rows_meet_below_the_lip():
+def test_both_rows_meet_at_the_edge() -> None:
     points, triangles = rows()
-    moved, edge = settle_teeth(points, triangles, LIP, shown=0.02)
+    moved = settle_teeth(points, triangles, EDGE)
     upper, lower = moved[:8], moved[8:16]
-    assert edge == pytest.approx(LIP - 0.02)
-    assert upper[:, 1].min() == pytest.approx(edge)
-    assert lower[:, 1].max() == pytest.approx(edge)
+    assert upper[:, 1].min() == pytest.approx(EDGE)
+    assert lower[:, 1].max() == pytest.approx(EDGE)
     assert moved[:48, [0, 2]].tolist() == points[:48, [0, 2]].tolist()
 
 
-def test_every_tooth_goes_with_its_row():
+def test_every_tooth_goes_with_its_row() -> None:
     points, triangles = rows()
-    moved, _ = settle_teeth(points, triangles, LIP, shown=0.02)
+    moved = settle_teeth(points, triangles, EDGE)
     down = (moved - points)[:48, 1].reshape(6, 8)
     assert down[::2] == pytest.approx(down[0, 0])
     assert down[1::2] == pytest.approx(down[1, 0])
     assert down[0, 0] != pytest.approx(down[1, 0])
 
 
-def test_gums_keep_their_far_edges():
+def test_gums_keep_their_far_edges() -> None:
     points, triangles = rows()
-    moved, _ = settle_teeth(points, triangles, LIP, shown=0.02)
+    moved = settle_teeth(points, triangles, EDGE)
     gum_before, gum = points[48:, 1].reshape(4, 3), moved[48:, 1].reshape(4, 3)
     assert gum[[0, 3]] == pytest.approx(gum_before[[0, 3]])
     assert (gum[[1, 2]] < gum_before[[1, 2]]).all()
     assert (moved[48:, 2] <= points[48:, 2]).all()
 
 
-def test_the_tongue_lies_below_the_edge_and_keeps_its_root():
+def test_the_tongue_lies_below_the_edge_and_keeps_its_root() -> None:
     tongue = np.random.default_rng(0).uniform(0.7, 1.3, (50, 3))
     settled = settle_tongue(tongue, edge=1.0)
     assert settled[:, 1].max() < 1.0
@@ -69,7 +68,7 @@ def test_the_tongue_lies_below_the_edge_and_keeps_its_root():
     assert (np.argsort(settled[:, 1]) == np.argsort(tongue[:, 1])).all()
 
 
-def test_women_show_more_than_men_and_the_old_less_than_the_young():
+def test_women_show_more_than_men_and_the_old_less_than_the_young() -> None:
     def mean(gender: str, age: str) -> float:
         people = (SimpleNamespace(seed=seed, gender=gender, age=age) for seed in range(200))
         return float(np.mean([teeth_shown(person) for person in people]))
