@@ -12,13 +12,14 @@ what the latents say of it in numbers:
 
     picture = (1 - veil) * portrait(finer flow) + veil * color
 
-The *lens* is the shape between two lips or lids of that gap and width. It is given to the network,
-which then need not invent geometry. The numbers are averages over a dozen cells, so noise of single
-cells hardly moves the lips; the place is the portrait's own, carried along by the same flow that
-carries the lips' pixels, so the two cannot part. What lies behind lips and lids hangs on learned
-*prints* (:meth:`CloseUp.printed`); teeth stand in the skull and on the chin, wherever the lips are,
-so two more prints of a mouth move with these (:class:`Jaws`). The lens of the portrait's own mouth
-says which pixels of it are teeth: without it a warped smile never shuts, it only gets thinner.
+The *lens* is the shape between two lips or lids of that gap and width; between lips it tilts and
+bends with the corners of the mouth, as a smile does. It is given to the network, which then need
+not invent geometry. The numbers are averages over a dozen cells, so noise of single cells hardly
+moves the lips; the place is the portrait's own, carried along by the same flow that carries the
+lips' pixels, so the two cannot part. What lies behind lips and lids hangs on learned *prints*
+(:meth:`CloseUp.printed`); teeth stand in the skull and on the chin, wherever the lips are, so two
+more prints of a mouth move with these (:class:`Jaws`). The lens of the portrait's own mouth says
+which pixels of it are teeth: without it a warped smile never shuts, it only gets thinner.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ FINE = 4  # pixels along a side that share one place of the network
 FLOW_SCALE = 0.02  # picture units per unit of the predicted finer flow
 EDGE = 0.03  # softness of the lens, picture units (the picture is 2 wide)
 COARSE_PAINTS, FINE_PAINTS = 10, 24  # channels at full resolution, before and after mixing
+HIDDEN = 4.0  # of what is to be hidden a covering painter sees nothing from 1 / HIDDEN on
 PRINTS = 8  # channels of each print
 PRINT_SIZE = (24, 48)  # rows and columns of a print
 PRINT_DEPTH = 1.2  # how far it reaches into the opening, in half widths
@@ -93,6 +95,18 @@ class Slit:
     """[M]"""
     half_gap: Tensor
     """[M]"""
+    slope: Tensor
+    """[M] of the line from corner to corner: 0 is level, positive is lower on the right."""
+    bend: Tensor
+    """[M] how much lower the corners are than the middle of that line: negative in a smile."""
+
+    def moved(self, shift: Tensor) -> Slit:
+        """The same ``shift`` [M, 2] away."""
+        return replace(self, center=self.center + shift)
+
+    def pulled(self, shift: Tensor) -> Slit:
+        """The same with its middle ``shift`` [M, 2] away, its corners as high as they were."""
+        return replace(self.moved(shift), bend=self.bend - shift[:, 1])
 
 
 @dataclass(frozen=True)
@@ -184,25 +198,35 @@ def mouths(code: Tensor, offset: Tensor, points: Tensor, portrait: Tensor) -> Op
     """The mouths of codes [M, features, h, w] whose flow is ``offset`` [M, 2, H, W].
 
     ``points`` [M, L, 2] are the portraits' landmarks, ``portrait`` [M, features, h, w] their
-    codes. Place and numbers are read where the codes paint them: the paint moves with the face.
+    codes. Place and numbers are read where the codes paint them: the paint moves with the face. In
+    the portrait the opening is where its inner lips are, in a frame as much lower than the painted
+    place as there (what else there is to it, :meth:`CloseUp.placed` learns).
     """
     size = (code.shape[-2], code.shape[-1])
     home = mouth_middle(points)
     numbers = read_numbers(code, read_center(code), MOUTH, MOUTH_SIGMA, size)
     own = read_numbers(portrait, home, MOUTH, MOUTH_SIGMA, size)
 
-    def slit(center: Tensor, numbers: Tensor) -> Slit:
+    def slit(place: Tensor, numbers: Tensor, slope: Tensor) -> Slit:
         half_width = _half(numbers, MOUTH, "lip_width").clamp(min=NARROWEST)
-        return Slit(center, half_width, _half(numbers, MOUTH, "lip_gap").clamp(min=0.0))
+        half_gap = _half(numbers, MOUTH, "lip_gap").clamp(min=0.0)
+        corners = _half(numbers, MOUTH, "corner")  # lower than the painted place
+        return Slit(place, half_width, half_gap, slope, corners).pulled(between)
 
-    nose, chin = (points[:, LANDMARKS.index(name)] for name in ("nose_tip", "chin"))
+    def at(name: str) -> Tensor:
+        return points[:, LANDMARKS.index(name)]
+
+    nose, chin = at("nose_tip"), at("chin")
+    between = (at("inner_upper_lip") + at("inner_lower_lip")) / 2 - home
     eyes_at = [eye_middle(points, side) for side in ("left", "right")]
     face = torch.stack((home, nose, chin, *eyes_at), dim=1)
     moved = follow(offset, face)
     apart = (eyes_at[0] - eyes_at[1]).norm(dim=-1).clamp(min=NEAREST_EYES)
+    slope = slope_of(at("right_mouth_corner") - at("left_mouth_corner"))
+    turn = slope_of(moved[:, 4] - moved[:, 3]) - slope_of(face[:, 4] - face[:, 3])
     return Opening(
-        slit=slit(moved[:, 0], numbers),
-        own=slit(home, own),
+        slit=slit(moved[:, 0], numbers, slope + turn),
+        own=slit(home, own, slope),
         numbers=torch.cat((numbers, pose_of(moved, apart), own, pose_of(face, apart)), dim=1),
         jaws=Jaws(upper=moved[:, 1] + home - nose, lower=moved[:, 2] + home - chin, size=apart),
     )
@@ -235,10 +259,12 @@ def eyes(code: Tensor, offset: Tensor, points: Tensor, portrait: Tensor) -> Open
         own = read_numbers(portrait, home, EYES, EYE_SIGMA, size)
         which = numbers.new_full((len(numbers), 1), sign)
         half_width = (eye_width(points, side) / 2).clamp(min=NARROWEST)
+        level = torch.zeros_like(half_width)
+        gap, own_gap = (_half(each, EYES, "lid").clamp(min=0.0) for each in (numbers, own))
         parts.append(
             Opening(
-                slit=Slit(center, half_width, _half(numbers, EYES, "lid").clamp(min=0.0)),
-                own=Slit(home, half_width, _half(own, EYES, "lid").clamp(min=0.0)),
+                slit=Slit(center, half_width, gap, slope=level, bend=level),
+                own=Slit(home, half_width, own_gap, slope=level, bend=level),
                 numbers=torch.cat((numbers, own, which), dim=1),
             )
         )
@@ -282,6 +308,11 @@ def _half(numbers: Tensor, names: tuple[str, ...], name: str) -> Tensor:
     return (numbers[:, names.index(name)] * spread + rest) / 2
 
 
+def slope_of(way: Tensor) -> Tensor:
+    """How much lower it gets on the way [M, 2] to the right: [M], near 0 for a way of no length."""
+    return way[:, 0] * way[:, 1] / (way[:, 0].square() + NARROWEST**2)
+
+
 def follow(offset: Tensor, target: Tensor) -> Tensor:
     """Places p of a frame whose flow leads to ``target``, both [M, K, 2]: p + offset(p) = target.
 
@@ -299,11 +330,13 @@ def from_edges(slit: Slit, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
     In units of ``EDGE``, negative outside; beyond the corners both edges are one line.
     """
-    across = (x - slit.center[:, 0, None, None]) / slit.half_width[:, None, None]
+    aside = x - slit.center[:, 0, None, None]
+    across = aside / slit.half_width[:, None, None]
     # not down to 0, where the root is infinitely steep
     half = slit.half_gap[:, None, None] * (1.0 - across.square()).clamp(min=1e-4).sqrt()
     half = half - EDGE * (across.abs() - 1.0).clamp(min=0.0)
-    down = y - slit.center[:, 1, None, None]
+    bent = slit.bend[:, None, None] * across.square().clamp(max=1.0)
+    down = y - slit.center[:, 1, None, None] - slit.slope[:, None, None] * aside - bent
     return (half + down) / EDGE, (half - down) / EDGE
 
 
@@ -334,6 +367,8 @@ class CloseUp(nn.Module):
     somebody's teeth are like: no portrait with shut lips shows it, and who is not told paints the
     mean of all teeth, a haze. In training everybody's numbers are learned along, as in
     auto-decoders (Bojanowski et al. 2018; Park et al. 2019); ``usual`` is what they are for others.
+    One that ``covers`` does not see what it has to hide: teeth that are whiter than all that it
+    learned from would shine through.
     """
 
     def __init__(
@@ -343,9 +378,11 @@ class CloseUp(nn.Module):
         window: tuple[float, float],
         lens_gain: float,
         teeth: bool = False,
+        covers: bool = False,
     ) -> None:
         super().__init__()
         self.window = window
+        self.covers = covers
         prints = 4 * PRINTS if teeth else 2 * PRINTS
         told = numbers + TEETH_CODE if teeth else numbers
         self.shift = nn.Linear(numbers, 2)
@@ -424,8 +461,7 @@ class CloseUp(nn.Module):
         """
         rows, columns = places.shape[2:]
         height, width = size
-        slit = self.placed(opening.slit, opening.numbers)
-        own = self.placed(opening.own, opening.own_numbers)
+        slit, own = self.placed(opening)
         x = windows[:, 1, None] + torch.arange(columns, device=windows.device) + 0.5
         y = windows[:, 0, None] + torch.arange(rows, device=windows.device) + 0.5
         x, y = x.to(places) * (2 / width) - 1, y.to(places) * (2 / height) - 1
@@ -438,6 +474,8 @@ class CloseUp(nn.Module):
         from_middle = torch.stack((x, y), dim=1) - slit.center[:, :, None, None]
         from_middle = (from_middle / slit.half_width[:, None, None, None]).clamp(-3.0, 3.0)
         where = F.avg_pool2d(from_middle, FINE)
+        if self.covers:
+            copied = copied * (1.0 - (HIDDEN * bared).clamp(max=1.0))
         seen = F.pixel_unshuffle(torch.cat((copied, inside, bared), dim=1), FINE)
 
         told = opening.numbers
@@ -474,9 +512,18 @@ class CloseUp(nn.Module):
         color = painted[:, :3]
         return Painted(warped + torch.sigmoid(veil) * (color - warped), veil, color)
 
-    def placed(self, slit: Slit, numbers: Tensor) -> Slit:
-        """``slit`` where the lips are: how much lower that is follows from the numbers."""
-        return replace(slit, center=slit.center + 0.1 * self.shift(numbers))
+    def placed(self, opening: Opening) -> tuple[Slit, Slit]:
+        """Of the frame and of the portrait, where the lips or lids are.
+
+        How much lower that is follows from the numbers; of a mouth, what differs in the portrait,
+        whose inner lips are known.
+        """
+        lower, own_lower = (
+            0.1 * self.shift(each) for each in (opening.numbers, opening.own_numbers)
+        )
+        if opening.jaws:
+            return opening.slit.pulled(lower - own_lower), opening.own
+        return opening.slit.moved(lower), opening.own.moved(own_lower)
 
     def printed(self, across: Tensor, edges: Tensor, slit: Slit, numbers: Tensor) -> Tensor:
         """The two prints where they fall in M windows: [M, 2 * PRINTS, h, w].

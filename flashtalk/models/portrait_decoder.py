@@ -77,7 +77,9 @@ class Decoder(nn.Module):
         self.finer_flow = nn.Conv2d(fine, 2 * 4, 3, padding=1)
         self.outline = Outline(fine, width * 3 // 8)
         self.mouth = CloseUp(width, MOUTH_NUMBERS, (1 / 4, 3 / 8), lens_gain=3.0, teeth=True)
-        self.cover = CloseUp(width, MOUTH_NUMBERS, (1 / 4, 3 / 8), lens_gain=3.0, teeth=True)
+        self.cover = CloseUp(
+            width, MOUTH_NUMBERS, (1 / 4, 3 / 8), lens_gain=3.0, teeth=True, covers=True
+        )
         self.eye = CloseUp(width // 2, EYE_NUMBERS, window=(1 / 8, 3 / 16), lens_gain=0.0)
         self.lids = CloseUp(width // 2, EYE_NUMBERS, window=(1 / 8, 3 / 16), lens_gain=0.0)
         for layer in (self.flow, self.finer_flow):

@@ -147,12 +147,21 @@ INNER_MARKS = ("inner_upper_lip", "inner_lower_lip", "left_mouth_corner", "right
 def _between_lips(
     side: int, upper: np.ndarray, lower: np.ndarray, left: np.ndarray, right: np.ndarray
 ) -> np.ndarray:
-    """Share [side, side] of each pixel that lies between lips with these marks [2]."""
+    """Share [side, side] of each pixel that lies between lips with these marks [2].
+
+    What is between them tilts and bends with the corners, as the painter's lens does
+    (:func:`flashtalk.models.closeup.from_edges`).
+    """
     middle = (np.arange(side, dtype=np.float32) + 0.5) * 2 / side - 1
     x, y = (upper + lower) / 2
-    across = (middle - x) / (0.47 * np.linalg.norm(left - right))  # a little inside of the corners
+    width = np.linalg.norm(left - right)
+    aside = middle - x
+    across = aside / (0.47 * width)  # a little inside of the corners
     half = (lower - upper)[1] / 2 * np.sqrt(np.clip(1.0 - across**2, 0.0, None))
-    inside = half[None] - np.abs(middle - y)[:, None]
+    along = right - left
+    bend = (left + right)[1] / 2 - y
+    line = y + along[1] / along[0] * aside + bend * (aside / (0.5 * width)) ** 2
+    inside = half[None] - np.abs(middle[:, None] - line[None])
     return np.clip(0.5 + inside * side / 2, 0.0, 1.0) * (half > 0)[None]
 
 

@@ -25,9 +25,10 @@ from flashtalk.models.face_code import LANDMARKS, UNITS, mouth_middle, paint
 WINDOW = (1 / 4, 3 / 8)
 
 
-def slit(gap: float, center: tuple[float, float] = (0.0, 0.2)) -> Slit:
+def slit(gap: float, slope: float = 0.0, bend: float = 0.0) -> Slit:
     """A mouth 0.36 wide with lips ``gap`` apart."""
-    return Slit(torch.tensor([center]), torch.tensor([0.18]), torch.tensor([gap / 2]))
+    middle = torch.tensor([[0.0, 0.2]])
+    return Slit(middle, *(torch.tensor([each]) for each in (0.18, gap / 2, slope, bend)))
 
 
 def place(gap: float, own_gap: float = 0.0) -> Opening:
@@ -48,6 +49,17 @@ def test_the_lens_lies_between_the_lips() -> None:
     assert inside[2] < 0, "below the lower lip"
     assert inside[3] < 0, "lips come together toward the corners"
     assert inside[4] < 0, "beyond the corner"
+
+
+def test_the_lens_tilts_and_bends_with_the_corners() -> None:
+    x, y = points((0.0, 0.2), (0.16, 0.2), (0.16, 0.16), (-0.16, 0.16))
+    level, smiling, tilted = (
+        lens(*from_edges(slit(0.04, slope, bend), x, y))[0, 0]
+        for slope, bend in ((0.0, 0.0), (0.0, -0.05), (-0.25, 0.0))
+    )
+    assert (level > 0).tolist() == [True, True, False, False]
+    assert (smiling > 0).tolist() == [True, False, True, True], "corners higher than the middle"
+    assert (tilted > 0).tolist() == [True, False, True, False], "the right corner alone is higher"
 
 
 def test_a_closed_mouth_has_no_opening() -> None:
@@ -87,6 +99,7 @@ def test_what_the_codes_say_opens_a_mouth_and_shuts_an_eye() -> None:
     offset = -torch.tensor(moved).view(1, 2, 1, 1).expand(1, 2, 32, 32)
     mouth = mouths(codes[0], offset, points, codes[1])
     assert (mouth.slit.center - torch.tensor([[0.06, 0.265]])).abs().max() < 0.02
+    assert mouth.slit.bend.abs().item() < 0.01
     assert abs(mouth.slit.half_gap.item() - 0.04) < 0.004
     assert abs(mouth.numbers[0, MOUTH_NUMBERS // 2].item()) < 0.2, "the portrait's lips are shut"
     eye = eyes(codes[0], offset, points, codes[1])
@@ -94,6 +107,24 @@ def test_what_the_codes_say_opens_a_mouth_and_shuts_an_eye() -> None:
     assert (eye.slit.center[:, 0] - torch.tensor([-0.15, 0.27])).abs().max() < 1e-3
     assert eye.slit.half_gap[0] < 0.3 * eye.slit.half_gap[1], "only the left one is shut"
     assert abs(eye.slit.half_gap[1].item() - 0.02) < 0.2 * UNITS["lid"][1]
+
+
+def test_a_mouth_that_is_its_portraits_is_where_the_portraits_inner_lips_are() -> None:
+    """Smiling, and on a head that is tilted."""
+    points = face(gap=0.04)
+    for name, lower in (("left_mouth_corner", -0.07), ("right_mouth_corner", -0.03)):
+        points[0, LANDMARKS.index(name), 1] += lower
+    code = paint(points, torch.zeros(1, 2), (8, 8))
+    found = mouths(code, torch.zeros(1, 2, 32, 32), points, code)
+    at = {name: points[0, index] for index, name in enumerate(LANDMARKS)}
+    middle = (at["inner_upper_lip"] + at["inner_lower_lip"]) / 2
+    along = at["right_mouth_corner"] - at["left_mouth_corner"]
+    for mouth, near in ((found.own, 1e-2), (found.slit, 2e-2)):
+        assert torch.allclose(mouth.center[0], middle, atol=near)
+        corners = mouth.center[0, 1] + mouth.bend[0]
+        high = (at["left_mouth_corner"][1] + at["right_mouth_corner"][1]) / 2
+        assert corners.item() == pytest.approx(high.item(), abs=5e-3)
+        assert mouth.slope.item() == pytest.approx((along[1] / along[0]).item(), rel=0.1)
 
 
 def test_jaws_follow_nose_and_chin_wherever_the_lips_are() -> None:

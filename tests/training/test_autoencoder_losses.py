@@ -6,12 +6,13 @@ from faces import face
 
 from flashtalk.config import TINY
 from flashtalk.models.autoencoder import PortraitAutoencoder
-from flashtalk.models.closeup import TEETH_CODE
-from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, mouth_middle, paint
+from flashtalk.models.closeup import TEETH_CODE, mouths
+from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, mouth_middle, paint
 from flashtalk.training.autoencoder import (
     PARTS,
     TEETH_WEIGHT,
     close_ups,
+    guidance_of,
     mouths_by,
     painting_losses,
     trained_in_part,
@@ -50,6 +51,21 @@ def batch() -> Batch:
 
 def test_shut_lips_have_nothing_to_paint(model, batch) -> None:
     assert close_ups(model, batch).inner.max() == 0.0
+
+
+def test_lips_of_a_portrait_that_are_misread_have_a_wrong_gap_too(model, batch) -> None:
+    """As in a session, where code and landmarks are one reading."""
+    codes = torch.zeros(1, len(FEATURES), 8, 8)
+    batch = replace(batch, portraits=torch.zeros(1, 3, 256, 256), portrait_codes=codes)
+    for noise in (0.0, 0.02):
+        torch.manual_seed(4)
+        with torch.no_grad():
+            guidance = guidance_of(model, batch, point_noise=noise)
+        upper, lower = (LANDMARKS.index(f"inner_{lip}_lip") for lip in ("upper", "lower"))
+        gap = (guidance.points[:, lower] - guidance.points[:, upper]).norm(dim=-1)
+        own = mouths(codes, torch.zeros(1, 2, 32, 32), guidance.points, guidance.code).own
+        assert (gap > 0.01).item() == (noise > 0)
+        assert torch.allclose(2 * own.half_gap, gap, atol=1e-3)
 
 
 def test_teeth_of_the_portrait_are_to_be_painted_over(model, batch) -> None:
@@ -145,8 +161,10 @@ def test_teeth_are_no_concern_of_the_warp_alone(pushed) -> None:
 def test_polishing_moves_painters_and_nothing_else_toward_what_is_true(pushed) -> None:
     torch.manual_seed(0)
     model = trained_in_part("polish", None)
-    ajar = paint(face(gap=0.012), torch.zeros(1, 2), (SIDE // 32, SIDE // 32))
-    pushed = replace(pushed, portrait_codes=ajar)  # one painter draws it in part, one the rest
+    half_open = paint(face(gap=0.03), torch.zeros(1, 2), (SIDE // 32, SIDE // 32))
+    half_open = half_open.repeat(1, GROUP_FRAMES, 1, 1)
+    # one painter draws it in part, one the rest
+    pushed = replace(pushed, points=face(gap=0.06), codes=half_open)
     losses = PARTS["polish"](model, pushed)
     assert set(losses) == {"mouth", "mouth_gradient", "eyes", "eyes_gradient", "lids"}
     sum(losses.values()).backward()

@@ -19,13 +19,16 @@ from flashtalk.training.groups import (
 SIDE = 64
 
 
-def clip(gap: float) -> SimpleNamespace:
-    """One frame of a mouth 0.5 wide around (0.1, 0.2), its lips ``gap`` apart."""
+def clip(gap: float, left: float = 0.0, right: float = 0.0) -> SimpleNamespace:
+    """One frame of a mouth 0.5 wide around (0.1, 0.2), its lips ``gap`` apart.
+
+    Its corners are ``left`` and ``right`` lower.
+    """
     marks = {
         "inner_upper_lip": (0.1, 0.2 - gap / 2),
         "inner_lower_lip": (0.1, 0.2 + gap / 2),
-        "left_mouth_corner": (-0.15, 0.2),
-        "right_mouth_corner": (0.35, 0.2),
+        "left_mouth_corner": (-0.15, 0.2 + left),
+        "right_mouth_corner": (0.35, 0.2 + right),
     }
     return SimpleNamespace(
         frames=np.zeros((1, SIDE, SIDE, 3), np.uint8),
@@ -42,6 +45,23 @@ def test_the_opening_is_as_high_and_wide_as_the_lips_say() -> None:
     assert abs(mask[:, column].sum() - 0.25 / 2 * SIDE) < 1.0
     assert abs(mask[row].sum() - 0.47 * SIDE / 2) < 2.0
     assert mask[:, :10].sum() == 0
+
+
+def test_the_opening_of_a_smile_bends_upward_and_that_of_a_tilted_head_tilts() -> None:
+    level, smile, tilted = (
+        opened(clip(0.1, *corners), 0) for corners in ((0, 0), (-0.1, -0.1), (-0.1, 0.1))
+    )
+    rows = np.arange(SIDE)[:, None]
+
+    def height(mask: np.ndarray, x: float) -> float:
+        column = mask[:, round((x + 1) / 2 * SIDE)]
+        return float((column * rows[:, 0]).sum() / column.sum())
+
+    for mask, left, right in ((level, 0, 0), (smile, -0.07, -0.07), (tilted, -0.08, 0.08)):
+        middle = height(mask, 0.1)
+        assert abs(height(mask, -0.1) - middle - left * 0.8 * SIDE / 2) < 1.0
+        assert abs(height(mask, 0.3) - middle - right * 0.8 * SIDE / 2) < 1.0
+        assert abs(mask.sum() - level.sum()) < 0.1 * level.sum()  # tilted, it is as wide as before
 
 
 def test_closed_lips_show_nothing() -> None:
