@@ -241,6 +241,27 @@ def test_lips_are_painted_over_the_teeth_of_a_portrait() -> None:
     assert same.abs().max() < 0.1, "what the frame shows, too, is not hidden"
 
 
+def test_a_painter_that_covers_does_not_see_what_it_hides() -> None:
+    """However white teeth are, the lips over them look the same."""
+    torch.manual_seed(0)
+    windows = torch.tensor([[30, 20, 16, 24]])
+    grid = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], (1, 3, 64, 64), False)
+    positions = grid[:, 30:46, 20:44].permute(0, 3, 1, 2)
+    dark = torch.rand(1, 3, 64, 64) * 0.5 - 1
+    white = dark.clone()
+    white[:, :, 38, 30:34] = 1.0  # between the portrait's lips, apart by 5 pixels
+    for covers in (True, False):
+        painter = CloseUp(16, MOUTH_NUMBERS, WINDOW, lens_gain=3.0, covers=covers)
+        torch.nn.init.normal_(painter.color.weight)
+        with torch.no_grad():
+            shut, same = (
+                painter(place(gap=0.0, own_gap=0.16), positions, teeth, windows, (64, 64))
+                for teeth in (dark, white)
+            )
+        assert torch.equal(shut.color, same.color) == covers
+        assert torch.equal(shut.veil, same.veil) == covers
+
+
 def test_lips_cover_teeth_as_far_as_they_are_more_shut_than_the_portrait() -> None:
     assert place(gap=0.0, own_gap=0.0).covered == 0.0
     assert place(gap=0.12, own_gap=0.08).covered == 0.0
