@@ -60,6 +60,7 @@ BARELY_COVERED = (0.004, 0.008)  # the same where most of the portrait's gap is 
 SHUT = (0.3, 0.6)  # shares of the portrait's gap that are gone
 NARROWEST_GAP = 0.004  # half gap that shares are taken of, picture units: half a pixel of 256
 NARROWEST = 0.03  # half width of a feature, picture units: nothing divides by less
+STEEPEST = 0.7  # line from corner to corner: that of a head on its shoulder
 NEAREST_EYES = 0.1  # distance of the eyes, likewise: that of a face a tenth as wide as the picture
 
 TEETH_CODE = 8  # numbers that say what somebody's teeth are like
@@ -335,8 +336,11 @@ def from_edges(slit: Slit, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     # not down to 0, where the root is infinitely steep
     half = slit.half_gap[:, None, None] * (1.0 - across.square()).clamp(min=1e-4).sqrt()
     half = half - EDGE * (across.abs() - 1.0).clamp(min=0.0)
-    bent = slit.bend[:, None, None] * across.square().clamp(max=1.0)
-    down = y - slit.center[:, 1, None, None] - slit.slope[:, None, None] * aside - bent
+    # corners that are steeper are misread
+    bend = torch.minimum(slit.bend.abs(), slit.half_width) * slit.bend.sign()
+    bent = bend[:, None, None] * across.square().clamp(max=1.0)
+    tilted = slit.slope.clamp(-STEEPEST, STEEPEST)[:, None, None] * aside
+    down = y - slit.center[:, 1, None, None] - tilted - bent
     return (half + down) / EDGE, (half - down) / EDGE
 
 

@@ -62,6 +62,14 @@ def test_the_lens_tilts_and_bends_with_the_corners() -> None:
     assert (tilted > 0).tolist() == [True, False, True, False], "the right corner alone is higher"
 
 
+def test_misread_corners_bend_and_tilt_a_lens_no_further_than_a_mouth_can() -> None:
+    x, y = points((0.0, 0.2), (0.1, 0.16), (-0.16, 0.1))
+    folded, bent = (torch.stack(from_edges(slit(0.04, 0.0, bend), x, y)) for bend in (-5.0, -0.18))
+    assert torch.equal(folded, bent)
+    upright, steep = (torch.stack(from_edges(slit(0.04, slope), x, y)) for slope in (50.0, 0.7))
+    assert torch.equal(upright, steep)
+
+
 def test_a_closed_mouth_has_no_opening() -> None:
     x, y = points(*((0.02 * i - 0.2, 0.02 * j) for i in range(20) for j in range(20)))
     assert lens(*from_edges(slit(gap=0.0), x, y)).max() <= 0.0
