@@ -199,9 +199,9 @@ def mouths(code: Tensor, offset: Tensor, points: Tensor, portrait: Tensor) -> Op
     """The mouths of codes [M, features, h, w] whose flow is ``offset`` [M, 2, H, W].
 
     ``points`` [M, L, 2] are the portraits' landmarks, ``portrait`` [M, features, h, w] their
-    codes. Place and numbers are read where the codes paint them: the paint moves with the face. In
-    the portrait the opening is where its inner lips are, in a frame as much lower than the painted
-    place as there (what else there is to it, :meth:`CloseUp.placed` learns).
+    codes. Place and numbers are read where the codes paint them: the paint moves with the face. The
+    portrait's opening is between its inner lips, a little beside the place that is painted; a
+    frame's is as far beside it, before :meth:`CloseUp.placed` corrects that.
     """
     size = (code.shape[-2], code.shape[-1])
     home = mouth_middle(points)
@@ -222,9 +222,10 @@ def mouths(code: Tensor, offset: Tensor, points: Tensor, portrait: Tensor) -> Op
     eyes_at = [eye_middle(points, side) for side in ("left", "right")]
     face = torch.stack((home, nose, chin, *eyes_at), dim=1)
     moved = follow(offset, face)
-    apart = (eyes_at[0] - eyes_at[1]).norm(dim=-1).clamp(min=NEAREST_EYES)
+    along_eyes = eyes_at[1] - eyes_at[0]
+    apart = along_eyes.norm(dim=-1).clamp(min=NEAREST_EYES)
     slope = slope_of(at("right_mouth_corner") - at("left_mouth_corner"))
-    turn = slope_of(moved[:, 4] - moved[:, 3]) - slope_of(face[:, 4] - face[:, 3])
+    turn = slope_of(moved[:, 4] - moved[:, 3]) - slope_of(along_eyes)
     return Opening(
         slit=slit(moved[:, 0], numbers, slope + turn),
         own=slit(home, own, slope),
@@ -327,9 +328,10 @@ def follow(offset: Tensor, target: Tensor) -> Tensor:
 
 
 def from_edges(slit: Slit, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """How far below the upper and above the lower edge each point (x, y) [M, H, W] lies.
+    """How far below the upper and above the lower edge each point (x, y) lies: [M, H, W].
 
-    In units of ``EDGE``, negative outside; beyond the corners both edges are one line.
+    Each is [M, H, W] or spreads to it, as [M, 1, W] and [M, H, 1] do. In units of ``EDGE``,
+    negative outside; beyond the corners both edges are one line.
     """
     aside = x - slit.center[:, 0, None, None]
     across = aside / slit.half_width[:, None, None]
@@ -337,7 +339,7 @@ def from_edges(slit: Slit, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     half = slit.half_gap[:, None, None] * (1.0 - across.square()).clamp(min=1e-4).sqrt()
     half = half - EDGE * (across.abs() - 1.0).clamp(min=0.0)
     # corners that are steeper are misread
-    bend = torch.minimum(slit.bend.abs(), slit.half_width) * slit.bend.sign()
+    bend = slit.bend.clamp(-slit.half_width, slit.half_width)
     bent = bend[:, None, None] * across.square().clamp(max=1.0)
     tilted = slit.slope.clamp(-STEEPEST, STEEPEST)[:, None, None] * aside
     down = y - slit.center[:, 1, None, None] - tilted - bent
@@ -469,8 +471,9 @@ class CloseUp(nn.Module):
         x = windows[:, 1, None] + torch.arange(columns, device=windows.device) + 0.5
         y = windows[:, 0, None] + torch.arange(rows, device=windows.device) + 0.5
         x, y = x.to(places) * (2 / width) - 1, y.to(places) * (2 / height) - 1
-        x, y = x[:, None].expand(-1, rows, -1), y[:, :, None].expand(-1, -1, columns)
-        above, below = from_edges(slit, x, y)
+        x, y = x[:, None], y[:, :, None]
+        above, below = from_edges(slit, x, y)  # most of it for a single row
+        x, y = torch.broadcast_tensors(x, y)
         inside = lens(above, below)[:, None]
         copied = look_up(portraits, places)
         shown = lens(*from_edges(own, *places.unbind(1)))[:, None]  # of the portrait's, by its copy
