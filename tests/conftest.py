@@ -64,8 +64,14 @@ def toy_networks() -> Networks:
         decoder = networks.autoencoder.decoder
         for layer in (decoder.flow, decoder.finer_flow, decoder.outline.flow):
             layer.weight.mul_(0.01)
-        # and landmarks near each other: lips that bend from anywhere to anywhere make as much of it
-        networks.autoencoder.reader.heat.weight.mul_(0.05)
+        # landmarks near each other, likewise: lips that bend from anywhere to anywhere
+        reader = networks.autoencoder.reader
+        for layer in (reader.heat, reader.second_look.mouth.heat, reader.second_look.eye.heat):
+            layer.weight.mul_(0.05)
+        # and painters that do not make a thousand times as much of it, layer upon layer
+        for painter in (decoder.mouth, decoder.cover, decoder.eye, decoder.lids):
+            for parameter in painter.parameters():
+                parameter.mul_(0.4)
     return networks
 
 

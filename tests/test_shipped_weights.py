@@ -11,6 +11,7 @@ from flashtalk.engine import Engine
 from flashtalk.inputs.portrait import load_portrait
 from flashtalk.inputs.speech import load_speech
 from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, index_of, paint
+from flashtalk.models.second_look import LOOKED_AT
 from flashtalk.weights.checkpoint import ASSETS
 
 SEED = 3
@@ -118,6 +119,24 @@ def _seen(engine: Engine, gap: float = 0.0, lids: float = 1.0) -> tuple[float, f
 
     eyes = [apart(f"{side}_eye_upper", f"{side}_eye_lower") for side in ("left", "right")]
     return apart("inner_upper_lip", "inner_lower_lip"), sum(eyes)
+
+
+def test_the_second_look_finds_lips_and_lids_from_places_that_are_off(engine: Engine) -> None:
+    reader = engine._networks.autoencoder.reader
+    portraits = [
+        load_portrait(path, engine.preset.geometry).tensor
+        for path in sorted((ASSETS / "portraits").glob("*.jpg"))
+    ]
+    pictures = torch.cat(portraits)
+    with torch.inference_mode():
+        far = reader.first_look(pictures).points
+        found = reader(pictures).points
+        off = reader.second_look(pictures, far + torch.tensor([0.03, -0.03]))[0]
+    read = [LANDMARKS.index(name) for name in LOOKED_AT]
+    away_px = 128 * (found - off).norm(dim=2)[:, read]
+    assert away_px.mean() < 1.0, "places are off by 5.4 pixels"
+    upper, lower = (found[:, LANDMARKS.index(f"inner_{lip}_lip")] for lip in ("upper", "lower"))
+    assert (128 * (upper - lower).norm(dim=1)).max() < 2.5, "everybody's lips are shut or nearly"
 
 
 def test_eyes_are_drawn_shut_when_the_code_says_so(engine: Engine) -> None:

@@ -3,21 +3,23 @@
 Used by :mod:`flashtalk.models.autoencoder` to read the face codes of a portrait and of the frames
 that are handed over. The codes paint a mouth where it is, so a place misread by a lip's height
 makes a second mouth on the chin; networks that went from pixels to codes directly were off by that
-much. Points found as the center of a heat map are off by about a pixel.
+much. Points found as the center of a heat map are off by about a pixel; those of mouth and eyes
+are then read again from near (:mod:`flashtalk.models.second_look`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.models.face_code import LANDMARKS
-from flashtalk.models.maps import ResidualBlock, identity_grid
+from flashtalk.models.maps import ResidualBlock
+from flashtalk.models.second_look import SecondLook, center_of
 
-SIDE = 128  # pixels of the pictures that the network sees
+SIDE = 128  # pixels of the pictures that the first look is taken at
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class FaceMarks:
     gaze: Tensor
     """[N, 2] radians."""
     spread: Tensor
-    """[N, L] variance of each heat map, squared picture units: how sure the network is."""
+    """[N, L] variance of each heat map of the first look, squared picture units: how sure it is."""
 
 
 class FaceReader(nn.Module):
@@ -51,9 +53,15 @@ class FaceReader(nn.Module):
         self.up_fine = ResidualBlock(thin)
         self.heat = nn.Conv2d(thin, len(LANDMARKS), 1)
         self.gaze = nn.Linear(2 * thin, 2)
+        self.second_look = SecondLook(width)
 
     def forward(self, pictures: Tensor) -> FaceMarks:
         """``pictures`` [N, 3, H, W] in [-1, 1], of any size."""
+        marks = self.first_look(pictures)
+        return replace(marks, points=self.second_look(pictures, marks.points)[0])
+
+    def first_look(self, pictures: Tensor) -> FaceMarks:
+        """The same as seen from afar; a second look is taken at the places that this finds."""
         small = F.interpolate(pictures, size=(SIDE, SIDE), mode="area")
         fine = self.fine_block(self.fine(F.relu(self.stem(small))))
         middle = self.middle_block(self.middle(F.relu(fine)))
@@ -63,10 +71,9 @@ class FaceReader(nn.Module):
         x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         x = self.up_fine(self.to_fine(F.relu(torch.cat((x, fine), dim=1))))
         x = F.relu(x)
-        heat = self.heat(x).flatten(2).softmax(dim=2)  # [N, L, 32*32]
-        places = identity_grid(x).flatten(0, 2)
-        points = heat @ places
-        spread = heat @ places.square().sum(dim=1) - points.square().sum(dim=2)
+        heat = self.heat(x)
+        points, spread = center_of(heat)
+        heat = heat.flatten(2).softmax(dim=2)  # [N, L, 32*32]
         # gaze is read where the eyes are looked for
         eyes = [index for index, name in enumerate(LANDMARKS) if "eye_" in name]
         left, right = (

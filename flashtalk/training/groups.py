@@ -127,13 +127,13 @@ def opened(clip: Clip, frame: int) -> np.ndarray:
     The renderer labels teeth and tongue on a coarse grid, and the dark between them belongs to the
     skin's mesh. A mask that is a pixel too large paints teeth on the lips.
     """
-    return _between_lips(clip.frames.shape[1], *(clip.mark(name)[frame] for name in INNER_MARKS))
+    return between_lips(clip.frames.shape[1], *(clip.mark(name)[frame] for name in INNER_MARKS))
 
 
 def portrait_opened(clip: Clip) -> np.ndarray:
     """The same of the portrait."""
     marks = (clip.portrait_landmarks[clip.landmark_names.index(name)] for name in INNER_MARKS)
-    return _between_lips(clip.portrait.shape[0], *marks)
+    return between_lips(clip.portrait.shape[0], *marks)
 
 
 def shows_teeth(clip: Clip) -> bool:
@@ -144,7 +144,7 @@ def shows_teeth(clip: Clip) -> bool:
 INNER_MARKS = ("inner_upper_lip", "inner_lower_lip", "left_mouth_corner", "right_mouth_corner")
 
 
-def _between_lips(
+def between_lips(
     side: int, upper: np.ndarray, lower: np.ndarray, left: np.ndarray, right: np.ndarray
 ) -> np.ndarray:
     """Share [side, side] of each pixel that lies between lips with these marks [2].

@@ -4,7 +4,10 @@
 
 Every frame of every clip is a picture with known points. Turning, scaling and moving it makes any
 number of others, so places are learned well from few people; colors, blur, noise and compression
-are varied widely, because at the other end there are photographs.
+are varied widely, because at the other end there are photographs. Rendered mouths are dark below
+a row of teeth; that of somebody who smiles for a photographer is not, so what is between lips is
+often replaced, for lips to be found by their own edges. The second look is taken at places that are
+off by more than the first look is.
 """
 
 from __future__ import annotations
@@ -21,17 +24,24 @@ from torch import Tensor
 from flashtalk.config import TINY
 from flashtalk.errors import command
 from flashtalk.models.face_code import LANDMARKS
-from flashtalk.models.face_reader import SIDE, FaceReader
+from flashtalk.models.face_reader import SIDE as FIRST_SIDE
+from flashtalk.models.face_reader import FaceReader
+from flashtalk.models.second_look import LOOKED_AT
 from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.codes import mirror_points
 from flashtalk.training.command import begin, training_parser
-from flashtalk.training.groups import as_float, change_colors
+from flashtalk.training.groups import INNER_MARKS, as_float, between_lips, change_colors
 from flashtalk.training.loop import LoopConfig, load_average, prefetched, train
 
 log = logging.getLogger(__name__)
 
 GAZE_WEIGHT = 0.1
 SPREAD_WEIGHT = 0.02  # keeps heat maps compact; the center alone does not (DSNT, arXiv 1801.07372)
+OTHER_MOUTHS = 0.4  # share of the pictures that show something else between the lips
+UNEVEN_LIGHT = 0.3  # share of the pictures that get darker towards one side
+FAR_SHARE, FARTHEST = 0.15, 0.45  # of the pictures; scale of faces that nobody framed
+LEAST_SIDE_PX = 112  # a face is seen at full size half of the time, or from there on
+LOOK_AWAY, LOOK_NEARER, LOOK_TURNED = 0.03, 0.08, 0.06  # deviations: picture units, share, radians
 
 
 def picture_of(clip: Clip, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -44,51 +54,101 @@ def picture_of(clip: Clip, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     return clip.frames[frame], clip.landmarks[frame, chosen], clip.curves[frame, looks]
 
 
+def other_mouth(picture: np.ndarray, between: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """``picture`` [H, W, 3] with something else where ``between`` [H, W], 0..1, lies between lips.
+
+    Teeth down to some depth or all the way, and dark, or the color of a tongue, below.
+    """
+    depth = np.cumsum(between, axis=0) / np.maximum(between.sum(axis=0), 1e-6)
+    wide = between.any(axis=0).sum()
+    white = np.array([235.0, 222.0, 200.0]) * rng.uniform(0.55, 1.05) + rng.normal(0.0, 12.0, 3)
+    teeth = np.arange(picture.shape[1]) * (rng.uniform(6.0, 11.0) / max(wide, 1)) + rng.random()
+    gaps = 1.0 - rng.uniform(0.0, 0.4) * np.abs(np.cos(np.pi * teeth)) ** rng.uniform(4.0, 20.0)
+    shade = 1.0 - rng.uniform(0.0, 0.5) * np.abs(np.linspace(-1.0, 1.0, picture.shape[1]))
+    drawn = white * (gaps * shade)[None, :, None]
+    dark = np.array([120.0, 55.0, 55.0]) * rng.uniform(0.1, 1.4)
+    ends = rng.uniform(0.0, 1.6)  # from 1 on teeth reach the lower lip
+    shown = np.where(depth[..., None] < ends, drawn, dark)
+    share = (between * rng.uniform(0.6, 1.0))[..., None]
+    return np.clip(picture + share * (shown - picture), 0, 255).astype(np.uint8)
+
+
+def uneven(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """``picture`` [H, W, 3] lit from one side."""
+    angle, strength = rng.uniform(0.0, 2 * np.pi), rng.uniform(0.1, 0.6)
+    along = np.linspace(-strength, strength, len(picture))
+    light = np.exp(np.sin(angle) * along[:, None] + np.cos(angle) * along[None])
+    return np.clip(picture * light[..., None], 0, 255).astype(np.uint8)
+
+
 def vary(
     picture: np.ndarray, points: np.ndarray, gaze: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Another view of the same picture: [SIDE, SIDE, 3] with its points and gaze."""
-    small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    """Another view of the same picture: [H, W, 3] of the same size, with its points and gaze."""
+    whole = picture.shape[0]
+    if rng.random() < OTHER_MOUTHS:
+        lips = (points[LANDMARKS.index(name)] for name in INNER_MARKS)
+        picture = other_mouth(picture, between_lips(whole, *lips), rng)
+    side = whole if rng.random() < 0.5 else int(rng.integers(LEAST_SIDE_PX, whole + 1))
+    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
     if rng.random() < 0.5:
         small, points = small[:, ::-1], mirror_points(points)
         gaze = gaze * np.array([-1.0, 1.0])
     turn, scale = np.radians(rng.normal(0.0, 7.0)), np.exp(rng.normal(0.0, 0.12))
+    far = rng.random() < FAR_SHARE
+    if far:
+        scale *= rng.uniform(FARTHEST, 1.0)
     matrix = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    stretch = rng.normal(0.0, 0.06)  # other faces, too
+    matrix = matrix @ np.array([[np.exp(stretch), rng.normal(0.0, 0.05)], [0.0, np.exp(-stretch)]])
     shift = rng.normal(0.0, 0.08, size=2)
-    half = SIDE / 2
+    half = side / 2
     # in pixels whose first center is 0
     offset = half * (matrix @ np.full(2, (0.5 - half) / half) + shift + 1) - 0.5
     small = cv2.warpAffine(
         np.ascontiguousarray(small),
         np.column_stack((matrix, offset)),
-        (SIDE, SIDE),
+        (side, side),
         flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT_101 if rng.random() < 0.5 else cv2.BORDER_REPLICATE,
+        # a mirror image of all of the picture would show the face twice
+        borderMode=cv2.BORDER_REPLICATE if far or rng.random() < 0.5 else cv2.BORDER_REFLECT_101,
     )
     points = points @ matrix.T + shift
     small = change_colors(small[None], rng)[0]
+    if rng.random() < UNEVEN_LIGHT:
+        small = uneven(small, rng)
     if rng.random() < 0.4:
-        small = cv2.GaussianBlur(small, (0, 0), rng.uniform(0.3, 1.5))
+        small = cv2.GaussianBlur(small, (0, 0), rng.uniform(0.3, 1.5) * side / FIRST_SIDE)
     if rng.random() < 0.4:
         noise = rng.normal(0.0, rng.uniform(2, 12), small.shape)
         small = np.clip(small + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
         _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(25, 90))])
         small = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return small, points, gaze
+    return cv2.resize(small, (whole, whole), interpolation=cv2.INTER_LINEAR), points, gaze
+
+
+def misplaced(points: Tensor) -> Tensor:
+    """``points`` [N, L, 2] of faces that were found in slightly other places, sizes and turns."""
+    count = len(points)
+    turn = LOOK_TURNED * torch.randn(count)
+    scale = torch.exp(LOOK_NEARER * torch.randn(count))
+    turned = torch.stack((turn.cos(), -turn.sin(), turn.sin(), turn.cos()), dim=1)
+    matrix = (scale[:, None] * turned).view(count, 2, 2)
+    middle = points.mean(dim=1, keepdim=True)
+    away = LOOK_AWAY * torch.randn(count, 1, 2)
+    return (points - middle) @ matrix.mT + middle + away
 
 
 def draw(
     clips: ClipSet, size: int, rng: np.random.Generator, varied: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures [N, 3, SIDE, SIDE] in [-1, 1], points [N, L, 2], gaze [N, 2]."""
+    """Pictures [N, 3, H, W] in [-1, 1], points [N, L, 2], gaze [N, 2]."""
     pictures, points, gazes = [], [], []
     for _ in range(size):
         picture, places, gaze = picture_of(clips.draw(rng), rng)
         if varied:
             picture, places, gaze = vary(picture, places, gaze, rng)
-        else:
-            picture = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         pictures.append(picture)
         points.append(places)
         gazes.append(gaze)
@@ -108,9 +168,12 @@ def evaluate(reader: FaceReader, clips: ClipSet, size: int = 128) -> dict[str, f
     found = reader(pictures)
     away = (found.points - points).norm(dim=-1) * 128
     mouth = [index for index, name in enumerate(LANDMARKS) if "lip" in name or "mouth" in name]
+    lips = [LANDMARKS.index(f"inner_{side}_lip") for side in ("upper", "lower")]
+    gaps = [(each[:, lips[0]] - each[:, lips[1]]).norm(dim=-1) for each in (found.points, points)]
     return {
         "all_px": away.mean().item(),
         "mouth_px": away[:, mouth].mean().item(),
+        "gap_px": 128 * (gaps[0] - gaps[1]).abs().mean().item(),
         "worst_tenth_px": away.flatten().quantile(0.9).item(),
         "gaze_rad": (found.gaze - gaze).abs().mean().item(),
     }
@@ -133,17 +196,21 @@ def main() -> None:
     rng = np.random.default_rng()
     coming = prefetched(lambda: draw(clips, arguments.batch, rng, varied=True))
 
+    read_again = [LANDMARKS.index(name) for name in LOOKED_AT]
+
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         if index % 200 == 199:
             log.info("held out, current weights: %s", evaluate(reader, held_out))
         reader.train()
         pictures, points, gaze = next(coming)
-        found = reader(pictures)
+        found = reader.first_look(pictures)
+        near, near_spread = reader.second_look(pictures, misplaced(found.points.detach()))
         away = (found.points - points).abs().mean()
+        near_away = (near - points)[:, read_again].abs().mean()
         looks = (found.gaze - gaze).abs().mean()
-        spread = found.spread.mean()
-        loss = away + GAZE_WEIGHT * looks + SPREAD_WEIGHT * spread
-        return loss, {"px": 128 * away.item(), "gaze": looks.item(), "spread": spread.item()}
+        spread = found.spread.mean() + near_spread.mean()
+        loss = away + near_away + GAZE_WEIGHT * looks + SPREAD_WEIGHT * spread
+        return loss, {"px": 128 * away.item(), "near_px": 128 * near_away.item()}
 
     config = LoopConfig(
         out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate, warmup_steps=50
