@@ -38,14 +38,7 @@ class View:
 
 
 MOUTH_VIEW = View(
-    (
-        "left_mouth_corner",
-        "right_mouth_corner",
-        "outer_upper_lip",
-        "outer_lower_lip",
-        "inner_upper_lip",
-        "inner_lower_lip",
-    ),
+    tuple(name for name in LANDMARKS if "lip" in name or "mouth" in name),
     half_size=(0.6, 0.8),
     pixels=(72, 96),
 )

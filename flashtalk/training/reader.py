@@ -26,7 +26,7 @@ from flashtalk.errors import command
 from flashtalk.models.face_code import LANDMARKS
 from flashtalk.models.face_reader import SIDE as FIRST_SIDE
 from flashtalk.models.face_reader import FaceReader
-from flashtalk.models.second_look import LOOKED_AT
+from flashtalk.models.second_look import LOOKED_AT, MOUTH_VIEW
 from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.codes import mirror_points
 from flashtalk.training.command import begin, training_parser
@@ -37,8 +37,12 @@ log = logging.getLogger(__name__)
 
 GAZE_WEIGHT = 0.1
 SPREAD_WEIGHT = 0.02  # keeps heat maps compact; the center alone does not (DSNT, arXiv 1801.07372)
-OTHER_MOUTHS = 0.4  # share of the pictures that show something else between the lips
-UNEVEN_LIGHT = 0.3  # share of the pictures that get darker towards one side
+PLAIN_SHARE = 0.4  # of the pictures that stay as they were rendered, but for their place and size
+OTHER_MOUTHS = 0.4  # share of the others that show something else between the lips
+LIPS_OVER = (
+    0.05  # of the gap, each: rendered lips cover a little of it, or mouths would be read shut
+)
+UNEVEN_LIGHT = 0.3  # share of the others that get darker towards one side
 FAR_SHARE, FARTHEST = 0.15, 0.45  # of the pictures; scale of faces that nobody framed
 LEAST_SIDE_PX = 112  # a face is seen at full size half of the time, or from there on
 LOOK_AWAY, LOOK_NEARER, LOOK_TURNED = 0.03, 0.08, 0.06  # deviations: picture units, share, radians
@@ -57,7 +61,8 @@ def picture_of(clip: Clip, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
 def other_mouth(picture: np.ndarray, between: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """``picture`` [H, W, 3] with something else where ``between`` [H, W], 0..1, lies between lips.
 
-    Teeth down to some depth or all the way, and dark, or the color of a tongue, below.
+    Teeth down to some depth or all the way, and below them dark. A tongue as bright as lips is left
+    out: it hid where they end, and gaps were read too small.
     """
     depth = np.cumsum(between, axis=0) / np.maximum(between.sum(axis=0), 1e-6)
     wide = between.any(axis=0).sum()
@@ -66,7 +71,7 @@ def other_mouth(picture: np.ndarray, between: np.ndarray, rng: np.random.Generat
     gaps = 1.0 - rng.uniform(0.0, 0.4) * np.abs(np.cos(np.pi * teeth)) ** rng.uniform(4.0, 20.0)
     shade = 1.0 - rng.uniform(0.0, 0.5) * np.abs(np.linspace(-1.0, 1.0, picture.shape[1]))
     drawn = white * (gaps * shade)[None, :, None]
-    dark = np.array([120.0, 55.0, 55.0]) * rng.uniform(0.1, 1.4)
+    dark = np.array([120.0, 55.0, 55.0]) * rng.uniform(0.1, 0.8)
     ends = rng.uniform(0.0, 1.6)  # from 1 on teeth reach the lower lip
     shown = np.where(depth[..., None] < ends, drawn, dark)
     share = (between * rng.uniform(0.6, 1.0))[..., None]
@@ -81,14 +86,37 @@ def uneven(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(picture * light[..., None], 0, 255).astype(np.uint8)
 
 
+def degraded(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """``picture`` [H, W, 3] in other colors and light, softer, noisier, compressed."""
+    picture = change_colors(picture[None], rng)[0]
+    if rng.random() < UNEVEN_LIGHT:
+        picture = uneven(picture, rng)
+    if rng.random() < 0.3:
+        picture = cv2.GaussianBlur(
+            picture, (0, 0), rng.uniform(0.3, 1.0) * len(picture) / FIRST_SIDE
+        )
+    if rng.random() < 0.4:
+        noise = rng.normal(0.0, rng.uniform(2, 12), picture.shape)
+        picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.3:
+        _, data = cv2.imencode(
+            ".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(25, 90))]
+        )
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return picture
+
+
 def vary(
     picture: np.ndarray, points: np.ndarray, gaze: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Another view of the same picture: [H, W, 3] of the same size, with its points and gaze."""
     whole = picture.shape[0]
-    if rng.random() < OTHER_MOUTHS:
-        lips = (points[LANDMARKS.index(name)] for name in INNER_MARKS)
-        picture = other_mouth(picture, between_lips(whole, *lips), rng)
+    plain = rng.random() < PLAIN_SHARE
+    if not plain and rng.random() < OTHER_MOUTHS:
+        upper, lower, *corners = (points[LANDMARKS.index(name)] for name in INNER_MARKS)
+        hidden = LIPS_OVER * (lower - upper)
+        between = between_lips(whole, upper + hidden, lower - hidden, *corners)
+        picture = other_mouth(picture, between, rng)
     side = whole if rng.random() < 0.5 else int(rng.integers(LEAST_SIDE_PX, whole + 1))
     small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
     if rng.random() < 0.5:
@@ -114,17 +142,8 @@ def vary(
         borderMode=cv2.BORDER_REPLICATE if far or rng.random() < 0.5 else cv2.BORDER_REFLECT_101,
     )
     points = points @ matrix.T + shift
-    small = change_colors(small[None], rng)[0]
-    if rng.random() < UNEVEN_LIGHT:
-        small = uneven(small, rng)
-    if rng.random() < 0.4:
-        small = cv2.GaussianBlur(small, (0, 0), rng.uniform(0.3, 1.5) * side / FIRST_SIDE)
-    if rng.random() < 0.4:
-        noise = rng.normal(0.0, rng.uniform(2, 12), small.shape)
-        small = np.clip(small + noise, 0, 255).astype(np.uint8)
-    if rng.random() < 0.3:
-        _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(25, 90))])
-        small = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    if not plain:
+        small = degraded(small, rng)
     return cv2.resize(small, (whole, whole), interpolation=cv2.INTER_LINEAR), points, gaze
 
 
@@ -167,7 +186,7 @@ def evaluate(reader: FaceReader, clips: ClipSet, size: int = 128) -> dict[str, f
     pictures, points, gaze = draw(clips, size, np.random.default_rng(0), varied=False)
     found = reader(pictures)
     away = (found.points - points).norm(dim=-1) * 128
-    mouth = [index for index, name in enumerate(LANDMARKS) if "lip" in name or "mouth" in name]
+    mouth = [LANDMARKS.index(name) for name in MOUTH_VIEW.names]
     lips = [LANDMARKS.index(f"inner_{side}_lip") for side in ("upper", "lower")]
     gaps = [(each[:, lips[0]] - each[:, lips[1]]).norm(dim=-1) for each in (found.points, points)]
     return {
