@@ -38,6 +38,7 @@ from flashtalk.models.face_code import (
     LANDMARKS,
     MOUTH,
     MOUTH_SIGMA,
+    NEAREST_EYES,
     UNITS,
     brush,
     eye_middle,
@@ -61,7 +62,6 @@ SHUT = (0.3, 0.6)  # shares of the portrait's gap that are gone
 NARROWEST_GAP = 0.004  # half gap that shares are taken of, picture units: half a pixel of 256
 NARROWEST = 0.03  # half width of a feature, picture units: nothing divides by less
 STEEPEST = 0.7  # line from corner to corner: that of a head on its shoulder
-NEAREST_EYES = 0.1  # distance of the eyes, likewise: that of a face a tenth as wide as the picture
 
 TEETH_CODE = 8  # numbers that say what somebody's teeth are like
 TEETH_SIZE = (32, 64)  # rows and columns of a jaw's print

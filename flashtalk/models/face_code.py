@@ -51,6 +51,10 @@ MOUTH_SIGMA = 0.8
 """Spread of the Gaussian that the mouth's numbers are painted with, in cells of the grid."""
 EYE_SIGMA = 0.6
 
+NEAREST_EYES = 0.1
+"""Distance of the eyes, picture units: that of a face a tenth as wide as the picture. What is
+measured in it, or takes its direction, believes in nothing smaller."""
+
 # (rest, spread) of each number in picture units (the picture is 2 wide); width and lid keep their
 # rest, because a mouth or an eye is always somewhere and the painting has to show where.
 UNITS = {

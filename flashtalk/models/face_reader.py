@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from flashtalk.models.face_code import LANDMARKS
 from flashtalk.models.maps import ResidualBlock
-from flashtalk.models.second_look import SecondLook, center_of
+from flashtalk.models.second_look import SecondLook, center_of, shares
 
 SIDE = 128  # pixels of the pictures that the first look is taken at
 
@@ -71,9 +71,8 @@ class FaceReader(nn.Module):
         x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         x = self.up_fine(self.to_fine(F.relu(torch.cat((x, fine), dim=1))))
         x = F.relu(x)
-        heat = self.heat(x)
-        points, spread = center_of(heat)
-        heat = heat.flatten(2).softmax(dim=2)  # [N, L, 32*32]
+        share = shares(self.heat(x))  # [N, L, 32*32]
+        points, spread = center_of(share, x)
         # gaze is read where the eyes are looked for
         eyes = [index for index, name in enumerate(LANDMARKS) if "eye_" in name]
         left, right = (
@@ -81,5 +80,5 @@ class FaceReader(nn.Module):
             for side in ("left", "right")
         )
         seen = x.flatten(2).transpose(1, 2)  # [N, 32*32, D]
-        looks = [heat[:, side].mean(dim=1, keepdim=True) @ seen for side in (left, right)]
+        looks = [share[:, side].mean(dim=1, keepdim=True) @ seen for side in (left, right)]
         return FaceMarks(points, self.gaze(torch.cat(looks, dim=2)[:, 0]), spread)

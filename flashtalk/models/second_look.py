@@ -14,10 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flashtalk.models.face_code import LANDMARKS, eye_middle, mouth_middle
+from flashtalk.models.face_code import LANDMARKS, NEAREST_EYES, eye_middle, mouth_middle
 from flashtalk.models.maps import ResidualBlock, identity_grid
 
-NEAREST_EYES = 0.1  # distance of the eyes, picture units: that of a face a tenth as wide as it
 STRIDE = 8  # pixels of a view that share one place of the network's coarsest map
 
 
@@ -118,7 +117,7 @@ class CloseReader(nn.Module):
         x = self.up_middle(self.to_middle(F.relu(torch.cat((x, middle), dim=1))))
         x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         x = self.up_fine(self.to_fine(F.relu(torch.cat((x, fine), dim=1))))
-        return center_of(self.heat(F.relu(x)))
+        return center_of(shares(self.heat(F.relu(x))), x)
 
 
 class SecondLook(nn.Module):
@@ -157,9 +156,16 @@ def seen(pictures: Tensor, stand: Stand, view: View) -> Tensor:
     return F.grid_sample(pictures, stand.placed(grid), padding_mode="border", align_corners=False)
 
 
-def center_of(heat: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps [N, P, h, w] of log-odds -> their centers [N, P, 2] in -1..1 and variances [N, P]."""
-    places = identity_grid(heat).flatten(0, 2)
-    share = heat.flatten(2).softmax(dim=2)
+def shares(heat: Tensor) -> Tensor:
+    """Maps [N, P, h, w] of log-odds -> how much of each point lies in each cell, [N, P, h * w]."""
+    return heat.flatten(2).softmax(dim=2)
+
+
+def center_of(share: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+    """:func:`shares` on the grid of ``cells`` [N, D, h, w] -> centers [N, P, 2], variances [N, P].
+
+    In -1..1 from edge to edge.
+    """
+    places = identity_grid(cells).flatten(0, 2)
     points = share @ places
     return points, share @ places.square().sum(dim=1) - points.square().sum(dim=2)

@@ -39,9 +39,7 @@ GAZE_WEIGHT = 0.1
 SPREAD_WEIGHT = 0.02  # keeps heat maps compact; the center alone does not (DSNT, arXiv 1801.07372)
 PLAIN_SHARE = 0.4  # of the pictures that stay as they were rendered, but for their place and size
 OTHER_MOUTHS = 0.4  # share of the others that show something else between the lips
-LIPS_OVER = (
-    0.05  # of the gap, each: rendered lips cover a little of it, or mouths would be read shut
-)
+LIPS_OVER = 0.05  # of the gap, each: rendered lips cover as much of it
 UNEVEN_LIGHT = 0.3  # share of the others that get darker towards one side
 FAR_SHARE, FARTHEST = 0.15, 0.45  # of the pictures; scale of faces that nobody framed
 LEAST_SIDE_PX = 112  # a face is seen at full size half of the time, or from there on

@@ -18,6 +18,7 @@ from flashtalk.models.second_look import (
     center_of,
     eye_names,
     seen,
+    shares,
     stands,
 )
 from flashtalk.training.codes import mirror_points
@@ -83,7 +84,7 @@ def test_points_come_back_to_where_they_were_seen() -> None:
 def test_the_center_of_a_map_is_where_it_is_highest() -> None:
     heat = torch.zeros(1, 1, 20, 28)
     heat[0, 0, 5, 21] = 40.0
-    point, spread = center_of(heat)
+    point, spread = center_of(shares(heat), heat)
     assert point[0, 0].tolist() == pytest.approx([2 * 21.5 / 28 - 1, 2 * 5.5 / 20 - 1], abs=1e-4)
     assert spread.item() == pytest.approx(0.0, abs=1e-4)
 
