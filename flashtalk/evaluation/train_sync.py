@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flashtalk.engine import checked_device
 from flashtalk.errors import command
 from flashtalk.evaluation.reading import FaceTrack
 from flashtalk.evaluation.sync import (
@@ -29,7 +30,7 @@ from flashtalk.evaluation.sync import (
 from flashtalk.evaluation.talks import RenderedClip, clip_names, load_clip
 from flashtalk.synthesis.phones import SAMPLES_PER_FRAME
 from flashtalk.training.command import begin, training_parser
-from flashtalk.training.loop import LoopConfig, load_average, train
+from flashtalk.training.loop import LoopConfig, device_of, load_average, train
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +67,14 @@ def accuracy(
     because all clips are too short, only their number is returned.
     """
     network.eval()
+    device = device_of(network)
     right, shifted, confidences = [], [], []
     need = window_frames + 2 * MAX_OFFSET_FRAMES
     for number, (mouth, samples) in enumerate(pairs):
         seen, heard = (
-            each[0].numpy()
+            each[0].cpu().numpy()
             for each in network(
-                torch.from_numpy(mouth).float()[None], torch.from_numpy(samples).float()[None]
+                *(torch.from_numpy(each).float()[None].to(device) for each in (mouth, samples))
             )
         )
         move = (number * 7) % 17 - 8
@@ -100,6 +102,7 @@ def main() -> None:
     parser = training_parser(__doc__.splitlines()[0], steps=1500, batch=16, rate=2e-3, threads=1)
     parser.add_argument("--clips", type=Path, required=True)
     arguments = begin(parser)
+    device = checked_device(arguments.device)
 
     folder = arguments.clips
     learned, held_out = (
@@ -108,15 +111,15 @@ def main() -> None:
     )
     learned = [clip for clip in learned if clip.phones and len(clip.track.points) >= FRAMES]
     unseen = [(clip.track.mouth, clip.samples) for clip in held_out if clip.phones]
-    network = SyncNetwork()
+    network = SyncNetwork().to(device)
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         if index % 300 == 299:
             log.info("held out, current weights: %s", accuracy(network, unseen))
         network.train()
         # by the number of the step, so that a resumed training sees what it would have seen
-        mouths, sounds = draw(learned, arguments.batch, np.random.default_rng((1, index)))
-        loss = matching_loss(*network(mouths, sounds))
+        drawn = draw(learned, arguments.batch, np.random.default_rng((1, index)))
+        loss = matching_loss(*network(*(each.to(device) for each in drawn)))
         return loss, {"loss": loss.item()}
 
     config = LoopConfig(out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate)

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flashtalk.config import TINY
+from flashtalk.engine import checked_device
 from flashtalk.errors import command
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.closeup import CloseUp, Painted, eyes, mouths, soft_edges
@@ -41,7 +42,7 @@ from flashtalk.models.matching import matching_features
 from flashtalk.models.portrait_decoder import close_up, frame_codes, portraits_of, sources
 from flashtalk.training.clips import Clip, ClipSet, pixels_of
 from flashtalk.training.codes import portrait_points
-from flashtalk.training.command import add_precision, begin, training_parser
+from flashtalk.training.command import add_precision, add_workers, begin, training_parser
 from flashtalk.training.groups import (
     BOX_WEIGHT,
     Batch,
@@ -53,7 +54,7 @@ from flashtalk.training.groups import (
     shut_eyes_place,
     telling_place,
 )
-from flashtalk.training.loop import LoopConfig, load_average, train
+from flashtalk.training.loop import LoopConfig, device_of, load_average, train
 from flashtalk.training.losses import (
     flow_l1,
     gradient_l1,
@@ -76,6 +77,7 @@ MOST_WEIGHT = 4.0  # of a place in the squared error
 NEAR_TEETH_PX = 2  # around an opening that is not learned from, which a gradient would see
 TEETH_WEIGHT = 12.0  # of places where the portrait shows teeth, besides what they weigh already
 EVALUATE_EVERY = 1000  # steps
+JUDGED_GROUPS = 60  # at the end of a training; half of them on the way
 
 
 def guidance_of(
@@ -107,7 +109,7 @@ def flow_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
     with torch.no_grad():
         guidance = guidance_of(model, batch)
         own = model.decoder(batch.codes, guidance).clamp(-1.0, 1.0)
-    chosen = torch.rand(len(own), 1, 1, 1, 1) < OWN_PICTURES
+    chosen = torch.rand(len(own), 1, 1, 1, 1, device=own.device) < OWN_PICTURES
     frames = handed_over(torch.where(chosen, own, as_float(batch.frames)))
     bias = model.pyramid.encoder(F.pixel_unshuffle(batch.portraits, 8))
     guessed = model.flow_guesser(frames, bias, matching_features(batch.portraits))
@@ -120,10 +122,11 @@ def handed_over(group: Tensor) -> Tensor:
     return torch.cat((group[:, :1], group), dim=1)
 
 
-def chosen_frames(groups: int) -> Tensor:
+def chosen_frames(batch: Batch) -> Tensor:
     """Numbers of half of the frames of each group: they resemble each other, others teach more."""
-    chosen = torch.rand(groups, GROUP_FRAMES).argsort(dim=1)[:, :CHOSEN_FRAMES]
-    return (chosen + GROUP_FRAMES * torch.arange(groups)[:, None]).flatten()
+    groups, device = len(batch.codes), batch.codes.device
+    chosen = torch.rand(groups, GROUP_FRAMES, device=device).argsort(dim=1)[:, :CHOSEN_FRAMES]
+    return (chosen + GROUP_FRAMES * torch.arange(groups, device=device)[:, None]).flatten()
 
 
 def noisy_codes(batch: Batch, chosen: Tensor, noise: float) -> Tensor:
@@ -149,7 +152,7 @@ def warp_losses(model: PortraitAutoencoder, batch: Batch, painting: bool) -> dic
     they are even if a little beside their place; trained on them, held-out clips lost 0.4 dB.
     """
     guidance = guidance_of(model, batch, REFERENCE_NOISE)
-    chosen = chosen_frames(len(batch.codes))
+    chosen = chosen_frames(batch)
     code = noisy_codes(batch, chosen, CODE_NOISE)
     offset = model.decoder.motion(code, guidance)
     weight = pixel_weight(batch, chosen).clamp(max=MOST_WEIGHT)
@@ -254,7 +257,7 @@ def unpainted(
 
     ``point_noise`` is how roughly landmarks are read.
     """
-    chosen = chosen_frames(len(batch.codes))
+    chosen = chosen_frames(batch)
     guidance = guidance_of(model, batch, NUMBER_NOISE, point_noise)
     code = noisy_codes(batch, chosen, NUMBER_NOISE)
     offset = model.decoder.motion(code, guidance)
@@ -359,12 +362,23 @@ TRAINED = {
 def true_guidance(model: PortraitAutoencoder, clip: Clip) -> Guidance:
     """What a session would know of the portrait of ``clip`` if it read it without error."""
     _, still = painted(clip)
+    device = device_of(model)
     portrait = as_float(torch.from_numpy(clip.portrait.copy()).permute(2, 0, 1))[None]
     return model.guidance(
-        portrait,
-        code=torch.from_numpy(still[None].astype(np.float32)),
-        points=torch.from_numpy(portrait_points(clip))[None],
+        portrait.to(device),
+        code=torch.from_numpy(still[None].astype(np.float32)).to(device),
+        points=torch.from_numpy(portrait_points(clip))[None].to(device),
     )
+
+
+def true_pictures(model: PortraitAutoencoder, clip: Clip, start: int) -> Tensor:
+    """The group that begins at frame ``start``, drawn from its true codes: [4, 3, H, W] in -1..1.
+
+    On the CPU, wherever ``model`` is.
+    """
+    codes = painted(clip)[0][start : start + GROUP_FRAMES].astype(np.float32)
+    codes = torch.from_numpy(codes).to(device_of(model))
+    return model.decoder.pictures(codes, true_guidance(model, clip)).clamp(-1, 1).cpu()
 
 
 def group_psnr(clip: Clip, start: int, drawn: Tensor) -> dict[str, float]:
@@ -396,7 +410,7 @@ def psnr_db(square: Tensor) -> float:
 
 @torch.no_grad()
 def evaluate(
-    model: PortraitAutoencoder, clips: ClipSet, groups: int = 60, place: Place = telling_place
+    model: PortraitAutoencoder, clips: ClipSet, groups: int, place: Place = telling_place
 ) -> dict[str, float]:
     """Mean :func:`group_psnr` of held-out groups drawn from their true codes.
 
@@ -408,9 +422,7 @@ def evaluate(
     for index in range(groups):
         clip = clips.clips[index % len(clips.clips)]
         start = place(clip, rng)
-        codes = painted(clip)[0][start : start + GROUP_FRAMES].astype(np.float32)
-        drawn = model.decoder.pictures(torch.from_numpy(codes), true_guidance(model, clip))
-        found.append(group_psnr(clip, start, drawn.clamp(-1, 1)))
+        found.append(group_psnr(clip, start, true_pictures(model, clip, start)))
     return {name: float(np.mean([each[name] for each in found])) for name in found[0]}
 
 
@@ -419,18 +431,20 @@ def log_quality(
 ) -> None:
     """Put the averaged weights of the training in ``out`` into ``model``, and log how it paints."""
     load_average(out, model)
-    log.info("held out, chosen groups: %s", evaluate(model, held_out, place=place))
-    log.info("held out, any groups: %s", evaluate(model, held_out, place=any_place))
+    log.info("held out, chosen groups: %s", evaluate(model, held_out, JUDGED_GROUPS, place))
+    log.info("held out, any groups: %s", evaluate(model, held_out, JUDGED_GROUPS, any_place))
 
 
-def trained_in_part(part: str, init: Path | None) -> PortraitAutoencoder:
+def trained_in_part(
+    part: str, init: Path | None, device: torch.device | str = "cpu"
+) -> PortraitAutoencoder:
     """An autoencoder of which ``part`` learns and the rest stays; ``init``: run to start from."""
     model = PortraitAutoencoder(TINY.autoencoder).to(memory_format=torch.channels_last)
     if init:
         load_average(init, model)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(TRAINED[part]))
-    return model
+    return model.to(device)
 
 
 @command
@@ -451,7 +465,9 @@ def main() -> None:
         "--pictures", type=Path, help="folder of photographs and textures; for decoder and warp"
     )
     add_precision(parser)
+    add_workers(parser)
     arguments = begin(parser)
+    device = checked_device(arguments.device)
     if arguments.pictures and arguments.part not in MOVES_PICTURES:
         parser.error(
             f"--pictures is for --part {' and '.join(MOVES_PICTURES)}, not {arguments.part}: "
@@ -461,21 +477,21 @@ def main() -> None:
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
     rng = np.random.default_rng()
-    model = trained_in_part(arguments.part, arguments.init)
+    model = trained_in_part(arguments.part, arguments.init, device)
     if arguments.part == "warp":  # shut lids have a painter of their own from the polish on
         model.decoder.lids.load_state_dict(model.decoder.eye.state_dict())
     place = shut_eyes_place if arguments.part == "polish" else telling_place
     pictures = Pictures(arguments.pictures) if arguments.pictures else None
-    coming = batches(clips, arguments.batch, rng, place, pictures)
+    coming = batches(clips, arguments.batch, rng, place, pictures, arguments.workers)
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()
         if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
             clips.refresh()
-            log.info("held out, current weights: %s", evaluate(model, held_out, 30))
+            log.info("held out, current weights: %s", evaluate(model, held_out, JUDGED_GROUPS // 2))
             model.train()
-        batch = next(coming)
-        with mixed_precision(arguments.precision):
+        batch = next(coming).to(device)
+        with mixed_precision(arguments.precision, device.type):
             terms = PARTS[arguments.part](model, batch)
         total = sum(WEIGHTS[name] * term for name, term in terms.items())
         return total, {name: term.item() for name, term in terms.items()}

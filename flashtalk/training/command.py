@@ -34,6 +34,7 @@ def training_parser(
     parser.add_argument("--batch", type=int, default=batch, help=batch_of or None)
     parser.add_argument("--rate", type=float, default=rate)
     parser.add_argument("--threads", type=int, default=threads)
+    add_device(parser)
     return parser
 
 
@@ -55,8 +56,19 @@ def add_journal(parser: argparse.ArgumentParser) -> None:
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """``--device``, for trainings that may run on a GPU."""
+    """``--device``, what the networks are trained on."""
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """``--workers``, for trainings whose batches are made while they learn."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="THREADS",
+        help="that make batches; a GPU waits for one alone (default: %(default)d)",
+    )
 
 
 def add_splitting(options: argparse._ActionsContainer) -> None:

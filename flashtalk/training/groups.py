@@ -57,6 +57,10 @@ class Batch:
     numbers: Tensor
     """[N] int64, the numbers of their clips, and so of the people."""
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on ``device``."""
+        return Batch(**{each.name: getattr(self, each.name).to(device) for each in fields(self)})
+
 
 def change_colors(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Random exposure, white balance, contrast, gamma and saturation: one draw for all pictures.
@@ -262,12 +266,13 @@ def batches(
     rng: np.random.Generator,
     place: Place = telling_place,
     pictures: Pictures | None = None,
+    workers: int = 1,
 ) -> Iterator[Batch]:
-    """Endless augmented batches; ``place`` chooses the groups.
+    """Endless augmented batches, made by so many ``workers``; ``place`` chooses the groups.
 
     With ``pictures`` some of them show one of these, moved as the clip moves.
     """
-    return prefetched(lambda: draw_batch(clips, size, rng, True, place, pictures))
+    return prefetched(lambda: draw_batch(clips, size, rng, True, place, pictures), workers)
 
 
 def draw_batch(

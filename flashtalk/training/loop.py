@@ -14,6 +14,7 @@ import logging
 import math
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -297,6 +298,11 @@ def load_average(out: Path, model: nn.Module) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where the weights of ``model`` are; without weights, the CPU."""
+    return next((weight.device for weight in model.parameters()), torch.device("cpu"))
+
+
 def load_part(out: Path, part: str, module: nn.Module) -> nn.Module:
     """Put the averaged weights below ``part.`` of a training's checkpoint into ``module``."""
     average = read_checkpoint(out)["average"]
@@ -320,11 +326,24 @@ def load_trained(out: Path, beginnings: tuple[str, ...], module: nn.Module) -> n
     return module.eval().requires_grad_(False)
 
 
-def prefetched(make: Callable[[], T]) -> Iterator[T]:
-    """Endless results of ``make``, each made in a thread while the one before is trained on."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(make)
+def prefetched(make: Callable[[], T], workers: int = 1) -> Iterator[T]:
+    """Endless results of ``make``, made in threads while those before are trained on.
+
+    With more than one of the ``workers``, ``make`` runs in several threads at once. That is safe
+    for functions that share nothing but data and one of numpy's generators, which lock themselves;
+    who draws what is then a matter of chance. Raises :class:`FlashTalkError` without workers.
+    """
+    if workers < 1:
+        raise FlashTalkError(
+            f"Batches are made by one thread or more, got {workers}. Give --workers 1 or more."
+        )
+    return _prefetched(make, workers)
+
+
+def _prefetched(make: Callable[[], T], workers: int) -> Iterator[T]:
+    with ThreadPoolExecutor(workers) as pool:
+        coming = deque(pool.submit(make) for _ in range(workers))
         while True:
-            made = coming.result()
-            coming = pool.submit(make)
+            made = coming.popleft().result()
+            coming.append(pool.submit(make))
             yield made

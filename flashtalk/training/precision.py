@@ -33,5 +33,5 @@ def mixed_precision(precision: str = "auto", device: str = "cpu") -> Iterator[No
     on_cpu = device == "cpu"
     fast = precision == "bfloat16" or (precision == "auto" and (not on_cpu or has_fast_bfloat16()))
     products = sdpa_kernel(SDPBackend.MATH) if on_cpu else nullcontext()
-    with products, torch.autocast(device, torch.bfloat16, enabled=fast):
+    with products, torch.autocast(device, torch.bfloat16) if fast else nullcontext():
         yield

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from flashtalk.config import TINY
+from flashtalk.engine import checked_device
 from flashtalk.errors import command
 from flashtalk.models.face_code import LANDMARKS
 from flashtalk.models.face_reader import SIDE as FIRST_SIDE
@@ -29,9 +30,9 @@ from flashtalk.models.face_reader import FaceReader
 from flashtalk.models.second_look import LOOKED_AT, MOUTH_VIEW
 from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.codes import mirror_points
-from flashtalk.training.command import begin, training_parser
+from flashtalk.training.command import add_workers, begin, training_parser
 from flashtalk.training.groups import INNER_MARKS, as_float, between_lips, change_colors
-from flashtalk.training.loop import LoopConfig, load_average, prefetched, train
+from flashtalk.training.loop import LoopConfig, device_of, load_average, prefetched, train
 
 log = logging.getLogger(__name__)
 
@@ -148,12 +149,16 @@ def vary(
 def misplaced(points: Tensor) -> Tensor:
     """``points`` [N, L, 2] of faces that were found in slightly other places, sizes and turns."""
     count = len(points)
-    turn = LOOK_TURNED * torch.randn(count)
-    scale = torch.exp(LOOK_NEARER * torch.randn(count))
+
+    def noise(*size: int) -> Tensor:
+        return torch.randn(size, device=points.device)
+
+    turn = LOOK_TURNED * noise(count)
+    scale = torch.exp(LOOK_NEARER * noise(count))
     turned = torch.stack((turn.cos(), -turn.sin(), turn.sin(), turn.cos()), dim=1)
     matrix = (scale[:, None] * turned).view(count, 2, 2)
     middle = points.mean(dim=1, keepdim=True)
-    away = LOOK_AWAY * torch.randn(count, 1, 2)
+    away = LOOK_AWAY * noise(count, 1, 2)
     return (points - middle) @ matrix.mT + middle + away
 
 
@@ -181,7 +186,8 @@ def draw(
 def evaluate(reader: FaceReader, clips: ClipSet, size: int = 128) -> dict[str, float]:
     """Mean distance of points in pixels of 256, for pictures of people never trained on."""
     reader.eval()
-    pictures, points, gaze = draw(clips, size, np.random.default_rng(0), varied=False)
+    drawn = draw(clips, size, np.random.default_rng(0), varied=False)
+    pictures, points, gaze = (each.to(device_of(reader)) for each in drawn)
     found = reader(pictures)
     away = (found.points - points).norm(dim=-1) * 128
     mouth = [LANDMARKS.index(name) for name in MOUTH_VIEW.names]
@@ -202,7 +208,9 @@ def main() -> None:
     parser = training_parser(__doc__.splitlines()[0], steps=3000, batch=24, rate=2e-3)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="run to start from")
+    add_workers(parser)
     arguments = begin(parser)
+    device = checked_device(arguments.device)
     cv2.setNumThreads(1)
 
     clips = ClipSet(arguments.data)
@@ -210,8 +218,9 @@ def main() -> None:
     reader = FaceReader(TINY.autoencoder.width).to(memory_format=torch.channels_last)
     if arguments.init:
         load_average(arguments.init, reader).requires_grad_(True)
+    reader.to(device)
     rng = np.random.default_rng()
-    coming = prefetched(lambda: draw(clips, arguments.batch, rng, varied=True))
+    coming = prefetched(lambda: draw(clips, arguments.batch, rng, varied=True), arguments.workers)
 
     read_again = [LANDMARKS.index(name) for name in LOOKED_AT]
 
@@ -219,7 +228,7 @@ def main() -> None:
         if index % 200 == 199:
             log.info("held out, current weights: %s", evaluate(reader, held_out))
         reader.train()
-        pictures, points, gaze = next(coming)
+        pictures, points, gaze = (each.to(device) for each in next(coming))
         found = reader.first_look(pictures)
         near, near_spread = reader.second_look(pictures, misplaced(found.points.detach()))
         away = (found.points - points).abs().mean()

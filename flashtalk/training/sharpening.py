@@ -28,10 +28,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from flashtalk.engine import checked_device
 from flashtalk.errors import command
 from flashtalk.models.closeup import soft_edges
 from flashtalk.training.autoencoder import (
     EVALUATE_EVERY,
+    JUDGED_GROUPS,
     WEIGHTS,
     CloseUps,
     close_ups,
@@ -43,7 +45,7 @@ from flashtalk.training.autoencoder import (
     unpainted,
 )
 from flashtalk.training.clips import ClipSet
-from flashtalk.training.command import add_precision, begin, training_parser
+from flashtalk.training.command import add_precision, add_workers, begin, training_parser
 from flashtalk.training.groups import batches, shows_teeth, shut_place, telling_place
 from flashtalk.training.loop import LoopConfig, Trainee, train_together
 from flashtalk.training.losses import critic_hinge, feature_matching
@@ -136,7 +138,9 @@ def main() -> None:
         help="the cover begins as that of --init, not as its painter of mouths",
     )
     add_precision(parser)
+    add_workers(parser)
     arguments = begin(parser)
+    device = checked_device(arguments.device)
 
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
@@ -144,24 +148,25 @@ def main() -> None:
     if arguments.go_on and not cover:
         parser.error("--go-on is for --part cover; closeups always go on from those of --init.")
     place = shut_place if cover else telling_place
-    model = trained_in_part(arguments.part, arguments.init)
+    model = trained_in_part(arguments.part, arguments.init, device)
     if cover:
         clips.keep(shows_teeth)
         held_out.keep(shows_teeth)
         if not arguments.go_on:
             model.decoder.cover.load_state_dict(model.decoder.mouth.state_dict())
-    critics = Critics().to(memory_format=torch.channels_last)
-    coming = batches(clips, arguments.batch, np.random.default_rng(), place)
+    critics = Critics().to(device, memory_format=torch.channels_last)
+    rng = np.random.default_rng()
+    coming = batches(clips, arguments.batch, rng, place, workers=arguments.workers)
     newest: list[CloseUps] = []  # the critics judge what was painted in the same step
 
     def painter_step(index: int) -> tuple[Tensor, dict[str, float]]:
         if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
-            quality = evaluate(model, held_out, 30, place)
+            quality = evaluate(model, held_out, JUDGED_GROUPS // 2, place)
             log.info("held out, current weights: %s", quality)
         model.train()
         critics.requires_grad_(False)
-        with mixed_precision(arguments.precision):
-            batch = next(coming)
+        with mixed_precision(arguments.precision, device.type):
+            batch = next(coming).to(device)
             painted = (
                 mouths_by(model.decoder.cover, unpainted(model, batch, MISREAD), batch)
                 if cover
@@ -176,7 +181,7 @@ def main() -> None:
 
     def critic_step(index: int) -> tuple[Tensor, dict[str, float]]:
         critics.requires_grad_(True)
-        with mixed_precision(arguments.precision):
+        with mixed_precision(arguments.precision, device.type):
             total = sum(
                 critic_hinge(critic(true)[0], critic(made.detach())[0], weight)
                 for critic, made, true, weight in critics.compare(newest.pop())

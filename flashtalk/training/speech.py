@@ -27,15 +27,17 @@ import torch
 from torch import Tensor, nn
 
 from flashtalk.config import TINY
+from flashtalk.engine import checked_device
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.synthesis.augment import augment
 from flashtalk.synthesis.curves import MOUTH_CURVES
 from flashtalk.synthesis.phones import CLASS_INDEX, PHONE_CLASSES, SILENCE
-from flashtalk.training.command import begin, training_parser
+from flashtalk.training.command import add_workers, begin, training_parser
 from flashtalk.training.labelled_speech import LabelledSpeech
 from flashtalk.training.loop import (
     LoopConfig,
+    device_of,
     has_checkpoint,
     load_average,
     load_part,
@@ -93,7 +95,8 @@ def evaluate(
     checked = held_out.items[:CHECKED_ITEMS]
     for item in checked:
         samples = item.samples if degrading is None else augment(item.samples, degrading)
-        _, logits, curves = model(torch.from_numpy(samples)[None])
+        heard = torch.from_numpy(samples)[None].to(device_of(model))
+        logits, curves = (each.cpu() for each in model(heard)[1:])
         hits = logits[0].argmax(-1).numpy() == item.phones
         spoken = item.phones != CLASS_INDEX[SILENCE]
         right, total = right + int(hits.sum()), total + len(hits)
@@ -141,7 +144,9 @@ def main() -> None:
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--init", type=Path, help="run whose encoder to start from")
     start.add_argument("--judge", type=Path, help="weights whose encoder stays; only heads learn")
+    add_workers(parser)
     arguments = begin(parser)
+    device = checked_device(arguments.device)
 
     data = LabelledSpeech(arguments.data, held_out=False)
     held_out = LabelledSpeech(arguments.check, held_out=True)
@@ -153,18 +158,19 @@ def main() -> None:
         load_weights(arguments.judge, TINY.name, {"speech_encoder": encoder})
         encoder.requires_grad_(False)
         _require_same_encoder(arguments.out, encoder)
-    model = SpeechPretraining(encoder, len(PHONE_CLASSES), len(MOUTH_CURVES))
+    model = SpeechPretraining(encoder, len(PHONE_CLASSES), len(MOUTH_CURVES)).to(device)
     rng = np.random.default_rng(0)
     spread = torch.from_numpy(
         np.concatenate([item.mouth for item in data.items]).std(axis=0) + 0.02
-    )
+    ).to(device)
     coming = prefetched(
-        lambda: data.batch(arguments.batch, geometry.speech_window_frames, geometry, rng)
+        lambda: data.batch(arguments.batch, geometry.speech_window_frames, geometry, rng),
+        arguments.workers,
     )
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()
-        samples, phones, mouth = next(coming)
+        samples, phones, mouth = (each.to(device) for each in next(coming))
         _, logits, prediction = model(samples)
         phone_loss = phone_error(logits, phones)
         mouth_loss = curve_error(prediction, mouth, spread)

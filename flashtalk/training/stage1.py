@@ -53,7 +53,6 @@ from flashtalk.training.chunks import (
 )
 from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.command import (
-    add_device,
     add_journal,
     add_precision,
     add_splitting,
@@ -241,7 +240,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="folder of clips")
     parser.add_argument("--accumulate", type=int, help="batches per step")
     add_journal(parser)
-    add_device(parser)
     add_precision(parser)
     embedded = parser.add_argument_group("the embedded model")
     embedded.add_argument("--speech", type=Path, help="run of its speech encoder")

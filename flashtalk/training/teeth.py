@@ -23,10 +23,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from flashtalk.engine import checked_device
 from flashtalk.errors import command
 from flashtalk.models.closeup import TEETH_CODE
 from flashtalk.training.autoencoder import (
     EVALUATE_EVERY,
+    JUDGED_GROUPS,
     WEIGHTS,
     evaluate,
     log_quality,
@@ -36,7 +38,7 @@ from flashtalk.training.autoencoder import (
     unpainted,
 )
 from flashtalk.training.clips import ClipSet
-from flashtalk.training.command import add_precision, begin, training_parser
+from flashtalk.training.command import add_precision, add_workers, begin, training_parser
 from flashtalk.training.groups import batches, joined, open_place, telling_place
 from flashtalk.training.loop import LoopConfig, Trainee, train_together
 from flashtalk.training.precision import mixed_precision
@@ -79,36 +81,41 @@ def main() -> None:
     )
     parser.add_argument("--usual", type=int, required=True, help="the one whose teeth others get")
     add_precision(parser)
+    add_workers(parser)
     arguments = begin(parser)
 
-    models = torch.tensor(sorted(set(arguments.models)))
+    device = checked_device(arguments.device)
+    named = set(arguments.models)
+    models = torch.tensor(sorted(named), device=device)
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
-    missing = set(models.tolist()) - {int(clip.name) for clip in clips.clips}
-    if missing or arguments.usual not in models:
+    missing = named - {int(clip.name) for clip in clips.clips}
+    if missing or arguments.usual not in named:
         parser.error(
             f"--models names clips in {arguments.data} that are not held out, --usual one of them; "
             f"got {sorted(missing) or arguments.usual}"
         )
-    shown = clips.only(lambda clip: int(clip.name) in models)
-    model = trained_in_part("teeth", arguments.init)
-    teeth = PeoplesTeeth()
+    shown = clips.only(lambda clip: int(clip.name) in named)
+    model = trained_in_part("teeth", arguments.init, device)
+    teeth = PeoplesTeeth().to(device)
     half = max(1, arguments.batch // 2)
-    coming = batches(shown, half, np.random.default_rng(), open_place)
-    besides = batches(clips, half, np.random.default_rng(), telling_place)
+    workers = arguments.workers
+    coming = batches(shown, half, np.random.default_rng(), open_place, workers=workers)
+    besides = batches(clips, half, np.random.default_rng(), telling_place, workers=workers)
+    usual = torch.tensor([arguments.usual], device=device)
     told: list[tuple[Tensor, Tensor]] = []  # numbers of clips, and what the painter was told
 
     def painter_step(index: int) -> tuple[Tensor, dict[str, float]]:
         if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
-            log.info("held out, current weights: %s", evaluate(model, held_out, 30))
+            log.info("held out, current weights: %s", evaluate(model, held_out, JUDGED_GROUPS // 2))
         model.train()
-        batch = joined(next(coming), next(besides))
+        batch = joined(next(coming), next(besides)).to(device)
         known = torch.isin(batch.numbers, models)
-        lent = models[torch.randint(len(models), known.shape)]
+        lent = models[torch.randint(len(models), known.shape, device=device)]
         numbers = torch.where(known, batch.numbers, lent)
         codes = teeth(numbers).detach().requires_grad_(True)
         told[:] = [(numbers, codes)]
-        with mixed_precision(arguments.precision):
+        with mixed_precision(arguments.precision, device.type):
             seen = unpainted(model, batch, POINT_NOISE)
             losses = painting_losses(mouths_by(model.decoder.mouth, seen, batch, codes, known))
         total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
@@ -118,7 +125,7 @@ def main() -> None:
         # the painter's loss has been differentiated: this has the same gradient
         numbers, codes = told.pop()
         with torch.no_grad():
-            model.decoder.mouth.usual.copy_(teeth(torch.tensor([arguments.usual]))[0])
+            model.decoder.mouth.usual.copy_(teeth(usual)[0])
         loss = (teeth(numbers) * codes.grad).sum()
         return loss, {"spread": teeth(models).detach().std(dim=0).mean().item()}
 

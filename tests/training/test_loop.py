@@ -1,10 +1,13 @@
+import threading
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from flashtalk.training.loop import LoopConfig, load_average, train
+from flashtalk.errors import FlashTalkError
+from flashtalk.training.loop import LoopConfig, load_average, prefetched, train
 
 
 def _fit(model: nn.Module, out: Path, steps: int) -> None:
@@ -40,3 +43,20 @@ def test_the_rate_warms_up_and_falls(tmp_path: Path) -> None:
     assert rates[-1] < 0.03
     with pytest.raises(ValueError, match="steps"):
         LoopConfig(tmp_path, 0)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_so_many_batches_are_made_at_once_and_come_in_order(workers: int) -> None:
+    numbers, everybody = count(), threading.Barrier(workers)
+
+    def make() -> int:
+        number = next(numbers)
+        everybody.wait(timeout=10)  # breaks unless all workers are here
+        return number
+
+    assert list(islice(prefetched(make, workers), workers)) == list(range(workers))
+
+
+def test_batches_need_somebody_who_makes_them() -> None:
+    with pytest.raises(FlashTalkError, match="got 0"):
+        prefetched(lambda: 0, workers=0)
