@@ -464,6 +464,11 @@ def main() -> None:
     parser.add_argument(
         "--pictures", type=Path, help="folder of photographs and textures; for decoder and warp"
     )
+    parser.add_argument(
+        "--go-on",
+        action="store_true",
+        help="a warp that was polished before: shut lids keep their painter",
+    )
     add_precision(parser)
     add_workers(parser)
     arguments = begin(parser)
@@ -473,12 +478,15 @@ def main() -> None:
             f"--pictures is for --part {' and '.join(MOVES_PICTURES)}, not {arguments.part}: "
             "nothing else is learned from pictures without a face"
         )
+    if arguments.go_on and arguments.part != "warp":
+        parser.error(f"--go-on is for --part warp; {arguments.part} always goes on from --init")
 
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
     rng = np.random.default_rng()
     model = trained_in_part(arguments.part, arguments.init, device)
-    if arguments.part == "warp":  # shut lids have a painter of their own from the polish on
+    if arguments.part == "warp" and not arguments.go_on:
+        # shut lids have a painter of their own from the polish on
         model.decoder.lids.load_state_dict(model.decoder.eye.state_dict())
     place = shut_eyes_place if arguments.part == "polish" else telling_place
     pictures = Pictures(arguments.pictures) if arguments.pictures else None

@@ -93,6 +93,17 @@ def test_so_does_the_speech_encoder(
     assert (tmp_path / "out" / speech.FIGURES).is_file()
 
 
+@pytest.mark.parametrize("options", [[], ["--go-on"]], ids=["new", "on"])
+def test_a_warp_that_goes_on_keeps_the_painter_of_shut_lids(
+    options: list[str], runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["--data", runs / "clips", "--init", runs / "painted", "--part", "warp", *options]
+    before = read_checkpoint(runs / "painted")["average"]
+    after = trained_away(autoencoder, given, tmp_path, monkeypatch)
+    kept = [torch.equal(before[n], after[n]) for n in before if n.startswith("decoder.lids.")]
+    assert all(kept) == bool(options)
+
+
 def trained_away(
     module: ModuleType, given: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, torch.Tensor]:
