@@ -8,6 +8,7 @@ from flashtalk.config import TINY
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.closeup import TEETH_CODE, mouths
 from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, mouth_middle, paint
+from flashtalk.models.portrait_decoder import sources
 from flashtalk.training.autoencoder import (
     PARTS,
     TEETH_WEIGHT,
@@ -177,3 +178,19 @@ def test_polishing_moves_painters_and_nothing_else_toward_what_is_true(pushed) -
         model.zero_grad()
         PARTS["polish"](model, brighter)[term].backward()
         assert painter.color.bias.grad[:3].max() < 0, "brighter paint is better"
+
+
+def test_a_flow_learns_from_pixels_and_not_from_where_teeth_stand(model, batch) -> None:
+    """Chins would bend for teeth to vanish."""
+    guidance = guidance_of(model, batch)
+    code = torch.zeros(1, len(FEATURES), SIDE // 32, SIDE // 32)
+    offset = torch.zeros(1, 2, SIDE // 2, SIDE // 2, requires_grad=True)
+    places = sources(offset.detach())
+    for paint_over in (model.decoder.paint_mouths, model.decoder.paint_eyes):
+        pictures, _ = paint_over(code, offset, places, guidance)
+        (gradient,) = torch.autograd.grad(pictures.sum(), offset, allow_unused=True)
+        assert gradient is None
+    portraits = torch.rand(1, 3, SIDE, SIDE)
+    guidance = guidance_of(model, replace(batch, portraits=portraits))
+    drawn = model.decoder.drawn(code, offset, guidance)
+    assert torch.autograd.grad(drawn.sum(), offset)[0].abs().max() > 0.0
