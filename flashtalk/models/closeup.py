@@ -475,8 +475,13 @@ class CloseUp(nn.Module):
         above, below = from_edges(slit, x, y)  # most of it for a single row
         x, y = torch.broadcast_tensors(x, y)
         inside = lens(above, below)[:, None]
-        copied = look_up(portraits, places)
-        shown = lens(*from_edges(own, *places.unbind(1)))[:, None]  # of the portrait's, by its copy
+        # a flow learns from the pixels that it fetches, below, and not by what a painter makes of
+        # them: it could lead painters to draw a haze, whose squared error is low
+        fetched = places.detach()
+        copied = look_up(portraits, fetched)
+        shown = lens(*from_edges(own, *fetched.unbind(1)))[
+            :, None
+        ]  # of the portrait's, by its copy
         bared = (shown.clamp(min=0.0) - inside.clamp(min=0.0)).clamp(min=0.0)  # to be hidden
         from_middle = torch.stack((x, y), dim=1) - slit.center[:, :, None, None]
         from_middle = (from_middle / slit.half_width[:, None, None, None]).clamp(-3.0, 3.0)

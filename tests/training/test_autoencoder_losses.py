@@ -8,7 +8,7 @@ from flashtalk.config import TINY
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.closeup import TEETH_CODE, mouths
 from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, mouth_middle, paint
-from flashtalk.models.portrait_decoder import sources
+from flashtalk.models.portrait_decoder import close_up, portraits_of, sources
 from flashtalk.training.autoencoder import (
     PARTS,
     TEETH_WEIGHT,
@@ -192,5 +192,10 @@ def test_a_flow_learns_from_pixels_and_not_from_where_teeth_stand(model, batch) 
         assert gradient is None
     portraits = torch.rand(1, 3, SIDE, SIDE)
     guidance = guidance_of(model, replace(batch, portraits=portraits))
+    places.requires_grad_()
+    found = mouths(code, offset.detach(), *portraits_of(guidance, 1))
+    painted, _ = close_up(model.decoder.mouth, found, places, guidance)
+    for part in (painted.color, painted.veil):
+        assert torch.autograd.grad(part.sum(), places, allow_unused=True)[0] is None
     drawn = model.decoder.drawn(code, offset, guidance)
     assert torch.autograd.grad(drawn.sum(), offset)[0].abs().max() > 0.0
