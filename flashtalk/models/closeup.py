@@ -479,9 +479,8 @@ class CloseUp(nn.Module):
         # them: it could lead painters to draw a haze, whose squared error is low
         fetched = places.detach()
         copied = look_up(portraits, fetched)
-        shown = lens(*from_edges(own, *fetched.unbind(1)))[
-            :, None
-        ]  # of the portrait's, by its copy
+        # of the portrait's opening, by its copy
+        shown = lens(*from_edges(own, *fetched.unbind(1)))[:, None]
         bared = (shown.clamp(min=0.0) - inside.clamp(min=0.0)).clamp(min=0.0)  # to be hidden
         from_middle = torch.stack((x, y), dim=1) - slit.center[:, :, None, None]
         from_middle = (from_middle / slit.half_width[:, None, None, None]).clamp(-3.0, 3.0)
