@@ -74,9 +74,7 @@ class Device(TorchDispatchMode):
             return each.inner if isinstance(each, Elsewhere) else each
 
         def wrapped(each: Any) -> Any:
-            if not isinstance(each, Tensor):
-                return each
-            if not to_wrap:
+            if not to_wrap or not isinstance(each, Tensor):
                 return each
             return known[id(each)] if id(each) in known else Elsewhere(each)
 

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flashtalk.engine import checked_device
 from flashtalk.errors import command
 from flashtalk.evaluation.reading import FaceTrack
 from flashtalk.evaluation.sync import (
@@ -102,7 +101,7 @@ def main() -> None:
     parser = training_parser(__doc__.splitlines()[0], steps=1500, batch=16, rate=2e-3, threads=1)
     parser.add_argument("--clips", type=Path, required=True)
     arguments = begin(parser)
-    device = checked_device(arguments.device)
+    device = arguments.device
 
     folder = arguments.clips
     learned, held_out = (

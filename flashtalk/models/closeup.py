@@ -318,9 +318,11 @@ def slope_of(way: Tensor) -> Tensor:
 def follow(offset: Tensor, target: Tensor) -> Tensor:
     """Places p of a frame whose flow leads to ``target``, both [M, K, 2]: p + offset(p) = target.
 
-    ``offset`` is [M, 2, H, W]. The flow is smooth, so three steps of substitution settle it.
+    ``offset`` is [M, 2, H, W]. The flow is smooth, so three steps of substitution settle it. Where
+    mouth and jaws lie is no way to learn the flow: one that learned through it bent chins, for the
+    teeth that stand on them to vanish.
     """
-    place = target
+    offset, place = offset.detach(), target
     for _ in range(3):
         moved = F.grid_sample(offset, place[:, None], padding_mode="border", align_corners=False)
         place = (target - moved[:, :, 0].transpose(1, 2)).clamp(-1.0, 1.0)

@@ -138,10 +138,9 @@ class Decoder(nn.Module):
         ``offset`` [M, 2, H/2, W/2] is what :meth:`motion` made of the same latents, ``places``
         [M, 2, H, W] what :func:`sources` made of that. Lips that shut over teeth of the portrait
         are drawn by a painter of their own: one for both drew either shut lips with a white line
-        or open mouths with soft teeth. Where mouth and jaws lie is no way to learn the flow: one
-        that learned through it bent chins, for the teeth that stand on them to vanish.
+        or open mouths with soft teeth.
         """
-        found = mouths(code, offset.detach(), *portraits_of(guidance, len(code)))
+        found = mouths(code, offset, *portraits_of(guidance, len(code)))
         return mixed(found, self.mouth, self.cover, found.covered, places, guidance)
 
     def paint_eyes(
@@ -152,7 +151,7 @@ class Decoder(nn.Module):
         Lids that shut are drawn by a painter of their own, too: one for both drew either lashes
         with speckles or soft eyes.
         """
-        found = eyes(code, offset.detach(), *portraits_of(guidance, len(code)))
+        found = eyes(code, offset, *portraits_of(guidance, len(code)))
         return mixed(found, self.eye, self.lids, found.shut, places, guidance)
 
 

@@ -23,7 +23,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flashtalk.config import TINY
-from flashtalk.engine import checked_device
 from flashtalk.errors import command
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.models.closeup import CloseUp, Painted, eyes, mouths, soft_edges
@@ -426,6 +425,14 @@ def evaluate(
     return {name: float(np.mean([each[name] for each in found])) for name in found[0]}
 
 
+def log_progress(
+    model: PortraitAutoencoder, held_out: ClipSet, place: Place = telling_place
+) -> None:
+    """Log how the weights of a training that goes on paint."""
+    quality = evaluate(model, held_out, JUDGED_GROUPS // 2, place)
+    log.info("held out, current weights: %s", quality)
+
+
 def log_quality(
     out: Path, model: PortraitAutoencoder, held_out: ClipSet, place: Place = telling_place
 ) -> None:
@@ -472,7 +479,7 @@ def main() -> None:
     add_precision(parser)
     add_workers(parser)
     arguments = begin(parser)
-    device = checked_device(arguments.device)
+    device = arguments.device
     if arguments.pictures and arguments.part not in MOVES_PICTURES:
         parser.error(
             f"--pictures is for --part {' and '.join(MOVES_PICTURES)}, not {arguments.part}: "
@@ -496,7 +503,7 @@ def main() -> None:
         model.train()
         if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
             clips.refresh()
-            log.info("held out, current weights: %s", evaluate(model, held_out, JUDGED_GROUPS // 2))
+            log_progress(model, held_out)
             model.train()
         batch = next(coming).to(device)
         with mixed_precision(arguments.precision, device.type):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from flashtalk.engine import checked_device
 from flashtalk.training.loop import LoopConfig
 from flashtalk.training.precision import PRECISIONS
 
@@ -85,8 +86,13 @@ def add_splitting(options: argparse._ActionsContainer) -> None:
 
 
 def begin(parser: argparse.ArgumentParser, seed: int | None = 0) -> argparse.Namespace:
-    """Parses the command line and sets up log, threads and, unless ``None``, torch's seed."""
+    """Parses the command line and sets up log, threads and, unless ``None``, torch's seed.
+
+    ``device`` is a :class:`torch.device` afterwards. Raises :class:`FlashTalkError` if it is not
+    there.
+    """
     arguments = parser.parse_args()
+    arguments.device = checked_device(arguments.device)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
     if seed is not None:

@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 
 from flashtalk.config import TINY
-from flashtalk.engine import checked_device
 from flashtalk.errors import command
 from flashtalk.models.face_code import LANDMARKS
 from flashtalk.models.face_reader import SIDE as FIRST_SIDE
@@ -210,7 +209,7 @@ def main() -> None:
     parser.add_argument("--init", type=Path, help="run to start from")
     add_workers(parser)
     arguments = begin(parser)
-    device = checked_device(arguments.device)
+    device = arguments.device
     cv2.setNumThreads(1)
 
     clips = ClipSet(arguments.data)

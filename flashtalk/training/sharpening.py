@@ -17,7 +17,6 @@ clips whose portraits show teeth alone, and mostly where lips are shut.
 
 from __future__ import annotations
 
-import logging
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -28,16 +27,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from flashtalk.engine import checked_device
 from flashtalk.errors import command
 from flashtalk.models.closeup import soft_edges
 from flashtalk.training.autoencoder import (
     EVALUATE_EVERY,
-    JUDGED_GROUPS,
     WEIGHTS,
     CloseUps,
     close_ups,
-    evaluate,
+    log_progress,
     log_quality,
     mouths_by,
     painting_losses,
@@ -50,8 +47,6 @@ from flashtalk.training.groups import batches, shows_teeth, shut_place, telling_
 from flashtalk.training.loop import LoopConfig, Trainee, train_together
 from flashtalk.training.losses import critic_hinge, feature_matching
 from flashtalk.training.precision import mixed_precision
-
-log = logging.getLogger(__name__)
 
 WIDTHS = (32, 64, 96)
 FOOLED_WEIGHT = 0.6
@@ -140,7 +135,7 @@ def main() -> None:
     add_precision(parser)
     add_workers(parser)
     arguments = begin(parser)
-    device = checked_device(arguments.device)
+    device = arguments.device
 
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
@@ -161,8 +156,7 @@ def main() -> None:
 
     def painter_step(index: int) -> tuple[Tensor, dict[str, float]]:
         if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
-            quality = evaluate(model, held_out, JUDGED_GROUPS // 2, place)
-            log.info("held out, current weights: %s", quality)
+            log_progress(model, held_out, place)
         model.train()
         critics.requires_grad_(False)
         with mixed_precision(arguments.precision, device.type):

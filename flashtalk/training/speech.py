@@ -27,7 +27,6 @@ import torch
 from torch import Tensor, nn
 
 from flashtalk.config import TINY
-from flashtalk.engine import checked_device
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.synthesis.augment import augment
@@ -146,7 +145,7 @@ def main() -> None:
     start.add_argument("--judge", type=Path, help="weights whose encoder stays; only heads learn")
     add_workers(parser)
     arguments = begin(parser)
-    device = checked_device(arguments.device)
+    device = arguments.device
 
     data = LabelledSpeech(arguments.data, held_out=False)
     held_out = LabelledSpeech(arguments.check, held_out=True)

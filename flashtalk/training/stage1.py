@@ -35,7 +35,6 @@ import torch
 from torch import Tensor
 
 from flashtalk.config import TINY
-from flashtalk.engine import checked_device
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.geometry import parse_size
 from flashtalk.models.causal import look_back_only
@@ -166,7 +165,7 @@ def main() -> None:
 
 def _train_embedded(options: argparse.Namespace, recipe: Recipe) -> None:
     preset = TINY
-    device = checked_device(options.device)
+    device = options.device
     encoder = SpeechEncoder(preset.speech_encoder)
     load_part(options.speech, "encoder", encoder)
     clips = load_latents(ClipSet(options.data))
@@ -216,7 +215,7 @@ def _train_published(options: argparse.Namespace, recipe: Recipe) -> None:
         )
     buckets = buckets_of(checkpoint.preset, [parse_size(size) for size in options.size])
     clips = ClipSet(options.data).clips
-    ranks = join_ranks(options.device)
+    ranks = join_ranks(options.device.type)
     adapt(
         checkpoint.load(ranks.device),
         clips,

@@ -15,7 +15,6 @@ their mouths, which have the teeth of one of the models meanwhile. Whoever talks
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 
@@ -23,14 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from flashtalk.engine import checked_device
 from flashtalk.errors import command
 from flashtalk.models.closeup import TEETH_CODE
 from flashtalk.training.autoencoder import (
     EVALUATE_EVERY,
-    JUDGED_GROUPS,
     WEIGHTS,
-    evaluate,
+    log_progress,
     log_quality,
     mouths_by,
     painting_losses,
@@ -42,8 +39,6 @@ from flashtalk.training.command import add_precision, add_workers, begin, traini
 from flashtalk.training.groups import batches, joined, open_place, telling_place
 from flashtalk.training.loop import LoopConfig, Trainee, train_together
 from flashtalk.training.precision import mixed_precision
-
-log = logging.getLogger(__name__)
 
 POINT_NOISE = 0.003  # less than readings are off by: teeth beside their place look well, a blur not
 ROWS = 4096  # people whose numbers are kept apart
@@ -83,8 +78,8 @@ def main() -> None:
     add_precision(parser)
     add_workers(parser)
     arguments = begin(parser)
+    device = arguments.device
 
-    device = checked_device(arguments.device)
     named = set(arguments.models)
     models = torch.tensor(sorted(named), device=device)
     clips = ClipSet(arguments.data)
@@ -107,7 +102,7 @@ def main() -> None:
 
     def painter_step(index: int) -> tuple[Tensor, dict[str, float]]:
         if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
-            log.info("held out, current weights: %s", evaluate(model, held_out, JUDGED_GROUPS // 2))
+            log_progress(model, held_out)
         model.train()
         batch = joined(next(coming), next(besides)).to(device)
         known = torch.isin(batch.numbers, models)

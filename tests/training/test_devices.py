@@ -18,6 +18,7 @@ from flashtalk.models.face_reader import FaceReader
 from flashtalk.synthesis.casting import HELD_OUT_VOICES
 from flashtalk.synthesis.curves import MOUTH_CURVES
 from flashtalk.training import autoencoder, reader, sharpening, speech, teeth
+from flashtalk.training import command as training_command
 from flashtalk.training.autoencoder import PARTS
 from flashtalk.training.loop import read_checkpoint, write_checkpoint
 
@@ -114,7 +115,7 @@ def trained_away(
         given += ["--precision", "float32"]  # no autocast is known elsewhere
     monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, given)])
     with elsewhere() as device:
-        monkeypatch.setattr(module, "checked_device", lambda _: AWAY)
+        monkeypatch.setattr(training_command, "checked_device", lambda _: AWAY)
         monkeypatch.setattr(autoencoder, "JUDGED_GROUPS", 2)
         assert module.main() == 0
     assert "convolution_backward" in device.ran
