@@ -36,8 +36,16 @@ from flashtalk.models.face_reader import FaceReader
 from flashtalk.models.portrait_decoder import frame_codes
 from flashtalk.stream.session import to_pixels
 from flashtalk.training.autoencoder import group_psnr, guidance_of, psnr_db, true_guidance
-from flashtalk.training.clips import Clip, ClipSet
-from flashtalk.training.groups import any_place, as_float, collate, opened, painted, sample
+from flashtalk.training.clips import Clip, ClipSet, pixels_of
+from flashtalk.training.groups import (
+    any_place,
+    as_float,
+    collate,
+    lids_shut,
+    opened,
+    painted,
+    sample,
+)
 from flashtalk.training.pictures import Pictures
 
 log = logging.getLogger(__name__)
@@ -45,8 +53,20 @@ log = logging.getLogger(__name__)
 BANDS_DB = (0, 18, 20, 22, 24, 26, 28, 30, 99)  # PSNR of a copy of the portrait
 FRAMES_AT_ONCE = 28
 PICTURES_EACH = 2  # other pictures that move as each clip does
+IRIS_PX = 2.0  # half of it, in pictures of 256
 LEAST_OPEN_PX = 20  # between the lips, a pixel away from them: less shows nothing
 LEAST_DEVIATION = 0.01  # of the lip gap of a clip in which somebody speaks, in units of the curves
+
+
+@dataclass(frozen=True)
+class ShutLids:
+    """The eyes' box where lids shut, which no portrait shows, against the true frames."""
+
+    psnr_db: float
+    detail: float
+    """Gradient energy over the true one: below 1 lids are blurred or have lost their lashes."""
+    delta_e: float
+    """CIE76 difference of colors at the scale of an iris: eyes that shine through stain lids."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +85,8 @@ class DrawnClip:
     """Share of the pictures that lies near an outline, and of the squared error there."""
     lip_detail: float
     """Gradient energy between the lips over the true one; NaN if they do not open."""
+    lids: ShutLids | None
+    """None if nobody blinks."""
 
 
 @torch.inference_mode()
@@ -120,7 +142,39 @@ def compare(reader: FaceReader, clip: Clip, drawn: np.ndarray) -> DrawnClip:
         flicker=latent_jump(drawn) / latent_jump(true),
         outlines=(float(near.mean()), float(square[near].sum() / square.sum())),
         lip_detail=detail_between_lips(drawn, true, mouths),
+        lids=shut_lids(clip, drawn, true),
     )
+
+
+def shut_lids(clip: Clip, drawn: np.ndarray, true: np.ndarray) -> ShutLids | None:
+    """How lids are ``drawn`` where they shut in ``clip``; both [F, H, W, 3]."""
+    blinks = np.flatnonzero(lids_shut(clip)[: len(drawn)])
+    if not len(blinks):
+        return None
+    energy, square, color = [], [], []
+    for frame in blinks:
+        rows, columns = pixels_of(clip.eyes_box(frame), true.shape[2])
+        pair = [each[frame].astype(np.float32) for each in (drawn, true)]
+        labs = [
+            cv2.cvtColor(cv2.GaussianBlur(each / 255, (0, 0), IRIS_PX), cv2.COLOR_RGB2LAB)
+            for each in pair
+        ]
+        gray = [each.mean(axis=2) for each in pair]
+        energy.append([gradient_energy(each)[rows, columns].sum() for each in gray])
+        square.append(np.square(pair[0] - pair[1])[rows, columns].mean())
+        color.append(np.linalg.norm(labs[0] - labs[1], axis=2)[rows, columns].mean())
+    made, shown = np.sum(energy, axis=0)
+    return ShutLids(
+        psnr_db=float(10 * np.log10(255**2 / max(np.mean(square), 1e-6))),
+        detail=float(made / shown),
+        delta_e=float(np.mean(color)),
+    )
+
+
+def gradient_energy(gray: np.ndarray) -> np.ndarray:
+    """Squared steps to neighboring pixels [H, W] of one picture [H, W]."""
+    down, across = np.gradient(gray)
+    return np.square(down) + np.square(across)
 
 
 def detail_between_lips(drawn: np.ndarray, true: np.ndarray, mouths: Sequence[np.ndarray]) -> float:
@@ -137,8 +191,8 @@ def detail_between_lips(drawn: np.ndarray, true: np.ndarray, mouths: Sequence[np
         if inside.sum() < LEAST_OPEN_PX:
             continue
         for index, pictures in enumerate((drawn, true)):
-            down, across = np.gradient(pictures[frame].astype(np.float32).mean(axis=2))
-            energy[index] += (np.square(down) + np.square(across))[inside].sum()
+            gray = pictures[frame].astype(np.float32).mean(axis=2)
+            energy[index] += gradient_energy(gray)[inside].sum()
     return float(energy[0] / energy[1]) if energy[1] > 0.0 else float("nan")
 
 
@@ -221,6 +275,10 @@ def report(drawn: Sequence[DrawnClip]) -> dict[str, object]:
         "opening_correlation_lowest_clip": min(correlations, key=correlations.__getitem__),
         "flicker": round(float(np.mean([each.flicker for each in drawn])), 3),
         "detail_between_lips": _spread(details),
+        "shut_lids": {
+            name: _spread([getattr(each.lids, name) for each in drawn if each.lids])
+            for name in ("psnr_db", "detail", "delta_e")
+        },
         "near_outlines": {"of_picture": outlines[0], "of_square_error": outlines[1]},
         "by_copy": bands,
     }

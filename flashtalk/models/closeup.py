@@ -52,7 +52,9 @@ FINE = 4  # pixels along a side that share one place of the network
 FLOW_SCALE = 0.02  # picture units per unit of the predicted finer flow
 EDGE = 0.03  # softness of the lens, picture units (the picture is 2 wide)
 COARSE_PAINTS, FINE_PAINTS = 10, 24  # channels at full resolution, before and after mixing
-HIDDEN = 4.0  # of what is to be hidden a covering painter sees nothing from 1 / HIDDEN on
+HIDDEN = 4.0  # of what is to be hidden a covering painter has nothing from 1 / HIDDEN on
+NEAR = 8.0  # sides of a window over the distance from which colors count for 0.6
+LASHES = 0.4  # how far they reach beyond the lids, in units of EDGE: some pixels of 256
 PRINTS = 8  # channels of each print
 PRINT_SIZE = (24, 48)  # rows and columns of a print
 PRINT_DEPTH = 1.2  # how far it reaches into the opening, in half widths
@@ -375,8 +377,9 @@ class CloseUp(nn.Module):
     somebody's teeth are like: no portrait with shut lips shows it, and who is not told paints the
     mean of all teeth, a haze. In training everybody's numbers are learned along, as in
     auto-decoders (Bojanowski et al. 2018; Park et al. 2019); ``usual`` is what they are for others.
-    One that ``covers`` does not see what it has to hide: teeth that are whiter than all that it
-    learned from would shine through.
+    One that ``covers`` neither sees nor shows what it has to hide, nor what is so near to it (in
+    units of ``EDGE``), but colors from around it: teeth that are whiter than all that it learned
+    from would shine through, and so would eyes.
     """
 
     def __init__(
@@ -386,7 +389,7 @@ class CloseUp(nn.Module):
         window: tuple[float, float],
         lens_gain: float,
         teeth: bool = False,
-        covers: bool = False,
+        covers: float | None = None,
     ) -> None:
         super().__init__()
         self.window = window
@@ -487,8 +490,11 @@ class CloseUp(nn.Module):
         from_middle = torch.stack((x, y), dim=1) - slit.center[:, :, None, None]
         from_middle = (from_middle / slit.half_width[:, None, None, None]).clamp(-3.0, 3.0)
         where = F.avg_pool2d(from_middle, FINE)
-        if self.covers:
-            copied = copied * (1.0 - (HIDDEN * bared).clamp(max=1.0))
+        cover = None
+        if self.covers is not None:
+            cover = (shown + self.covers).clamp(min=0.0) - (inside + self.covers).clamp(min=0.0)
+            cover = (HIDDEN * cover).clamp(0.0, 1.0)
+            copied = filled(copied, cover)
         seen = F.pixel_unshuffle(torch.cat((copied, inside, bared), dim=1), FINE)
 
         told = opening.numbers
@@ -523,7 +529,10 @@ class CloseUp(nn.Module):
         painted = self.color(F.relu(self.blend(F.relu(self.mix(mixed)))))
         veil = painted[:, 3:] + self.lens_gain * inside + self.own_lens_gain * bared - 1.0
         color = painted[:, :3]
-        return Painted(warped + torch.sigmoid(veil) * (color - warped), veil, color)
+        share = torch.sigmoid(veil)
+        if cover is not None:
+            share = torch.maximum(share, cover)
+        return Painted(warped + share * (color - warped), veil, color)
 
     def placed(self, opening: Opening) -> tuple[Slit, Slit]:
         """Of the frame and of the portrait, where the lips or lids are.
@@ -574,6 +583,24 @@ class CloseUp(nn.Module):
             bent = bent + bend[..., 2, None, None]
             found.append(look_up(each[None], bent / half[:, None, None]))
         return torch.cat(found, dim=1)
+
+
+def filled(pictures: Tensor, hidden: Tensor) -> Tensor:
+    """``pictures`` [M, 3, h, w] with the colors around it in place of what is ``hidden``.
+
+    ``hidden`` [M, 1, h, w] is a share, 0..1. The nearer, the more a color counts (normalized
+    convolution: Knutsson and Westin 1993).
+    """
+    shown = 1.0 - hidden
+    down, across = (_nearness(side, pictures) for side in pictures.shape[-2:])
+    around = down @ torch.cat((pictures * shown, shown), dim=1) @ across
+    return pictures * shown + hidden * around[:, :3] / around[:, 3:].clamp(min=1e-4)
+
+
+def _nearness(side: int, like: Tensor) -> Tensor:
+    """[side, side] how near each two places of a line are, 1 for the same."""
+    places = torch.arange(side, device=like.device, dtype=like.dtype)
+    return torch.exp(-((places[:, None] - places) * (NEAR / side)).square() / 2)
 
 
 def soft_edges(rows: int, columns: int, like: Tensor) -> Tensor:

@@ -125,7 +125,7 @@ def paint(points: Tensor, gaze: Tensor, size: tuple[int, int]) -> Tensor:
         middle = eye_middle(points, side)
         eye = brush(middle, EYE_SIGMA, size)
         values = {
-            "lid": (at[f"{side}_eye_lower"] - at[f"{side}_eye_upper"]).norm(dim=-1),
+            "lid": lid_gap(at[f"{side}_eye_upper"], at[f"{side}_eye_lower"]),
             "gaze_x": gaze[:, 0],
             "gaze_y": gaze[:, 1],
             "brow": at[f"{side}_brow"][:, 1] - middle[:, 1],
@@ -134,6 +134,14 @@ def paint(points: Tensor, gaze: Tensor, size: tuple[int, int]) -> Tensor:
             painted[name] = painted.get(name, 0.0) + eye * in_units(name, value)
     still = torch.zeros_like(mouth)
     return torch.stack([painted.get(name, still) for name in FEATURES], dim=1)
+
+
+def lid_gap(upper: Tensor, lower: Tensor) -> Tensor:
+    """How far apart the middles [N, 2] of two lids are: [N], 0 where they overlap.
+
+    Lids that shut tightly do, by as much as lids that are half open are apart.
+    """
+    return (lower - upper).norm(dim=-1) * (lower[:, 1] > upper[:, 1])
 
 
 def in_units(name: str, value: Tensor) -> Tensor:

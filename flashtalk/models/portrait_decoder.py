@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from flashtalk.config import AutoencoderConfig
 from flashtalk.models.closeup import (
     EYE_NUMBERS,
+    LASHES,
     MOUTH_NUMBERS,
     CloseUp,
     Opening,
@@ -78,10 +79,10 @@ class Decoder(nn.Module):
         self.outline = Outline(fine, width * 3 // 8)
         self.mouth = CloseUp(width, MOUTH_NUMBERS, (1 / 4, 3 / 8), lens_gain=3.0, teeth=True)
         self.cover = CloseUp(
-            width, MOUTH_NUMBERS, (1 / 4, 3 / 8), lens_gain=3.0, teeth=True, covers=True
+            width, MOUTH_NUMBERS, (1 / 4, 3 / 8), lens_gain=3.0, teeth=True, covers=0.0
         )
         self.eye = CloseUp(width // 2, EYE_NUMBERS, window=(1 / 8, 3 / 16), lens_gain=0.0)
-        self.lids = CloseUp(width // 2, EYE_NUMBERS, window=(1 / 8, 3 / 16), lens_gain=0.0)
+        self.lids = CloseUp(width // 2, EYE_NUMBERS, (1 / 8, 3 / 16), lens_gain=0.0, covers=LASHES)
         for layer in (self.flow, self.finer_flow):
             nn.init.normal_(layer.weight, std=1e-3)
             nn.init.zeros_(layer.bias)

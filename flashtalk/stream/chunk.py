@@ -30,6 +30,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.models.contracts import Autoencoder, ImageEncoder, SpeechEncoder, TextEncoder
 from flashtalk.models.transformer import VideoTransformer
+from flashtalk.stream.blink import let_lids_meet
 from flashtalk.stream.color import match_color
 from flashtalk.stream.denoise import Velocity, denoise
 from flashtalk.stream.schedule import shifted_timesteps
@@ -162,7 +163,11 @@ def sample_latents(
     shape = (batch, channels, networks.preset.geometry.chunk_latents, height, width)
     fresh_noise = noise_source(state, shape)
     velocity = chunk_velocity(networks, conditions, state, speech)
-    return denoise(velocity, fresh_noise(), motion, shifted_timesteps(sampler), fresh_noise)
+    latents = denoise(velocity, fresh_noise(), motion, shifted_timesteps(sampler), fresh_noise)
+    closed = chunk_blinks(networks.preset, state)
+    if closed is None:
+        return latents
+    return let_lids_meet(latents, conditions.reference_latents, closed, motion.shape[2])
 
 
 def chunk_velocity(
@@ -184,13 +189,24 @@ def chunk_condition(
 
     The first ``clean_latents`` carry no noise.
     """
-    config, closed = preset.transformer, None
-    if config.blink_channels:
-        batch = state.motion_latents.shape[0]
-        closed = chunk_closures(state.seed, state.chunk_index, batch, preset.geometry)
     return condition_latents(
-        conditions.reference_latents, config, preset.geometry.chunk_latents, clean_latents, closed
+        conditions.reference_latents,
+        preset.transformer,
+        preset.geometry.chunk_latents,
+        clean_latents,
+        chunk_blinks(preset, state),
     )
+
+
+def chunk_blinks(preset: Preset, state: SessionState) -> Tensor | None:
+    """How far eyes are to be closed in the chunk after ``state``, [B, F] in 0..1.
+
+    None for models that are not told.
+    """
+    if not preset.transformer.blink_channels:
+        return None
+    batch = state.motion_latents.shape[0]
+    return chunk_closures(state.seed, state.chunk_index, batch, preset.geometry)
 
 
 def conditioned_velocity(

@@ -4,10 +4,11 @@
 
 Latents have a meaning (:mod:`flashtalk.models.face_code`), so the parts learn apart: ``decoder`` to
 warp the portrait by true codes with a little noise, ``closeups`` to paint mouths and eyes on what
-the decoder makes, ``warp`` to warp once more, now under these painters, ``polish`` to paint once
-more on this warp, ``flow`` to guess the flow between a picture and the portrait; the face reader
-has its own training. Reconstruction alone settles in copying the portrait; the warp learns from the
-exact flow, too, and mouth and eyes weigh more than the rest.
+the decoder makes, ``warp`` to warp once more, now under these painters and those of
+:mod:`flashtalk.training.sharpening`, ``polish`` to paint mouths once more on this warp, ``flow`` to
+guess the flow between a picture and the portrait; the face reader has its own training.
+Reconstruction alone settles in copying the portrait; the warp learns from the exact flow, too, and
+mouth and eyes weigh more than the rest.
 """
 
 from __future__ import annotations
@@ -50,7 +51,6 @@ from flashtalk.training.groups import (
     as_float,
     batches,
     painted,
-    shut_eyes_place,
     telling_place,
 )
 from flashtalk.training.loop import LoopConfig, device_of, load_average, train
@@ -190,7 +190,7 @@ def close_ups(model: PortraitAutoencoder, batch: Batch) -> CloseUps:
     """Mouths and eyes painted on what the decoder makes of slightly noisy codes."""
     seen = unpainted(model, batch)
     made = mouths_by(model.decoder.mouth, seen, batch)
-    drawn, true = eyes_by(model.decoder.eye, seen)
+    drawn, true, _ = eyes_by(model.decoder.eye, seen)
     return replace(made, eyes=drawn, eyes_true=true)
 
 
@@ -269,18 +269,17 @@ def pixel_weight(batch: Batch, chosen: Tensor) -> Tensor:
     return F.interpolate(batch.weight[chosen], scale_factor=4.0, mode="nearest")
 
 
-def eyes_by(painter: CloseUp, seen: Unpainted) -> tuple[Painted, Tensor]:
-    """Eyes drawn by ``painter``, and true ones [2 M, 3, h, w]."""
+def eyes_by(painter: CloseUp, seen: Unpainted) -> tuple[Painted, Tensor, Tensor]:
+    """Eyes drawn by ``painter``, true ones [2 M, 3, h, w], and how far they shut [2 M], 0..1."""
     found = eyes(seen.code, seen.offset, *portraits_of(seen.guidance, len(seen.code)))
     drawn, windows = close_up(painter, found, seen.places, seen.guidance)
-    return drawn, as_float(cut(seen.frames.repeat_interleave(2, dim=0), windows))
+    return drawn, as_float(cut(seen.frames.repeat_interleave(2, dim=0), windows)), found.shut
 
 
 def polish_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
-    """How far mouths are from true ones as they are shown, and eyes by the painter of shut lids.
+    """How far mouths are from true ones as they are shown.
 
-    Without a critic: critics want lashes and teeth to look likely, and leave speckles where lids
-    shut. Every place of a mouth's box weighs the same.
+    Without a critic, and every place of a mouth's box weighs the same.
     """
     seen = unpainted(model, batch)
     lips, windows = model.decoder.paint_mouths(seen.code, seen.offset, seen.places, seen.guidance)
@@ -290,7 +289,6 @@ def polish_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]
     return {
         "mouth": weighted_l1(lips, true, weight),
         "mouth_gradient": gradient_l1(lips, true, weight),
-        **eye_losses(*eyes_by(model.decoder.lids, seen)),
     }
 
 
@@ -311,9 +309,11 @@ def painting_losses(painted: CloseUps) -> dict[str, Tensor]:
     return losses if eyes is None else losses | eye_losses(eyes, painted.eyes_true)
 
 
-def eye_losses(eyes: Painted, true: Tensor) -> dict[str, Tensor]:
-    """How far painted eyes are from ``true`` [2 M, 3, h, w]."""
+def eye_losses(eyes: Painted, true: Tensor, weight: Tensor | float = 1.0) -> dict[str, Tensor]:
+    """How far painted eyes are from ``true`` [2 M, 3, h, w], each of them of a ``weight`` [2 M]."""
     edges = soft_edges(*true.shape[-2:], true)
+    if isinstance(weight, Tensor):
+        edges = edges * weight[:, None, None, None]
     return {
         "eyes": weighted_l1(eyes.picture, true, edges),
         "eyes_gradient": gradient_l1(eyes.picture, true, edges),
@@ -352,8 +352,9 @@ TRAINED = {
     + tuple(f"pyramid.{layer}" for layer in ("stem", "fine", "middle", "coarse", "still")),
     "closeups": ("decoder.mouth.", "decoder.eye."),  # and flashtalk.training.sharpening
     "teeth": ("decoder.mouth.",),  # by flashtalk.training.teeth alone
-    "polish": ("decoder.mouth.", "decoder.cover.", "decoder.lids."),
+    "polish": ("decoder.mouth.", "decoder.cover."),
     "cover": ("decoder.cover.",),  # by flashtalk.training.sharpening alone
+    "lids": ("decoder.lids.",),  # likewise
 }
 """Beginnings of the names of the weights that a part trains."""
 
@@ -471,11 +472,6 @@ def main() -> None:
     parser.add_argument(
         "--pictures", type=Path, help="folder of photographs and textures; for decoder and warp"
     )
-    parser.add_argument(
-        "--go-on",
-        action="store_true",
-        help="a warp that was polished before: shut lids keep their painter",
-    )
     add_precision(parser)
     add_workers(parser)
     arguments = begin(parser)
@@ -485,19 +481,13 @@ def main() -> None:
             f"--pictures is for --part {' and '.join(MOVES_PICTURES)}, not {arguments.part}: "
             "nothing else is learned from pictures without a face"
         )
-    if arguments.go_on and arguments.part != "warp":
-        parser.error(f"--go-on is for --part warp; {arguments.part} always goes on from --init")
 
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
     rng = np.random.default_rng()
     model = trained_in_part(arguments.part, arguments.init, device)
-    if arguments.part == "warp" and not arguments.go_on:
-        # shut lids have a painter of their own from the polish on
-        model.decoder.lids.load_state_dict(model.decoder.eye.state_dict())
-    place = shut_eyes_place if arguments.part == "polish" else telling_place
     pictures = Pictures(arguments.pictures) if arguments.pictures else None
-    coming = batches(clips, arguments.batch, rng, place, pictures, arguments.workers)
+    coming = batches(clips, arguments.batch, rng, telling_place, pictures, arguments.workers)
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         model.train()

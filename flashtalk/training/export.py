@@ -41,10 +41,11 @@ AUTOENCODER_PARTS = {
     "decoder": TRAINED["decoder"],
     "warp": TRAINED["warp"],
     "sharpening": TRAINED["closeups"],
-    "cover": TRAINED["cover"],
+    "lids": TRAINED["lids"],
     "flow": TRAINED["flow"],
     "polished": TRAINED["polish"],
     "teeth": TRAINED["teeth"],
+    "covered": TRAINED["cover"],
 }
 """Folders of trainings, in their order, and the weights that are taken from each."""
 

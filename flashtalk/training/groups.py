@@ -24,6 +24,7 @@ from flashtalk.training.pictures import Pictures
 
 INNER = 2  # the renderer's number for teeth and tongue
 BOX_WEIGHT = 8.0  # of a mouth's box in the reconstruction
+BLINK = 0.5  # of the usual gap between lids
 TEETH_PX = 40  # pixels between the lips of a portrait that shows teeth
 
 Place = Callable[[Clip, np.random.Generator], int]
@@ -201,10 +202,17 @@ def open_place(clip: Clip, rng: np.random.Generator) -> int:
     return int(max(_places(clip, rng, 3), key=lambda place: gap[place]))
 
 
-def shut_eyes_place(clip: Clip, rng: np.random.Generator) -> int:
-    """The same, half of the time of twenty places the one with the narrowest eyes."""
-    places = _places(clip, rng, 20)
-    return _narrowest(clip, places) if rng.random() < 0.5 else int(places[0])
+def blink_place(clip: Clip, rng: np.random.Generator) -> int:
+    """The same, where lids shut as far as halfway, if they do so anywhere in the clip."""
+    groups = np.lib.stride_tricks.sliding_window_view(lids_shut(clip), GROUP_FRAMES)
+    blinks = np.flatnonzero(groups.any(axis=1))
+    return int(rng.choice(blinks)) if len(blinks) else _narrowest(clip, _places(clip, rng, 10))
+
+
+def lids_shut(clip: Clip) -> np.ndarray:
+    """In which frames lids are nearer to each other than they usually are, [F] bool."""
+    lids = clip.curve("left_eye_opening")
+    return lids < BLINK * np.median(lids)
 
 
 def _narrowest(clip: Clip, places: np.ndarray) -> int:

@@ -4,6 +4,8 @@
         --out runs/sharpening
     python -m flashtalk.training.sharpening --data runs/clips --init runs/sharpening \\
         --out runs/cover --part cover
+    python -m flashtalk.training.sharpening --data runs/clips --init runs/cover \\
+        --out runs/lids --part lids
 
 Comes after ``flashtalk.training.autoencoder --part closeups``. Where exactly teeth end under a lip
 does not follow from the few numbers in a latent, so the best guess by difference of pixels is an
@@ -12,12 +14,15 @@ what differs. Patch critics with hinge loss (Isola et al. 2017; Lim and Ye 2017)
 normalization (Miyato et al. 2018) and feature matching (Wang et al. 2018).
 
 ``--part cover`` trains the painter of lips over teeth, which begins as the painter of mouths: from
-clips whose portraits show teeth alone, and mostly where lips are shut.
+clips whose portraits show teeth alone, and mostly where lips are shut. ``--part lids`` trains that
+of shut lids, which begins as the painter of eyes, from blinks alone.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,12 +33,15 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from flashtalk.errors import command
-from flashtalk.models.closeup import soft_edges
+from flashtalk.models.autoencoder import PortraitAutoencoder
+from flashtalk.models.closeup import Painted, soft_edges
 from flashtalk.training.autoencoder import (
     EVALUATE_EVERY,
     WEIGHTS,
     CloseUps,
     close_ups,
+    eye_losses,
+    eyes_by,
     log_progress,
     log_quality,
     mouths_by,
@@ -41,9 +49,17 @@ from flashtalk.training.autoencoder import (
     trained_in_part,
     unpainted,
 )
-from flashtalk.training.clips import ClipSet
+from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.command import add_precision, add_workers, begin, training_parser
-from flashtalk.training.groups import batches, shows_teeth, shut_place, telling_place
+from flashtalk.training.groups import (
+    Batch,
+    Place,
+    batches,
+    blink_place,
+    shows_teeth,
+    shut_place,
+    telling_place,
+)
 from flashtalk.training.loop import LoopConfig, Trainee, train_together
 from flashtalk.training.losses import critic_hinge, feature_matching
 from flashtalk.training.precision import mixed_precision
@@ -51,7 +67,7 @@ from flashtalk.training.precision import mixed_precision
 WIDTHS = (32, 64, 96)
 FOOLED_WEIGHT = 0.6
 FEATURE_WEIGHT = 20.0
-MISREAD = 0.02  # of landmarks, for the cover: lips of smiling photographs are read worst
+MISREAD = 0.02  # of landmarks, for cover and lids: photographs are read worst where these matter
 ELSEWHERE = 0.15  # weight of patches that do not touch the opening of a mouth
 
 
@@ -76,6 +92,23 @@ class PatchCritic(nn.Module):
         return self.verdict(x), features
 
 
+@dataclass(frozen=True)
+class Judged:
+    """Windows that a critic tells from true ones; both fade out at their borders."""
+
+    critic: PatchCritic
+    made: Tensor
+    """[M, 3, h, w]"""
+    true: Tensor
+    """[M, 3, h, w]"""
+    weight: Tensor
+    """[M, 1, h, w] what weighs how much, 1 on average."""
+
+    def told(self, windows: Tensor) -> Tensor:
+        """The critic's verdicts [M, 1, h/8, w/8] on ``windows`` like these."""
+        return self.critic(windows)[0]
+
+
 class Critics(nn.Module):
     """One for mouths, one for eyes."""
 
@@ -83,34 +116,85 @@ class Critics(nn.Module):
         super().__init__()
         self.mouth, self.eyes = PatchCritic(), PatchCritic()
 
-    def compare(self, painted: CloseUps) -> list[tuple[PatchCritic, Tensor, Tensor, Tensor]]:
-        """Each critic with its painted and its true windows, both fading out at their borders.
-
-        Last comes what weighs how much, [M, 1, h, w]: a mouth is judged by what is in it.
-        """
+    def of_mouths(self, painted: CloseUps) -> Judged:
+        """A mouth is judged by what is in it."""
         inside = F.max_pool2d(painted.inner, 9, stride=1, padding=4)
-        pairs = [(self.mouth, painted.mouth.picture, painted.mouth_true, inside)]
-        if painted.eyes is not None:
-            pairs.append((self.eyes, painted.eyes.picture, painted.eyes_true, None))
-        compared = []
-        for critic, made, true, chosen in pairs:
-            edges = soft_edges(*true.shape[-2:], true)
-            weight = torch.ones_like(true[:, :1]) if chosen is None else chosen
-            weight = weight.clamp(min=ELSEWHERE)
-            compared.append((critic, made * edges, true * edges, weight / weight.mean()))
-        return compared
+        return judged(self.mouth, painted.mouth.picture, painted.mouth_true, inside)
+
+    def of_eyes(self, eyes: Painted, true: Tensor, weight: Tensor | None = None) -> Judged:
+        """Eyes against ``true`` ones [2 M, 3, h, w], each of them of a ``weight`` [2 M]."""
+        if weight is None:
+            weight = true.new_ones(len(true))
+        chosen = weight[:, None, None, None].expand(-1, 1, *true.shape[-2:])
+        return judged(self.eyes, eyes.picture, true, chosen)
 
 
-def fooling_losses(critics: Critics, painted: CloseUps) -> dict[str, Tensor]:
+def judged(critic: PatchCritic, made: Tensor, true: Tensor, weight: Tensor) -> Judged:
+    """What ``critic`` is to tell apart, the least of it with a weight of ``ELSEWHERE``."""
+    edges = soft_edges(*true.shape[-2:], true)
+    weight = weight.clamp(min=ELSEWHERE)
+    return Judged(critic, made * edges, true * edges, weight / weight.mean())
+
+
+def fooling_losses(windows: Sequence[Judged]) -> dict[str, Tensor]:
     """What the painters lose to the critics."""
     fooled, matched = [], []
-    for critic, made, true, weight in critics.compare(painted):
-        verdict, features = critic(made)
+    for each in windows:
+        verdict, features = each.critic(each.made)
         with torch.no_grad():
-            _, expected = critic(true)
-        fooled.append(-(verdict * F.adaptive_avg_pool2d(weight, verdict.shape[-2:])).mean())
-        matched.append(feature_matching(features, expected, weight))
+            _, expected = each.critic(each.true)
+        weight = F.adaptive_avg_pool2d(each.weight, verdict.shape[-2:])
+        fooled.append(-(verdict * weight).mean())
+        matched.append(feature_matching(features, expected, each.weight))
     return {"fooled": sum(fooled), "features": sum(matched)}
+
+
+def closeups_painted(
+    model: PortraitAutoencoder, batch: Batch, critics: Critics
+) -> tuple[dict[str, Tensor], list[Judged]]:
+    """Losses of mouths and eyes without the critics, and what these are to judge."""
+    made = close_ups(model, batch)
+    windows = [critics.of_mouths(made), critics.of_eyes(made.eyes, made.eyes_true)]
+    return painting_losses(made), windows
+
+
+def covers_painted(
+    model: PortraitAutoencoder, batch: Batch, critics: Critics
+) -> tuple[dict[str, Tensor], list[Judged]]:
+    """The same of lips over teeth."""
+    made = mouths_by(model.decoder.cover, unpainted(model, batch, MISREAD), batch)
+    return painting_losses(made), [critics.of_mouths(made)]
+
+
+def lids_painted(
+    model: PortraitAutoencoder, batch: Batch, critics: Critics
+) -> tuple[dict[str, Tensor], list[Judged]]:
+    """The same of lids, as far as they shut."""
+    drawn, true, shut = eyes_by(model.decoder.lids, unpainted(model, batch, MISREAD))
+    return eye_losses(drawn, true, shut), [critics.of_eyes(drawn, true, shut)]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is sharpened."""
+
+    paint: Callable[[PortraitAutoencoder, Batch, Critics], tuple[dict[str, Tensor], list[Judged]]]
+    place: Place
+    """Where in its clips."""
+    only: Callable[[Clip], bool] | None = None
+    """Of which clips, if not of all."""
+    begins_as: tuple[str, str] | None = None
+    """A painter, and that which it begins as unless it goes on."""
+    fooled_weight: float = FOOLED_WEIGHT
+    """Of what a critic does not take for true; 0 leaves its features alone."""
+
+
+PARTS = {
+    "closeups": Part(closeups_painted, telling_place),
+    "cover": Part(covers_painted, shut_place, shows_teeth, ("cover", "mouth")),
+    # a critic wants lashes, and gets scribbles where the eyes of a photograph are misread
+    "lids": Part(lids_painted, blink_place, begins_as=("lids", "eye"), fooled_weight=0.0),
+}
 
 
 @command
@@ -123,14 +207,14 @@ def main() -> None:
     parser.add_argument("--init", type=Path, required=True, help="run that painted them before")
     parser.add_argument(
         "--part",
-        choices=("closeups", "cover"),
+        choices=tuple(PARTS),
         default="closeups",
-        help="mouths and eyes, or lips over teeth",
+        help="mouths and eyes, lips over teeth, or shut lids",
     )
     parser.add_argument(
         "--go-on",
         action="store_true",
-        help="the cover begins as that of --init, not as its painter of mouths",
+        help="cover and lids begin as those of --init, not as its painters of mouths and eyes",
     )
     add_precision(parser)
     add_workers(parser)
@@ -139,46 +223,42 @@ def main() -> None:
 
     clips = ClipSet(arguments.data)
     held_out = ClipSet(arguments.data, held_out=True)
-    cover = arguments.part == "cover"
-    if arguments.go_on and not cover:
-        parser.error("--go-on is for --part cover; closeups always go on from those of --init.")
-    place = shut_place if cover else telling_place
+    part = PARTS[arguments.part]
+    if arguments.go_on and not part.begins_as:
+        parser.error("--go-on is for cover and lids; closeups always go on from those of --init.")
     model = trained_in_part(arguments.part, arguments.init, device)
-    if cover:
-        clips.keep(shows_teeth)
-        held_out.keep(shows_teeth)
-        if not arguments.go_on:
-            model.decoder.cover.load_state_dict(model.decoder.mouth.state_dict())
+    if part.only:
+        clips.keep(part.only)
+        held_out.keep(part.only)
+    if part.begins_as and not arguments.go_on:
+        painter, first = (getattr(model.decoder, name) for name in part.begins_as)
+        painter.load_state_dict(first.state_dict())
     critics = Critics().to(device, memory_format=torch.channels_last)
     rng = np.random.default_rng()
-    coming = batches(clips, arguments.batch, rng, place, workers=arguments.workers)
-    newest: list[CloseUps] = []  # the critics judge what was painted in the same step
+    coming = batches(clips, arguments.batch, rng, part.place, workers=arguments.workers)
+    newest: list[list[Judged]] = []  # the critics judge what was painted in the same step
 
     def painter_step(index: int) -> tuple[Tensor, dict[str, float]]:
         if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
-            log_progress(model, held_out, place)
+            log_progress(model, held_out, part.place)
         model.train()
         critics.requires_grad_(False)
         with mixed_precision(arguments.precision, device.type):
-            batch = next(coming).to(device)
-            painted = (
-                mouths_by(model.decoder.cover, unpainted(model, batch, MISREAD), batch)
-                if cover
-                else close_ups(model, batch)
-            )
-            losses = painting_losses(painted)
-            fooling = fooling_losses(critics, painted)
-        newest[:] = [painted]
+            losses, windows = part.paint(model, next(coming).to(device), critics)
+            fooling = fooling_losses(windows)
+        newest[:] = [windows]
         total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
-        total = total + FOOLED_WEIGHT * fooling["fooled"] + FEATURE_WEIGHT * fooling["features"]
+        total = (
+            total + part.fooled_weight * fooling["fooled"] + FEATURE_WEIGHT * fooling["features"]
+        )
         return total, {name: loss.item() for name, loss in (losses | fooling).items()}
 
     def critic_step(index: int) -> tuple[Tensor, dict[str, float]]:
         critics.requires_grad_(True)
         with mixed_precision(arguments.precision, device.type):
             total = sum(
-                critic_hinge(critic(true)[0], critic(made.detach())[0], weight)
-                for critic, made, true, weight in critics.compare(newest.pop())
+                critic_hinge(each.told(each.true), each.told(each.made.detach()), each.weight)
+                for each in newest.pop()
             )
         return total, {"critics": total.item()}
 
@@ -195,7 +275,7 @@ def main() -> None:
             clip_norm=5.0,
         ),
     )
-    log_quality(arguments.out, model, held_out, place)
+    log_quality(arguments.out, model, held_out, part.place)
 
 
 if __name__ == "__main__":

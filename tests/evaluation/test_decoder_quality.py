@@ -12,12 +12,14 @@ from clip_files import make_clip
 from flashtalk.config import TINY
 from flashtalk.evaluation.decoder import (
     DrawnClip,
+    ShutLids,
     detail_between_lips,
     latent_jump,
     moved_pictures,
     near_outlines,
     report,
     round_trip,
+    shut_lids,
 )
 from flashtalk.models.autoencoder import PortraitAutoencoder
 from flashtalk.training.autoencoder import group_psnr
@@ -57,14 +59,38 @@ def test_flicker_is_seen_where_latents_begin() -> None:
     assert latent_jump(twitching) > 2
 
 
+def test_lids_are_judged_where_they_shut() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.integers(80, 120, (8, SIDE, SIDE, 3)).astype(np.uint8)
+    lids = np.ones(8)
+    clip = SimpleNamespace(curve=lambda name: lids, eyes_box=lambda frame: (0.0, -0.5, 0.5, 0.25))
+    drawn = true.copy()
+    drawn[:6] = 0
+    assert shut_lids(clip, drawn, true) is None
+    lids[6] = 0.1
+    same = shut_lids(clip, drawn, true)
+    assert same.psnr_db > 80 and same.detail == pytest.approx(1.0) and same.delta_e == 0.0
+    stained, blurred = true.copy(), true.copy()
+    stained[6, ..., 1] += 20
+    blurred[6] = cv2.blur(true[6], (3, 3))
+    green, soft = (shut_lids(clip, made, true) for made in (stained, blurred))
+    assert green.delta_e > 8 > 3 * soft.delta_e
+    assert soft.detail < 0.4 < 0.9 < green.detail < 1.1
+    assert green.psnr_db == pytest.approx(10 * np.log10(3 * 255**2 / 400), abs=0.01)
+
+
 def test_groups_are_put_together_by_what_a_copy_would_do() -> None:
     psnr = np.array([[[33.0, 29.0], [31.0, 17.0]], [[25.0, 19.0], [34.0, 29.5]]])
     nan = float("nan")
     found = report(
         [
-            DrawnClip("a", psnr, 0.9, 1.0, outlines=(0.1, 0.7), lip_detail=0.4),
-            DrawnClip("b", psnr[:1], nan, 1.2, outlines=(0.3, 0.9), lip_detail=nan),
-            DrawnClip("c", psnr[:1], 0.8, 1.1, outlines=(0.2, 0.8), lip_detail=0.6),
+            DrawnClip(
+                "a", psnr, 0.9, 1.0, (0.1, 0.7), lip_detail=0.4, lids=ShutLids(27.0, 0.8, 3.0)
+            ),
+            DrawnClip("b", psnr[:1], nan, 1.2, (0.3, 0.9), lip_detail=nan, lids=None),
+            DrawnClip(
+                "c", psnr[:1], 0.8, 1.1, (0.2, 0.8), lip_detail=0.6, lids=ShutLids(25.0, 0.6, 2.0)
+            ),
         ]
     )
     bands = {tuple(band["copy_db"]): band for band in found["by_copy"]}
@@ -75,6 +101,13 @@ def test_groups_are_put_together_by_what_a_copy_would_do() -> None:
     assert found["opening_correlation"] == 0.85
     assert found["opening_correlation_lowest"] == 0.8
     assert found["opening_correlation_lowest_clip"] == "c"
+    assert found["shut_lids"]["psnr_db"] == {
+        "clips": 2,
+        "median": 26.0,
+        "lowest": 25.0,
+        "highest": 27.0,
+    }
+    assert found["shut_lids"]["delta_e"]["median"] == 2.5
     assert found["detail_between_lips"] == {
         "clips": 2,
         "median": 0.5,

@@ -14,6 +14,7 @@ from flashtalk.models.closeup import (
     Opening,
     Slit,
     eyes,
+    filled,
     follow,
     from_edges,
     lens,
@@ -249,25 +250,36 @@ def test_lips_are_painted_over_the_teeth_of_a_portrait() -> None:
     assert same.abs().max() < 0.1, "what the frame shows, too, is not hidden"
 
 
-def test_a_painter_that_covers_does_not_see_what_it_hides() -> None:
-    """However white teeth are, the lips over them look the same."""
+@pytest.mark.parametrize("row", [38, 35])  # the middle between the portrait's lips, and above them
+@pytest.mark.parametrize("covers", [None, 0.0, 1.0])
+def test_a_painter_that_covers_neither_sees_nor_shows_what_it_hides(
+    covers: float | None, row: int
+) -> None:
+    """However white teeth are, the lips over them look the same, and so with dark lashes."""
     torch.manual_seed(0)
     windows = torch.tensor([[30, 20, 16, 24]])
     grid = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], (1, 3, 64, 64), False)
     positions = grid[:, 30:46, 20:44].permute(0, 3, 1, 2)
     dark = torch.rand(1, 3, 64, 64) * 0.5 - 1
     white = dark.clone()
-    white[:, :, 38, 30:34] = 1.0  # between the portrait's lips, apart by 5 pixels
-    for covers in (True, False):
-        painter = CloseUp(16, MOUTH_NUMBERS, WINDOW, lens_gain=3.0, covers=covers)
-        torch.nn.init.normal_(painter.color.weight)
-        with torch.no_grad():
-            shut, same = (
-                painter(place(gap=0.0, own_gap=0.16), positions, teeth, windows, (64, 64))
-                for teeth in (dark, white)
-            )
-        assert torch.equal(shut.color, same.color) == covers
-        assert torch.equal(shut.veil, same.veil) == covers
+    white[:, :, row, 31:33] = 1.0  # lips are apart by 5 pixels
+    painter = CloseUp(16, MOUTH_NUMBERS, WINDOW, lens_gain=3.0, covers=covers)
+    torch.nn.init.normal_(painter.color.weight)
+    torch.nn.init.zeros_(painter.flow.weight)
+    with torch.no_grad():
+        shut, same = (
+            painter(place(gap=0.0, own_gap=0.16), positions, teeth, windows, (64, 64))
+            for teeth in (dark, white)
+        )
+        opened, shining = (
+            painter(place(gap=0.16, own_gap=0.16), positions, teeth, windows, (64, 64))
+            for teeth in (dark, white)
+        )
+    hidden = covers is not None and (row == 38 or covers > 0.5)
+    for name in ("color", "veil", "picture"):
+        assert ((getattr(shut, name) - getattr(same, name)).abs().max() < 1e-4) == hidden, name
+        shown = (getattr(opened, name) - getattr(shining, name)).abs().max()
+        assert shown > 1e-3, "what the frame shows, too, is not hidden"
 
 
 def test_lips_cover_teeth_as_far_as_they_are_more_shut_than_the_portrait() -> None:
@@ -279,3 +291,20 @@ def test_lips_cover_teeth_as_far_as_they_are_more_shut_than_the_portrait() -> No
     assert place(gap=0.0, own_gap=0.018).covered == 1.0
     assert place(gap=0.014, own_gap=0.018).covered == 0.0
     assert place(gap=0.0, own_gap=0.006).covered == 0.0
+
+
+def test_what_is_hidden_takes_the_colors_around_it() -> None:
+    pictures = torch.rand(1, 3, 32, 48) * 2 - 1
+    hidden = torch.zeros(1, 1, 32, 48)
+    hidden[..., 12:20, 16:32] = 1.0
+    pictures[..., :12, :], pictures[..., 20:, :] = -0.5, 0.5
+    pictures[..., 12:20, :16] = pictures[..., 12:20, 32:] = 0.0
+    found = filled(pictures, hidden)
+    assert torch.equal(found[hidden.expand_as(found) == 0], pictures[hidden.expand_as(found) == 0])
+    middle = found[0, 0, 12:20, 24]
+    assert (middle.diff() > 0).all(), "darker above, brighter below"
+    assert middle[0] < -0.1 and middle[-1] > 0.1
+    eye = pictures.clone()
+    eye[..., 12:20, 16:32] = 1.0
+    assert torch.equal(filled(eye, hidden), found)
+    assert filled(eye, torch.ones_like(hidden)).abs().max() == 0.0, "nothing is around it"

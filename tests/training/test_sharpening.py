@@ -1,5 +1,4 @@
-from dataclasses import replace
-
+import pytest
 import torch
 
 from flashtalk.models.closeup import Painted
@@ -47,22 +46,25 @@ def test_features_are_matched_where_it_counts() -> None:
 
 def test_painters_are_pushed_to_what_critics_take_for_true() -> None:
     painted, critics = close_ups(), Critics().eval().requires_grad_(False)
-    losses = fooling_losses(critics, painted)
+    losses = fooling_losses([critics.of_mouths(painted)])
     losses["fooled"].backward()
     made = painted.mouth.picture
     gradient = made.grad
     inside, outside = gradient[..., 24:40, 30:66], gradient[..., :16, :]
     assert inside.abs().mean() > 3 * outside.abs().mean(), "a mouth is judged by what is in it"
     with torch.no_grad():
-        compared = critics.compare(painted)[0]
-        critic, before, _, weight = compared
-        after = before - 0.05 * gradient / gradient.abs().max()
-        small = torch.nn.functional.adaptive_avg_pool2d(weight, (8, 12))
-        assert (critic(after)[0] * small).mean() > (critic(before)[0] * small).mean()
+        windows = critics.of_mouths(painted)
+        after = windows.made - 0.05 * gradient / gradient.abs().max()
+        small = torch.nn.functional.adaptive_avg_pool2d(windows.weight, (8, 12))
+        assert (windows.told(after) * small).mean() > (windows.told(windows.made) * small).mean()
 
 
-def test_mouths_are_judged_without_eyes() -> None:
-    painted, critics = close_ups(), Critics().eval()
-    alone = critics.compare(replace(painted, eyes=None, eyes_true=None))
-    assert [critic for critic, *_ in alone] == [critics.mouth]
-    assert len(critics.compare(painted)) == 2
+def test_eyes_are_judged_as_far_as_they_count() -> None:
+    painted, critics = close_ups(), Critics().eval().requires_grad_(False)
+    shut = torch.tensor([1.0, 0.0, 0.0, 0.0])
+    windows = critics.of_eyes(painted.eyes, painted.eyes_true, shut)
+    assert windows.critic is critics.eyes
+    assert windows.weight.mean() == pytest.approx(1.0)
+    fooling_losses([windows])["features"].backward()
+    seen = painted.eyes.picture.grad.abs().mean(dim=(1, 2, 3))
+    assert seen[0] > 4 * seen[1:].max()
