@@ -46,8 +46,10 @@ def silent(engine: Engine) -> np.ndarray:
     return _frames(engine, np.zeros(SAMPLES, np.float32))
 
 
-def _lip_gap(engine: Engine, samples: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
-    """The lip gap that the sampled latents ask for, per frame: [F] in units of the face code."""
+def _asked(
+    name: str, engine: Engine, samples: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> np.ndarray:
+    """The gap called ``name`` that the sampled latents ask for, per frame: [F], in units of it."""
     autoencoder = engine._networks.autoencoder
     decode, seen = autoencoder.decode, []
 
@@ -59,14 +61,14 @@ def _lip_gap(engine: Engine, samples: np.ndarray, monkeypatch: pytest.MonkeyPatc
         patch.setattr(autoencoder, "decode", recorded)
         _frames(engine, samples)
     codes = torch.cat(seen, dim=1).unflatten(0, (GROUP_FRAMES, len(FEATURES)))
-    return codes[:, index_of("lip_gap")].sum(dim=(-2, -1)).T.flatten().numpy()
+    return codes[:, index_of(name)].sum(dim=(-2, -1)).T.flatten().numpy()
 
 
 def test_lips_are_asked_to_move_by_speech_and_to_rest_in_silence(
     engine: Engine, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spoken = _lip_gap(engine, speech, monkeypatch)
-    silent = _lip_gap(engine, np.zeros(SAMPLES, np.float32), monkeypatch)
+    spoken = _asked("lip_gap", engine, speech, monkeypatch)
+    silent = _asked("lip_gap", engine, np.zeros(SAMPLES, np.float32), monkeypatch)
     assert spoken.std() > 3.0 * silent.std()
     assert spoken.mean() > silent.mean() + 1.0
 
@@ -168,6 +170,16 @@ def _eye_opening(engine: Engine, frames: np.ndarray) -> np.ndarray:
         for side in ("left", "right")
     ]
     return sum(edge.norm(dim=1) for edge in edges).numpy()
+
+
+def test_lids_are_asked_to_meet_in_a_blink(
+    engine: Engine, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lids = _asked("lid", engine, speech, monkeypatch)
+    blinks = closures(SEED, 0, len(lids), engine.preset.geometry.fps)
+    open_eyes = lids[blinks == 0.0]
+    assert (blinks == 1.0).any() and np.abs(lids[blinks == 1.0]).max() < 0.02 * open_eyes.max()
+    assert open_eyes.min() > 0.5 * open_eyes.max()
 
 
 def test_people_blink_in_speech_and_in_silence(

@@ -26,7 +26,7 @@ def let_lids_meet(latents: Tensor, reference: Tensor, closed: Tensor, given: int
     lid = index_of("lid")
     code = latents.unflatten(1, (GROUP_FRAMES, -1)).clone()
     own = reference.unflatten(1, (GROUP_FRAMES, -1))[:, :1, lid, :1]
-    # a gap is painted as so much of a brush: whereever that is, its sum says how much
+    # a gap is painted as so much of a brush: wherever that is, its sum says how much
     painted, own_painted = (
         each.clamp(min=0.0).sum(dim=(-2, -1)) for each in (code[:, :, lid], own)
     )

@@ -309,10 +309,10 @@ def painting_losses(painted: CloseUps) -> dict[str, Tensor]:
     return losses if eyes is None else losses | eye_losses(eyes, painted.eyes_true)
 
 
-def eye_losses(eyes: Painted, true: Tensor, weight: Tensor | float = 1.0) -> dict[str, Tensor]:
+def eye_losses(eyes: Painted, true: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
     """How far painted eyes are from ``true`` [2 M, 3, h, w], each of them of a ``weight`` [2 M]."""
     edges = soft_edges(*true.shape[-2:], true)
-    if isinstance(weight, Tensor):
+    if weight is not None:
         edges = edges * weight[:, None, None, None]
     return {
         "eyes": weighted_l1(eyes.picture, true, edges),
