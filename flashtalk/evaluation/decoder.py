@@ -161,11 +161,11 @@ def shut_lids(clip: Clip, drawn: np.ndarray, true: np.ndarray) -> ShutLids | Non
         ]
         gray = [each.mean(axis=2) for each in pair]
         energy.append([gradient_energy(each)[rows, columns].sum() for each in gray])
-        square.append(np.square(pair[0] - pair[1])[rows, columns].mean())
+        square.append(float(np.square(pair[0] - pair[1])[rows, columns].mean()))
         color.append(np.linalg.norm(labs[0] - labs[1], axis=2)[rows, columns].mean())
     made, shown = np.sum(energy, axis=0)
     return ShutLids(
-        psnr_db=float(10 * np.log10(255**2 / max(np.mean(square), 1e-6))),
+        psnr_db=psnr_db(torch.tensor(square) / 255**2),
         detail=float(made / shown),
         delta_e=float(np.mean(color)),
     )

@@ -53,7 +53,7 @@ FLOW_SCALE = 0.02  # picture units per unit of the predicted finer flow
 EDGE = 0.03  # softness of the lens, picture units (the picture is 2 wide)
 COARSE_PAINTS, FINE_PAINTS = 10, 24  # channels at full resolution, before and after mixing
 HIDDEN = 4.0  # of what is to be hidden a covering painter has nothing from 1 / HIDDEN on
-NEAR = 8.0  # sides of a window over the distance from which colors count for 0.6
+NEAR = 8.0  # a color counts for 0.6 at a distance of 1 / NEAR of a window's side
 LASHES = 0.4  # in units of EDGE: what lids hide reaches a pixel or two of 256 beyond them
 PRINTS = 8  # channels of each print
 PRINT_SIZE = (24, 48)  # rows and columns of a print
@@ -486,14 +486,13 @@ class CloseUp(nn.Module):
         copied = look_up(portraits, fetched)
         # of the portrait's opening, by its copy
         shown = lens(*from_edges(own, *fetched.unbind(1)))[:, None]
-        bared = (shown.clamp(min=0.0) - inside.clamp(min=0.0)).clamp(min=0.0)  # to be hidden
+        bared = uncovered(shown, inside)
         from_middle = torch.stack((x, y), dim=1) - slit.center[:, :, None, None]
         from_middle = (from_middle / slit.half_width[:, None, None, None]).clamp(-3.0, 3.0)
         where = F.avg_pool2d(from_middle, FINE)
         cover = None
         if self.covers is not None:
-            cover = (shown + self.covers).clamp(min=0.0) - (inside + self.covers).clamp(min=0.0)
-            cover = (HIDDEN * cover).clamp(0.0, 1.0)
+            cover = (HIDDEN * uncovered(shown, inside, self.covers)).clamp(max=1.0)
             copied = filled(copied, cover)
         seen = F.pixel_unshuffle(torch.cat((copied, inside, bared), dim=1), FINE)
 
@@ -583,6 +582,14 @@ class CloseUp(nn.Module):
             bent = bent + bend[..., 2, None, None]
             found.append(look_up(each[None], bent / half[:, None, None]))
         return torch.cat(found, dim=1)
+
+
+def uncovered(shown: Tensor, inside: Tensor, beyond: float = 0.0) -> Tensor:
+    """How far inside of what the portrait shows and the frame hides each point is, from 0 on.
+
+    Of the :func:`lens` of both, ``shown`` and ``inside``, ``beyond`` larger than it is.
+    """
+    return ((shown + beyond).clamp(min=0.0) - (inside + beyond).clamp(min=0.0)).clamp(min=0.0)
 
 
 def filled(pictures: Tensor, hidden: Tensor) -> Tensor:

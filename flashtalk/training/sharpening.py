@@ -149,27 +149,25 @@ def fooling_losses(windows: Sequence[Judged]) -> dict[str, Tensor]:
     return {"fooled": sum(fooled), "features": sum(matched)}
 
 
-def closeups_painted(
-    model: PortraitAutoencoder, batch: Batch, critics: Critics
-) -> tuple[dict[str, Tensor], list[Judged]]:
-    """Losses of mouths and eyes without the critics, and what these are to judge."""
+Painting = tuple[dict[str, Tensor], list[Judged]]
+"""Losses without the critics, and what these are to judge."""
+
+
+def closeups_painted(model: PortraitAutoencoder, batch: Batch, critics: Critics) -> Painting:
+    """Mouths and eyes."""
     made = close_ups(model, batch)
     windows = [critics.of_mouths(made), critics.of_eyes(made.eyes, made.eyes_true)]
     return painting_losses(made), windows
 
 
-def covers_painted(
-    model: PortraitAutoencoder, batch: Batch, critics: Critics
-) -> tuple[dict[str, Tensor], list[Judged]]:
-    """The same of lips over teeth."""
+def covers_painted(model: PortraitAutoencoder, batch: Batch, critics: Critics) -> Painting:
+    """Lips over teeth."""
     made = mouths_by(model.decoder.cover, unpainted(model, batch, MISREAD), batch)
     return painting_losses(made), [critics.of_mouths(made)]
 
 
-def lids_painted(
-    model: PortraitAutoencoder, batch: Batch, critics: Critics
-) -> tuple[dict[str, Tensor], list[Judged]]:
-    """The same of lids, as far as they shut."""
+def lids_painted(model: PortraitAutoencoder, batch: Batch, critics: Critics) -> Painting:
+    """Lids, as far as they shut."""
     drawn, true, shut = eyes_by(model.decoder.lids, unpainted(model, batch, MISREAD))
     return eye_losses(drawn, true, shut), [critics.of_eyes(drawn, true, shut)]
 
@@ -178,7 +176,7 @@ def lids_painted(
 class Part:
     """What is sharpened."""
 
-    paint: Callable[[PortraitAutoencoder, Batch, Critics], tuple[dict[str, Tensor], list[Judged]]]
+    paint: Callable[[PortraitAutoencoder, Batch, Critics], Painting]
     place: Place
     """Where in its clips."""
     only: Callable[[Clip], bool] | None = None
