@@ -25,6 +25,7 @@ CELLS = 8
 CLOSURE_EMPHASIS = 3.0
 SHUT, OPEN = 0.65, 1.2  # lip gaps as painted, in UNITS
 NEAR_FRAMES = 3
+BLINK_FRAMES = 6  # an eye that is shut was open, or will be, so many frames away
 
 
 def face_codes(
@@ -87,11 +88,14 @@ def painted_weight(codes: np.ndarray) -> np.ndarray:
     """Emphasis for losses on the codes of successive frames: both [F, features, 8, 8].
 
     Where something is painted counts more, and lips that meet between two sounds count most: they
-    are short, and whoever is not sure that a p comes would rather leave them half open.
+    are short, and whoever is not sure that a p comes would rather leave them half open. Lids that
+    are shut paint nothing: where they are is where they open.
     """
     weight = np.ones(codes.shape, np.float32)
-    for group, shown, strength in ((MOUTH, "lip_width", 6.0), (EYES, "lid", 3.0)):
-        place = np.clip(codes[:, index_of(shown)].astype(np.float32), 0.0, 1.0)
+    width, lid = (codes[:, index_of(name)].astype(np.float32) for name in ("lip_width", "lid"))
+    lid = maximum_filter1d(lid, 2 * BLINK_FRAMES + 1, axis=0)
+    for group, shown, strength in ((MOUTH, width, 6.0), (EYES, lid, 3.0)):
+        place = np.clip(shown, 0.0, 1.0)
         for name in group:
             weight[:, index_of(name)] += strength * place
     weight[lips_meet(codes), index_of("lip_gap")] *= CLOSURE_EMPHASIS

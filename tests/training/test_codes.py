@@ -95,6 +95,15 @@ def test_lips_that_meet_between_sounds_weigh_most() -> None:
     assert (weight[6, gap + 1] == weight[5, gap + 1]).all()
 
 
+def test_eyes_weigh_as_much_while_they_are_shut() -> None:
+    codes = np.repeat(_codes(FACE)[None].astype(np.float32), 20, axis=0)
+    lid = index_of("lid")
+    codes[8:12, lid] = 0.0  # a blink
+    weight = painted_weight(codes)
+    assert weight[0, lid].max() > 2.0
+    np.testing.assert_array_equal(weight[8:12, lid], weight[4:8, lid])
+
+
 def test_a_window_packs_the_first_frame_alone_and_then_fours() -> None:
     count = 40
     codes = np.zeros((count, len(FEATURES), 8, 8), np.float16)
