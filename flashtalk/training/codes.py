@@ -25,7 +25,7 @@ CELLS = 8
 CLOSURE_EMPHASIS = 3.0
 SHUT, OPEN = 0.65, 1.2  # lip gaps as painted, in UNITS
 NEAR_FRAMES = 3
-BLINK_FRAMES = 6  # an eye that is shut was open, or will be, so many frames away
+BLINK_FRAMES = 4  # an eye that is shut was open, or will be, so many frames away
 
 
 def face_codes(
