@@ -6,8 +6,8 @@ latents need no encoder: training the transformer does not wait for the autoenco
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,8 +19,6 @@ from flashtalk.synthesis.augment import augment
 from flashtalk.training.chunks import buckets_of, draw_bucket, speech_of
 from flashtalk.training.clips import Clip, ClipSet
 from flashtalk.training.codes import clip_codes, mirror, painted_weight
-
-log = logging.getLogger(__name__)
 
 DEGRADED = 0.6  # share of chunks that sound recorded
 
@@ -46,6 +44,11 @@ class LatentClip:
         codes, reference = clip_codes(clip)
         return cls(codes, reference, clip.samples, clip.curves, clip.closed)
 
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """[F, D, h, w] float16: emphasis in the loss, knowing the frames around each."""
+        return painted_weight(self.codes).astype(np.float16)
+
     def window(
         self, start: int, frames: int, mirrored: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -53,18 +56,15 @@ class LatentClip:
 
         Latent 0 holds frame ``start`` four times, latent j the frames start+4j-3 .. start+4j.
         """
+        shown = np.r_[[start] * GROUP_FRAMES, start + 1 : start + frames]
         codes = np.concatenate(
-            (
-                np.repeat(self.codes[start][None], GROUP_FRAMES, axis=0),
-                self.codes[start + 1 : start + frames],
-                np.repeat(self.reference[None], GROUP_FRAMES, axis=0),
-            )
+            (self.codes[shown], np.repeat(self.reference[None], GROUP_FRAMES, axis=0))
         )
-        codes = mirror(codes) if mirrored else codes
+        weight = self.weight[shown]
+        if mirrored:
+            codes, weight = mirror(codes), weight[..., ::-1]
         packed = pack(codes.astype(np.float32))
-        # without the portrait's: it is no moment of the clip
-        weight = pack(painted_weight(codes[:-GROUP_FRAMES]))
-        return packed[:, :-1], weight, packed[:, -1:]
+        return packed[:, :-1], pack(weight.astype(np.float32)), packed[:, -1:]
 
 
 def pack(codes: np.ndarray) -> np.ndarray:

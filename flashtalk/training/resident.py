@@ -18,7 +18,7 @@ from flashtalk.config import Preset
 from flashtalk.models.face_code import groups_of
 from flashtalk.synthesis.augment import augment
 from flashtalk.training.chunks import buckets_of, draw_bucket
-from flashtalk.training.codes import mirror, painted_weight
+from flashtalk.training.codes import mirror
 from flashtalk.training.latents import DEGRADED, LatentClip
 
 
@@ -51,9 +51,9 @@ class ResidentSampler:
         self.lengths = np.array([len(clip.codes) for clip in clips])
         longest = int(self.lengths.max())
         codes = _both_ways([_longer(clip.codes, longest) for clip in clips])
-        weight = np.stack([[painted_weight(each) for each in way] for way in codes])
+        weight = np.stack([_longer(clip.weight, longest) for clip in clips])
         self.codes = torch.from_numpy(codes).to(device)  # [2, N, F, D, h, w]
-        self.weight = torch.from_numpy(weight.astype(np.float16)).to(device)
+        self.weight = torch.from_numpy(np.stack((weight, weight[..., ::-1]))).to(device)
         reference = _both_ways([clip.reference for clip in clips])
         self.reference = torch.from_numpy(reference).to(device)  # [2, N, D, h, w]
         closed = np.stack([_longer(clip.closed, longest) for clip in clips])
