@@ -45,10 +45,11 @@ def make_clip(
     way = np.cumsum(rng.normal(0, 0.01, (frames, 2)), axis=0).clip(-0.05, 0.05)
     still = face(shift, gap).numpy()[0]
     points = still + way[:, None]
+    pictures = np.stack([draw(each, side) for each in points])
     time_s = np.arange(frames * 640) / 16_000
     return Clip(
         name=f"{seed:06d}",
-        frames=np.stack([draw(each, side) for each in points]),
+        footage=lambda: pictures,
         portrait=draw(still, side),
         samples=(0.3 * np.sin(2 * np.pi * (150 + 60 * time_s) * time_s)).astype(np.float32),
         flow=np.zeros((frames, 64, 64, 2), np.float16),

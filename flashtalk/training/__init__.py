@@ -7,5 +7,6 @@ checkpoint, such as the 14B, comes with its encoders: ``stage1 --weights`` and `
 begin with it.
 
 Each is an entry point (``python -m flashtalk.training.NAME``) that resumes from its newest
-checkpoint and can be stopped at any time; ``.export`` makes a folder of weights of what they leave.
+checkpoint and can be stopped at any time; ``.export`` makes a folder of weights of what they leave,
+and ``.reopen`` makes of such a folder what ``--init`` begins with.
 """

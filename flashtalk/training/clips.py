@@ -1,7 +1,8 @@
 """Rendered clips as training reads them: pictures, portrait, sound and what the renderer knows.
 
-Reads the folder that ``python -m flashtalk.synthesis`` writes. Pictures are unpacked once into
-``cache/`` beside the clips, so that a random window costs no video decoding.
+Reads the folder that ``python -m flashtalk.synthesis`` writes. Who looks at a clip's pictures has
+them unpacked into ``cache/`` beside the clips, once, so that a random window costs no video
+decoding. Trainings that need labels alone (:mod:`flashtalk.training.latents`) unpack nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 import av
@@ -30,8 +32,9 @@ class Clip:
     """One clip. Letters: F frames, L landmarks, K curves."""
 
     name: str
-    frames: np.ndarray
-    """[F, H, W, 3] uint8, memory-mapped."""
+    """Its number, as its files are called."""
+    footage: Callable[[], np.ndarray]
+    """Gives ``frames``; called when somebody first looks at them."""
     portrait: np.ndarray
     """[H, W, 3] uint8: the same person at another moment."""
     samples: np.ndarray
@@ -55,6 +58,11 @@ class Clip:
     landmark_names: tuple[str, ...]
     curve_names: tuple[str, ...]
     emotion: str
+
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """[F, H, W, 3] uint8, memory-mapped."""
+        return self.footage()
 
     @property
     def held_out(self) -> bool:
@@ -92,8 +100,9 @@ def pixels_of(box: tuple[float, float, float, float], side_px: int) -> tuple[sli
     return slice(top, bottom), slice(left, right)
 
 
-def unpack(video: Path, cache: Path) -> np.ndarray:
-    """Decode ``video`` into a memory-mapped array [F, H, W, 3], once."""
+def unpack(video: Path) -> np.ndarray:
+    """Decode ``video`` into a memory-mapped array [F, H, W, 3], once, in ``cache/`` beside it."""
+    cache = video.parent / "cache"
     path = cache / f"{video.stem}.npy"
     if not path.exists():
         cache.mkdir(exist_ok=True)
@@ -108,23 +117,19 @@ def unpack(video: Path, cache: Path) -> np.ndarray:
 
 def load_clip(folder: Path, name: str) -> Clip:
     """Read clip ``name`` of ``folder``."""
-    frames = unpack(folder / f"{name}.mp4", folder / "cache")
     samples, _ = soundfile.read(folder / f"{name}.wav", dtype="float32")
     with np.load(folder / f"{name}.npz") as known:
-        count = min(len(frames), len(known["flow"]))
         return Clip(
             name=name,
-            frames=frames[:count],
+            footage=partial(unpack, folder / f"{name}.mp4"),
             portrait=np.asarray(Image.open(folder / f"{name}.png").convert("RGB")),
             samples=samples,
-            flow=known["flow"][:count],
-            parts=known["parts"][:count],
-            visible=known["visible"][:count],
-            landmarks=known["landmarks"][:count].astype(np.float32),
-            curves=known["curves"][:count].astype(np.float32),
-            closed=known["weights"][:count, list(known["weight_names"]).index(BLINK)].astype(
-                np.float32
-            ),
+            flow=known["flow"],
+            parts=known["parts"],
+            visible=known["visible"],
+            landmarks=known["landmarks"].astype(np.float32),
+            curves=known["curves"].astype(np.float32),
+            closed=known["weights"][:, list(known["weight_names"]).index(BLINK)].astype(np.float32),
             portrait_landmarks=known["portrait_landmarks"].astype(np.float32),
             portrait_curves=known["portrait_curves"].astype(np.float32),
             landmark_names=tuple(known["landmark_names"].tolist()),

@@ -48,6 +48,8 @@ AUTOENCODER_PARTS = {
     "covered": TRAINED["cover"],
 }
 """Folders of trainings, in their order, and the weights that are taken from each."""
+TRANSFORMER = "stage2"
+"""Folder of the training whose transformer ships."""
 
 
 def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
@@ -103,13 +105,13 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the trainings")
     parser.add_argument("--published", type=Path, help="checkpoint, in place of those")
     parser.add_argument(
-        "--transformer", type=Path, help="Stage 1 or Stage 2 (default: stage2 below --runs)"
+        "--transformer", type=Path, help=f"Stage 1 or Stage 2 (default: {TRANSFORMER} below --runs)"
     )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"))
     arguments = parser.parse_args()
     dtype = getattr(torch, arguments.dtype)
-    transformer = arguments.transformer or arguments.runs / "stage2"
+    transformer = arguments.transformer or arguments.runs / TRANSFORMER
     if arguments.published:
         save_published(arguments.published, transformer, arguments.out, dtype)
         return

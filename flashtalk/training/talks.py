@@ -105,7 +105,7 @@ def load_people(folder: Path, sample_rate_hz: int) -> list[Person]:
                 f"{sample_rate_hz} Hz. Convert it, for instance with ffmpeg -ac 1 -ar "
                 f"{sample_rate_hz}."
             )
-        people.append(Person(unpack(video, folder / "cache"), samples))
+        people.append(Person(unpack(video), samples))
     if not people:
         raise FlashTalkError(
             f"There are no clips to train on in {folder} (pairs of NAME.mp4 and NAME.wav). Make "

@@ -183,7 +183,7 @@ def test_pictures_without_a_face_are_compared_where_they_move(tmp_path) -> None:
     clips = [
         replace(
             moves,
-            frames=moves.frames.repeat(4, axis=1).repeat(4, axis=2),
+            footage=lambda: moves.frames.repeat(4, axis=1).repeat(4, axis=2),
             portrait=moves.portrait.repeat(4, axis=0).repeat(4, axis=1),
             flow=np.repeat((here + shift)[None], 8, axis=0).astype(np.float32),
             visible=np.ones_like(moves.visible),

@@ -142,6 +142,7 @@ def test_a_folder_without_a_record_of_its_options_is_taken_as_it_is(tmp_path: Pa
 def test_what_is_written_can_be_trained_on(tmp_path: Path) -> None:
     write_clip(tmp_path, 19, performance(19), clip(5))
     found = load_clip(tmp_path, "000019")
+    assert not (tmp_path / "cache").exists(), "nobody has looked at its pictures yet"
     assert found.frames.shape == (FRAMES, SIDE_PX, SIDE_PX, 3) and found.held_out
     assert np.abs(found.frames.astype(int) - 150).max() <= 3
     assert (found.portrait == 150).all()

@@ -1,0 +1,52 @@
+"""Trainings that go on from what ships, and come back to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from flashtalk.config import TINY
+from flashtalk.errors import FlashTalkError
+from flashtalk.models.speech_encoder import SpeechEncoder
+from flashtalk.models.transformer import VideoTransformer
+from flashtalk.training.autoencoder import TRAINED, trained_in_part
+from flashtalk.training.export import TRANSFORMER, trained_networks
+from flashtalk.training.loop import load_average, load_part
+from flashtalk.training.reopen import reopen
+from flashtalk.weights import build_networks, load_weights, modules_of
+
+SHIPPED = Path(__file__).parents[2] / "assets" / "flashtalk-tiny"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    reopen(SHIPPED, folder)
+    return folder
+
+
+def test_what_is_reopened_is_exported_as_it_was(runs: Path) -> None:
+    shipped = build_networks(TINY)
+    load_weights(SHIPPED, TINY.name, modules_of(shipped))
+    again = modules_of(trained_networks(TINY, runs, runs / TRANSFORMER))
+    for name, module in modules_of(shipped).items():
+        other = again[name].state_dict()
+        assert module.state_dict().keys() == other.keys()
+        for key, value in module.state_dict().items():
+            torch.testing.assert_close(other[key], value, rtol=0, atol=0, msg=f"{name}.{key}")
+
+
+def test_every_kind_of_training_can_begin_with_it(runs: Path) -> None:
+    load_part(runs / "speech", "encoder", SpeechEncoder(TINY.speech_encoder))
+    load_average(runs / TRANSFORMER, VideoTransformer(TINY.transformer))
+    model = trained_in_part("warp", runs / "covered")
+    learning = {name for name, value in model.named_parameters() if value.requires_grad}
+    assert learning and all(name.startswith(TRAINED["warp"]) for name in learning)
+
+
+def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FlashTalkError, match="nothing here"):
+        reopen(tmp_path / "nothing here", tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
