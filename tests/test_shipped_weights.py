@@ -8,10 +8,13 @@ import torch
 
 from flashtalk.conditions.blinks import closures
 from flashtalk.engine import Engine
+from flashtalk.evaluation.reading import read_faces
+from flashtalk.evaluation.sync import load_sync, score_talk
 from flashtalk.inputs.portrait import load_portrait
 from flashtalk.inputs.speech import load_speech
 from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, index_of, paint
 from flashtalk.models.second_look import LOOKED_AT
+from flashtalk.synthesis.phones import SAMPLES_PER_FRAME
 from flashtalk.weights.checkpoint import ASSETS
 
 SEED = 3
@@ -210,6 +213,22 @@ def test_borders_between_chunks_are_not_seen(talking: np.ndarray) -> None:
     inside = np.delete(change, borders)
     assert change[borders].max() < 2.5 * inside.mean()
     assert change[borders].mean() < 1.4 * inside.mean()
+
+
+def test_the_judge_that_ships_finds_the_sound_that_belongs_to_the_lips(
+    engine: Engine, talking: np.ndarray, speech: np.ndarray
+) -> None:
+    """Of 31 offsets; the sound of another moment fits none of them."""
+    network = load_sync()
+    reader = engine._networks.autoencoder.reader
+    mouth = read_faces(reader, np.rint(talking * 255).astype(np.uint8)).mouth
+    samples = speech[: len(mouth) * SAMPLES_PER_FRAME]
+    mouth = mouth[: len(samples) // SAMPLES_PER_FRAME]
+    found = score_talk(network, mouth, samples)
+    late = score_talk(network, np.roll(mouth, 5, axis=0), samples)
+    assert abs(found.offset_frames) <= 1 and abs(late.offset_frames - 5) <= 1
+    backward = score_talk(network, mouth, samples[::-1].copy())
+    assert found.confidence > backward.confidence + 0.1
 
 
 def test_the_files_are_small_enough_for_a_space() -> None:

@@ -37,7 +37,7 @@ from flashtalk.evaluation.cells import Cell, is_done, read_cells, write_cell
 from flashtalk.evaluation.pictures import align, mean_colors
 from flashtalk.evaluation.reading import load_reader, read_faces
 from flashtalk.evaluation.stretch import Judges, measure, reference_of
-from flashtalk.evaluation.sync import load_sync
+from flashtalk.evaluation.sync import SHIPPED, load_sync
 from flashtalk.evaluation.table import write_report
 from flashtalk.evaluation.talks import Talk, clip_names, load_clip, make_talk
 from flashtalk.evaluation.variants import FORM, Variant, parse_variant
@@ -195,7 +195,7 @@ def _run(options: argparse.Namespace) -> int:
         raise FlashTalkError("Every row needs a name of its own: see --name and --variant.")
     if options.bench:
         return _bench(variants, options)
-    sync = load_sync(options.sync) if options.sync else None
+    sync = load_sync(options.sync)
     reader = load_reader(options.reader)
     names = clip_names(options.clips)
     clips = [load_clip(options.clips, name) for name in names]
@@ -303,7 +303,12 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("assets/flashtalk-tiny"),
         help="folder with the face reader that judges all rows",
     )
-    parser.add_argument("--sync", type=Path, help="folder made by flashtalk.evaluation.train_sync")
+    parser.add_argument(
+        "--sync",
+        type=Path,
+        default=SHIPPED,
+        help="folder made by flashtalk.evaluation.train_sync (default: what ships)",
+    )
     parser.add_argument("--out", type=Path, default=Path("docs/evaluation"))
     parser.add_argument(
         "--bench",

@@ -16,14 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.speech_encoder import ConvBlock, mel_filters
 from flashtalk.synthesis.phones import SAMPLES_PER_FRAME
-from flashtalk.training.loop import has_checkpoint, load_average
+from flashtalk.weights.checkpoint import ASSETS
 
+FILE = "sync.safetensors"
+SHIPPED = ASSETS / "judges"
 MAX_OFFSET_FRAMES = 15  # as SyncNet's
 TEMPERATURE = 0.1
 MEL_BINS = 40
@@ -140,14 +144,30 @@ def score_talk(network: SyncNetwork, mouth: np.ndarray, samples: np.ndarray) -> 
     return score_of(seen[0].numpy(), heard[0].numpy())
 
 
-def load_sync(folder: Path) -> SyncNetwork:
-    """The averaged weights of a training of ``flashtalk.evaluation.train_sync``.
+def save_sync(network: SyncNetwork, folder: Path) -> None:
+    """Write the weights of ``network`` for :func:`load_sync`, in float32."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {name: value.contiguous() for name, value in network.state_dict().items()}, folder / FILE
+    )
 
-    Raises :class:`FlashTalkError` if there are none.
+
+def load_sync(folder: Path = SHIPPED) -> SyncNetwork:
+    """The network that :func:`save_sync` left in ``folder``.
+
+    Raises :class:`FlashTalkError` if there is none, or one of another shape.
     """
-    if not has_checkpoint(folder):
+    if not (folder / FILE).is_file():
         raise FlashTalkError(
-            f"There is no trained sync network in {folder}. Train one with "
-            "python -m flashtalk.evaluation.train_sync, or leave --sync away."
+            f"There is no trained sync network in {folder}. Leave --sync away for the one that "
+            f"ships, or train one: python -m flashtalk.evaluation.train_sync --out {folder}"
         )
-    return load_average(folder, SyncNetwork())
+    network = SyncNetwork()
+    try:
+        load_model(network, folder / FILE)
+    except (RuntimeError, SafetensorError) as error:
+        raise FlashTalkError(
+            f"{folder / FILE} is no sync network of this version: {error}. Train one anew with "
+            "python -m flashtalk.evaluation.train_sync."
+        ) from error
+    return network.eval().requires_grad_(False)

@@ -24,6 +24,7 @@ from flashtalk.evaluation.sync import (
     MAX_OFFSET_FRAMES,
     SyncNetwork,
     matching_loss,
+    save_sync,
     score_of,
 )
 from flashtalk.evaluation.talks import RenderedClip, clip_names, load_clip
@@ -124,6 +125,7 @@ def main() -> None:
     config = LoopConfig(out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate)
     train(network, step, config)
     load_average(arguments.out, network)
+    save_sync(network, arguments.out)
     log.info("held out, averaged weights: %s", accuracy(network, unseen))
 
 

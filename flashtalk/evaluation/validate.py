@@ -27,7 +27,7 @@ from flashtalk.evaluation import measures, pictures
 from flashtalk.evaluation.calibration import Calibration, calibrate, for_calibration
 from flashtalk.evaluation.reading import FaceTrack, load_reader, read_faces
 from flashtalk.evaluation.stretch import Judges, measure, reference_of
-from flashtalk.evaluation.sync import load_sync
+from flashtalk.evaluation.sync import SHIPPED, SyncNetwork, load_sync
 from flashtalk.evaluation.talks import RenderedClip, Speech, clip_names, load_clip
 from flashtalk.evaluation.train_sync import accuracy
 from flashtalk.models.face_code import LANDMARKS
@@ -204,16 +204,16 @@ def mouths_and_sounds(
 
 
 def validate(
-    reader: FaceReader, clips: Sequence[RenderedClip], sync_folder: Path | None = None
+    reader: FaceReader, clips: Sequence[RenderedClip], sync: SyncNetwork | None = None
 ) -> dict[str, dict[str, float]]:
     """All figures by name of the condition and group; some of ``clips`` calibrate the reader."""
     calibrating = for_calibration(clips)
     calibration = calibrate(reader, calibrating)
-    judges = Judges(reader, load_sync(sync_folder) if sync_folder else None, calibration)
+    judges = Judges(reader, sync, calibration)
     report: dict[str, dict[str, float]] = {"calibration": asdict(calibration)}
-    if judges.sync is not None:  # on what it was trained to read, so on all clips
+    if sync is not None:  # on what it was trained to read, so on all clips
         report["sync, true landmarks"] = accuracy(
-            judges.sync, mouths_and_sounds(clips, [clip.track for clip in clips])
+            sync, mouths_and_sounds(clips, [clip.track for clip in clips])
         )
     clips = [clip for clip in clips if clip not in calibrating]
     for condition, blur_px in (("rendered", 0.0), ("blurred", BLUR_SIGMA_PX)):
@@ -226,13 +226,13 @@ def validate(
         report[f"borders anywhere, {condition}"] = border_figures(readings)
         report[f"sharpness, {condition}"] = sharpness_figures(readings)
         report[f"likeness, {condition}"] = identity_figures(readings)
-        if judges.sync is not None:
+        if sync is not None:
             offsets = [r.figures["sync_offset"] for r in readings if r.clip.phones]
             seen = mouths_and_sounds(clips, [r.track for r in readings])
             report[f"sync, {condition}"] = {
                 "clips": float(len(offsets)),
                 "clips_within_one_frame": float(sum(abs(offset) <= 1 for offset in offsets)),
-            } | accuracy(judges.sync, seen)
+            } | accuracy(sync, seen)
         log.info("%s done", condition)
     return report
 
@@ -258,7 +258,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--reader", type=Path, default=Path("assets/flashtalk-tiny"))
-    parser.add_argument("--sync", type=Path, help="folder made by flashtalk.evaluation.train_sync")
+    parser.add_argument(
+        "--sync",
+        type=Path,
+        default=SHIPPED,
+        help="folder made by flashtalk.evaluation.train_sync (default: what ships)",
+    )
     parser.add_argument("--count", type=int, default=30, help="most clips to use")
     parser.add_argument("--out", type=Path, help="folder for judges.json")
     parser.add_argument("--threads", type=int, default=1)
@@ -268,7 +273,7 @@ def main() -> None:
 
     names = clip_names(arguments.clips)[: arguments.count]
     clips = [load_clip(arguments.clips, name) for name in names]
-    report = validate(load_reader(arguments.reader), clips, arguments.sync)
+    report = validate(load_reader(arguments.reader), clips, load_sync(arguments.sync))
     for group, figures in report.items():
         log.info("%s: %s", group, {name: round(value, 3) for name, value in figures.items()})
     if arguments.out:

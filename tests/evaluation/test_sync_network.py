@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from flashtalk.errors import FlashTalkError
-from flashtalk.evaluation.sync import SyncNetwork, load_sync, matching_loss, score_of, score_talk
+from flashtalk.evaluation.sync import (
+    SyncNetwork,
+    load_sync,
+    matching_loss,
+    save_sync,
+    score_of,
+    score_talk,
+)
 from flashtalk.evaluation.train_sync import accuracy
 
 
@@ -78,6 +85,24 @@ def test_samples_that_do_not_fit_the_frames_are_refused() -> None:
 
 def test_a_missing_network_is_a_sentence(tmp_path) -> None:
     with pytest.raises(FlashTalkError, match="no trained sync network"):
+        load_sync(tmp_path)
+
+
+def test_a_network_comes_back_as_it_was_saved(tmp_path) -> None:
+    network = SyncNetwork()
+    save_sync(network, tmp_path / "new")
+    again = load_sync(tmp_path / "new")
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("broken", ["of another width", "no weights"])
+def test_a_file_that_does_not_fit_is_a_sentence(tmp_path, broken) -> None:
+    if broken == "no weights":
+        (tmp_path / "sync.safetensors").write_bytes(b"text")
+    else:
+        save_sync(SyncNetwork(width=32), tmp_path)
+    with pytest.raises(FlashTalkError, match="no sync network of this version"):
         load_sync(tmp_path)
 
 
