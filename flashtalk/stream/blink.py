@@ -1,9 +1,9 @@
 """Lids meet where a blink asks for it. Between denoising and decoding of the embedded model.
 
 The transformer is told when to blink (:mod:`flashtalk.conditions.blinks`), and eyes in its latents
-then narrow to a third: it learned from lids that were said to be as far apart where they overlap
-as where they are half open, and takes the mean. Here they are no further apart than the blink that
-was asked for leaves them. What else it does with them (a squint, a glance) stays.
+then narrow to a quarter: it learned at first from lids that were said to be as far apart where they
+overlap as where they are half open, and keeps a part of that. Here they are no further apart than
+the blink that was asked for leaves them. What else it does with them (a squint, a glance) stays.
 """
 
 from __future__ import annotations
