@@ -19,18 +19,30 @@ from typing import Any
 from torch import Tensor
 
 from flashtalk.config import TINY
-from flashtalk.errors import command
+from flashtalk.errors import FlashTalkError, command
 from flashtalk.training.export import AUTOENCODER_PARTS, TRANSFORMER
-from flashtalk.training.loop import write_checkpoint
+from flashtalk.training.loop import has_checkpoint, write_checkpoint
 from flashtalk.weights import build_networks, load_weights, modules_of
+
+TRANSFORMERS = ("stage1", TRANSFORMER)  # Stage 2 begins with the first
 
 
 def reopen(weights: Path, runs: Path) -> None:
     """Write the networks in ``weights``, an embedded model's, as trainings below ``runs``.
 
     Every part of the autoencoder gets a folder with all of it: each training begins with the whole.
-    Raises :class:`FlashTalkError` where ``weights`` holds no such model.
+    Raises :class:`FlashTalkError` where ``weights`` holds no such model, or ``runs`` a training
+    already, which would be lost.
     """
+    taken = [
+        each
+        for each in ("speech", "reader", *AUTOENCODER_PARTS, *TRANSFORMERS)
+        if has_checkpoint(runs / each)
+    ]
+    if taken:
+        raise FlashTalkError(
+            f"There is a training in {runs / taken[0]} already. Give a folder that has none."
+        )
     networks = build_networks(TINY)
     load_weights(weights, TINY.name, modules_of(networks))
     encoder = networks.speech_encoder.state_dict()
@@ -41,7 +53,8 @@ def reopen(weights: Path, runs: Path) -> None:
     for part in AUTOENCODER_PARTS:
         write_checkpoint(runs / part, _finished(autoencoder))
     write_checkpoint(runs / "reader", _finished(networks.autoencoder.reader.state_dict()))
-    write_checkpoint(runs / TRANSFORMER, _finished(networks.transformer.state_dict()))
+    for stage in TRANSFORMERS:
+        write_checkpoint(runs / stage, _finished(networks.transformer.state_dict()))
 
 
 def _finished(average: Mapping[str, Tensor]) -> dict[str, Any]:

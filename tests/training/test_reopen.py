@@ -13,7 +13,7 @@ from flashtalk.models.speech_encoder import SpeechEncoder
 from flashtalk.models.transformer import VideoTransformer
 from flashtalk.training.autoencoder import TRAINED, trained_in_part
 from flashtalk.training.export import TRANSFORMER, trained_networks
-from flashtalk.training.loop import load_average, load_part
+from flashtalk.training.loop import load_average, load_part, read_checkpoint, write_checkpoint
 from flashtalk.training.reopen import reopen
 from flashtalk.weights import build_networks, load_weights, modules_of
 
@@ -40,10 +40,19 @@ def test_what_is_reopened_is_exported_as_it_was(runs: Path) -> None:
 
 def test_every_kind_of_training_can_begin_with_it(runs: Path) -> None:
     load_part(runs / "speech", "encoder", SpeechEncoder(TINY.speech_encoder))
-    load_average(runs / TRANSFORMER, VideoTransformer(TINY.transformer))
+    for stage in ("stage1", TRANSFORMER):
+        load_average(runs / stage, VideoTransformer(TINY.transformer))
     model = trained_in_part("warp", runs / "covered")
     learning = {name for name, value in model.named_parameters() if value.requires_grad}
     assert learning and all(name.startswith(TRAINED["warp"]) for name in learning)
+
+
+def test_no_training_is_written_over(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "warp", {"step": 7})
+    with pytest.raises(FlashTalkError, match="already"):
+        reopen(SHIPPED, tmp_path)
+    assert read_checkpoint(tmp_path / "warp") == {"step": 7}
+    assert [path.name for path in tmp_path.iterdir()] == ["warp"]
 
 
 def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
