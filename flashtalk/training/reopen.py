@@ -12,17 +12,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
 
 from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.training.export import AUTOENCODER_PARTS, TRANSFORMER
 from flashtalk.training.loop import has_checkpoint, write_checkpoint
-from flashtalk.weights import build_networks, load_weights, modules_of
+from flashtalk.weights import load_networks
 
 TRANSFORMERS = ("stage1", TRANSFORMER)  # Stage 2 begins with the first
 
@@ -34,32 +30,24 @@ def reopen(weights: Path, runs: Path) -> None:
     Raises :class:`FlashTalkError` where ``weights`` holds no such model, or ``runs`` a training
     already, which would be lost.
     """
-    taken = [
-        each
-        for each in ("speech", "reader", *AUTOENCODER_PARTS, *TRANSFORMERS)
-        if has_checkpoint(runs / each)
-    ]
-    if taken:
-        raise FlashTalkError(
-            f"There is a training in {runs / taken[0]} already. Give a folder that has none."
-        )
-    networks = build_networks(TINY)
-    load_weights(weights, TINY.name, modules_of(networks))
-    encoder = networks.speech_encoder.state_dict()
-    write_checkpoint(
-        runs / "speech", _finished({f"encoder.{name}": value for name, value in encoder.items()})
+    networks = load_networks(weights, TINY)
+    encoder, autoencoder, transformer = (
+        dict(network.state_dict())
+        for network in (networks.speech_encoder, networks.autoencoder, networks.transformer)
     )
-    autoencoder = networks.autoencoder.state_dict()
-    for part in AUTOENCODER_PARTS:
-        write_checkpoint(runs / part, _finished(autoencoder))
-    write_checkpoint(runs / "reader", _finished(networks.autoencoder.reader.state_dict()))
-    for stage in TRANSFORMERS:
-        write_checkpoint(runs / stage, _finished(networks.transformer.state_dict()))
-
-
-def _finished(average: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What others read of a training's checkpoint."""
-    return {"average": dict(average), "step": 0}
+    averages = {
+        "speech": {f"encoder.{name}": value for name, value in encoder.items()},
+        "reader": dict(networks.autoencoder.reader.state_dict()),
+        **dict.fromkeys(AUTOENCODER_PARTS, autoencoder),
+        **dict.fromkeys(TRANSFORMERS, transformer),
+    }
+    for name in averages:
+        if has_checkpoint(runs / name):
+            raise FlashTalkError(
+                f"There is a training in {runs / name} already. Give a folder that has none."
+            )
+    for name, average in averages.items():
+        write_checkpoint(runs / name, {"average": average, "step": 0})
 
 
 @command

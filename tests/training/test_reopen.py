@@ -15,7 +15,7 @@ from flashtalk.training.autoencoder import TRAINED, trained_in_part
 from flashtalk.training.export import TRANSFORMER, trained_networks
 from flashtalk.training.loop import load_average, load_part, read_checkpoint, write_checkpoint
 from flashtalk.training.reopen import reopen
-from flashtalk.weights import build_networks, load_weights, modules_of
+from flashtalk.weights import load_networks, modules_of
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "flashtalk-tiny"
 
@@ -28,8 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_is_reopened_is_exported_as_it_was(runs: Path) -> None:
-    shipped = build_networks(TINY)
-    load_weights(SHIPPED, TINY.name, modules_of(shipped))
+    shipped = load_networks(SHIPPED, TINY)
     again = modules_of(trained_networks(TINY, runs, runs / TRANSFORMER))
     for name, module in modules_of(shipped).items():
         other = again[name].state_dict()
