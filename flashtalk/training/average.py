@@ -5,7 +5,8 @@
 
 A network that is trained on often learns the new at the expense of the old; on the straight line
 between before and after there is one that has most of both (weight-space ensembles, Wortsman et al.
-2022). Writes a run as a training does, which ``flashtalk.training.export`` and ``--init`` read.
+2022). A share of 2 goes as far again: from one of two networks and their mean it gives the other.
+Writes a run as a training does, which ``flashtalk.training.export`` and ``--init`` read.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ def between(
 
     What is no floating-point number is ``second``'s, and so is what has a name that begins with one
     of ``whole``. Raises :class:`FlashTalkError` if the two are not of the same network, ``share``
-    is not in 0..1, or nothing is named so.
+    is not in 0..2, or nothing is named so.
     """
-    if not 0.0 <= share <= 1.0:
-        raise FlashTalkError(f"The share must be between 0 and 1, got {share:g}.")
+    if not 0.0 <= share <= 2.0:
+        raise FlashTalkError(f"The share must be between 0 and 2, got {share:g}.")
     shapes = [{name: value.shape for name, value in run.items()} for run in (first, second)]
     if shapes[0] != shapes[1]:
         other = sorted(name for name, _ in shapes[0].items() ^ shapes[1].items())
@@ -59,7 +60,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--first", type=Path, required=True, help="folder of a training")
     parser.add_argument("--second", type=Path, required=True, help="folder of one that went on")
-    parser.add_argument("--share", type=float, required=True, help="0 is the first, 1 the second")
+    parser.add_argument(
+        "--share", type=float, required=True, help="0 is the first, 1 the second, 2 as far again"
+    )
     parser.add_argument(
         "--whole", nargs="+", default=[], metavar="NAME", help="weights taken from the second alone"
     )

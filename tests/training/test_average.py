@@ -56,5 +56,12 @@ def test_impossible_averages_are_refused() -> None:
     one, other = {"a": torch.zeros(2)}, {"a": torch.zeros(3)}
     with pytest.raises(FlashTalkError, match="different networks: they differ in a"):
         average.between(one, other, 0.5)
-    with pytest.raises(FlashTalkError, match=r"between 0 and 1, got 1\.5"):
-        average.between(one, one, 1.5)
+    with pytest.raises(FlashTalkError, match=r"between 0 and 2, got 2\.5"):
+        average.between(one, one, 2.5)
+
+
+def test_a_mean_and_one_of_two_give_the_other() -> None:
+    one, other = ({"a": torch.randn(5)} for _ in range(2))
+    mean = average.between(one, other, 0.5)
+    again = average.between(one, mean, 2.0)
+    torch.testing.assert_close(again, other)
