@@ -72,6 +72,31 @@ def test_saving_again_removes_the_old_shards(folder: Path, toy_networks: Network
     load_networks(folder, toy_networks.preset)
 
 
+def test_what_another_folder_has_is_named_and_not_written_again(
+    toy_networks: Networks, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "shipped" / "weights", tmp_path / "rows" / "other"
+    save_weights(first, "toy", modules_of(toy_networks))
+    other = build_networks(toy_networks.preset).transformer
+    networks = replace(toy_networks, transformer=other)
+    save_weights(second, "toy", modules_of(networks), sharing=first)
+    assert sorted(path.name for path in second.iterdir()) == [
+        "config.json",
+        "transformer-00001-of-00001.safetensors",
+    ]
+    loaded = modules_of(load_networks(second, toy_networks.preset))
+    for name, module in modules_of(networks).items():
+        expected = module.state_dict()
+        for key, tensor in loaded[name].state_dict().items():
+            assert torch.equal(tensor, expected[key].to(torch.bfloat16).float()), key
+
+
+def test_a_folder_does_not_share_with_itself(folder: Path, toy_networks: Networks) -> None:
+    with pytest.raises(FlashTalkError, match="cannot share files with itself"):
+        save_weights(folder, "toy", modules_of(toy_networks), sharing=folder)
+    load_networks(folder, toy_networks.preset)
+
+
 def test_some_networks_can_be_loaded_alone(folder: Path, toy_networks: Networks) -> None:
     encoder = build_networks(toy_networks.preset).speech_encoder
     load_weights(folder, "toy", {"speech_encoder": encoder})

@@ -27,7 +27,7 @@ class Cell:
     window_s: float
     settings: Mapping[str, str | float | None]
     digest: str
-    """Of weights, settings and judges: a cell of others is made again."""
+    """Of weights, settings, judges and clips: a cell of others is made again."""
     frames_per_s: float
     """Frames made per second of wall time, measuring left out, beside whatever else ran: how fast
     a row is when it is alone is in ``speed.py``."""

@@ -39,7 +39,7 @@ from flashtalk.evaluation.reading import load_reader, read_faces
 from flashtalk.evaluation.stretch import Judges, measure, reference_of
 from flashtalk.evaluation.sync import SHIPPED, load_sync
 from flashtalk.evaluation.table import write_report
-from flashtalk.evaluation.talks import Talk, clip_names, load_clip, make_talk
+from flashtalk.evaluation.talks import RenderedClip, Talk, clip_names, load_clip, make_talk
 from flashtalk.evaluation.variants import FORM, Variant, parse_variant
 from flashtalk.inputs.portrait import portrait_for
 
@@ -149,17 +149,29 @@ def run_talk(
                 return
 
 
-def digest_of(variant: Variant, judges: Judges, plan: Plan, clips: Sequence[str]) -> str:
-    """Changes when weights, settings, judges, the measured stretch or the clips do.
+def digest_of(variant: Variant, judges: Judges, plan: Plan, clips: str) -> str:
+    """Changes when weights, settings, judges, the measured stretch or ``clips`` do.
 
-    The calibration follows from reader and clips. It is left out, because its last digits follow
-    from the number of threads, too.
+    ``clips`` is their own digest (:func:`clips_digest`). The calibration follows from reader and
+    clips. It is left out, because its last digits follow from the number of threads, too.
     """
-    known = (variant.digest(), plan.window_s, *clips)
+    known = (variant.digest(), plan.window_s, clips)
     total = hashlib.sha256(" ".join(map(str, known)).encode())
     for judge in (judges.reader, judges.sync):
         total.update(weights_digest(judge) if judge is not None else b"none")
     return total.hexdigest()[:16]
+
+
+def clips_digest(clips: Sequence[RenderedClip]) -> str:
+    """Of what talks are made of: names, sounds, phones and portraits.
+
+    Names alone do not do: the same numbers, rendered on another processor, make other clips.
+    """
+    total = hashlib.sha256()
+    for clip in clips:
+        total.update(repr((clip.name, clip.voice, clip.phones)).encode())
+        total.update(clip.samples.tobytes() + clip.portrait.tobytes())
+    return total.hexdigest()
 
 
 def weights_digest(module: nn.Module) -> bytes:
@@ -197,12 +209,12 @@ def _run(options: argparse.Namespace) -> int:
         return _bench(variants, options)
     sync = load_sync(options.sync)
     reader = load_reader(options.reader)
-    names = clip_names(options.clips)
-    clips = [load_clip(options.clips, name) for name in names]
+    clips = [load_clip(options.clips, name) for name in clip_names(options.clips)]
     judges = Judges(reader, sync, calibrate(reader, for_calibration(clips)))
     log.info("the reader is calibrated: %s", judges.calibration)
 
-    digests = [digest_of(variant, judges, plan, names) for variant in variants]
+    material = clips_digest(clips)
+    digests = [digest_of(variant, judges, plan, material) for variant in variants]
     work = []
     for variant, digest in zip(variants, digests, strict=True):
         for seed in options.seeds:

@@ -108,6 +108,12 @@ def main() -> None:
         "--transformer", type=Path, help=f"Stage 1 or Stage 2 (default: {TRANSFORMER} below --runs)"
     )
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--sharing",
+        type=Path,
+        metavar="FOLDER",
+        help="of other weights: files that are the same there are named, not written again",
+    )
     parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"))
     arguments = parser.parse_args()
     dtype = getattr(torch, arguments.dtype)
@@ -116,7 +122,7 @@ def main() -> None:
         save_published(arguments.published, transformer, arguments.out, dtype)
         return
     networks = trained_networks(TINY, arguments.runs, transformer)
-    save_weights(arguments.out, TINY.name, modules_of(networks), dtype)
+    save_weights(arguments.out, TINY.name, modules_of(networks), dtype, sharing=arguments.sharing)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,17 @@ A folder holds ``config.json`` (format, preset, dtype and the SHA-256 of every s
     assets/flashtalk-tiny/config.json
                           transformer-00001-of-00002.safetensors ...
 
-Shards stay small enough for any repository host. Whatever does not fit exactly (a missing or
-changed file, another format, preset or shape) is a :class:`FlashTalkError`; nothing is loaded in
-part and nothing is guessed.
+Shards stay small enough for any repository host. One may lie in another folder, which the manifest
+then names relative to its own: models that differ in one network share the others. Whatever does
+not fit exactly (a missing or changed file, another format, preset or shape) is a
+:class:`FlashTalkError`; nothing is loaded in part and nothing is guessed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,7 +48,7 @@ class Manifest:
     dtype: str
     """Stored floating-point type, ``bfloat16`` or ``float32``."""
     shards: dict[str, dict[str, str]]
-    """For each network its shard files, in order, with their SHA-256."""
+    """For each network its shard files, in order and relative to the folder, with their SHA-256."""
     format: int = FORMAT
 
 
@@ -85,13 +87,17 @@ def save_weights(
     dtype: torch.dtype = torch.bfloat16,
     *,
     shard_bytes: int = SHARD_BYTES,
+    sharing: str | Path | None = None,
 ) -> Manifest:
     """Writes ``modules`` (by network name) to ``folder`` in shards of at most ``shard_bytes``.
 
-    Floating-point tensors are stored as ``dtype``, others as they are. The manifest is replaced
-    last, then old shards are removed: an interrupted save never passes for a finished one.
+    Floating-point tensors are stored as ``dtype``, others as they are. Shards that ``sharing``,
+    another folder of weights, has to the byte are named there and not written again. The manifest
+    is replaced last, then old shards are removed: an interrupted save never passes for a finished
+    one.
     """
     folder = Path(folder)
+    elsewhere = {} if sharing is None else _shared_shards(Path(sharing), folder)
     folder.mkdir(parents=True, exist_ok=True)
     split = {
         name: _split(_stored(module.state_dict(), dtype), shard_bytes)
@@ -102,8 +108,12 @@ def save_weights(
         for number, part in enumerate(parts, start=1):
             file = f"{name}-{number:05d}-of-{len(parts):05d}.safetensors"
             content = save(part)
-            _replace(folder / file, content)
-            shards[name][file] = hashlib.sha256(content).hexdigest()
+            digest = hashlib.sha256(content).hexdigest()
+            if digest in elsewhere:
+                file = elsewhere[digest]
+            else:
+                _replace(folder / file, content)
+            shards[name][file] = digest
     manifest = Manifest(preset=preset_name, dtype=str(dtype).removeprefix("torch."), shards=shards)
     _replace(folder / MANIFEST, (json.dumps(asdict(manifest), indent=2) + "\n").encode())
     kept = {file for files in shards.values() for file in files}
@@ -111,6 +121,17 @@ def save_weights(
         if old.name not in kept:
             old.unlink()
     return manifest
+
+
+def _shared_shards(sharing: Path, folder: Path) -> dict[str, str]:
+    """By SHA-256 the shards of ``sharing``, as ``folder`` names them."""
+    if sharing.resolve() == folder.resolve():
+        raise FlashTalkError(
+            f"{folder} cannot share files with itself. Name another folder of weights."
+        )
+    way = Path(os.path.relpath(sharing.resolve(), folder.resolve()))
+    listed = read_manifest(sharing).shards.values()
+    return {digest: (way / file).as_posix() for each in listed for file, digest in each.items()}
 
 
 def _stored(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:

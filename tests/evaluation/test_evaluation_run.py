@@ -1,22 +1,25 @@
 """Talks of the real engine at toy size, measured at several moments; rows and their settings."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
+from PIL import Image
 
 from flashtalk.config import TINY
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.reading import read_faces
-from flashtalk.evaluation.run import Measured, Plan, main, run_talk
+from flashtalk.evaluation.run import Measured, Plan, clips_digest, main, run_talk
 from flashtalk.evaluation.speed import frames_per_s
 from flashtalk.evaluation.stretch import FIGURES, Judges
 from flashtalk.evaluation.sync import SyncNetwork
-from flashtalk.evaluation.talks import Talk, clip_names, load_clip, make_talk
+from flashtalk.evaluation.talks import RenderedClip, Talk, clip_names, load_clip, make_talk
 from flashtalk.evaluation.variants import (
     GuidedTransformer,
     Variant,
@@ -153,6 +156,25 @@ def test_a_row_is_read_from_one_argument() -> None:
     for wrong in ("folder", "a=", "a=b,colour=1", "a=b,steps=many", "../a=b"):
         with pytest.raises(FlashTalkError):
             parse_variant(wrong)
+
+
+def test_clips_of_the_same_names_are_told_apart_by_what_is_in_them(
+    clips_folder: Path, tmp_path: Path
+) -> None:
+    def clips() -> list[RenderedClip]:
+        return [load_clip(tmp_path, name) for name in clip_names(tmp_path)]
+
+    shutil.copytree(clips_folder, tmp_path, dirs_exist_ok=True)
+    before = clips_digest(clips())
+    assert clips_digest(clips()) == before
+    Image.new("RGB", (64, 64)).save(tmp_path / "000019.png")
+    repainted = clips_digest(clips())
+    samples = clips()[0].samples
+    soundfile.write(tmp_path / "000009.wav", 0.9 * samples, 16_000)
+    assert len({before, repainted, clips_digest(clips())}) == 3
+    Image.new("RGB", (64, 64)).save(tmp_path / "000010.png")  # not held out: in no talk
+    soundfile.write(tmp_path / "000009.wav", samples, 16_000)
+    assert clips_digest(clips()) == repainted
 
 
 def test_plans_that_cannot_be_are_sentences(capsys: pytest.CaptureFixture[str]) -> None:
