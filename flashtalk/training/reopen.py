@@ -3,6 +3,9 @@
     python -m flashtalk.training.reopen --weights assets/flashtalk-tiny --out runs/shipped
     python -m flashtalk.training.stage1 --init runs/shipped/stage2 ...
 
+With ``--transformer FOLDER`` the transformer is that of other weights, such as older ones whose
+autoencoder today's code no longer reads.
+
 The reverse of :mod:`flashtalk.training.export`. Heads that helped to learn did not ship and are not
 there, nor is the state of any optimizer: these folders are for ``--init`` and ``--runs``, and for
 ``--speech``, not for ``--out``.
@@ -18,20 +21,23 @@ from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.training.export import AUTOENCODER_PARTS, TRANSFORMER
 from flashtalk.training.loop import has_checkpoint, write_checkpoint
-from flashtalk.weights import load_networks
+from flashtalk.weights import load_networks, load_weights
 
 TRANSFORMERS = ("stage1", TRANSFORMER)  # Stage 2 begins with the first
 
 
-def reopen(weights: Path, runs: Path) -> None:
+def reopen(weights: Path, runs: Path, transformer: Path | None = None) -> None:
     """Write the networks in ``weights``, an embedded model's, as trainings below ``runs``.
 
-    Every part of the autoencoder gets a folder with all of it: each training begins with the whole.
-    Raises :class:`FlashTalkError` where ``weights`` holds no such model, or ``runs`` a training
-    already, which would be lost.
+    With ``transformer``, another folder of weights, that one's transformer takes its place. Every
+    part of the autoencoder gets a folder with all of it: each training begins with the whole.
+    Raises :class:`FlashTalkError` where ``weights`` holds no such model or ``transformer`` no such
+    transformer, or ``runs`` a training already, which would be lost.
     """
     networks = load_networks(weights, TINY)
-    encoder, autoencoder, transformer = (
+    if transformer is not None:
+        load_weights(transformer, TINY.name, {"transformer": networks.transformer})
+    encoder, autoencoder, generator = (
         dict(network.state_dict())
         for network in (networks.speech_encoder, networks.autoencoder, networks.transformer)
     )
@@ -39,7 +45,7 @@ def reopen(weights: Path, runs: Path) -> None:
         "speech": {f"encoder.{name}": value for name, value in encoder.items()},
         "reader": dict(networks.autoencoder.reader.state_dict()),
         **dict.fromkeys(AUTOENCODER_PARTS, autoencoder),
-        **dict.fromkeys(TRANSFORMERS, transformer),
+        **dict.fromkeys(TRANSFORMERS, generator),
     }
     for name in averages:
         if has_checkpoint(runs / name):
@@ -56,8 +62,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, default=Path("assets/flashtalk-tiny"))
     parser.add_argument("--out", type=Path, required=True, help="folder for the trainings' folders")
+    parser.add_argument(
+        "--transformer", type=Path, metavar="FOLDER", help="weights to take it from instead"
+    )
     arguments = parser.parse_args()
-    reopen(arguments.weights, arguments.out)
+    reopen(arguments.weights, arguments.out, arguments.transformer)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from flashtalk.training.autoencoder import TRAINED, trained_in_part
 from flashtalk.training.export import TRANSFORMER, trained_networks
 from flashtalk.training.loop import load_average, load_part, read_checkpoint, write_checkpoint
 from flashtalk.training.reopen import reopen
-from flashtalk.weights import load_networks, modules_of
+from flashtalk.weights import load_networks, modules_of, save_weights
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "flashtalk-tiny"
 
@@ -35,6 +35,20 @@ def test_what_is_reopened_is_exported_as_it_was(runs: Path) -> None:
         assert module.state_dict().keys() == other.keys()
         for key, value in module.state_dict().items():
             torch.testing.assert_close(other[key], value, rtol=0, atol=0, msg=f"{name}.{key}")
+
+
+def test_a_transformer_of_other_weights_takes_its_place(tmp_path: Path) -> None:
+    other = VideoTransformer(TINY.transformer)
+    save_weights(tmp_path / "old", TINY.name, {"transformer": other})
+    reopen(SHIPPED, tmp_path / "runs", transformer=tmp_path / "old")
+    found = VideoTransformer(TINY.transformer)
+    for stage in ("stage1", TRANSFORMER):
+        load_average(tmp_path / "runs" / stage, found)
+        for name, value in found.state_dict().items():
+            assert torch.equal(value, other.state_dict()[name].to(torch.bfloat16).float()), name
+    shipped = load_networks(SHIPPED, TINY).autoencoder.state_dict()
+    found = read_checkpoint(tmp_path / "runs" / "covered")["average"]
+    assert all(torch.equal(found[name], value) for name, value in shipped.items())
 
 
 def test_every_kind_of_training_can_begin_with_it(runs: Path) -> None:
