@@ -37,19 +37,23 @@ def rewrite_manifest(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_round_trip(toy_networks: Networks, tmp_path: Path, dtype: torch.dtype) -> None:
-    save_weights(tmp_path, "toy", modules_of(toy_networks), dtype)
-    loaded = load_networks(tmp_path, toy_networks.preset)
+def assert_loaded(loaded: Networks, saved: Networks, dtype: torch.dtype) -> None:
+    """That ``loaded`` is ``saved`` as ``dtype`` keeps it, ready for use."""
     for name, module in modules_of(loaded).items():
         assert not module.training
-        original = modules_of(toy_networks)[name].state_dict()
+        original = modules_of(saved)[name].state_dict()
         for key, tensor in module.state_dict().items():
             expected = original[key]
             if tensor.is_floating_point():
                 assert tensor.dtype == torch.float32
                 expected = expected.to(dtype).float()
             assert torch.equal(tensor, expected), key
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_round_trip(toy_networks: Networks, tmp_path: Path, dtype: torch.dtype) -> None:
+    save_weights(tmp_path, "toy", modules_of(toy_networks), dtype)
+    assert_loaded(load_networks(tmp_path, toy_networks.preset), toy_networks, dtype)
 
 
 def test_shards_stay_below_the_limit(folder: Path, toy_networks: Networks) -> None:
@@ -84,11 +88,7 @@ def test_what_another_folder_has_is_named_and_not_written_again(
         "config.json",
         "transformer-00001-of-00001.safetensors",
     ]
-    loaded = modules_of(load_networks(second, toy_networks.preset))
-    for name, module in modules_of(networks).items():
-        expected = module.state_dict()
-        for key, tensor in loaded[name].state_dict().items():
-            assert torch.equal(tensor, expected[key].to(torch.bfloat16).float()), key
+    assert_loaded(load_networks(second, toy_networks.preset), networks, torch.bfloat16)
 
 
 def test_a_folder_does_not_share_with_itself(folder: Path, toy_networks: Networks) -> None:

@@ -112,7 +112,7 @@ def main() -> None:
         "--sharing",
         type=Path,
         metavar="FOLDER",
-        help="of other weights: files that are the same there are named, not written again",
+        help="other embedded weights: files that are the same there are named, not written again",
     )
     parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"))
     arguments = parser.parse_args()
