@@ -26,17 +26,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from flashtalk.acceleration import Placement, apply_placement, choose, placement_named
 from flashtalk.conditions import gather_conditions
 from flashtalk.config import Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, portrait_for
-from flashtalk.stream.chunk import Networks
+from flashtalk.models.networks import Networks
+from flashtalk.placement import Placement, apply_placement, choose, placement_named
 from flashtalk.stream.session import Session
-from flashtalk.stream.side_by_side import SideBySide
 from flashtalk.stream.timing import NO_TIMER, StageTimer
 from flashtalk.stream.turns import Turns
+from flashtalk.stream.workers import SideBySide
 from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import (
     LARGEST_ON_CPU,

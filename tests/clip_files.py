@@ -1,4 +1,4 @@
-"""Clips of a plain face that moves, in memory and in the files that ``flashtalk.synthesis`` writes.
+"""Clips of a plain face that moves, in memory and in the files that ``lab.synthesis`` writes.
 
 What no test looks at (flow, parts) is there and empty; everything else agrees with the pictures.
 """
@@ -11,9 +11,9 @@ import numpy as np
 from faces import face
 from PIL import Image
 
-from flashtalk.models.face_code import LANDMARKS
-from flashtalk.synthesis.factory import write_video, write_wave
-from flashtalk.training.clips import Clip, pixels_of
+from flashtalk.models.tiny.face_code import LANDMARKS
+from lab.synthesis.factory import write_video, write_wave
+from lab.training.data.clips import Clip, pixels_of
 
 SIDE = 64  # pixels
 SKIN, LIPS, WALL = (220, 170, 140), (180, 40, 60), (40, 90, 60)

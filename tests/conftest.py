@@ -16,7 +16,7 @@ from flashtalk.config import (
     SpeechFeatures,
     TransformerConfig,
 )
-from flashtalk.stream.chunk import Networks
+from flashtalk.models.networks import Networks
 from flashtalk.weights import build_networks, modules_of
 
 SPEECH = SpeechFeatures(layers=2, width=8)

@@ -2,7 +2,7 @@
 
 import torch
 
-from flashtalk.models.face_code import LANDMARKS
+from flashtalk.models.tiny.face_code import LANDMARKS
 
 
 def face(

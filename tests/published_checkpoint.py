@@ -129,7 +129,7 @@ def checkpoint_states() -> dict[str, dict[str, Tensor]]:
 
 def transformer_state() -> dict[str, Tensor]:
     from flashtalk.config import SpeechFeatures, TransformerConfig
-    from flashtalk.models.transformer import VideoTransformer
+    from flashtalk.models.dit.transformer import VideoTransformer
 
     transformer = VideoTransformer(
         TransformerConfig(

@@ -11,7 +11,7 @@ from flashtalk.config import PRESETS, TINY
 from flashtalk.engine import Engine, checked_device
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import load_portrait
-from flashtalk.stream.chunk import Networks
+from flashtalk.models.networks import Networks
 from flashtalk.weights import modules_of, save_weights
 from flashtalk.weights.checkpoint import ASSETS
 

@@ -22,7 +22,7 @@ from published_checkpoint import TRANSFORMER, write_checkpoint
 
 from flashtalk.config import FOURTEEN_B, PRESETS, HubFiles
 from flashtalk.errors import FlashTalkError
-from flashtalk.stream.chunk import Networks
+from flashtalk.models.networks import Networks
 from flashtalk.weights import modules_of, save_weights
 from flashtalk.weights.checkpoint import Checkpoint, find_checkpoint
 from flashtalk.weights.hub import _sentence, fetch, hub_files, is_hub_id

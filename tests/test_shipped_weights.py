@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from flashtalk.conditions.blinks import closures
 from flashtalk.engine import Engine
-from flashtalk.evaluation.reading import read_faces
-from flashtalk.evaluation.sync import load_sync, score_talk
 from flashtalk.inputs.portrait import load_portrait
 from flashtalk.inputs.speech import load_speech
-from flashtalk.models.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, index_of, paint
-from flashtalk.models.second_look import LOOKED_AT
-from flashtalk.synthesis.phones import SAMPLES_PER_FRAME
+from flashtalk.models.tiny.blinks import closures
+from flashtalk.models.tiny.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, index_of, paint
+from flashtalk.models.tiny.landmark_refiner import LOOKED_AT
 from flashtalk.weights.checkpoint import ASSETS
+from lab.evaluation.measures.reading import read_faces
+from lab.evaluation.measures.sync import load_sync, score_talk
+from lab.synthesis.voices.phones import SAMPLES_PER_FRAME
 
 SEED = 3
 SECONDS = 4.48  # four chunks

@@ -9,7 +9,7 @@ import torch
 
 from flashtalk.config import FOURTEEN_B
 from flashtalk.errors import FlashTalkError
-from flashtalk.stream.chunk import Networks
+from flashtalk.models.networks import Networks
 from flashtalk.weights import (
     build_networks,
     load_networks,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from flashtalk.config import TransformerConfig
-from flashtalk.models.face_code import groups_of
+from flashtalk.models.tiny.face_code import groups_of
 
 
 def condition_latents(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flashtalk.acceleration.offload import BLOCKS_IN_FLIGHT
-from flashtalk.acceleration.placement import Placement
 from flashtalk.memory.parts import Parts
 from flashtalk.memory.phases import PHASES
+from flashtalk.placement.offload import BLOCKS_IN_FLIGHT
+from flashtalk.placement.placement import Placement
 
 GIB = 2**30
 RESERVE_BYTES = 2 * GIB

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flashtalk.acceleration.fp8 import store_as_fp8
 from flashtalk.config import Preset
-from flashtalk.models.transformer import VideoTransformer
-from flashtalk.stream.chunk import Networks
+from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.networks import Networks
+from flashtalk.placement.fp8 import store_as_fp8
 from flashtalk.weights import build_networks, modules_of
 from flashtalk.weights.published import ON_GPU, Precision
 
@@ -241,10 +241,10 @@ def published_networks(preset: Preset, sizes: PublishedSizes, precision: Precisi
         Wav2Vec2Model,
     )
 
-    from flashtalk.conditions.image import ImageConditioner
-    from flashtalk.conditions.text import TextConditioner
-    from flashtalk.models.wan_autoencoder import WanAutoencoder
-    from flashtalk.models.wav2vec import Wav2Vec2SpeechEncoder
+    from flashtalk.models.published.clip import ImageConditioner
+    from flashtalk.models.published.umt5 import TextConditioner
+    from flashtalk.models.published.wan_vae import WanAutoencoder
+    from flashtalk.models.published.wav2vec import Wav2Vec2SpeechEncoder
 
     config = preset.transformer
     with torch.device("meta"):

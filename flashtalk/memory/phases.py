@@ -19,7 +19,8 @@ from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.config import Preset
 from flashtalk.memory.live_bytes import LiveBytes, counted
 from flashtalk.memory.parts import Parts
-from flashtalk.stream.chunk import Networks, advance, sample_latents
+from flashtalk.models.networks import Networks
+from flashtalk.stream.chunk import advance, sample_latents
 from flashtalk.stream.state import SessionState
 
 PHASES = {

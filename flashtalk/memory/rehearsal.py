@@ -1,7 +1,7 @@
 """A preset without its files: real networks, random weights, and the plan to hold them against.
 
 How fast the networks are and what they take does not depend on what was learned. So the plan can be
-checked on a GPU, and the speed measured, before 64 GB are fetched (``flashtalk.bench
+checked on a GPU, and the speed measured, before 64 GB are fetched (``flashtalk.cli.bench
 --random-weights``). Nothing is downloaded. The networks are built on the ``meta`` device, and their
 weights are drawn part by part on the device where they stay: the host never holds them all.
 """
@@ -14,13 +14,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from flashtalk.acceleration.placement import ALL_RESIDENT, Placement
 from flashtalk.config import PRESETS, Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.memory.budget import GIB, Budget, budget_of
 from flashtalk.memory.parts import PUBLISHED, PublishedSizes, parts_of, published_networks
 from flashtalk.memory.phases import activation_peaks
-from flashtalk.stream.chunk import Networks
+from flashtalk.models.networks import Networks
+from flashtalk.placement.placement import ALL_RESIDENT, Placement
 from flashtalk.weights import build_networks
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.published import ON_CPU, ON_GPU, Precision

@@ -1,10 +1,10 @@
 """What the chunk step asks of the networks around the transformer, as protocols.
 
-Above nothing but tensors: the embedded modules (:mod:`flashtalk.models.autoencoder`,
-:mod:`flashtalk.models.speech_encoder`) and the adapters of published ones
-(:mod:`flashtalk.models.wan_autoencoder`, :mod:`flashtalk.models.wav2vec`,
-:mod:`flashtalk.conditions.text`, :mod:`flashtalk.conditions.image`) fulfill them, and the stream
-never asks which of the two it holds.
+Above nothing but tensors: the embedded modules (:mod:`flashtalk.models.tiny.autoencoder`,
+:mod:`flashtalk.models.tiny.speech_encoder`) and the adapters of published ones
+(:mod:`flashtalk.models.published.wan_vae`, :mod:`flashtalk.models.published.wav2vec`,
+:mod:`flashtalk.models.published.umt5`, :mod:`flashtalk.models.published.clip`) fulfill them, and
+the stream never asks which of the two it holds.
 
 Precision stops at these doors. Whatever type the weights have, latents, video and features come out
 as float32 and may go in as float32: the state between two chunks, the noise and the color match

@@ -16,42 +16,27 @@ add a rounding of the latents to each step and to each hand-over.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from flashtalk.conditions import Conditions
-from flashtalk.conditions.blinks import chunk_closures
 from flashtalk.conditions.first_frame import condition_latents
 from flashtalk.config import Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
-from flashtalk.models.contracts import Autoencoder, ImageEncoder, SpeechEncoder, TextEncoder
-from flashtalk.models.transformer import VideoTransformer
-from flashtalk.stream.blink import let_lids_meet
+from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.networks import Networks
+from flashtalk.models.tiny.blinks import chunk_closures
+from flashtalk.models.tiny.lid_clamp import let_lids_meet
 from flashtalk.stream.color import match_color
 from flashtalk.stream.denoise import Velocity, denoise
 from flashtalk.stream.schedule import shifted_timesteps
 from flashtalk.stream.seam import Seam, fade_seam
-from flashtalk.stream.side_by_side import ALONE, SideBySide
 from flashtalk.stream.state import SessionState, noise_source
 from flashtalk.stream.timing import NO_TIMER, Timer
-
-
-@dataclass(frozen=True)
-class Networks:
-    """One set of weights, shared by all sessions."""
-
-    preset: Preset
-    transformer: VideoTransformer
-    autoencoder: Autoencoder
-    speech_encoder: SpeechEncoder
-    text_encoder: TextEncoder | None = None
-    """Only in models that read a prompt; needed when a session opens, not by its chunks."""
-    image_encoder: ImageEncoder | None = None
-    """As the text encoder: needed when a session opens."""
+from flashtalk.stream.workers import ALONE, SideBySide
 
 
 def advance(

@@ -24,12 +24,13 @@ from flashtalk.conditions.loudness import LoudnessNormalizer
 from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.config import SamplerConfig
 from flashtalk.errors import FlashTalkError
-from flashtalk.stream.chunk import Networks, advance_in_pieces, fragment_bounds, next_state
-from flashtalk.stream.side_by_side import ALONE, SideBySide
+from flashtalk.models.networks import Networks
+from flashtalk.stream.chunk import advance_in_pieces, fragment_bounds, next_state
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
 from flashtalk.stream.state import SessionState, opening_state
 from flashtalk.stream.timing import NO_TIMER, Timer
 from flashtalk.stream.turns import Turns
+from flashtalk.stream.workers import ALONE, SideBySide
 
 
 @dataclass(frozen=True)

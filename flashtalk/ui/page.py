@@ -10,12 +10,12 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import ImageData
 
+from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
 from flashtalk.ui.events import MAX_SEED, Limits, OnGpu, Talk
 from flashtalk.ui.player import live_player
 
 TITLE = "FlashTalk"
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 _HEADER = """
 <header class="ft-header">

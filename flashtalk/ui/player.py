@@ -14,12 +14,13 @@ import itertools
 import json
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
 
 import gradio as gr
 from PIL import Image
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "ui"
+from flashtalk.assets import ASSETS
+
+UI_FILES = ASSETS / "ui"
 
 
 def live_player() -> gr.HTML:
@@ -28,8 +29,8 @@ def live_player() -> gr.HTML:
     return gr.HTML(
         value="",
         label="Live messages",
-        html_template=(ASSETS / "player.html").read_text(encoding="utf-8"),
-        js_on_load=(ASSETS / "player.js").read_text(encoding="utf-8"),
+        html_template=(UI_FILES / "player.html").read_text(encoding="utf-8"),
+        js_on_load=(UI_FILES / "player.js").read_text(encoding="utf-8"),
         apply_default_css=False,
         elem_id="live",
     )

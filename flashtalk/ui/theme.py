@@ -6,9 +6,9 @@ from pathlib import Path
 
 import gradio as gr
 
-from flashtalk.ui.player import ASSETS
+from flashtalk.ui.player import UI_FILES
 
-STYLE: Path = ASSETS / "style.css"
+STYLE: Path = UI_FILES / "style.css"
 
 _SANS = ["ui-sans-serif", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 _MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "monospace"]

@@ -5,7 +5,7 @@ embedded family, ``published`` reads the published layout, ``hub`` fetches files
 modules so that every tensor is used exactly once.
 """
 
-from flashtalk.weights.embedded import (
+from flashtalk.weights.tiny import (
     FORMAT,
     MANIFEST,
     SHARD_BYTES,

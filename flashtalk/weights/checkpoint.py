@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 
+from flashtalk.assets import ASSETS
 from flashtalk.config import FOURTEEN_B, PRESETS, HubFiles, Preset, PublishedSource, preset_named
 from flashtalk.errors import FlashTalkError
-from flashtalk.models.transformer import VideoTransformer
-from flashtalk.stream.chunk import Networks
-from flashtalk.weights import embedded
-from flashtalk.weights.embedded import MANIFEST
+from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.networks import Networks
+from flashtalk.weights import tiny as embedded
 from flashtalk.weights.published import ON_CPU, ON_GPU, load_published
 from flashtalk.weights.sizes import (
     CONFIG,
@@ -26,8 +26,7 @@ from flashtalk.weights.sizes import (
     is_published,
     published_preset,
 )
-
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
+from flashtalk.weights.tiny import MANIFEST
 
 LARGEST_ON_CPU = 1_000_000_000
 """Parameters of the transformer; more would take minutes per second of video on a processor."""

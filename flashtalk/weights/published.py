@@ -32,8 +32,8 @@ from torch import Tensor, nn
 
 from flashtalk.config import Preset
 from flashtalk.errors import FlashTalkError
-from flashtalk.models.transformer import VideoTransformer
-from flashtalk.stream.chunk import Networks
+from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.networks import Networks
 from flashtalk.weights.sizes import CONFIG, FETCH_AGAIN, PublishedFiles, read_json
 from flashtalk.weights.strict import Naming, as_dtype, assign, check, read, survey
 
@@ -103,10 +103,10 @@ def load_published(files: PublishedFiles, preset: Preset, precision: Precision) 
         Wav2Vec2Model,
     )
 
-    from flashtalk.conditions.image import ImageConditioner
-    from flashtalk.conditions.text import TextConditioner
-    from flashtalk.models.wan_autoencoder import WanAutoencoder
-    from flashtalk.models.wav2vec import Wav2Vec2SpeechEncoder
+    from flashtalk.models.published.clip import ImageConditioner
+    from flashtalk.models.published.umt5 import TextConditioner
+    from flashtalk.models.published.wan_vae import WanAutoencoder
+    from flashtalk.models.published.wav2vec import Wav2Vec2SpeechEncoder
 
     wan = files.wan
     # Parameters on the meta device; buffers (positions) are computed, as no file holds them.

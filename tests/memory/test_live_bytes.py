@@ -13,8 +13,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from flashtalk.config import SpeechFeatures, TransformerConfig
 from flashtalk.memory.live_bytes import LiveBytes, counted
-from flashtalk.models.transformer import VideoTransformer
-from flashtalk.models.wan_autoencoder import WanAutoencoder
+from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.published.wan_vae import WanAutoencoder
 
 KB = 1024
 

@@ -14,16 +14,10 @@ from PIL import Image
 from published_checkpoint import AUTOENCODER, IMAGE, SPEECH, TEXT, TRANSFORMER, write_config
 from torch import nn
 
-from flashtalk import bench
-from flashtalk.acceleration import (
-    ALL_RESIDENT,
-    ENCODERS_LEAVE,
-    STREAMED,
-    Placement,
-    apply_placement,
-)
+from flashtalk.cli import bench
 from flashtalk.memory import GIB, Rehearsal, draw_weights, rehearsal_of
 from flashtalk.memory.parts import bytes_of
+from flashtalk.placement import ALL_RESIDENT, ENCODERS_LEAVE, STREAMED, Placement, apply_placement
 from flashtalk.weights import modules_of
 
 CPU = torch.device("cpu")

@@ -1,8 +1,7 @@
 import torch
 from faces import face
 
-from flashtalk.models.closeup import read_center, read_numbers
-from flashtalk.models.face_code import (
+from flashtalk.models.tiny.face_code import (
     FEATURES,
     GROUP_FRAMES,
     MOUTH,
@@ -15,6 +14,7 @@ from flashtalk.models.face_code import (
     paint,
     with_flow,
 )
+from flashtalk.models.tiny.painter import read_center, read_numbers
 
 SIZE = (8, 8)
 

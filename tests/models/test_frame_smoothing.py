@@ -2,7 +2,7 @@
 
 import torch
 
-from flashtalk.models.frame_smoothing import JOIN_FRAMES, RADIUS, FrameSmoothing
+from flashtalk.models.tiny.frame_smoothing import JOIN_FRAMES, RADIUS, FrameSmoothing
 
 FRAMES, VALUES = 4, 3
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from flashtalk.models.maps import identity_grid, look_up
-from flashtalk.models.registration import grid_of, slopes, step
+from flashtalk.models.tiny.maps import identity_grid, look_up
+from flashtalk.models.tiny.registration import grid_of, slopes, step
 
 NODES, SIZE = (4, 4), (32, 32)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from flashtalk.config import FOURTEEN_B, TINY, SpeechFeatures, TransformerConfig
-from flashtalk.models.transformer import VideoTransformer
+from flashtalk.models.dit.transformer import VideoTransformer
 
 TOY = TransformerConfig(
     dim=32,

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from flashtalk.errors import FlashTalkError
-from flashtalk.kernels.attention import AttentionBackend, attention
-from flashtalk.models.embeddings import RMSNorm, sinusoidal_embedding, unpatchify
-from flashtalk.models.rope import CACHED_GRIDS, RotaryTables, grid_angles, rotate
+from flashtalk.models.dit.embeddings import RMSNorm, sinusoidal_embedding, unpatchify
+from flashtalk.models.dit.rope import CACHED_GRIDS, RotaryTables, grid_angles, rotate
+from flashtalk.models.dit.softmax_attention import AttentionBackend, attention
 
 
 def test_sdpa_is_softmax_attention() -> None:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from flashtalk.config import SamplerConfig, SpeechFeatures, TransformerConfig
-from flashtalk.models.transformer import VideoTransformer
+from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.stream.chunk import conditioned_velocity
 from flashtalk.stream.denoise import denoise
 from flashtalk.stream.schedule import shifted_timesteps

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-from flashtalk.models.wav2vec import Wav2Vec2SpeechEncoder, standardized
+from flashtalk.models.published.wav2vec import Wav2Vec2SpeechEncoder, standardized
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RECORD = json.loads((GOLDEN / "wav2vec.json").read_text())

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.errors import FlashTalkError
-from flashtalk.stream.chunk import Networks, advance, advance_in_pieces, fragment_bounds
+from flashtalk.models.networks import Networks
+from flashtalk.stream.chunk import advance, advance_in_pieces, fragment_bounds
 from flashtalk.stream.state import SessionState, noise_source, opening_state
 from flashtalk.stream.timing import StageTimer
 

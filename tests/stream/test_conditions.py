@@ -9,7 +9,7 @@ from flashtalk.conditions import gather_conditions
 from flashtalk.conditions.first_frame import condition_latents
 from flashtalk.conditions.speech import last_speech_windows, speech_windows
 from flashtalk.config import FOURTEEN_B, TINY
-from flashtalk.stream.chunk import Networks
+from flashtalk.models.networks import Networks
 
 
 def test_motion_mask_marks_the_clean_latents_and_repeats_the_reference() -> None:

@@ -17,10 +17,11 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.config import Preset, SamplerConfig, SpeechFeatures, TransformerConfig
 from flashtalk.geometry import ChunkGeometry
-from flashtalk.models.transformer import VideoTransformer
-from flashtalk.models.wan_autoencoder import WanAutoencoder
-from flashtalk.models.wav2vec import Wav2Vec2SpeechEncoder
-from flashtalk.stream.chunk import Networks, advance
+from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.networks import Networks
+from flashtalk.models.published.wan_vae import WanAutoencoder
+from flashtalk.models.published.wav2vec import Wav2Vec2SpeechEncoder
+from flashtalk.stream.chunk import advance
 from flashtalk.stream.session import Session
 from flashtalk.stream.state import opening_state
 

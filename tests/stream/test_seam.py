@@ -8,7 +8,8 @@ from torch import Tensor
 
 from flashtalk.conditions import gather_conditions
 from flashtalk.config import TINY, Preset
-from flashtalk.stream.chunk import Networks, advance, advance_in_pieces
+from flashtalk.models.networks import Networks
+from flashtalk.stream.chunk import advance, advance_in_pieces
 from flashtalk.stream.color import match_color
 from flashtalk.stream.seam import CHANGED, Seam, fade_seam
 from flashtalk.stream.state import SessionState, opening_state

@@ -11,7 +11,7 @@ import torch
 
 from flashtalk.conditions import gather_conditions
 from flashtalk.errors import FlashTalkError
-from flashtalk.stream.chunk import Networks
+from flashtalk.models.networks import Networks
 from flashtalk.stream.session import Session, VideoChunk, to_pixels
 from flashtalk.stream.timing import StageTimer
 from flashtalk.stream.turns import Turns

@@ -17,7 +17,7 @@ from PIL import Image
 from published_checkpoint import write_checkpoint
 
 from flashtalk.engine import Engine
-from flashtalk.stream.chunk import Networks
+from flashtalk.models.networks import Networks
 from flashtalk.stream.session import VideoChunk
 from flashtalk.ui.events import NO_PORTRAIT, NO_VOICE, UNEXPECTED, Limits, Stops, Talk
 from flashtalk.ui.player import Progress

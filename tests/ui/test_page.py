@@ -11,7 +11,7 @@ from published_checkpoint import write_checkpoint
 
 from flashtalk.config import FOURTEEN_B
 from flashtalk.engine import Engine
-from flashtalk.stream.chunk import Networks
+from flashtalk.models.networks import Networks
 from flashtalk.ui.events import Limits
 from flashtalk.ui.page import ASSETS, build_page
 from flashtalk.ui.theme import STYLE, theme

@@ -1,0 +1,1 @@
+"""The commands: generate, bench, plan."""

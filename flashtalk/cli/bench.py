@@ -1,0 +1,263 @@
+"""Entry point: how fast is this machine? Prints a table, writes JSON; a benchmark, not a test.
+
+    python -m flashtalk.bench --seconds 20 --threads 2 --out bench.json
+    python -m flashtalk.bench --preset flashtalk-14b --random-weights --out h100.json
+
+Every repeat opens a fresh session on the warm model, the way a visitor does, and runs it through
+the video encoder: time to the first playable bytes, seconds by stage for each chunk, and the
+real-time factor (seconds of finished video per second; a live page needs more than 1).
+``--random-weights`` needs no files: it also holds the plan against the memory that was really used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import resource
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from flashtalk.assets import ASSETS
+from flashtalk.cli.bench_table import STAGES, spread_of, table
+from flashtalk.cli.hardware import machine, matmul_rate, versions
+from flashtalk.config import TINY
+from flashtalk.engine import Engine, checked_device, chosen_placement, default_device
+from flashtalk.errors import FlashTalkError, command
+from flashtalk.geometry import parse_size
+from flashtalk.inputs.portrait import Portrait, portrait_for
+from flashtalk.inputs.speech import SPEECH_RATE_HZ, Speech, load_speech
+from flashtalk.memory import Budget, Rehearsal, device_memory, draw_weights, rehearsal_of
+from flashtalk.outputs.fragments import FragmentEncoder
+from flashtalk.placement import PLACEMENTS
+from flashtalk.weights.checkpoint import require_gpu
+
+
+@dataclass
+class Repeat:
+    """One fresh session, measured."""
+
+    open_s: float
+    first_fragment_s: float
+    """From the wish to talk to the bytes of the first fragment, ``open_s`` included."""
+    real_time_factor: float
+    stages_s: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds of each full chunk, by stage."""
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(given)
+    try:
+        report = measure(options)
+    except torch.OutOfMemoryError as error:
+        sys.stderr.write(
+            f"flashtalk: The GPU ran out of memory ({str(error).splitlines()[0]}). Use --placement "
+            f"{' or '.join(PLACEMENTS)}, a smaller --size, or a larger GPU.\n"
+        )
+        return 2
+    report["command"] = shlex.join(["python", "-m", "flashtalk.cli.bench", *given])
+    sys.stdout.write(table(report))  # first: the figures are not lost if the file cannot be written
+    if options.json:
+        try:
+            options.json.parent.mkdir(parents=True, exist_ok=True)
+            options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            sys.stderr.write(f"flashtalk: {options.json} cannot be written ({error.strerror}).\n")
+            return 2
+    return 0
+
+
+def measure(options: argparse.Namespace) -> dict:
+    """All measurements as plain numbers; see :func:`table` for what they mean."""
+    if options.seconds is None:
+        options.seconds = 5.0 if options.random_weights else 20.0
+    if options.seconds <= 0 or options.repeats < 1 or options.threads < 1:
+        raise FlashTalkError("--seconds must be above 0, --repeats and --threads at least 1.")
+    started = datetime.datetime.now(datetime.UTC)
+    start_s = time.perf_counter()
+    rehearsal, budget = None, None
+    size = parse_size(options.size) if options.size else None
+    if options.random_weights:
+        rehearsal = rehearsal_of(options.preset, size)
+        engine, budget = _rehearsed(rehearsal, options)
+    else:
+        engine = Engine.from_pretrained(
+            options.preset,
+            device=options.device,
+            placement=options.placement,
+            size=size,
+            threads=options.threads,
+        )
+    load_s = time.perf_counter() - start_s
+    if options.first_fragment_frames is None:
+        options.first_fragment_frames = engine.preset.first_fragment_frames
+    matmul_gflops = matmul_rate(engine.device)
+    if engine.device.type == "cuda":  # what counts is use, not loading
+        torch.cuda.empty_cache()  # of what loading has left; "reserved" would count it
+        torch.cuda.reset_peak_memory_stats(engine.device)
+    warm_up_s = engine.warm_up()
+    speech = speech_of(options.audio or _asset("voices"), options.seconds)
+    portrait = portrait_for(options.portrait or _asset("portraits"), engine.preset)
+    repeats = [_repeat(engine, portrait, speech, options) for _ in range(options.repeats)]
+    stages = {
+        name: asdict(spread_of(value for r in repeats for value in r.stages_s[name]))
+        for name in STAGES
+    }
+    return {
+        "date": started.isoformat(timespec="seconds"),
+        "machine": machine(engine.device),
+        "versions": versions(),
+        "settings": {
+            "preset": engine.preset.name,
+            "device": str(engine.device),
+            "height_px": portrait.image.height,
+            "width_px": portrait.image.width,
+            "placement": budget.placement.name if budget else options.placement,
+            "weights": rehearsal.notice if rehearsal else "as trained",
+            "steps": options.steps or engine.preset.sampler.steps,
+            "seed": options.seed,
+            "seconds": options.seconds,
+            "threads": torch.get_num_threads(),
+            "repeats": options.repeats,
+            "first_fragment_frames": options.first_fragment_frames,
+            "chunk_video_s": engine.preset.geometry.new_s,
+        },
+        "matmul_gflops": matmul_gflops,
+        "load_s": load_s,
+        "warm_up_s": warm_up_s,
+        "chunk_stages_s": stages,
+        "real_time_factor": asdict(spread_of(r.real_time_factor for r in repeats)),
+        "open_s": asdict(spread_of(r.open_s for r in repeats)),
+        "first_fragment_s": asdict(spread_of(r.first_fragment_s for r in repeats)),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "device_memory": device_memory(engine.device, budget),
+    }
+
+
+def _rehearsed(rehearsal: Rehearsal, options: argparse.Namespace) -> tuple[Engine, Budget]:
+    """The engine with random weights, and what is planned for it."""
+    preset = rehearsal.preset
+    if not torch.cuda.is_available():
+        require_gpu(preset, torch.device("cpu"))  # first: no other device would help
+    device = checked_device(options.device or default_device(preset))
+    require_gpu(preset, device)
+    placement = chosen_placement(preset, device, options.placement)
+    torch.set_num_threads(options.threads)
+    budget = rehearsal.plan(device, placement)
+    engine = Engine(
+        rehearsal.networks(device),
+        device=device,
+        placement=placement,
+        draw=partial(draw_weights, device=device),
+    )
+    return engine, budget
+
+
+def _repeat(
+    engine: Engine, portrait: Portrait, speech: Speech, options: argparse.Namespace
+) -> Repeat:
+    geometry = engine.preset.geometry
+    channels = speech.playback.shape[0]
+    start_s = time.perf_counter()
+    session = engine.open(
+        portrait,
+        seed=options.seed,
+        steps=options.steps,
+        first_fragment_frames=options.first_fragment_frames,
+        timed=True,
+    )
+    encoder = FragmentEncoder(
+        portrait.image.width, portrait.image.height, geometry.fps, speech.playback_rate_hz, channels
+    )
+    open_s = time.perf_counter() - start_s
+    first_fragment_s = 0.0
+    # Pieces of a chunk (a short first fragment) count together, as one chunk.
+    chunks: dict[int, dict[str, float]] = {}
+    shown = 0  # samples
+    for chunk in chain(session.push(speech.samples), session.flush()):
+        before_s = time.perf_counter()
+        encoder.encode(chunk.frames, speech.sound(shown, len(chunk.samples)))
+        now_s = time.perf_counter()
+        shown += len(chunk.samples)
+        first_fragment_s = first_fragment_s or now_s - start_s
+        number = round(chunk.start_s * geometry.fps) // geometry.new_frames
+        stages = chunks.setdefault(number, {})
+        for name, seconds in {**chunk.timings, "video": now_s - before_s}.items():
+            stages[name] = stages.get(name, 0.0) + seconds
+    encoder.finish()
+    talked_s = time.perf_counter() - start_s - open_s
+    # The last chunk may be a part of one; it counts only if it is the only one.
+    whole = max(1, speech.samples.size // geometry.new_samples)
+    full = [stages for number, stages in chunks.items() if number < whole]
+    return Repeat(
+        open_s=open_s,
+        first_fragment_s=first_fragment_s,
+        real_time_factor=encoder.frames / geometry.fps / talked_s,
+        stages_s={name: [stages.get(name, 0.0) for stages in full] for name in STAGES},
+    )
+
+
+# --- what is measured with ------------------------------------------------------------------------
+def speech_of(path: Path, seconds: float) -> Speech:
+    """The voice of a file, repeated and cut to ``seconds``."""
+    speech = load_speech(path)
+    count = max(1, round(seconds * SPEECH_RATE_HZ))
+    ratio = speech.playback_rate_hz // SPEECH_RATE_HZ
+    turns = -(-count // speech.samples.size)
+    return Speech(
+        samples=np.tile(speech.samples, turns)[:count],
+        playback=np.tile(speech.playback, (1, turns))[:, : ratio * count],
+    )
+
+
+# --- the command line ----------------------------------------------------------------------------
+def _asset(kind: str) -> Path:
+    files = sorted(path for path in (ASSETS / kind).glob("*.*") if path.suffix != ".md")
+    if not files:
+        option = {"voices": "--audio", "portraits": "--portrait"}[kind]
+        raise FlashTalkError(f"There is nothing in {ASSETS / kind}. Give {option} a file.")
+    return files[0]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m flashtalk.bench", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--preset", default=TINY.name, help="preset or folder of weights")
+    parser.add_argument("--portrait", type=Path, help="default: the first of assets/portraits")
+    parser.add_argument("--audio", type=Path, help="default: the first of assets/voices, repeated")
+    parser.add_argument(
+        "--random-weights", action="store_true", help="download nothing; compare with the plan"
+    )
+    parser.add_argument("--size", help="HEIGHTxWIDTH in pixels (default: the preset's)")
+    parser.add_argument("--placement", help=f"{', '.join(PLACEMENTS)} (default: what fits the GPU)")
+    parser.add_argument("--seconds", type=float, help="video per repeat (20; 5 at random weights)")
+    parser.add_argument("--repeats", type=int, default=3, help="fresh sessions (3)")
+    parser.add_argument("--steps", type=int, help="denoising steps (default: the preset's)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
+    parser.add_argument("--device", help="cpu, cuda or cuda:N (default: what the preset needs)")
+    parser.add_argument(
+        "--first-fragment-frames",
+        type=int,
+        help="frames of the first chunk sent ahead (0: none; default: as on the page)",
+    )
+    parser.add_argument(
+        "--json", "--out", type=Path, help="also write the numbers to this file, as JSON"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,0 @@
-"""Attention and its adapters: below the networks, which call them; see ``attention.py``."""

@@ -1,0 +1,1 @@
+"""The video diffusion transformer, in the published checkpoint's architecture and names."""

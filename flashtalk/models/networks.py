@@ -1,0 +1,23 @@
+"""One set of weights: the networks of a preset, as the chunk step and the engine hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flashtalk.config import Preset
+from flashtalk.models.contracts import Autoencoder, ImageEncoder, SpeechEncoder, TextEncoder
+from flashtalk.models.dit.transformer import VideoTransformer
+
+
+@dataclass(frozen=True)
+class Networks:
+    """One set of weights, shared by all sessions."""
+
+    preset: Preset
+    transformer: VideoTransformer
+    autoencoder: Autoencoder
+    speech_encoder: SpeechEncoder
+    text_encoder: TextEncoder | None = None
+    """Only in models that read a prompt; needed when a session opens, not by its chunks."""
+    image_encoder: ImageEncoder | None = None
+    """As the text encoder: needed when a session opens."""

@@ -1,0 +1,1 @@
+"""Adapters of published networks: Wan VAE, wav2vec 2.0, umT5, CLIP."""

@@ -1,0 +1,1 @@
+"""The embedded family: everything that only flashtalk-tiny has."""

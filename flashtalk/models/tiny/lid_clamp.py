@@ -1,0 +1,40 @@
+"""Lids meet where a blink asks for it. Between denoising and decoding of the embedded model.
+
+The transformer is told when to blink (:mod:`flashtalk.models.tiny.blinks`), and eyes in its latents
+then narrow to a quarter: it learned at first from lids that were said to be as far apart where they
+overlap as where they are half open, and keeps a part of that. Here they are no further apart than
+the blink that was asked for leaves them. What else it does with them (a squint, a glance) stays.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from flashtalk.models.tiny.face_code import GROUP_FRAMES, groups_of, index_of
+
+LIDS_MEET = 0.8
+"""Closure at which lids meet: in clips they do so between 0.7 and 0.9, and overlap beyond."""
+LEAST_OPEN = 1e-3  # of what lids are compared with
+
+
+def let_lids_meet(latents: Tensor, reference: Tensor, closed: Tensor, given: int) -> Tensor:
+    """``latents`` [B, C, T, h, w] with lids as near to each other as ``closed`` [B, F] says, 0..1.
+
+    ``reference`` [B, C, 1, h, w] is the portrait's, whose lids are open; the first ``given``
+    latents stay.
+    """
+    lid = index_of("lid")
+    code = latents.unflatten(1, (GROUP_FRAMES, -1)).clone()
+    own = reference.unflatten(1, (GROUP_FRAMES, -1))[:, :1, lid, :1]
+    # a gap is painted as so much of a brush: wherever that is, its sum says how much
+    painted, own_painted = (
+        each.clamp(min=0.0).sum(dim=(-2, -1)) for each in (code[:, :, lid], own)
+    )
+    still_open = painted / own_painted.clamp(min=LEAST_OPEN)  # [B, 4, T], 1 as in the portrait
+    blink = groups_of(closed).transpose(1, 2).to(still_open)
+    allowed = (1.0 - blink / LIDS_MEET).clamp(min=0.0)
+    share = (allowed / still_open.clamp(min=LEAST_OPEN)).clamp(max=1.0)
+    share = share.where(blink > 0.0, share.new_ones(()))
+    share[:, :, :given] = 1.0
+    code[:, :, lid] = code[:, :, lid] * share[..., None, None]
+    return code.flatten(1, 2)

@@ -1,0 +1,97 @@
+"""The embedded speech encoder: samples -> features at the video rate.
+
+Part of station "conditions" of the small preset; the 14B preset has wav2vec 2.0 at this place. Same
+contract: ``[frames, layers, width]`` hidden states, 25 a second. It is pre-trained on audio alone
+(phones and mouth curves are free labels, see ``lab.training.tiny.speech_encoder``), because
+learning to listen through pixels would cost orders of magnitude more clips.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from flashtalk.config import SpeechEncoderConfig
+
+SAMPLE_RATE_HZ = 16_000
+WINDOW_SAMPLES = 400  # 25 ms, the usual analysis window of speech
+FFT_SAMPLES = 512
+FRAME_SAMPLES = 640  # one video frame at 25 fps
+QUIET = 1e-5  # floor of the mel power; about -80 dB below full scale
+
+
+def mel_filters(bins: int) -> Tensor:
+    """Triangular filters [bins, FFT/2+1], equally spaced on the mel scale, 50 Hz .. 7.6 kHz."""
+
+    def to_mel(hertz: float) -> float:
+        return 2595.0 * math.log10(1.0 + hertz / 700.0)
+
+    edges_mel = torch.linspace(to_mel(50.0), to_mel(7600.0), bins + 2)
+    edges_hz = 700.0 * (10.0 ** (edges_mel / 2595.0) - 1.0)
+    hertz = torch.linspace(0.0, SAMPLE_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)
+    rising = (hertz[None] - edges_hz[:-2, None]) / (edges_hz[1:-1] - edges_hz[:-2])[:, None]
+    falling = (edges_hz[2:, None] - hertz[None]) / (edges_hz[2:] - edges_hz[1:-1])[:, None]
+    return torch.minimum(rising, falling).clamp(min=0.0)
+
+
+class ConvBlock(nn.Module):
+    """Residual dilated convolution over time: [B, D, F] -> the same."""
+
+    def __init__(self, dim: int, dilation: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(1, dim)
+        self.mix = nn.Conv1d(dim, dim, 5, padding=2 * dilation, dilation=dilation)
+        self.expand = nn.Conv1d(dim, 2 * dim, 1)
+        self.project = nn.Conv1d(2 * dim, dim, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = F.gelu(self.mix(self.norm(x)))
+        return x + self.project(F.gelu(self.expand(hidden)))
+
+
+class SpeechEncoder(nn.Module):
+    """Log-mel at 100 Hz -> strided convolutions to 25 Hz -> dilated blocks with kept states."""
+
+    def __init__(self, config: SpeechEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.dim
+        self.register_buffer("mel", mel_filters(config.mel_bins), persistent=False)
+        self.register_buffer("window", torch.hann_window(WINDOW_SAMPLES), persistent=False)
+        self.stem = nn.Sequential(
+            nn.Conv1d(config.mel_bins, dim, 5, padding=2),
+            nn.GELU(),
+            nn.Conv1d(dim, dim, 4, stride=2, padding=1),
+            nn.GELU(),
+            nn.Conv1d(dim, dim, 4, stride=2, padding=1),
+        )
+        self.blocks = nn.ModuleList(ConvBlock(dim, dilation) for dilation in (1, 2, 1, 4, 1, 2))
+        self.outputs = nn.ModuleList(
+            nn.Conv1d(dim, config.features.width, 1) for _ in range(config.features.layers)
+        )
+
+    def log_mel(self, samples: Tensor) -> Tensor:
+        """Samples [B, S] (S a multiple of 640) -> log-mel [B, bins, S/160], about unit range."""
+        hop = self.config.hop_samples
+        margin = (FFT_SAMPLES - hop) // 2  # each mel frame is centered on its own hop
+        padded = F.pad(samples, (margin, FFT_SAMPLES - hop - margin))
+        spectrum = torch.stft(
+            padded, FFT_SAMPLES, hop, WINDOW_SAMPLES, self.window, center=False, return_complex=True
+        )
+        power = spectrum.real.square() + spectrum.imag.square()
+        return (torch.log10(self.mel @ power + QUIET) + 1.0) / 2.0
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Mono speech [B, S] at 16 kHz, S a multiple of 640 -> [B, S/640, layers, width]."""
+        x = self.stem(self.log_mel(samples))  # [B, D, S/640]
+        kept = []
+        every = len(self.blocks) // len(self.outputs)
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if (index + 1) % every == 0:
+                kept.append(self.outputs[len(kept)](x))
+        features = torch.stack(kept, dim=1)  # [B, layers, width, F]
+        return F.layer_norm(features.permute(0, 3, 1, 2), features.shape[2:3])

@@ -1,0 +1,1 @@
+"""Frames, sound and series -> figures: lips, likeness, color, sync."""

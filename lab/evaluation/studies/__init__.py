@@ -1,0 +1,1 @@
+"""Single questions with an answer of their own: decoder, photographs, recordings."""

@@ -1,0 +1,212 @@
+"""Self-correction seen directly, in the displacements that chunks hand over to each other.
+
+    python -m lab.evaluation.studies.recovery --clips DIR --variant ours=assets/flashtalk-tiny \\
+        --variant errors-stay=assets/flashtalk-tiny,facelike=0 --out docs/evaluation
+
+*What is left of an error.* After the first chunk of a talk, the displacements that it hands over
+are bent as a bad hand-over would bend them. The talk then goes on twice, bent and not, with the
+same speech and the same noise. What both hand over after each further chunk is compared along the
+bend: 1 is an error that stays, 0 one that is forgotten. Along the bend only, because two talks that
+differ a little soon hold their heads differently, which is no error.
+
+*What piles up.* The same talks, longer and left alone: after each chunk, how far the displacements
+are from the nearest that a face makes, by one judge for all rows. A head that moves counts little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flashtalk.config import TINY
+from flashtalk.errors import FlashTalkError, command
+from flashtalk.inputs.portrait import portrait_for, to_tensor
+from flashtalk.models.networks import Networks
+from flashtalk.models.tiny.decoder import frame_codes
+from flashtalk.models.tiny.face_code import FLOW_UNIT, flow_of
+from flashtalk.models.tiny.flow_anchor import FaceLikeFlow
+from flashtalk.stream.chunk import next_state
+from flashtalk.stream.state import SessionState, opening_state
+from flashtalk.weights.checkpoint import find_checkpoint
+from lab.evaluation.reports.plots import can_draw, plot
+from lab.evaluation.runs import FORM, parse_variant
+from lab.evaluation.talks import RenderedClip, clip_names, load_clip, make_talk
+from lab.training.data.flow_augment import LARGEST, bent, smooth_fields
+from lab.training.data.talks import gather_talk
+from lab.training.rollout import Talk
+
+log = logging.getLogger(__name__)
+
+REPORT = "recovery.json"
+PLOT = "recovery.png"
+
+
+@torch.inference_mode()
+def error_left(networks: Networks, talk: Talk, bends: Tensor, seed: int = 0) -> np.ndarray:
+    """Share of ``bends`` [B, 2, h, w] left after each chunk but the first: [K - 1, B].
+
+    By least squares, in the displacements of the last frame. Raises :class:`FlashTalkError` for a
+    model whose latents hold no displacements.
+    """
+    require_displacements(networks)
+    straight = spoken(networks, talk, opening_state(talk.conditions, seed), 0)
+    given = straight.motion_latents
+    wrong = replace(straight, motion_latents=bent(given, bends, given.shape[2]))
+    left = []
+    for index in range(1, talk.chunks):
+        straight, wrong = (spoken(networks, talk, state, index) for state in (straight, wrong))
+        away = last_flow(wrong.motion_latents) - last_flow(straight.motion_latents)
+        along = (away * bends).sum(dim=(1, 2, 3)) / bends.square().sum(dim=(1, 2, 3))
+        left.append(along.numpy())
+    return np.stack(left)
+
+
+@torch.inference_mode()
+def error_grown(networks: Networks, talk: Talk, judge: FaceLikeFlow, seed: int = 0) -> np.ndarray:
+    """How far from a face's the displacements are after each chunk of ``talk``: [K, B].
+
+    Raises as :func:`error_left`.
+    """
+    require_displacements(networks)
+    portrait = portrait_code(talk)
+    state = opening_state(talk.conditions, seed)
+    grown = []
+    for index in range(talk.chunks):
+        state = spoken(networks, talk, state, index)
+        grown.append(unlike_a_face(judge, last_flow(state.motion_latents), portrait).numpy())
+    return np.stack(grown)
+
+
+def unlike_a_face(judge: FaceLikeFlow, flow: Tensor, portrait: Tensor) -> Tensor:
+    """Root mean square of what ``judge`` takes from displacements [B, 2, h, w]: [B], their units.
+
+    ``portrait`` [B, D, h, w] is the code of each portrait.
+    """
+    return (judge(flow, portrait) - flow).square().mean(dim=(1, 2, 3)).sqrt()
+
+
+def portrait_code(talk: Talk) -> Tensor:
+    """Codes [B, D, h, w] of the portraits of ``talk``."""
+    return frame_codes(talk.conditions.reference_latents[:, :, 0], 1)
+
+
+def require_displacements(networks: Networks) -> None:
+    """Raises :class:`FlashTalkError` for a model whose latents hold no displacements."""
+    if networks.preset.transformer.face_cells is None:
+        raise FlashTalkError(
+            f"{networks.preset.name} has latents without displacements, so nothing can be bent. "
+            "Give weights of the embedded model."
+        )
+
+
+def spoken(networks: Networks, talk: Talk, state: SessionState, index: int) -> SessionState:
+    """The state after chunk ``index`` of ``talk``."""
+    return next_state(
+        networks, talk.conditions, state, talk.speech[:, index], networks.preset.sampler
+    )
+
+
+def last_flow(latents: Tensor) -> Tensor:
+    """Displacements [B, 2, h, w] of the last frame of latents [B, C, T, h, w], in their units."""
+    return flow_of(latents[:, :, -1])[:, -1] / FLOW_UNIT
+
+
+def talks_of(
+    networks: Networks, clips: Sequence[RenderedClip], seeds: Sequence[int], chunks: int
+) -> Talk:
+    """The evaluated talks of ``seeds`` beside each other, ``chunks`` long."""
+    geometry = networks.preset.geometry
+    samples = chunks * geometry.new_samples + geometry.lookahead_samples
+    portraits, sounds = [], []
+    for seed in seeds:
+        talk = make_talk(clips, seed, samples / geometry.sample_rate_hz + 1.0)
+        portrait = portrait_for(talk.person.portrait, networks.preset, crop="cover")
+        portraits.append(to_tensor(portrait.image))
+        sounds.append(torch.from_numpy(talk.speech.samples[:samples]))
+    return gather_talk(networks, torch.cat(portraits), torch.stack(sounds))
+
+
+def beginning(talk: Talk, chunks: int) -> Talk:
+    """The first ``chunks`` of ``talk``."""
+    return replace(talk, speech=talk.speech[:, :chunks])
+
+
+def draw_grown(rows: Mapping[str, Sequence[float]], chunk_s: float, path: Path) -> None:
+    """Plot of errors that pile up, a line for each row; nothing without matplotlib."""
+    if not can_draw():
+        return
+    with plot(path, "length of the talk, s", "error of the displacements") as axes:
+        for name, errors in rows.items():
+            axes.plot(chunk_s * np.arange(1, len(errors) + 1), errors, label=name)
+        axes.set_ylim(bottom=0.0)
+
+
+def _summary(figures: np.ndarray, digits: int = 3) -> dict[str, list[float]]:
+    """Over talks: [chunks, B] -> mean, lowest and highest by chunk."""
+    summaries = {"mean": np.mean, "lowest": np.min, "highest": np.max}
+    return {
+        name: [round(float(value), digits) for value in of(figures, axis=1)]
+        for name, of in summaries.items()
+    }
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=Path, required=True, help="made by lab.synthesis")
+    parser.add_argument("--variant", action="append", required=True, metavar=FORM)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(6)))
+    parser.add_argument("--chunks", type=int, default=6, help="after the bent one")
+    parser.add_argument("--alone", type=int, default=54, help="chunks in which errors pile up")
+    parser.add_argument("--judge", default=TINY.name, help="weights that know what a face makes")
+    parser.add_argument("--out", type=Path, help=f"folder for {REPORT} and a plot")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(options.threads)
+    for name in ("chunks", "alone"):
+        if getattr(options, name) < 1:
+            raise FlashTalkError(f"--{name} must be at least 1, got {getattr(options, name)}.")
+
+    clips = [load_clip(options.clips, name) for name in clip_names(options.clips)]
+    judging = find_checkpoint(options.judge).load(torch.device("cpu"))
+    require_displacements(judging)
+    judge = judging.transformer.hand_over.face_like
+    rows = {}
+    for variant in map(parse_variant, options.variant):
+        networks = variant.load(torch.device("cpu"))
+        torch.manual_seed(0)  # every row is bent alike
+        bends = LARGEST * smooth_fields(len(options.seeds), TINY.transformer.face_cells)
+        bent_chunks = options.chunks + 1
+        talk = talks_of(networks, clips, options.seeds, max(bent_chunks, options.alone))
+        rows[variant.name] = {
+            "weights": variant.weights,
+            "left": _summary(error_left(networks, beginning(talk, bent_chunks), bends)),
+            "grown": _summary(error_grown(networks, beginning(talk, options.alone), judge)),
+        }
+        log.info(
+            "%s: left %s, grown %s .. %s",
+            variant.name,
+            rows[variant.name]["left"]["mean"],
+            *(rows[variant.name]["grown"]["mean"][place] for place in (0, -1)),
+        )
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+        report = {"seeds": options.seeds, "rows": rows}
+        (options.out / REPORT).write_text(json.dumps(report, indent=1) + "\n")
+        lines = {name: row["grown"]["mean"] for name, row in rows.items()}
+        draw_grown(lines, TINY.geometry.new_s, options.out / PLOT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One person's geometry and textures: head shapes, meshes, rig, materials."""

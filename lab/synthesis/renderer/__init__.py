@@ -1,0 +1,1 @@
+"""OpenGL renderer of heads: context, shaders, cameras, light, and one person drawn."""

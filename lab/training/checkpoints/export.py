@@ -1,0 +1,129 @@
+"""Trained checkpoints -> networks, and the folder of weights that the engine loads.
+
+    python -m lab.training.checkpoints.export --runs runs --out assets/flashtalk-tiny
+
+Takes the averaged weights of each training and leaves their helper heads behind. With
+``--transformer runs/stage1`` the transformer is the one before distillation. A training that began
+with a published checkpoint names its folder, and gets a transformer in the same layout, to be put
+in the old one's place::
+
+    python -m lab.training.checkpoints.export --published checkpoints/14b --transformer runs/14b \\
+        --out new-14b
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from huggingface_hub import save_torch_state_dict
+
+from flashtalk.config import TINY, Preset
+from flashtalk.errors import FlashTalkError, command
+from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.networks import Networks
+from flashtalk.weights import build_networks, modules_of, save_weights
+from flashtalk.weights.checkpoint import find_checkpoint
+from flashtalk.weights.sizes import CONFIG
+from lab.training.loop import (
+    has_checkpoint,
+    load_average,
+    load_part,
+    load_trained,
+    read_checkpoint,
+)
+from lab.training.tiny.autoencoder import TRAINED
+
+AUTOENCODER_PARTS = {
+    "decoder": TRAINED["decoder"],
+    "warp": TRAINED["warp"],
+    "sharpening": TRAINED["closeups"],
+    "lids": TRAINED["lids"],
+    "flow": TRAINED["flow"],
+    "polished": TRAINED["polish"],
+    "teeth": TRAINED["teeth"],
+    "covered": TRAINED["cover"],
+}
+"""Folders of trainings, in their order, and the weights that are taken from each."""
+TRANSFORMER = "stage2"
+"""Folder of the training whose transformer ships."""
+
+
+def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
+    """The networks of an embedded ``preset`` from the folders of their trainings, frozen.
+
+    Below ``runs``: ``speech``, ``reader`` and one folder for each of ``AUTOENCODER_PARTS``;
+    ``transformer`` is the folder of Stage 1 or Stage 2. Raises :class:`FlashTalkError` naming a
+    folder without a checkpoint.
+    """
+    for folder in (
+        *(runs / name for name in ("speech", "reader", *AUTOENCODER_PARTS)),
+        transformer,
+    ):
+        if not has_checkpoint(folder):
+            raise FlashTalkError(
+                f"There is no checkpoint in {folder}. The networks are put together from the "
+                f"trainings speech, reader, {', '.join(AUTOENCODER_PARTS)}, each in its folder "
+                "below --runs, and a transformer."
+            )
+    networks = build_networks(preset)
+    load_part(runs / "speech", "encoder", networks.speech_encoder)
+    # in the order of training: later parts replace the weights that they trained
+    for part, beginnings in AUTOENCODER_PARTS.items():
+        load_trained(runs / part, beginnings, networks.autoencoder)
+    load_average(runs / "reader", networks.autoencoder.reader)
+    load_average(transformer, networks.transformer)
+    return networks
+
+
+def save_published(source: Path, run: Path, out: Path, dtype: torch.dtype) -> None:
+    """The transformer of ``run`` as shards, index and config.json of the published layout.
+
+    ``source`` is the checkpoint that the training began with; its other parts are not copied.
+    """
+    with torch.device("meta"):
+        transformer = VideoTransformer(find_checkpoint(source).preset.transformer)
+    average = read_checkpoint(run)["average"]
+    transformer.load_state_dict(average, assign=True)  # strict: names and shapes must fit
+    out.mkdir(parents=True, exist_ok=True)
+    save_torch_state_dict(
+        {name: value.to(dtype) for name, value in transformer.state_dict().items()},
+        out,
+        filename_pattern="diffusion_pytorch_model{suffix}.safetensors",
+        max_shard_size="10GB",
+    )
+    shutil.copy(source / CONFIG, out / CONFIG)
+
+
+@command
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the trainings")
+    parser.add_argument("--published", type=Path, help="checkpoint, in place of those")
+    parser.add_argument(
+        "--transformer", type=Path, help=f"Stage 1 or Stage 2 (default: {TRANSFORMER} below --runs)"
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--sharing",
+        type=Path,
+        metavar="FOLDER",
+        help="other embedded weights: files that are the same there are named, not written again",
+    )
+    parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"))
+    arguments = parser.parse_args()
+    dtype = getattr(torch, arguments.dtype)
+    transformer = arguments.transformer or arguments.runs / TRANSFORMER
+    if arguments.published:
+        save_published(arguments.published, transformer, arguments.out, dtype)
+        return
+    networks = trained_networks(TINY, arguments.runs, transformer)
+    save_weights(arguments.out, TINY.name, modules_of(networks), dtype, sharing=arguments.sharing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Weights that ship -> the folders of trainings that they came from, to go on from there.
+
+    python -m lab.training.checkpoints.import_checkpoint --weights assets/flashtalk-tiny \\
+        --out runs/shipped
+    python -m lab.training.stage1 --init runs/shipped/stage2 ...
+
+With ``--transformer FOLDER`` the transformer is that of other weights, such as older ones whose
+autoencoder today's code no longer reads.
+
+The reverse of :mod:`lab.training.checkpoints.export`. Heads that helped to learn did not ship and
+are not there, nor is the state of any optimizer: these folders are for ``--init`` and ``--runs``,
+and for ``--speech``, not for ``--out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from flashtalk.config import TINY
+from flashtalk.errors import FlashTalkError, command
+from flashtalk.weights import load_networks, load_weights
+from lab.training.checkpoints.export import AUTOENCODER_PARTS, TRANSFORMER
+from lab.training.loop import has_checkpoint, write_checkpoint
+
+TRANSFORMERS = ("stage1", TRANSFORMER)  # Stage 2 begins with the first
+
+
+def reopen(weights: Path, runs: Path, transformer: Path | None = None) -> None:
+    """Write the networks in ``weights``, an embedded model's, as trainings below ``runs``.
+
+    With ``transformer``, another folder of weights, that one's transformer takes its place. Every
+    part of the autoencoder gets a folder with all of it: each training begins with the whole.
+    Raises :class:`FlashTalkError` where ``weights`` holds no such model or ``transformer`` no such
+    transformer, or ``runs`` a training already, which would be lost.
+    """
+    networks = load_networks(weights, TINY)
+    if transformer is not None:
+        load_weights(transformer, TINY.name, {"transformer": networks.transformer})
+    encoder, autoencoder, generator = (
+        dict(network.state_dict())
+        for network in (networks.speech_encoder, networks.autoencoder, networks.transformer)
+    )
+    averages = {
+        "speech": {f"encoder.{name}": value for name, value in encoder.items()},
+        "reader": dict(networks.autoencoder.reader.state_dict()),
+        **dict.fromkeys(AUTOENCODER_PARTS, autoencoder),
+        **dict.fromkeys(TRANSFORMERS, generator),
+    }
+    for name in averages:
+        if has_checkpoint(runs / name):
+            raise FlashTalkError(
+                f"There is a training in {runs / name} already. Give a folder that has none."
+            )
+    for name, average in averages.items():
+        write_checkpoint(runs / name, {"average": average, "step": 0})
+
+
+@command
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path, default=Path("assets/flashtalk-tiny"))
+    parser.add_argument("--out", type=Path, required=True, help="folder for the trainings' folders")
+    parser.add_argument(
+        "--transformer", type=Path, metavar="FOLDER", help="weights to take it from instead"
+    )
+    arguments = parser.parse_args()
+    reopen(arguments.weights, arguments.out, arguments.transformer)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

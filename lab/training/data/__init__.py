@@ -1,0 +1,1 @@
+"""Data sets of the trainings: clips, latents, speech, photographs, talks."""

@@ -1,0 +1,116 @@
+"""Speech with phone and mouth labels, as the speech encoder's pre-training reads it.
+
+Two kinds of folders, told apart by what their files hold: items of
+``python -m lab.synthesis.corpus`` (sound alone), and the rendered clips of
+``python -m lab.synthesis``, whose sound and phones were paid for already. The mouth of a clip
+is computed anew from its phones: what was rendered has an emotion and a person's habits on top,
+which cannot be heard.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from scipy.signal import resample
+from torch import Tensor
+
+from flashtalk.geometry import ChunkGeometry
+from lab.synthesis.curves import loudness, mouth_curves, mouth_weights
+from lab.synthesis.voices.augment import augment
+from lab.synthesis.voices.casting import HELD_OUT_VOICES
+from lab.synthesis.voices.phones import Phone, phone_track
+
+log = logging.getLogger(__name__)
+
+# every so-many-th item of a corpus and all with held-out voices; of clips the tenth, with its voice
+HELD_OUT_ITEMS = 20
+HELD_OUT_CLIPS = 10
+VOICE_RANGE = 0.2  # natural logarithm of how much faster and higher, or slower and lower
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechItem:
+    """A stretch of speech. Letters: S samples, F = S / 640 video frames, K curves."""
+
+    samples: np.ndarray
+    """[S] float32 at 16 kHz."""
+    phones: np.ndarray
+    """[F] int64, index into ``PHONE_CLASSES``."""
+    mouth: np.ndarray
+    """[F, K] float32, ``MOUTH_CURVES``."""
+
+    @classmethod
+    def of_corpus(cls, path: Path) -> SpeechItem:
+        """An item of ``lab.synthesis.corpus``."""
+        with np.load(path) as item:
+            return cls(
+                item["audio"].astype(np.float32) / 32768,
+                item["phones"].astype(np.int64),
+                item["mouth"].astype(np.float32),
+            )
+
+    @classmethod
+    def of_clip(cls, path: Path) -> SpeechItem:
+        """The sound of the rendered clip whose labels are in ``path``."""
+        samples, _ = soundfile.read(path.with_suffix(".wav"), dtype="float32")
+        with np.load(path) as known:
+            frames = len(known["landmarks"])
+            spoken = zip(known["phones"].tolist(), known["phone_times"].tolist(), strict=True)
+            phones = [Phone(name, *times) for name, times in spoken]
+        mouth = mouth_curves(mouth_weights(phones, loudness(samples)))
+        track = phone_track(phones, frames).astype(np.int64)
+        return cls(samples, track, mouth[:frames].astype(np.float32))
+
+
+def _is_held_out(path: Path, clip: bool) -> bool:
+    """By number; a corpus of the voices that are kept for evaluation is held out as a whole."""
+    every = HELD_OUT_CLIPS if clip else HELD_OUT_ITEMS
+    if int(path.stem) % every == every - 1:
+        return True
+    with np.load(path) as item:
+        return not clip and "voice" in item and str(item["voice"]) in HELD_OUT_VOICES
+
+
+class LabelledSpeech:
+    """Items of several folders, whole in memory; either those trained on or those held out."""
+
+    def __init__(self, folders: Sequence[Path], held_out: bool) -> None:
+        self.items: list[SpeechItem] = []
+        for path in (path for folder in folders for path in sorted(folder.glob("[0-9]*.npz"))):
+            clip = path.with_suffix(".wav").exists()
+            if _is_held_out(path, clip) == held_out:
+                self.items.append(SpeechItem.of_clip(path) if clip else SpeechItem.of_corpus(path))
+        if not self.items:
+            raise FileNotFoundError(
+                f"no {'held-out ' if held_out else ''}speech in {', '.join(map(str, folders))}; "
+                "make some with python -m lab.synthesis.corpus or lab.synthesis"
+            )
+        log.info("%d items, %.0f s", len(self.items), sum(len(i.phones) for i in self.items) / 25)
+
+    def batch(
+        self, size: int, frames: int, geometry: ChunkGeometry, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Augmented samples [B, S], phones [B, F], mouth [B, F, K] of random windows."""
+        step = geometry.samples_per_frame
+        drawn = []
+        for _ in range(size):
+            item = self.items[rng.integers(len(self.items))]
+            factor = math.exp(rng.uniform(-VOICE_RANGE, VOICE_RANGE))
+            factor = min(factor, len(item.phones) / frames)
+            length = int(frames * factor)
+            start = rng.integers(0, len(item.phones) - length + 1)
+            heard = item.samples[start * step : (start + length) * step]
+            # another voice: pitch, formants and tempo all move, as with a larger or smaller mouth
+            heard = resample(heard, frames * step).astype(np.float32)
+            heard = augment(heard, rng) if rng.random() < 0.9 else heard
+            told = start + ((np.arange(frames) + 0.5) * length / frames).astype(int)
+            drawn.append((heard.astype(np.float32), item.phones[told], item.mouth[told]))
+        samples, phones, mouth = zip(*drawn, strict=True)
+        return tuple(torch.from_numpy(np.stack(each)) for each in (samples, phones, mouth))

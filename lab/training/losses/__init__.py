@@ -1,0 +1,1 @@
+"""Loss functions of the trainings; pure where they need no network."""

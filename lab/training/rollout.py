@@ -1,0 +1,135 @@
+"""Retrospective self-correction: the generator continues its own video, then one step is judged.
+
+The generator makes k chunks as a live session does, with the same functions and the same sampler;
+only the last one is trained, and in it exactly one denoising step::
+
+    chunk 1 .. k-1   sample - decode the last 5 frames - color match - encode      no gradient
+    chunk k          denoise to the exit step                                      no gradient
+                     clean estimate at the exit step                               gradient
+
+So the graph holds a single pass of one network whatever k is, and everything that went wrong on the
+way (drift of color, of pose, of the decoder) is in the motion latents which that pass starts from.
+
+Sources: [FT] SoulX-FlashTalk, arXiv 2512.23379, multi-step retrospective self-correction (k, the
+one step with a gradient, the hand-over); [SF] Self-Forcing, arXiv 2506.08009, algorithm 1 (exit
+step, truncated gradient, noise again between steps).
+
+k and the exit step decide how often the network is called, so all ranks must draw the same: they
+come from (seed, step, purpose) alone, never from the rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flashtalk.conditions import Conditions
+from flashtalk.config import SamplerConfig
+from flashtalk.models.networks import Networks
+from flashtalk.stream.chunk import chunk_velocity, next_state
+from flashtalk.stream.denoise import clean_estimate, denoise
+from flashtalk.stream.schedule import shifted_timesteps
+from flashtalk.stream.state import SessionState, noise_source, opening_state
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What a roll-out needs of the world; everything detached. Letters: B talks, K chunks."""
+
+    conditions: Conditions
+    speech: Tensor
+    """[B, K, F, window, layers, width] windows of the frames of each chunk."""
+    null_text: Tensor | None = None
+    """[B, L, text_dim] states of the negative prompt; only for models that read a prompt."""
+
+    @property
+    def chunks(self) -> int:
+        """K, the longest roll-out."""
+        return self.speech.shape[1]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What chance decides for all ranks."""
+
+    chunks: int
+    """k, how many chunks are made."""
+    exit_step: int
+    """Which denoising step of the last chunk is judged, 0 .. steps - 1."""
+
+
+@dataclass(frozen=True)
+class LastChunk:
+    """The chunk that is judged."""
+
+    estimate: Tensor
+    """[B, C, T, h, w] clean latents as the exit step sees them, the given ones included; carries
+    the graph if gradients were on."""
+    state: SessionState
+    """What the chunk continued from; detached."""
+    speech: Tensor
+    """[B, F, window, layers, width] the chunk's own windows."""
+
+    @property
+    def motion(self) -> int:
+        """m, how many latents were given."""
+        return self.state.motion_latents.shape[2]
+
+
+def shared_draw(words: Sequence[int], max_chunks: int, steps: int) -> Draw:
+    """k uniform in 1 .. ``max_chunks``, the exit step uniform in 0 .. ``steps`` - 1.
+
+    ``words`` (seed, step, purpose) decide alone: the same on every rank and after every resume.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(tuple(words)))
+    # [FT]: k ~ U{1, ..., K}; [SF] algorithm 1: s ~ U{1, ..., steps}, the same for all ranks
+    return Draw(int(rng.integers(1, max_chunks + 1)), int(rng.integers(steps)))
+
+
+def roll_out(
+    networks: Networks, talk: Talk, draw: Draw, sampler: SamplerConfig, seed: int
+) -> LastChunk:
+    """``draw.chunks`` chunks of ``talk``; gradient, if it is on, only through the exit step.
+
+    With the last exit step the estimate is what a live session of the same ``seed`` decodes.
+    Raises ``ValueError`` if there is not enough speech.
+    """
+    if draw.chunks > talk.chunks:
+        raise ValueError(
+            f"a roll-out of {draw.chunks} chunks needs as many of speech, got {talk.chunks}"
+        )
+    state = opening_state(talk.conditions, seed)
+    # [FT]: chunk c + 1 starts from the last frames of chunk c, detached, as in a live session
+    with torch.no_grad():
+        for index in range(draw.chunks - 1):
+            state = next_state(networks, talk.conditions, state, talk.speech[:, index], sampler)
+    speech = talk.speech[:, draw.chunks - 1]
+    estimate = exit_estimate(networks, talk.conditions, state, speech, sampler, draw.exit_step)
+    return LastChunk(estimate, state, speech)
+
+
+def exit_estimate(
+    networks: Networks,
+    conditions: Conditions,
+    state: SessionState,
+    speech: Tensor,
+    sampler: SamplerConfig,
+    exit_step: int,
+) -> Tensor:
+    """Clean latents [B, C, T, h, w] as step ``exit_step`` of the sampler estimates them."""
+    motion = state.motion_latents
+    batch, channels, _, height, width = motion.shape
+    shape = (batch, channels, networks.preset.geometry.chunk_latents, height, width)
+    timesteps = shifted_timesteps(sampler)
+    fresh_noise = noise_source(state, shape)
+    velocity = chunk_velocity(networks, conditions, state, speech)
+    # [SF] algorithm 1: the steps before s without gradient, x0 noised again with fresh noise after
+    # each; at s one pass with gradient, whose x0 is the sample
+    with torch.no_grad():
+        noisy = denoise(velocity, fresh_noise(), motion, timesteps[: exit_step + 1], fresh_noise)
+    now = timesteps[exit_step]
+    return clean_estimate(noisy, velocity(noisy, now), now)

@@ -1,0 +1,1 @@
+"""Trainings of the embedded family's networks: landmarks, autoencoder, painters, speech."""

@@ -1,0 +1,48 @@
+"""The benchmark runs, counts and writes what it says; how fast is not a test's business."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from PIL import Image
+
+from flashtalk.cli.bench import STAGES, main, speech_of
+from flashtalk.config import TINY
+from flashtalk.weights import build_networks, modules_of, save_weights
+
+
+def test_a_short_benchmark(tmp_path: Path, capsys) -> None:
+    save_weights(tmp_path / "weights", TINY.name, modules_of(build_networks(TINY)))
+    Image.new("RGB", (128, 128), (120, 90, 80)).save(tmp_path / "face.png")
+    soundfile.write(tmp_path / "voice.wav", np.full(8_000, 0.1), 16_000)
+    report = tmp_path / "bench.json"
+    files = {"preset": "weights", "portrait": "face.png", "audio": "voice.wav"}
+    arguments = [text for name, file in files.items() for text in (f"--{name}", tmp_path / file)]
+    numbers = ["--seconds", 2.5, "--repeats", 1, "--threads", torch.get_num_threads()]
+    assert main([str(text) for text in [*arguments, *numbers, "--json", report]]) == 0
+    shown = capsys.readouterr().out
+    found = json.loads(report.read_text())
+    assert set(found["chunk_stages_s"]) == set(STAGES)
+    assert all(spread["median"] > 0 for spread in found["chunk_stages_s"].values())
+    assert found["real_time_factor"]["median"] > 0 and found["matmul_gflops"] > 0
+    assert found["first_fragment_s"]["low"] > found["open_s"]["low"] > 0
+    for words in ("GFLOP/s", "first fragment", "torch 2", "flashtalk.cli.bench", "denoising"):
+        assert words in shown
+
+
+def test_bad_options_are_sentences(tmp_path: Path, capsys) -> None:
+    assert main(["--repeats", "0"]) == 2
+    assert main(["--preset", "flashtalk-huge"]) == 2
+    shown = capsys.readouterr().err.splitlines()
+    assert "--repeats" in shown[0] and "flashtalk-huge" in shown[1]
+
+
+def test_a_short_voice_is_repeated(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "voice.wav", np.linspace(-0.5, 0.5, 1_000), 16_000)
+    speech = speech_of(tmp_path / "voice.wav", 0.2)
+    assert speech.samples.shape == (3_200,) and speech.playback.shape == (1, 9_600)
+    assert (speech.samples[1_000:2_000] == speech.samples[:1_000]).all()

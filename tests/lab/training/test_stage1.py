@@ -1,0 +1,425 @@
+"""Stage 1: what is clean, noised and left out of a chunk, and its steps for both families."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from clip_files import make_clip, write_clip
+from published_checkpoint import write_checkpoint
+from torch import Tensor, nn
+
+from flashtalk.config import TINY, Preset
+from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.networks import Networks
+from flashtalk.models.tiny.face_code import FEATURES, FLOW
+from flashtalk.models.tiny.speech_encoder import SpeechEncoder
+from flashtalk.stream.schedule import shifted_timesteps
+from flashtalk.weights import modules_of
+from flashtalk.weights.checkpoint import find_checkpoint
+from lab.training import loop, stage1
+from lab.training.checkpoints.export import save_published
+from lab.training.data.chunks import (
+    SHORT_CHUNK_FRAMES,
+    Bucket,
+    ChunkBatch,
+    buckets_of,
+    windowed_features,
+)
+from lab.training.data.latents import LatentClip, LatentSampler
+from lab.training.data.video_dataset import draw_windows, gather_chunks
+from lab.training.distributed import ALONE, Alone
+from lab.training.loop import read_checkpoint
+from lab.training.losses.stage1_loss import (
+    EMBEDDED,
+    FLOW_NOISE,
+    MOTION_NOISE,
+    PUBLISHED,
+    Recipe,
+    chunk_loss,
+    draw_times,
+    drop_conditions,
+    motion_noise,
+)
+from lab.training.stage1 import adapt, set_hand_over
+
+SIZES = ((64, 64), (96, 64))
+SHORT_BUCKETS = (Bucket(17, 64, 64), Bucket(17, 96, 64))
+
+
+# --- the embedded model ---------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def sampler() -> LatentSampler:
+    rng = np.random.default_rng(0)
+    clip = LatentClip(
+        codes=rng.standard_normal((60, len(FEATURES), 8, 8)).astype(np.float16),
+        reference=rng.standard_normal((len(FEATURES), 8, 8)).astype(np.float16),
+        samples=(0.1 * rng.standard_normal(60 * 640)).astype(np.float32),
+        curves=np.zeros((60, 2), np.float32),
+        closed=np.zeros(60, np.float32),
+    )
+    return LatentSampler([clip], TINY, seed=0)
+
+
+@pytest.fixture(scope="module")
+def model() -> VideoTransformer:
+    torch.manual_seed(0)
+    model = VideoTransformer(TINY.transformer).requires_grad_(False)
+    set_hand_over(model)
+    for name, parameter in model.named_parameters():  # new ones have closed gates
+        if "hand_over" not in name and "smoothing" not in name and parameter.dim() > 1:
+            parameter.normal_(std=0.05)
+    return model
+
+
+def embedded(sampler: LatentSampler) -> tuple[Preset, ChunkBatch]:
+    """Two chunks with random speech."""
+    preset, (latents, reference, weight, closed, _) = sampler.draw(2)
+    features = preset.transformer.speech
+    frames = preset.geometry.chunk_frames
+    speech = torch.randn(2, frames, features.window_frames, features.layers, features.width)
+    return preset, ChunkBatch(latents, reference, weight, speech, closed)
+
+
+def loss_of(model: VideoTransformer, chunks: ChunkBatch, preset: Preset, **settings) -> float:
+    """Always with the same random numbers; ``settings`` are of the recipe."""
+    torch.manual_seed(1)
+    recipe = replace(PUBLISHED if chunks.text is not None else EMBEDDED, **settings)
+    return chunk_loss(model, chunks, preset, recipe)[0].item()
+
+
+def test_batches_have_one_length_and_all_lengths_come(sampler, model) -> None:
+    encoder = SpeechEncoder(TINY.speech_encoder).eval().requires_grad_(False)
+    lengths, losses = {TINY.geometry.chunk_frames, SHORT_CHUNK_FRAMES}, {}
+    for _ in range(60):
+        preset, (latents, reference, weight, closed, samples) = sampler.draw(2)
+        frames = preset.geometry.chunk_frames
+        assert latents.shape[2] == weight.shape[2] == preset.geometry.chunk_latents
+        assert closed.shape == (2, frames)
+        assert samples.shape == (2, preset.geometry.speech_window_samples)
+        if frames not in losses:
+            speech = windowed_features(encoder, samples, preset)
+            assert speech.shape[1] == frames
+            chunks = ChunkBatch(latents, reference, weight, speech, closed)
+            losses[frames] = loss_of(model, chunks, preset)
+        if len(losses) == len(lengths):
+            break
+    assert set(losses) == lengths
+    assert all(np.isfinite(loss) and loss > 0 for loss in losses.values())
+
+
+class KnownFlow(nn.Module):
+    """In the network's place: the true velocity, as far as its input tells it, and an error.
+
+    Given latents tell no velocity; what is said there must not matter.
+    """
+
+    def __init__(self, true: Tensor, error_at: int | None) -> None:
+        super().__init__()
+        self.true = true
+        self.error_at = error_at
+
+    def project_speech(self, speech: Tensor) -> Tensor:
+        return speech
+
+    def forward(self, noisy: Tensor, timestep: Tensor, condition: Tensor, **_: Tensor) -> Tensor:
+        motion = int(condition[0, 0, :, 0, 0].sum())
+        assert motion in (1, 2)
+        assert not torch.equal(noisy[:, :, motion], self.true[:, :, motion])
+        velocity = (noisy - self.true) / (timestep / 1000.0).view(-1, 1, 1, 1, 1)
+        velocity[:, :, :motion] = 100.0
+        if self.error_at is not None:
+            velocity[:, :, motion + self.error_at] += 1.0
+        return velocity
+
+
+@pytest.mark.parametrize("predicts", ["velocity", "clean"])
+def test_a_chunk_teaches_the_flow_behind_the_latents_that_are_given(predicts, toy_networks) -> None:
+    preset = toy_networks.preset
+    preset = replace(preset, transformer=replace(preset.transformer, predicts=predicts))
+    torch.manual_seed(0)
+    latents = torch.randn(2, 44, 9, 2, 2)
+    chunks = ChunkBatch(
+        latents=latents,
+        reference=torch.randn(2, 44, 1, 2, 2),
+        weight=torch.ones_like(latents),
+        speech=torch.randn(2, 33, 5, 2, 8),
+    )
+    for _ in range(8):  # a single given latent and two
+        figures = [
+            chunk_loss(KnownFlow(latents, error_at), chunks, preset, EMBEDDED)[1]
+            for error_at in (None, 0)
+        ]
+        assert figures[0]["flow"] < 1e-6 and figures[0]["temporal"] < 1e-6
+        assert figures[1]["flow"] > 1e-4 and figures[1]["temporal"] > 1e-4
+
+
+def test_without_speech_the_loss_does_not_depend_on_it(sampler, model) -> None:
+    preset, chunks = embedded(sampler)
+    other = replace(chunks, speech=torch.randn_like(chunks.speech))
+    for dropped, same in ((1.0, True), (0.0, False)):
+        losses = [loss_of(model, each, preset, no_speech=dropped) for each in (chunks, other)]
+        assert (losses[0] == losses[1]) is same
+
+
+@pytest.mark.parametrize(("share", "motion"), [(1.0, 1), (0.0, 2)])
+def test_a_cold_start_has_one_motion_latent_and_else_there_are_two(
+    sampler, model, share: float, motion: int
+) -> None:
+    preset, chunks = embedded(sampler)
+    given = []
+    hook = model.register_forward_pre_hook(lambda _, inputs: given.append(inputs))
+    loss_of(model, chunks, preset, cold_start=share, noisy_motion=False)
+    hook.remove()
+    latents, _, condition = given[0]
+    mask = condition[0, 0, :, 0, 0]
+    assert mask.tolist() == [1.0] * motion + [0.0] * (len(mask) - motion)
+    if motion == 1:  # with two, both are bent
+        assert torch.equal(latents[:, :, :1], chunks.latents[:, :, :1])
+    assert not torch.equal(latents[:, :, motion], chunks.latents[:, :, motion])
+
+
+@pytest.mark.parametrize(("motion", "share"), [(1, 1.0), (2, 0.0)])
+def test_what_is_given_is_outside_the_loss(sampler, model, motion: int, share: float) -> None:
+    preset, chunks = embedded(sampler)
+    usual = loss_of(model, chunks, preset, cold_start=share)
+    for latent, same in ((motion - 1, True), (motion, False)):
+        weight = chunks.weight.clone()
+        weight[:, :, latent, 0] *= 100.0
+        other = loss_of(model, replace(chunks, weight=weight), preset, cold_start=share)
+        assert (other == usual) is same
+
+
+def test_half_of_the_times_are_the_samplers_and_the_others_are_shifted() -> None:
+    torch.manual_seed(0)
+    visited = torch.tensor(shifted_timesteps(TINY.sampler)[:-1]) / 1000
+    times = draw_times(20_000, TINY.sampler, 0.5)
+    at_a_step = torch.isin(times, visited)
+    assert abs(at_a_step.float().mean() - 0.5) < 0.01
+    for step in visited:
+        assert abs((times == step).float().mean() - 0.125) < 0.01
+    for chosen in (times[~at_a_step], draw_times(20_000, TINY.sampler, 0.0)):
+        assert chosen.min() > 0.0 and chosen.max() <= 1.0
+        uniform = chosen / (5.0 - 4.0 * chosen)  # the shift by 5, undone
+        quarters = torch.tensor([(uniform < quarter).float().mean() for quarter in (0.25, 0.5)])
+        torch.testing.assert_close(quarters, torch.tensor([0.25, 0.5]), atol=0.015, rtol=0)
+    assert torch.isin(draw_times(100, TINY.sampler, 1.0), visited).all()
+
+
+def test_motion_noise_is_weak_where_the_hand_over_is_exact() -> None:
+    torch.manual_seed(0)
+    noise = motion_noise(torch.zeros(3000, 4 * len(FEATURES), 1, 2, 2))
+    spread = noise.unflatten(1, (4, -1)).square().mean(dim=(0, 1, 3, 4, 5)).sqrt()
+    for name, value in zip(FEATURES, spread, strict=True):
+        strength = FLOW_NOISE if name in FLOW else MOTION_NOISE
+        assert value.item() == pytest.approx(strength / 3**0.5, rel=0.1)  # share uniform in 0..1
+    # one share for all of a chunk: some chunks have nearly none
+    each = noise[:, 4].square().mean(dim=(1, 2, 3)).sqrt()
+    assert each.min() < 0.05 * each.max()
+
+
+def test_only_the_recipe_with_noise_adds_it(sampler, model) -> None:
+    preset, chunks = embedded(sampler)
+    given = []
+    hook = model.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0][:, :, :1]))
+    for noisy in (False, True):
+        loss_of(model, chunks, preset, cold_start=1.0, noisy_motion=noisy)
+    hook.remove()
+    assert torch.equal(given[0], chunks.latents[:, :, :1])
+    assert 0.0 < (given[1] - given[0]).abs().mean() < MOTION_NOISE
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("no_speech", 1.5), ("temporal_weight", -1.0), ("batch", 0)]
+)
+def test_impossible_recipes_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        replace(EMBEDDED, **{name: value})
+
+
+# --- a published checkpoint -----------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("stage1") / "toy-14b")
+
+
+@pytest.fixture
+def networks(checkpoint: Path) -> Networks:
+    return find_checkpoint(checkpoint).load(ALONE.device)
+
+
+@pytest.fixture
+def chunks(networks: Networks) -> tuple[Preset, ChunkBatch]:
+    """Two chunks of 17 frames, upright, as the checkpoint's own encoders see them."""
+    preset = buckets_of(networks.preset, SIZES)[-1].fitted(networks.preset)
+    windows = draw_windows([make_clip()], preset.geometry, 2, np.random.default_rng(0))
+    return preset, gather_chunks(replace(networks, preset=preset), windows, "blurred")
+
+
+def test_windows_become_latents_and_conditions_of_the_checkpoint(networks, chunks) -> None:
+    preset, batch = chunks
+    assert batch.latents.shape == batch.reference.shape == (2, 16, 5, 12, 8)
+    assert batch.weight.shape == (2, 1, 5, 12, 8)
+    assert batch.speech.shape == (2, 17, 5, 2, 16)
+    assert batch.text.shape == batch.null_text.shape and batch.image.shape[0] == 2
+    assert batch.closed is None
+    # the first latent is the first frame's alone: what a session hands over, it can start from
+    windows = draw_windows([make_clip()], preset.geometry, 2, np.random.default_rng(0))
+    handed_over = networks.autoencoder.encode(windows.video[:, :, :5])
+    torch.testing.assert_close(handed_over, batch.latents[:, :, :2])
+
+
+def test_conditions_are_left_out_of_the_published_loss(networks, chunks) -> None:
+    preset, usual = chunks
+    other_speech = replace(usual, speech=torch.randn_like(usual.speech))
+    other_text = replace(usual, text=torch.randn_like(usual.text))
+    other_null = replace(usual, null_text=torch.randn_like(usual.null_text))
+    model = networks.transformer.requires_grad_(False)
+
+    def same(other: ChunkBatch, **settings: float) -> bool:
+        one, two = (loss_of(model, each, preset, **settings) for each in (usual, other))
+        return one == two
+
+    nothing = {"no_speech": 1.0, "no_text": 1.0}
+    assert same(other_speech, **nothing) and same(other_text, **nothing)
+    assert not same(other_null, **nothing)
+    everything = {"no_speech": 0.0, "no_text": 0.0}
+    assert not same(other_speech, **everything) and not same(other_text, **everything)
+    assert same(other_null, **everything)
+    assert not same(replace(usual, image=-usual.image), **nothing)
+
+
+def test_speech_is_never_left_out_where_text_is_kept() -> None:
+    torch.manual_seed(0)
+    count = 4000
+    speech, text = torch.ones(count, 1, 1, 1, 1), torch.ones(count, 1, 1)
+    heard, read = drop_conditions(speech, text, torch.zeros_like(text), PUBLISHED)
+    heard, read = heard.flatten(), read.flatten()
+    assert abs((1 - heard).mean() - PUBLISHED.no_speech) < 0.01
+    assert abs((1 - read).mean() - PUBLISHED.no_text) < 0.015
+    assert (heard >= read).all()
+
+
+def test_faces_and_mouths_weigh_more_in_the_published_loss(networks, chunks) -> None:
+    preset, usual = chunks
+    even = replace(usual, weight=torch.ones_like(usual.weight))
+    model = networks.transformer.requires_grad_(False)
+    assert loss_of(model, usual, preset) != loss_of(model, even, preset)
+    assert loss_of(model, even, preset) == pytest.approx(
+        loss_of(model, replace(even, weight=7.0 * even.weight), preset)
+    )
+
+
+def toy(**settings) -> Recipe:
+    return replace(PUBLISHED, rate=1e-3, accumulate=1, **settings)
+
+
+def test_steps_train_the_transformer_alone_and_go_on_identically(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    clips = [make_clip(20), make_clip(17, seed=1)]
+    states = {}
+    for out, stops in (("straight", [2]), ("stopped", [1, 2])):
+        for steps in stops:
+            networks = find_checkpoint(checkpoint).load(ALONE.device)
+            recipe = toy(steps=steps)
+            adapt(networks, clips, SHORT_BUCKETS, recipe, tmp_path / out, recompute=True)
+        states[out] = networks.transformer.state_dict()
+    start = find_checkpoint(checkpoint).load(ALONE.device)
+    for name, module in modules_of(start).items():
+        after = modules_of(networks)[name].state_dict()
+        same = [torch.equal(value, after[key]) for key, value in module.state_dict().items()]
+        assert np.mean(same) < 0.1 if name == "transformer" else all(same)
+    assert all(torch.equal(states["stopped"][k], v) for k, v in states["straight"].items())
+
+
+def test_ranks_share_the_bucket_and_nothing_else(networks, tmp_path: Path) -> None:
+    seen = []
+    hook = networks.transformer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    for index in range(2):
+        ranks = Alone()
+        ranks.index = index
+        out = tmp_path / str(index)
+        adapt(networks, [make_clip(17)], SHORT_BUCKETS, toy(steps=3), out, ranks=ranks)
+    hook.remove()
+    first, other = seen[:3], seen[3:]
+    assert [each.shape for each in first] == [each.shape for each in other]
+    assert len({each.shape for each in first}) == len(SHORT_BUCKETS)
+    assert not any(map(torch.equal, first, other))
+
+
+# --- the command ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("versions", ["0", "1"])
+def test_the_command_trains_the_embedded_model(versions: str, tmp_path: Path, monkeypatch) -> None:
+    encoder = SpeechEncoder(TINY.speech_encoder).state_dict()
+    heard = {f"encoder.{name}": value for name, value in encoder.items()}
+    loop.write_checkpoint(tmp_path / "speech", {"average": heard})
+    write_clip(tmp_path / "clips", make_clip(40))
+    arguments = ["--data", tmp_path / "clips", "--out", tmp_path / "run"]
+    arguments += ["--speech", tmp_path / "speech", "--steps", 1, "--batch", 1]
+    arguments += ["--versions", versions, "--threads", 1]
+    monkeypatch.setattr("sys.argv", ["stage1", *map(str, arguments)])
+    assert not stage1.main()
+    made = read_checkpoint(tmp_path / "run")
+    assert made["step"] == 1 == made["optimizer"]["state"][0]["step"]
+    assert set(made["average"]) == set(VideoTransformer(TINY.transformer).state_dict())
+
+
+def test_the_command_trains_a_checkpoint_and_export_reads_it(
+    checkpoint: Path, tmp_path: Path, monkeypatch
+) -> None:
+    write_clip(tmp_path / "clips", make_clip(40))
+    arguments = ["--data", tmp_path / "clips", "--out", tmp_path / "run", "--weights", checkpoint]
+    arguments += ["--steps", 1, "--accumulate", 1, "--size", "64x64", "--threads", 1]
+    monkeypatch.setattr("sys.argv", ["stage1", *map(str, arguments)])
+    assert stage1.main() == 0
+    save_published(checkpoint, tmp_path / "run", tmp_path / "out", torch.bfloat16)
+    assert (tmp_path / "out" / "config.json").is_file()
+    average = read_checkpoint(tmp_path / "run")["average"]
+    assert set(average) == set(
+        find_checkpoint(checkpoint).load(ALONE.device).transformer.state_dict()
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "Give one of the two"),
+        (["--weights", "flashtalk-tiny", "--speech", "runs/speech"], "Give one of the two"),
+        (["--weights", "flashtalk-tiny"], "an embedded model. Train it with --speech"),
+    ],
+)
+def test_what_does_not_go_together_is_named(given, message, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["stage1", "--data", "clips", "--out", "run", *given])
+    assert stage1.main() == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+@pytest.mark.parametrize("what", [["--speech", "runs/speech"], ["--weights", "{checkpoint}"]])
+def test_a_gpu_that_is_not_there_is_named(what, checkpoint, monkeypatch, capsys, tmp_path) -> None:
+    write_clip(tmp_path / "clips", make_clip(40))
+    what = [each.format(checkpoint=checkpoint) for each in what]
+    given = ["--data", str(tmp_path / "clips"), "--out", str(tmp_path / "run"), "--device", "cuda"]
+    monkeypatch.setattr("sys.argv", ["stage1", *given, *what])
+    assert stage1.main() == 2
+    assert "PyTorch sees 0 CUDA GPUs" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_gpu_finds_about_the_same_loss(sampler, model) -> None:
+    """Its random numbers are others: what is compared is the mean of several batches."""
+    gpu = copy.deepcopy(model).cuda()
+    means = []
+    for network, device in ((model, "cpu"), (gpu, "cuda")):
+        losses = []
+        for _ in range(8):
+            preset, chunks = embedded(sampler)
+            parts = {
+                name: value.to(device) for name, value in vars(chunks).items() if value is not None
+            }
+            losses.append(chunk_loss(network, ChunkBatch(**parts), preset, EMBEDDED)[0].item())
+        means.append(np.mean(losses))
+    assert means[1] == pytest.approx(means[0], rel=0.3)

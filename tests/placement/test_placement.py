@@ -1,0 +1,122 @@
+"""Placements: the right one for a GPU, the plain path's results under each, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from published_checkpoint import write_checkpoint
+from torch import Tensor
+
+from flashtalk.conditions import gather_conditions
+from flashtalk.errors import FlashTalkError
+from flashtalk.models.networks import Networks
+from flashtalk.placement import (
+    ALL_RESIDENT,
+    ENCODERS_LEAVE,
+    PLACEMENTS,
+    STREAMED,
+    Placement,
+    apply_placement,
+    choose,
+    placement_named,
+)
+from flashtalk.stream.chunk import advance
+from flashtalk.stream.state import opening_state
+from flashtalk.weights.published import ON_CPU, load_published
+from flashtalk.weights.sizes import PublishedFiles, published_preset
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Networks:
+    files = PublishedFiles.of(write_checkpoint(tmp_path_factory.mktemp("checkpoint")))
+    preset = published_preset(files).with_size((64, 48))
+    short = replace(preset.geometry, chunk_frames=13, speech_window_frames=13)
+    preset = replace(preset, geometry=short, sampler=replace(preset.sampler, steps=2))
+    return replace(load_published(files, preset, ON_CPU), preset=preset)
+
+
+@pytest.fixture(scope="module")
+def expected(networks: Networks) -> Tensor:
+    return chunk(networks)
+
+
+def chunk(networks: Networks) -> Tensor:
+    """Conditioning and one chunk, everything but the speech encoder."""
+    preset = networks.preset
+    config = preset.transformer
+    torch.manual_seed(0)
+    portrait = torch.rand(1, 3, 64, 48) * 2 - 1
+    speech = torch.randn(1, 13, 5, config.speech.layers, config.speech.width)
+    with torch.inference_mode():
+        conditions = gather_conditions(
+            networks.autoencoder,
+            preset,
+            portrait,
+            text=networks.text_encoder("somebody talks"),
+            image=networks.image_encoder(portrait),
+        )
+        state = opening_state(conditions, seed=3)
+        return advance(networks, conditions, state, speech, preset.sampler)[0]
+
+
+@pytest.mark.parametrize(
+    ("gib", "expected"),
+    [
+        (139.8, ALL_RESIDENT),  # H200
+        (79.1, ALL_RESIDENT),  # what an 80 GB card reports
+        (44.4, ENCODERS_LEAVE),  # L40S
+        (39.4, ENCODERS_LEAVE),  # A100 with 40 GB
+        (23.6, STREAMED),  # RTX 4090
+        (22.0, STREAMED),  # L4, A10G
+    ],
+)
+def test_every_gpu_gets_the_fastest_that_fits(gib: float, expected: Placement) -> None:
+    assert choose(gib) is expected
+
+
+def test_a_small_gpu_and_an_unknown_name_are_sentences() -> None:
+    with pytest.raises(FlashTalkError, match=r"15\.9 GiB is too small.*flashtalk-tiny"):
+        choose(15.9)
+    with pytest.raises(FlashTalkError, match=r"Unknown placement '12gb'.*80gb, 48gb, 24gb"):
+        placement_named("12gb")
+    assert placement_named("48gb") is ENCODERS_LEAVE
+
+
+@pytest.mark.parametrize("values", [{"least_gib": 0}, {"least_gib": 1, "resident_blocks": -1}])
+def test_impossible_placements_are_refused(values: dict) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Placement("x", **values)
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS.values(), ids=PLACEMENTS)
+def test_placements_keep_the_result_and_can_be_undone(
+    networks: Networks, expected: Tensor, placement: Placement
+) -> None:
+    if placement.resident_blocks:
+        placement = replace(placement, resident_blocks=1)  # of two
+    arrangement = apply_placement(networks, placement, CPU, reversible=True)
+    placed = chunk(networks)
+    if placement.fp8:  # the whole chunk: two steps, decoding, color; pictures in [-1, 1]
+        assert 0 < (placed - expected).square().mean().sqrt() < 0.05
+    else:
+        assert torch.equal(placed, expected)
+    arrangement.remove()
+    assert torch.equal(chunk(networks), expected)
+
+
+def test_streaming_alone_changes_nothing(networks: Networks, expected: Tensor) -> None:
+    moving = Placement("moving", 1.0, encoders_leave=True, resident_blocks=0)
+    arrangement = apply_placement(networks, moving, CPU)
+    assert torch.equal(chunk(networks), expected)
+    arrangement.remove()
+    assert torch.equal(chunk(networks), expected)
+
+
+def test_models_without_encoders_can_be_placed(toy_networks: Networks) -> None:
+    arrangement = apply_placement(toy_networks, STREAMED, CPU, reversible=True)
+    arrangement.remove()
+    assert not arrangement.steps

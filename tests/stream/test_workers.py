@@ -1,0 +1,61 @@
+import pytest
+import torch
+from torch import Tensor
+
+from flashtalk.conditions import gather_conditions
+from flashtalk.models.networks import Networks
+from flashtalk.stream.chunk import advance_in_pieces, split_bounds
+from flashtalk.stream.state import opening_state
+from flashtalk.stream.workers import SideBySide
+
+
+def test_results_come_in_order_and_in_the_callers_mode() -> None:
+    parts = SideBySide(3)
+    with torch.inference_mode():
+        made = parts.map(lambda n: torch.full((2,), float(n)) * 2, range(7))
+        assert all(tensor.is_inference() for tensor in made)
+    assert [tensor[0].item() for tensor in made] == [0, 2, 4, 6, 8, 10, 12]
+    weight = torch.ones(2, requires_grad=True)
+    torch.stack(parts.map(lambda n: n * weight, (1.0, 2.0))).sum().backward()
+    assert weight.grad.tolist() == [3.0, 3.0]
+
+
+def test_an_error_in_a_part_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        SideBySide(2).map(lambda n: 1 / n, (1, 0))
+
+
+def test_no_workers_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        SideBySide(0)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7, 9])
+def test_bounds_cover_every_frame_once(parts: int) -> None:
+    bounds = split_bounds(5, 33, 4, parts)
+    assert len(bounds) == min(parts, 7)
+    assert [frame for start, stop in bounds for frame in range(start, stop)] == list(range(5, 33))
+    assert all((stop - start) % 4 == 0 for start, stop in bounds)
+
+
+@pytest.mark.parametrize("first", [0, 8])
+def test_the_video_is_the_same_however_many_work_on_it(
+    toy_networks: Networks, toy_portrait: Tensor, first: int
+) -> None:
+    conditions = gather_conditions(toy_networks.autoencoder, toy_networks.preset, toy_portrait)
+    speech = torch.randn(1, 33, 5, 2, 8, generator=torch.Generator().manual_seed(5))
+
+    def made(workers: int) -> Tensor:
+        pieces = advance_in_pieces(
+            toy_networks,
+            conditions,
+            opening_state(conditions, seed=0),
+            speech,
+            toy_networks.preset.sampler,
+            first_fragment_frames=first,
+            parts=SideBySide(workers),
+        )
+        return torch.cat(list(pieces), dim=2)
+
+    # Equal but for the order of sums: other batch sizes, other convolution kernels.
+    assert torch.allclose(made(2), made(1), atol=1e-3)
