@@ -38,6 +38,17 @@ MANIFEST = "config.json"
 SHARD_BYTES = 9_000_000
 HEADER_BYTES_PER_TENSOR = 256  # name, dtype, shape and offsets in a shard's header, generously
 
+STORED_NAMES: dict[str, dict[str, str]] = {
+    "transformer": {},
+    "autoencoder": {},
+    "speech_encoder": {},
+}
+"""For each network the attributes whose tensors have another name in the shards.
+
+Attribute path -> stored path, both from the network down. An entry stands for all below it, and
+the longest one that fits a name counts.
+"""
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -79,6 +90,27 @@ def modules_of(networks: Networks) -> dict[str, nn.Module]:
     return {name: member for name, member in members.items() if isinstance(member, nn.Module)}
 
 
+# --- names --------------------------------------------------------------------------------------
+def stored_name(network: str, name: str) -> str:
+    """What the shards call the tensor that is ``name`` in the state dict of ``network``."""
+    return _renamed(name, STORED_NAMES.get(network, {}))
+
+
+def attribute_name(network: str, stored: str) -> str:
+    """The reverse of :func:`stored_name`."""
+    table = STORED_NAMES.get(network, {})
+    return _renamed(stored, {theirs: ours for ours, theirs in table.items()})
+
+
+def _renamed(name: str, table: Mapping[str, str]) -> str:
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        beginning = ".".join(parts[:length])
+        if beginning in table:
+            return ".".join((table[beginning], *parts[length:]))
+    return name
+
+
 # --- saving -------------------------------------------------------------------------------------
 def save_weights(
     folder: str | Path,
@@ -100,7 +132,7 @@ def save_weights(
     elsewhere = {} if sharing is None else _shared_shards(Path(sharing), folder)
     folder.mkdir(parents=True, exist_ok=True)
     split = {
-        name: _split(_stored(module.state_dict(), dtype), shard_bytes)
+        name: _split(_stored(name, module.state_dict(), dtype), shard_bytes)
         for name, module in modules.items()
     }
     shards: dict[str, dict[str, str]] = {name: {} for name in modules}
@@ -134,9 +166,9 @@ def _shared_shards(sharing: Path, folder: Path) -> dict[str, str]:
     return {digest: (way / file).as_posix() for each in listed for file, digest in each.items()}
 
 
-def _stored(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+def _stored(network: str, state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     return {
-        name: tensor.detach()
+        stored_name(network, name): tensor.detach()
         .to("cpu", dtype if tensor.is_floating_point() else tensor.dtype)
         .contiguous()
         for name, tensor in state.items()
@@ -214,13 +246,16 @@ def load_weights(folder: str | Path, preset_name: str, modules: Mapping[str, nn.
         )
     states = {name: _read_state(folder, manifest, name) for name in modules}
     for name, module in modules.items():
-        _check_fit(folder, name, module.state_dict(), states[name])
+        expected = {stored_name(name, key): value for key, value in module.state_dict().items()}
+        _check_fit(folder, name, expected, states[name])
     for name, module in modules.items():
-        module.load_state_dict({key: tensor for key, (tensor, _) in states[name].items()})
+        module.load_state_dict(
+            {attribute_name(name, key): tensor for key, (tensor, _) in states[name].items()}
+        )
 
 
 def _read_state(folder: Path, manifest: Manifest, name: str) -> dict[str, tuple[Tensor, str]]:
-    """Tensors of one network by parameter name, each with the file it came from."""
+    """Tensors of one network by stored name, each with the file it came from."""
     if name not in manifest.shards:
         raise FlashTalkError(
             f"{folder / MANIFEST} lists no files for the {name}. Save all networks of the preset "
