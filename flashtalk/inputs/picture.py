@@ -2,38 +2,67 @@
 
 First half of :mod:`flashtalk.inputs.portrait`: no faces, no cropping, only decoding. The size is
 read from the header and judged before a single pixel is decoded, so a decompression bomb costs
-nothing.
+nothing. Large pictures come out smaller, so that nothing behind this module grows with them.
 """
 
 from __future__ import annotations
 
 import io
 import logging
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.files import Kind, open_file, short
+from flashtalk.inputs.levels import eight_bits, white_of
 
 logger = logging.getLogger(__name__)
 
 PictureSource = str | Path | bytes | Image.Image | np.ndarray
 
-MAX_PIXELS = 50_000_000  # a full-frame camera; 150 MB once decoded
+MAX_PIXELS = 50_000_000  # a full-frame camera
+WORK_PIXELS = 12_500_000  # larger ones are reduced: 50 MB once decoded
 MIN_SIDE_PX = 64
 MAX_ASPECT = 5.0  # longer side / shorter side
+MAX_FRAMES = 200  # of an animation that are looked at
 
 # Raster formats only: the others that Pillow knows start external programs (EPS) or are not
 # pictures of a person (fonts, icons, fluid simulations).
-FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
-SUPPORTED = "Use a PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF picture"
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM", "HEIF")
+SUPPORTED = "Use a PNG, JPEG, WebP, AVIF, HEIC, BMP, GIF or TIFF picture"
+HEIC = (
+    "{name} is a HEIC picture, as iPhones take them, and pillow-heif, which reads those, is not "
+    "installed. Run: pip install -r requirements.txt, or save the picture as JPEG."
+)
+FIRST_FRAME = "{name} has {count} frames; only the first one is used."
+LATER_FRAME = "{name} has {count} frames; number {number} is used, the first with a face."
+_PICTURE = Kind("picture", "picture", SUPPORTED)
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+# These hold further views of the same shot, not an animation.
+_COLLECTIONS = ("MPO", "HEIF")
 
 BACKDROP = (128, 128, 128)  # behind transparent pixels: neutral, neither glowing nor a hole
 
+# Pillow warns of damaged metadata on stderr, where nobody can do anything about it. A filter for
+# good rather than for the moment: warnings.catch_warnings is not safe with threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+Band = Callable[[int, int], Image.Image]
+"""Rows ``[top, bottom)`` of a picture, as RGB."""
+
 
 def open_picture(
-    source: PictureSource, *, max_pixels: int = MAX_PIXELS
+    source: PictureSource,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    wanted: Callable[[Image.Image], bool] | None = None,
 ) -> tuple[Image.Image, tuple[str, ...]]:
     """Decode ``source`` and return ``(picture, notices)``.
 
@@ -41,66 +70,42 @@ def open_picture(
         source: a path, the bytes of a picture file, a PIL image, or an array [H, W], [H, W, 1],
             [H, W, 3] or [H, W, 4] (8 or 16-bit integers, or floats in 0..1).
         max_pixels: largest accepted width x height.
+        wanted: of an animation, the first frame that this finds is taken; without one, the first.
 
     Returns:
-        An RGB image, upright (EXIF orientation applied), transparency laid on grey; and sentences
-        about anything that was left out.
+        An RGB image, upright (EXIF orientation applied), transparency laid on gray, reduced by a
+        whole number to at most ``WORK_PIXELS``; and sentences about what was left out.
 
     Raises:
         FlashTalkError: missing, not a picture, damaged, too small, too large or too elongated.
     """
     if isinstance(source, np.ndarray):
-        picture, name = _from_array(source, max_pixels), "The picture"
-    elif isinstance(source, Image.Image):
-        picture, name = source, "The picture"
-    else:
-        picture, name = _open_file(source)
-    _check_size(picture.size, name, max_pixels)
-
-    notices = []
-    # MPO (opened by the JPEG reader) holds a second view of the same shot, not an animation.
-    frames = getattr(picture, "n_frames", 1)
-    if frames > 1 and picture.format != "MPO":
-        notices.append(f"{name} has {frames} frames; only the first one is used.")
-        picture.seek(0)
-    try:
-        picture.load()
-        picture = _to_rgb(ImageOps.exif_transpose(picture))
-    except FlashTalkError:
-        raise
-    except Exception as error:  # a decoder may raise anything at all on damaged bytes
-        raise FlashTalkError(
-            f"{name} is damaged or incomplete and cannot be decoded ({_short(error)}). "
-            "Save it again or use another picture."
-        ) from error
-    return picture, tuple(notices)
-
-
-def _open_file(source: str | Path | bytes) -> tuple[Image.Image, str]:
+        return _from_array(source, max_pixels), ()
+    if isinstance(source, Image.Image):
+        return _decode(source, "The picture", max_pixels, wanted)
     if isinstance(source, bytes):
-        name, content = "The picture", source
-    elif isinstance(source, str | Path):
-        path = Path(source)
-        name = f"The picture {path.name}"
-        if path.is_dir():
-            raise FlashTalkError(f"{source} is a folder, not a picture. {SUPPORTED}.")
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError as error:
-            raise FlashTalkError(f"No picture at {source}. Check the path.") from error
-        except OSError as error:
-            raise FlashTalkError(
-                f"The picture {source} cannot be read: {error.strerror or error}."
-            ) from error
-    else:
-        raise FlashTalkError(
-            "A portrait is a path, the bytes of a picture file, a PIL image or an array; "
-            f"got {type(source).__name__}."
-        )
-    if not content:
-        raise FlashTalkError(f"{name} is empty (0 bytes). {SUPPORTED}.")
+        name, file = "The picture", io.BytesIO(source)
+        if not source:
+            raise FlashTalkError(f"{name} is empty (0 bytes). {SUPPORTED}.")
+        return _decode(_opened(file, name), name, max_pixels, wanted)
+    if isinstance(source, str | Path):
+        name = f"The picture {short(Path(source).name)}"
+        with open_file(source, _PICTURE) as opened:
+            return _decode(_opened(opened, name), name, max_pixels, wanted)
+    raise FlashTalkError(
+        "A portrait is a path, the bytes of a picture file, a PIL image or an array; "
+        f"got {type(source).__name__}."
+    )
+
+
+# --- files ----------------------------------------------------------------------------------------
+def _opened(file: BinaryIO | io.BytesIO, name: str) -> Image.Image:
+    head = file.read(12)
+    file.seek(0)
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
+        _register_heic(name)
     try:
-        return Image.open(io.BytesIO(content), formats=FORMATS), name
+        return Image.open(file, formats=[kind for kind in FORMATS if _known(kind)])
     except Image.DecompressionBombError as error:
         raise FlashTalkError(
             f"{name} declares far more than {MAX_PIXELS // 1_000_000} megapixels. "
@@ -110,10 +115,126 @@ def _open_file(source: str | Path | bytes) -> tuple[Image.Image, str]:
         raise FlashTalkError(f"{name} is not a picture that can be read. {SUPPORTED}.") from error
     except Exception as error:  # a header parser may raise anything at all on damaged bytes
         raise FlashTalkError(
-            f"{name} is damaged: its header cannot be read ({_short(error)}). {SUPPORTED}."
+            f"{name} is damaged: its header cannot be read ({_reason(error)}). {SUPPORTED}."
         ) from error
 
 
+def _register_heic(name: str) -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        raise FlashTalkError(HEIC.format(name=name)) from error
+    register_heif_opener()
+
+
+def _known(kind: str) -> bool:
+    """HEIF is known once its library has registered it; the others are Pillow's own."""
+    return kind != "HEIF" or kind in Image.OPEN
+
+
+def _decode(
+    picture: Image.Image,
+    name: str,
+    max_pixels: int,
+    wanted: Callable[[Image.Image], bool] | None,
+) -> tuple[Image.Image, tuple[str, ...]]:
+    _check_size(picture.size, name, max_pixels)
+    with _damage(name):
+        frames = getattr(picture, "n_frames", 1)
+    if frames == 1 or picture.format in _COLLECTIONS:
+        return _decoded(picture, name), ()
+    first: Image.Image | None = None
+    for index in range(min(frames, MAX_FRAMES)):
+        frame = _decoded(picture, name, index)
+        first = first or frame
+        if wanted is None or wanted(frame):
+            if index == 0:
+                break
+            return frame, (LATER_FRAME.format(name=name, count=frames, number=index + 1),)
+    assert first is not None
+    return first, (FIRST_FRAME.format(name=name, count=frames),)
+
+
+def _decoded(picture: Image.Image, name: str, frame: int | None = None) -> Image.Image:
+    with _damage(name):
+        if frame is not None:
+            picture.seek(frame)
+        factor = _factor(picture.size)
+        if factor > 1:  # a JPEG may be decoded smaller at once
+            picture.draft(None, (picture.width // factor, picture.height // factor))
+        picture.load()
+        return _upright_rgb(picture)
+
+
+@contextmanager
+def _damage(name: str) -> Iterator[None]:
+    """A decoder may raise anything at all on damaged bytes."""
+    try:
+        yield
+    except FlashTalkError:
+        raise
+    except Exception as error:
+        raise FlashTalkError(
+            f"{name} is damaged or incomplete and cannot be decoded ({_reason(error)}). "
+            "Save it again or use another picture."
+        ) from error
+
+
+def _upright_rgb(picture: Image.Image) -> Image.Image:
+    white = None
+    if picture.mode.startswith("I") or picture.mode == "F":
+        white = white_of(_sample(picture))
+
+    def band(top: int, bottom: int) -> Image.Image:
+        whole = bottom - top == picture.height
+        return _to_rgb(picture if whole else _rows(picture, top, bottom), white)
+
+    reduced = _reduced(picture.size, band)
+    orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    reduced.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(reduced)
+
+
+def _rows(picture: Image.Image, top: int, bottom: int) -> Image.Image:
+    rows = picture.crop((0, top, picture.width, bottom))
+    rows.info = picture.info
+    return rows
+
+
+def _sample(picture: Image.Image) -> np.ndarray:
+    """Every nth pixel of every nth row."""
+    step = max(1, round(math.sqrt(picture.width * picture.height / 1e6)))
+    rows = range(0, picture.height, step)
+    return np.stack([np.asarray(_rows(picture, row, row + 1))[0, ::step] for row in rows])
+
+
+# --- arrays ---------------------------------------------------------------------------------------
+def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise FlashTalkError(
+            "A picture array has the shape [height, width], or [height, width, 3 or 4 channels]; "
+            f"got {list(array.shape)}."
+        )
+    height, width = array.shape[:2]
+    _check_size((width, height), "The picture", max_pixels)
+    # What is opaque and what is white are two scales.
+    parts = [array] if array.ndim == 2 else [array[..., :3], array[..., 3:]]
+    parts = [part for part in parts if part.size]
+    step = max(1, round(math.sqrt(width * height / 1e6)))
+    whites = [white_of(part[::step, ::step]) for part in parts]
+
+    def band(top: int, bottom: int) -> Image.Image:
+        rows = [
+            eight_bits(part[top:bottom], white) for part, white in zip(parts, whites, strict=True)
+        ]
+        return _to_rgb(Image.fromarray(rows[0] if len(rows) == 1 else np.dstack(rows)))
+
+    return _reduced((width, height), band)
+
+
+# --- both -----------------------------------------------------------------------------------------
 def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
@@ -133,52 +254,32 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
         )
 
 
-def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
-        raise FlashTalkError(
-            "A picture array has the shape [height, width], or [height, width, 3 or 4 channels]; "
-            f"got {list(array.shape)}."
-        )
-    _check_size((array.shape[1], array.shape[0]), "The picture", max_pixels)
-    return Image.fromarray(_eight_bits(array))
+def _factor(size: tuple[int, int]) -> int:
+    """By how much a picture of ``size`` is reduced."""
+    return math.ceil(math.sqrt(math.prod(size) / WORK_PIXELS))
 
 
-def _eight_bits(array: np.ndarray) -> np.ndarray:
-    """Values of any number type as uint8, by the range the type stands for."""
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * 255
-    if array.dtype.kind not in "uif":
-        raise FlashTalkError(
-            f"A picture array holds 8-bit integers or floats in 0..1; got {array.dtype}."
-        )
-    values = array.astype(np.float32)
-    if not np.isfinite(values).all():
-        raise FlashTalkError(
-            "The picture holds values that are not numbers (NaN or infinity). "
-            "Use 8-bit integers or floats in 0..1."
-        )
-    low, high = float(values.min()), float(values.max())
-    if array.dtype.kind == "f":
-        full = 1.0 if high <= 1.0 else 255.0
-    else:
-        full = 65535.0 if array.dtype == np.uint16 or high > 255 else 255.0
-    if low < 0 or high > full:
-        raise FlashTalkError(
-            f"The picture's values run from {low:g} to {high:g}. "
-            "Use 8 or 16-bit integers, or floats in 0..1."
-        )
-    return np.round(values * (255.0 / full)).astype(np.uint8)
+def _reduced(size: tuple[int, int], band: Band) -> Image.Image:
+    """The picture that ``band`` gives, reduced by :func:`_factor`, in bands to spare memory."""
+    (width, height), factor = size, _factor(size)
+    if factor == 1:
+        return band(0, height)
+    reduced = Image.new("RGB", (math.ceil(width / factor), math.ceil(height / factor)))
+    step = 64 * factor
+    for top in range(0, height, step):
+        rows = band(top, min(height, top + step))
+        reduced.paste(rows.reduce(factor), (0, top // factor))
+    return reduced
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    """An 8-bit sRGB image of any mode Pillow opens; transparent pixels become grey."""
-    if picture.mode.startswith("I") or picture.mode == "F":
+def _to_rgb(picture: Image.Image, white: float | None = None) -> Image.Image:
+    """An 8-bit sRGB image of any mode Pillow opens; transparent pixels become gray.
+
+    ``white`` is the value of white in modes of more than 8 bits.
+    """
+    if white is not None:
         # Pillow's own conversion clips 16 bits at 255 instead of scaling them.
-        picture = Image.fromarray(_eight_bits(np.asarray(picture)))
+        picture = Image.fromarray(eight_bits(np.asarray(picture), white))
     picture = _to_srgb(picture)
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
@@ -206,5 +307,5 @@ def _to_srgb(picture: Image.Image) -> Image.Image:
     return converted or picture
 
 
-def _short(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")[:120]

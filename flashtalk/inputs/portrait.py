@@ -121,30 +121,50 @@ def load_portrait(
     if missing > 0.02:
         notices.append(FILLED.format(percent=round(100 * missing)))
 
-    image = cut(picture, area).resize((geometry.width_px, geometry.height_px), Image.LANCZOS)
+    image = cut(picture, area, (geometry.width_px, geometry.height_px))
     return Portrait(image, to_tensor(image), tuple(notices))
 
 
-def cut(picture: Image.Image, area: Crop) -> Image.Image:
-    """The pixels of ``area``; beyond the picture, its edge is continued and blurred."""
+def cut(picture: Image.Image, area: Crop, size: tuple[int, int]) -> Image.Image:
+    """The pixels of ``area`` at ``size`` = (width, height).
+
+    Beyond the picture, its edge is continued and blurred; at ``size``, because the work of a blur
+    that grows with the picture grows with the fourth power of its side.
+    """
     left, top, right, bottom = area.missing_px(*picture.size)
     inside = picture.crop(
         (area.left_px + left, area.top_px + top, area.right_px - right, area.bottom_px - bottom)
     )
     if not (left or top or right or bottom):
-        return inside
-    filled = cv2.copyMakeBorder(
-        np.asarray(inside), top, bottom, left, right, cv2.BORDER_REPLICATE
-    ).astype(np.float32)
-    # Replicated edges are streaks. Blurring grows with the distance from the picture, and the
-    # picture itself stays untouched.
+        return inside.resize(size, Image.LANCZOS)
+    across, down = size[0] / area.width_px, size[1] / area.height_px
+    box = [
+        min(round(left * across), size[0] - 1),
+        min(round(top * down), size[1] - 1),
+        size[0] - round(right * across),
+        size[1] - round(bottom * down),
+    ]
+    box[2:] = max(box[2], box[0] + 1), max(box[3], box[1] + 1)
+    known = np.asarray(inside.resize((box[2] - box[0], box[3] - box[1]), Image.LANCZOS))
+    margins = (box[1], size[1] - box[3], box[0], size[0] - box[2])
+    filled = cv2.copyMakeBorder(known, *margins, cv2.BORDER_REPLICATE)
     outside = np.ones(filled.shape[:2], np.uint8)
-    outside[top : top + inside.height, left : left + inside.width] = 0
+    outside[box[1] : box[3], box[0] : box[2]] = 0
+    return Image.fromarray(soften(filled, outside))
+
+
+def soften(filled: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """``filled`` [H, W, 3] uint8, blurred where ``outside`` [H, W] is 1.
+
+    Continued edges are streaks. Blurring grows with the distance from the picture, and the picture
+    itself stays untouched.
+    """
     distance = cv2.distanceTransform(outside, cv2.DIST_L2, 3)
-    sigma = 0.03 * min(area.width_px, area.height_px)
-    blurred = cv2.GaussianBlur(filled, (0, 0), sigma)
+    sigma = 0.03 * min(outside.shape)
+    pixels = filled.astype(np.float32)
+    blurred = cv2.GaussianBlur(pixels, (0, 0), sigma)
     weight = np.clip(distance / (2 * sigma), 0, 1)[..., None]
-    return Image.fromarray(np.round(filled + weight * (blurred - filled)).astype(np.uint8))
+    return np.round(pixels + weight * (blurred - pixels)).astype(np.uint8)
 
 
 def to_tensor(image: Image.Image) -> torch.Tensor:

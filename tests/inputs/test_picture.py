@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.picture import BACKDROP, open_picture
+from flashtalk.inputs.picture import BACKDROP, MAX_PIXELS, WORK_PIXELS, open_picture
 
 
 def ramp(width: int = 96, height: int = 80) -> np.ndarray:
@@ -64,6 +67,72 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
 def test_float_arrays_in_one_and_in_255() -> None:
     assert np.abs(pixels(ramp() / 255.0) - ramp()).max() <= 1
     assert np.abs(pixels(ramp().astype(np.float32)) - ramp()).max() <= 1
+
+
+def test_floats_that_overshoot_at_both_ends_are_clipped() -> None:
+    """Resampling does that."""
+    for low, high in ((-0.02, 1.0), (0.0, 1.02), (-0.08, 1.09), (0.0, 1.5)):
+        floats = ramp() / 255.0
+        floats[:8] = np.clip(low, None, 1.0)
+        floats[-8:] = high
+        found = pixels(floats)
+        assert np.abs(found[8:-8] - ramp()[8:-8]).max() <= 1
+        assert (found[:8] == 0).all() and (found[-8:] == 255).all()
+    gray = Image.fromarray((ramp()[..., 0] / 255.0 * 1.004 - 0.002).astype(np.float32))
+    found = pixels(encoded(gray, "TIFF"))
+    assert np.abs(found - ramp()[..., :1]).max() <= 2
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_fewer_bits_in_sixteen_are_as_bright_as_eight(bits: int) -> None:
+    deep = (np.linspace(0, 2**bits - 1, 96)[None].repeat(80, 0)).astype(np.uint16)
+    expected = np.linspace(0, 255, 96)[None, :, None]
+    for source in (deep, encoded(Image.fromarray(deep), "PNG"), deep.astype(np.int32)):
+        assert np.abs(pixels(source) - expected).max() <= 1
+    deep[0, 0] = 65_535  # one hot pixel does not make a picture dark
+    assert np.abs(pixels(deep)[1:] - expected).max() <= 1
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int16, np.int32, np.int64, np.uint32, np.float16])
+def test_arrays_of_any_number_type_are_as_bright_as_their_values(kind: type) -> None:
+    assert np.abs(pixels(ramp().astype(kind)) - ramp()).max() <= 1
+
+
+def test_color_and_opacity_of_an_array_have_scales_of_their_own() -> None:
+    half = np.full((80, 96, 1), 0.5)
+    half[:, :48] = 1.0
+    for colors in (ramp() / 255.0, ramp().astype(np.float64)):
+        found = pixels(np.dstack([colors, half]))
+        assert np.abs(found[:, :48] - ramp()[:, :48]).max() <= 1
+        mixed = (ramp()[:, 48:] + 128.0) / 2
+        assert np.abs(found[:, 48:] - mixed).max() <= 2
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "I;16", "F"])
+def test_a_large_picture_comes_out_reduced_and_otherwise_the_same(mode: str) -> None:
+    """What follows costs the same for every picture."""
+    deep = mode in ("I;16", "F")
+    small = Image.fromarray(ramp(500, 400)).convert("L" if deep else mode)
+    large = small.resize((5_000, 4_000), Image.NEAREST)
+    if deep:
+        gray = np.asarray(large, np.float32)
+        large = Image.fromarray((gray * 257).astype(np.uint16) if mode == "I;16" else gray / 255)
+    opened, _ = open_picture(large)
+    assert opened.size == (2_500, 2_000)
+    assert opened.width * opened.height <= WORK_PIXELS < 5_000 * 4_000 < MAX_PIXELS
+    found = np.asarray(opened.resize((500, 400), Image.BOX)).astype(int)
+    assert np.abs(found - np.asarray(small.convert("RGB"))).max() <= 2
+
+
+def test_a_large_jpeg_and_a_large_array_come_out_reduced_too() -> None:
+    large = Image.fromarray(ramp(500, 400)).resize((5_000, 4_000), Image.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned, _ = open_picture(encoded(large, "JPEG", exif=exif))
+    assert turned.size == (2_000, 2_500)
+    for opened in (turned.rotate(90, expand=True), open_picture(np.asarray(large) / 255.0)[0]):
+        found = np.asarray(opened.resize((500, 400), Image.BOX)).astype(int)
+        assert np.abs(found - ramp(500, 400)).mean() < 2
 
 
 def test_single_channel_and_four_channel_arrays() -> None:
@@ -122,6 +191,39 @@ def test_color_profiles_are_applied_and_broken_ones_ignored() -> None:
     picture = Image.fromarray(ramp())
     assert np.abs(pixels(encoded(picture, "PNG", icc_profile=profile)) - ramp()).max() <= 2
     assert (pixels(encoded(picture, "PNG", icc_profile=b"nonsense" * 40)) == ramp()).all()
+
+
+def heic(picture: np.ndarray, **options: object) -> bytes:
+    file = io.BytesIO()
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(Image.fromarray(picture)).save(file, quality=95, **options)
+    return file.getvalue()
+
+
+def test_heic_is_read_whatever_its_name_says(tmp_path: Path) -> None:
+    (tmp_path / "IMG_0421.jpg").write_bytes(heic(ramp()))
+    assert np.abs(pixels(tmp_path / "IMG_0421.jpg") - ramp()).mean() < 4
+
+
+def test_heic_without_its_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = heic(ramp())
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    refused(content, "HEIC", "pillow-heif", "requirements.txt", "JPEG")
+
+
+def test_damaged_metadata_is_nothing_to_warn_of(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "somebody"
+    exif[0x0132] = "2026:11:30 00:00:00"
+    whole = encoded(Image.fromarray(ramp()), "JPEG", exif=exif.tobytes()[:30])
+    (tmp_path / "photo.jpg").write_bytes(whole)
+    code = (
+        "import sys; from flashtalk.inputs.picture import open_picture; "
+        "print(open_picture(sys.argv[1])[0].size)"
+    )
+    asked = [sys.executable, "-c", code, str(tmp_path / "photo.jpg")]
+    done = subprocess.run(asked, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert (done.stdout, done.stderr) == ("(96, 80)\n", "")
 
 
 # --- what is refused ------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from flashtalk.config import FOURTEEN_B, TINY
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.faces import Face, find_faces
 from flashtalk.inputs.framing import EYES_IN_FACE, Crop, Framing, cover, frame_face
-from flashtalk.inputs.portrait import NO_FACE, load_portrait, portrait_for
+from flashtalk.inputs.portrait import NO_FACE, cut, load_portrait, portrait_for
 
 
 def landed(drawing: Drawn, size: int = 256) -> tuple[float, float, float]:
@@ -76,6 +76,26 @@ def test_a_tight_picture_is_continued_at_its_edge() -> None:
     assert torch.isfinite(portrait.tensor).all()
     corner = np.asarray(portrait.image)[:8, :8].astype(int)
     assert np.abs(corner - np.asarray(tight.image)[:8, :8].mean((0, 1))).max() < 40
+
+
+@pytest.mark.parametrize("side", [900, 3_000])
+def test_a_large_picture_gives_the_portrait_of_a_small_one(side: int) -> None:
+    """The continued edge, too, is computed at the portrait's size."""
+    tight = drawn(220, 220, 110, 100, 200).image
+    area = Crop(-33, -22, 265, 265)
+    expected = np.asarray(cut(tight, area, (256, 256))).astype(int)
+    scale = side / 220
+    grown = Crop(*(round(scale * length) for length in (-33, -22, 265, 265)))
+    found = cut(tight.resize((side, side), Image.BICUBIC), grown, (256, 256))
+    assert found.size == (256, 256)
+    assert np.abs(np.asarray(found) - expected).mean() < 2
+
+
+@pytest.mark.parametrize("area", [Crop(-400, -10, 500, 500), Crop(199, 199, 40, 40)])
+def test_a_crop_that_hardly_meets_the_picture_is_filled(area: Crop) -> None:
+    picture = Image.new("RGB", (200, 200), (90, 120, 30))
+    found = np.asarray(cut(picture, area, (64, 64)))
+    assert (found == (90, 120, 30)).all()
 
 
 def test_a_small_face_gets_a_notice() -> None:

@@ -173,7 +173,7 @@ def measure(autoencoder: PortraitAutoencoder, path: Path) -> Iterator[tuple[floa
     size = (TINY.geometry.width_px, TINY.geometry.height_px)
     for share in FACES:
         square = square_around(faces[0], share)
-        portrait = to_tensor(cut(picture, square).resize(size))
+        portrait = to_tensor(cut(picture, square, size))
         moved = psnr_in_motion(autoencoder, portrait, face_box(faces[0], square))
         yield share, Quality(psnr_at_rest(autoencoder, portrait), moved)
 

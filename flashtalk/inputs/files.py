@@ -1,0 +1,97 @@
+"""What a person names as a file -> an open file, or a sentence.
+
+Beneath :mod:`flashtalk.inputs.picture` and :mod:`flashtalk.inputs.sound`: paths, pipes and what is
+neither. What the bytes mean is theirs.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from flashtalk.errors import FlashTalkError
+
+MAX_PIPE_BYTES = 1_000_000_000
+_ADDRESS = re.compile(r"(https?|ftps?|sftp|file|data|blob|s3|gs|hf):", re.IGNORECASE)
+_SHOWN = 60  # characters of a name in a sentence
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is expected, in the words of a sentence."""
+
+    noun: str
+    """Such as "sound"."""
+    file: str
+    """Such as "sound file"."""
+    supported: str
+    """What to use instead: a sentence without its full stop."""
+
+
+def open_file(source: str | Path, kind: Kind) -> BinaryIO:
+    """``source`` opened for reading, at its beginning; a pipe is read to its end.
+
+    Raises:
+        FlashTalkError: missing, empty, a folder, an address, or not readable.
+    """
+    named = short(str(source))
+    if _ADDRESS.match(str(source)):
+        address = re.sub(r":/(?!/)", "://", named, count=1)  # a Path has one slash only
+        raise FlashTalkError(
+            f"{address} is an address, and addresses are not fetched: "
+            f"save the {kind.noun} first and give its path."
+        )
+    try:
+        path = _path(source)
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise FlashTalkError(f"{named} is a folder, not a {kind.file}. {kind.supported}.")
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+            raise FlashTalkError(f"{named} is a device, not a {kind.file}. {kind.supported}.")
+        file = path.open("rb") if stat.S_ISREG(mode) else _from_pipe(path, named)
+        if not file.read(1):
+            file.close()
+            raise FlashTalkError(
+                f"The {kind.noun} {short(path.name)} is empty (0 bytes). {kind.supported}."
+            )
+        file.seek(0)
+    except FlashTalkError:
+        raise
+    except FileNotFoundError as error:
+        raise FlashTalkError(f"No {kind.file} at {named}. Check the path.") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FlashTalkError(f"The {kind.noun} {named} cannot be read: {reason}.") from error
+    return file
+
+
+def short(name: str) -> str:
+    """``name`` for a sentence: one line, the middle of a very long one left out."""
+    name = " ".join(name.split("\n"))
+    if len(name) <= 2 * _SHOWN:
+        return name
+    return f"{name[:_SHOWN]}...{name[-_SHOWN // 2 :]}"
+
+
+def _path(source: str | Path) -> Path:
+    """A leading ``~`` is the home folder, unless a file has that very name."""
+    path = Path(source)
+    if str(source).startswith("~") and not path.exists():
+        return path.expanduser()
+    return path
+
+
+def _from_pipe(path: Path, named: str) -> BinaryIO:
+    """Decoders jump back and forth, which a pipe cannot."""
+    with path.open("rb") as pipe:
+        content = pipe.read(MAX_PIPE_BYTES + 1)
+    if len(content) > MAX_PIPE_BYTES:
+        raise FlashTalkError(
+            f"{named} is a pipe with more than {MAX_PIPE_BYTES / 1e6:,.0f} MB. "
+            "Save it to a file first."
+        )
+    return io.BytesIO(content)
