@@ -46,7 +46,8 @@ from lab.training.data.codec_dataset import (
     sample,
 )
 from lab.training.data.pictures import Pictures
-from lab.training.tiny.autoencoder import group_psnr, guidance_of, psnr_db, true_guidance
+from lab.training.tiny.quality import group_psnr, psnr_db, true_guidance
+from lab.training.tiny.supervision import guidance_of
 
 log = logging.getLogger(__name__)
 

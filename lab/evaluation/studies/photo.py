@@ -33,7 +33,7 @@ from flashtalk.inputs.picture import open_picture
 from flashtalk.inputs.portrait import cut, to_tensor
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
 from lab.evaluation.measures.reading import load_autoencoder
-from lab.training.tiny.autoencoder import psnr_db
+from lab.training.tiny.quality import psnr_db
 
 FACES = (0.55, 0.48, 0.42, 0.36, 0.3, 0.25, 0.18)
 """Sides of a face over those of its square; the page's own framing has about 0.49."""

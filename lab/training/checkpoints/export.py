@@ -35,7 +35,7 @@ from lab.training.loop import (
     load_trained,
     read_checkpoint,
 )
-from lab.training.tiny.autoencoder import TRAINED
+from lab.training.tiny.parts import TRAINED
 
 AUTOENCODER_PARTS = {
     "decoder": TRAINED["decoder"],

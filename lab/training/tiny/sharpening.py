@@ -49,20 +49,17 @@ from lab.training.data.codec_dataset import (
 from lab.training.loop import LoopConfig, Trainee, train_together
 from lab.training.losses.basic import critic_hinge, feature_matching
 from lab.training.precision import mixed_precision
-from lab.training.tiny.autoencoder import (
-    EVALUATE_EVERY,
-    WEIGHTS,
+from lab.training.tiny.painter_losses import (
     CloseUps,
     close_ups,
     eye_losses,
     eyes_by,
-    log_progress,
-    log_quality,
     mouths_by,
     painting_losses,
-    trained_in_part,
     unpainted,
 )
+from lab.training.tiny.parts import WEIGHTS, trained_in_part
+from lab.training.tiny.quality import EVALUATE_EVERY, log_progress, log_quality
 
 WIDTHS = (32, 64, 96)
 FOOLED_WEIGHT = 0.6

@@ -29,16 +29,9 @@ from lab.training.data.clips import ClipSet
 from lab.training.data.codec_dataset import batches, joined, open_place, telling_place
 from lab.training.loop import LoopConfig, Trainee, train_together
 from lab.training.precision import mixed_precision
-from lab.training.tiny.autoencoder import (
-    EVALUATE_EVERY,
-    WEIGHTS,
-    log_progress,
-    log_quality,
-    mouths_by,
-    painting_losses,
-    trained_in_part,
-    unpainted,
-)
+from lab.training.tiny.painter_losses import mouths_by, painting_losses, unpainted
+from lab.training.tiny.parts import WEIGHTS, trained_in_part
+from lab.training.tiny.quality import EVALUATE_EVERY, log_progress, log_quality
 
 POINT_NOISE = 0.003  # less than readings are off by: teeth beside their place look well, a blur not
 ROWS = 4096  # people whose numbers are kept apart

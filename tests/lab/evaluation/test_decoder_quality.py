@@ -24,7 +24,7 @@ from lab.evaluation.studies.decoder import (
 )
 from lab.training.data.codec_dataset import as_float
 from lab.training.data.pictures import Pictures
-from lab.training.tiny.autoencoder import group_psnr
+from lab.training.tiny.quality import group_psnr
 
 SIDE = 64
 

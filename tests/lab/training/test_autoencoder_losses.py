@@ -10,16 +10,16 @@ from flashtalk.models.tiny.decoder import close_up, portraits_of, sources
 from flashtalk.models.tiny.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, mouth_middle, paint
 from flashtalk.models.tiny.painter import TEETH_CODE, mouths
 from lab.training.data.codec_dataset import Batch
-from lab.training.tiny.autoencoder import (
-    PARTS,
+from lab.training.tiny.autoencoder import PARTS
+from lab.training.tiny.painter_losses import (
     TEETH_WEIGHT,
     close_ups,
-    guidance_of,
     mouths_by,
     painting_losses,
-    trained_in_part,
     unpainted,
 )
+from lab.training.tiny.parts import trained_in_part
+from lab.training.tiny.supervision import guidance_of
 
 SIDE = 64
 

@@ -19,7 +19,7 @@ from lab.synthesis.curves import MOUTH_CURVES
 from lab.synthesis.voices.casting import HELD_OUT_VOICES
 from lab.training import cli as training_command
 from lab.training.loop import read_checkpoint, write_checkpoint
-from lab.training.tiny import autoencoder, sharpening, teeth
+from lab.training.tiny import autoencoder, quality, sharpening, teeth
 from lab.training.tiny import landmarks as reader
 from lab.training.tiny import speech_encoder as speech
 from lab.training.tiny.autoencoder import PARTS
@@ -129,7 +129,7 @@ def trained_away(
     monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, given)])
     with elsewhere() as device:
         monkeypatch.setattr(training_command, "checked_device", lambda _: AWAY)
-        monkeypatch.setattr(autoencoder, "JUDGED_GROUPS", 2)
+        monkeypatch.setattr(quality, "JUDGED_GROUPS", 2)
         assert module.main() == 0
     assert "convolution_backward" in device.ran
     state = read_checkpoint(tmp_path / "out")

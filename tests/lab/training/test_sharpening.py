@@ -3,7 +3,7 @@ import torch
 
 from flashtalk.models.tiny.painter import Painted
 from lab.training.losses.basic import critic_hinge, feature_matching
-from lab.training.tiny.autoencoder import CloseUps
+from lab.training.tiny.painter_losses import CloseUps
 from lab.training.tiny.sharpening import Critics, fooling_losses
 
 

@@ -1,7 +1,7 @@
 import torch
 
 from flashtalk.models.tiny.painter import TEETH_CODE
-from lab.training.tiny.autoencoder import TRAINED, trained_in_part
+from lab.training.tiny.parts import TRAINED, trained_in_part
 from lab.training.tiny.teeth import ROWS, PeoplesTeeth
 
 

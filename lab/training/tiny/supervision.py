@@ -1,0 +1,57 @@
+"""Parts of a training step that the losses of warp and painters share.
+
+Between :mod:`lab.training.data.codec_dataset` and the losses: which frames of a batch are used,
+how far codes and landmarks are off, and how much each pixel weighs.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
+from flashtalk.models.tiny.decoder import frame_codes
+from flashtalk.models.tiny.face_code import GROUP_FRAMES, MOUTH, index_of, paint
+from flashtalk.models.tiny.guidance import Guidance
+from lab.training.data.codec_dataset import Batch
+
+CHOSEN_FRAMES = 2  # of each group of four
+
+
+def guidance_of(
+    model: PortraitAutoencoder, batch: Batch, noise: float = 0.0, point_noise: float = 0.0
+) -> Guidance:
+    """What a session would know of the portraits, its readings off by so much.
+
+    A session paints the portrait's code by the landmarks that it reads: lips that are misplaced
+    have a wrong gap, too. A painter that always knew the gap to a tenth of a pixel left the teeth
+    of photographs, whose gap is read two pixels wrong, between shut lips.
+    """
+    points = batch.points + point_noise * torch.randn_like(batch.points)
+    code = batch.portrait_codes.clone()
+    if point_noise:
+        size = (code.shape[-2], code.shape[-1])
+        mouth = [index_of(name) for name in MOUTH]
+        code[:, mouth] = paint(points, points.new_zeros(len(points), 2), size)[:, mouth]
+    return model.guidance(
+        batch.portraits, code=code + noise * torch.randn_like(code), points=points
+    )
+
+
+def chosen_frames(batch: Batch) -> Tensor:
+    """Numbers of half of the frames of each group: they resemble each other, others teach more."""
+    groups, device = len(batch.codes), batch.codes.device
+    chosen = torch.rand(groups, GROUP_FRAMES, device=device).argsort(dim=1)[:, :CHOSEN_FRAMES]
+    return (chosen + GROUP_FRAMES * torch.arange(groups, device=device)[:, None]).flatten()
+
+
+def noisy_codes(batch: Batch, chosen: Tensor, noise: float) -> Tensor:
+    """True codes [M, D, h, w] of the chosen frames, off by ``noise``."""
+    code = frame_codes(batch.codes, GROUP_FRAMES)[chosen]
+    return code + noise * torch.randn_like(code)
+
+
+def pixel_weight(batch: Batch, chosen: Tensor) -> Tensor:
+    """Weight [M, 1, H, W] of the reconstruction of the ``chosen`` frames [M], for each pixel."""
+    return F.interpolate(batch.weight[chosen], scale_factor=4.0, mode="nearest")
