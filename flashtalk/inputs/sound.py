@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.files import Kind, open_file, short
+from flashtalk.inputs.mixing import Mixed, mix
+from flashtalk.inputs.tracks import NoTrack, TooLong, Track, audible_track
 
 SoundSource = str | Path | tuple[int, np.ndarray]
 
@@ -21,6 +25,13 @@ MAX_RATE_HZ = 768_000
 MAX_CHANNELS = 64
 SUPPORTED = "Use a WAV, MP3, M4A, FLAC or OGG file, or a video with sound"
 DAMAGED = "Parts of the sound are damaged and were left out."
+HOLES = "{seconds:.1f} s of the sound are missing in the file, and are silent."
+CUT = "The sound is cut off: the file promises {declared:.1f} s, and holds {seconds:.1f} s."
+FIRST_TRACK = "The file has {count} sound tracks; the first one is used."
+LATER_TRACK = (
+    "The file has {count} sound tracks; number {number} is used, because those before are silent."
+)
+_SOUND = Kind("sound", "sound file", SUPPORTED)
 
 # Self-contained formats only. Playlists (m3u8, ffconcat, sdp, dash) make the decoder open other
 # files and addresses, which an uploaded file must never do.
@@ -40,6 +51,8 @@ class Sound:
     name: str
     """How to call it in a sentence: "The sound" or "The sound voice.wav"."""
     notices: tuple[str, ...] = ()
+    center: np.ndarray | None = None
+    """[samples]: the center of more than two channels, where films have their dialog."""
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 2 or self.samples.shape[0] not in (1, 2):
@@ -50,7 +63,8 @@ def open_sound(source: SoundSource, *, max_s: float) -> Sound:
     """Decode ``source``: a sound or video file, or ``(rate_hz, array)``.
 
     An array is [samples] or [samples, channels], of 8, 16 or 32-bit integers or floats. More than
-    two channels are averaged to one. Decoding stops as soon as ``max_s`` seconds are exceeded.
+    two channels are mixed to two. Of several sound tracks, the first that is not silent is taken.
+    Decoding stops as soon as ``max_s`` seconds are exceeded.
 
     Raises:
         FlashTalkError: missing, damaged, without sound, empty, longer than ``max_s``.
@@ -58,7 +72,7 @@ def open_sound(source: SoundSource, *, max_s: float) -> Sound:
     if isinstance(source, tuple):
         return _from_array(source, max_s)
     if isinstance(source, str | Path):
-        return _from_file(Path(source), max_s)
+        return _from_file(source, max_s)
     raise FlashTalkError(
         "Speech is a path to a sound or video file, or (sample rate, array); "
         f"got {type(source).__name__}."
@@ -72,20 +86,11 @@ def too_long(name: str, max_s: float) -> FlashTalkError:
 
 
 # --- files ----------------------------------------------------------------------------------------
-def _from_file(path: Path, max_s: float) -> Sound:
-    if path.is_dir():
-        raise FlashTalkError(f"{path} is a folder, not a sound file. {SUPPORTED}.")
-    name = f"The sound {path.name}"
+def _from_file(source: str | Path, max_s: float) -> Sound:
+    name = f"The sound {short(Path(source).name)}"
     try:
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise FlashTalkError(f"{name} is empty (0 bytes). {SUPPORTED}.")
-            file.seek(0)
-            # An open file rather than its name: names such as "concat:..." mean more to FFmpeg.
-            with av.open(file, options={"format_whitelist": _FORMATS}) as container:
-                return _decode(container, name, max_s)
-    except FileNotFoundError as error:
-        raise FlashTalkError(f"No sound file at {path}. Check the path.") from error
+        with open_file(source, _SOUND) as file:
+            return _decoded(file, name, max_s)
     except (av.InvalidDataError, av.ArgumentError) as error:  # unknown, or not in _FORMATS
         raise FlashTalkError(
             f"{name} is damaged or not a sound file that can be decoded. {SUPPORTED}."
@@ -98,65 +103,38 @@ def _from_file(path: Path, max_s: float) -> Sound:
         raise FlashTalkError(f"{name} cannot be read: {error.strerror or error}.") from error
 
 
-def _decode(container: av.container.InputContainer, name: str, max_s: float) -> Sound:
-    if not container.streams.audio:
-        kind = "is a video without sound" if container.streams.video else "contains no sound"
-        raise FlashTalkError(f"{name} {kind}. {SUPPORTED}.")
-    stream = _Decoded()
-    for packet in container.demux(container.streams.audio[0]):
-        stream.add(packet)
-        if stream.samples > max_s * stream.rate_hz:
-            raise too_long(name, max_s)
-    stream.finish()
-    if not stream.samples:
+def _decoded(file: BinaryIO, name: str, max_s: float) -> Sound:
+    try:
+        track = audible_track(file, max_s, _FORMATS)
+    except NoTrack as error:
+        raise FlashTalkError(f"{name} {error}. {SUPPORTED}.") from error
+    except TooLong as error:
+        raise too_long(name, max_s) from error
+    if not track.samples:
         raise FlashTalkError(f"{name} holds no samples that can be decoded. {SUPPORTED}.")
-    notices = (DAMAGED,) if stream.damaged else ()
-    return _checked(np.concatenate(stream.blocks, axis=1), stream.rate_hz, name, max_s, notices)
+    notices = (*_track_notices(track), *_loss_notices(track))
+    return _checked(track.joined(), track.rate_hz, name, max_s, notices)
 
 
-class _Decoded:
-    """Planar float blocks, gathered packet by packet.
+def _track_notices(track: Track) -> tuple[str, ...]:
+    told = {"number": track.index + 1, "count": track.count}
+    if track.index:
+        return (LATER_TRACK.format(**told),)
+    return (FIRST_TRACK.format(**told),) if track.count > 1 else ()
 
-    Rate and channels may change inside a file; all of it follows the first frame.
-    """
 
-    def __init__(self) -> None:
-        self.blocks: list[np.ndarray] = []  # each [1 or 2, samples]
-        self.samples = 0
-        self.rate_hz = 0
-        self.damaged = False
-        self._first: av.AudioFrame | None = None
-        self._setup: tuple[int, str, str] | None = None
-        self._resampler: av.AudioResampler | None = None
-
-    def add(self, packet: av.Packet) -> None:
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            self.damaged = True
-            return
-        for frame in frames:
-            self._convert(frame)
-
-    def finish(self) -> None:
-        """Take what the resampler still holds back."""
-        if self._resampler is not None:
-            self._keep(self._resampler.resample(None))
-
-    def _convert(self, frame: av.AudioFrame) -> None:
-        if self._first is None:
-            self._first, self.rate_hz = frame, frame.sample_rate
-        setup = (frame.sample_rate, frame.layout.name, frame.format.name)
-        if setup != self._setup or self._resampler is None:
-            self.finish()
-            self._setup = setup
-            self._resampler = av.AudioResampler("fltp", self._first.layout, self.rate_hz)
-        self._keep(self._resampler.resample(frame))
-
-    def _keep(self, frames: list[av.AudioFrame]) -> None:
-        for frame in frames:
-            self.blocks.append(_at_most_stereo(frame.to_ndarray()))
-            self.samples += frame.samples
+def _loss_notices(track: Track) -> tuple[str, ...]:
+    """What is missing inside ``track``, and at its end."""
+    notices: tuple[str, ...] = ()
+    if track.missing_s:
+        notices = (HOLES.format(seconds=track.missing_s),)
+    elif track.damaged:
+        notices = (DAMAGED,)
+    if track.is_cut:
+        notices += (CUT.format(seconds=track.duration_s, declared=track.declared_s),)
+    elif track.broken and not notices:
+        notices = (DAMAGED,)
+    return notices
 
 
 # --- arrays ---------------------------------------------------------------------------------------
@@ -175,7 +153,7 @@ def _from_array(source: tuple[int, np.ndarray], max_s: float) -> Sound:
     if not array.size:
         raise FlashTalkError(f"{name} is empty: it holds no samples. Record or choose another one.")
     columns = _to_float(array.reshape(len(array), -1)).T
-    return _checked(_at_most_stereo(columns), rate_hz, name, max_s, ())
+    return _checked(mix(columns), rate_hz, name, max_s, ())
 
 
 def _rate(value: object) -> int:
@@ -198,22 +176,17 @@ def _to_float(array: np.ndarray) -> np.ndarray:
 
 
 # --- both -----------------------------------------------------------------------------------------
-def _at_most_stereo(block: np.ndarray) -> np.ndarray:
-    """[channels, samples]; more than two channels are averaged at once, to spare memory."""
-    return block if block.shape[0] <= 2 else block.mean(axis=0, keepdims=True)
-
-
 def _checked(
-    samples: np.ndarray, rate_hz: int, name: str, max_s: float, notices: tuple[str, ...]
+    mixed: Mixed, rate_hz: int, name: str, max_s: float, notices: tuple[str, ...]
 ) -> Sound:
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise FlashTalkError(
             f"{name} has a sample rate of {rate_hz} Hz; "
             f"{MIN_RATE_HZ:,} to {MAX_RATE_HZ:,} Hz are accepted."
         )
-    if samples.shape[1] > max_s * rate_hz:
+    if mixed.samples.shape[1] > max_s * rate_hz:
         raise too_long(name, max_s)
-    samples = np.ascontiguousarray(samples, dtype=np.float32)
+    samples = np.ascontiguousarray(mixed.samples, dtype=np.float32)
     valid = np.isfinite(samples)
     if not valid.all():
         share = 1.0 - float(valid.mean())
@@ -223,4 +196,8 @@ def _checked(
             )
         samples = np.where(valid, samples, np.float32(0.0))
         notices += ("Some samples were not numbers (NaN or infinity) and were muted.",)
-    return Sound(samples, rate_hz, name, notices)
+    center = mixed.center
+    if center is not None:
+        center = np.nan_to_num(center, posinf=0.0, neginf=0.0).astype(np.float32)
+    whole = Mixed(samples, center, mixed.loudest).within_full_scale()
+    return Sound(whole.samples, rate_hz, name, notices, center)

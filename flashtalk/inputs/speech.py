@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
+from flashtalk.inputs.hearing import choose
 from flashtalk.inputs.sound import Sound, SoundSource, open_sound
 
 SPEECH_RATE_HZ = 16_000
@@ -19,6 +20,10 @@ MAX_S = 30 * 60.0
 _SILENCE = 1e-3  # peak below -60 dB of full scale
 
 SILENT = "The sound is silent, so the person will stay quiet."
+CANCELED = (
+    "The left and the right side cancel each other, so that a single loudspeaker plays silence. "
+    "One of them alone moves the lips."
+)
 LOUD = "The sound was louder than full scale and was turned down."
 
 
@@ -58,7 +63,7 @@ def load_speech(source: SoundSource, *, max_s: float = MAX_S) -> Speech:
     """Decode and resample ``source``, all of it at once.
 
     Args:
-        source: path to a sound or video file (its first sound stream is used), or
+        source: path to a sound or video file (its first sound track that is not silent), or
             ``(rate_hz, array)`` with an array [samples] or [samples, channels].
         max_s: longest accepted sound, in seconds.
 
@@ -72,17 +77,23 @@ def load_speech(source: SoundSource, *, max_s: float = MAX_S) -> Speech:
     """
     sound = open_sound(source, max_s=max_s)
     samples, notices = sound.samples, list(sound.notices)
-    peak = float(np.abs(samples).max())
-    if peak < _SILENCE:
-        notices.append(SILENT)
+    peak = max(float(np.abs(samples).max()), 1.0)
     if peak > 1.0:
         samples = samples / np.float32(peak)
         if peak > 1.1:  # decoders overshoot full scale by a hair; nobody needs to know
             notices.append(LOUD)
     count = max(1, round(samples.shape[1] * SPEECH_RATE_HZ / sound.rate_hz))
-    mono = samples.mean(axis=0, keepdims=True)
+    narrow = _resampled(samples, sound, SPEECH_RATE_HZ, count)
+    center = None
+    if sound.center is not None:
+        center = _resampled(sound.center[None] / peak, sound, SPEECH_RATE_HZ, count)[0]
+    heard = choose(narrow, SPEECH_RATE_HZ, center)
+    if np.ptp(heard.samples) / 2 < _SILENCE and np.abs(heard.samples).max() < 1.0:
+        notices.append(SILENT)
+    if heard.canceled:
+        notices.append(CANCELED)
     return Speech(
-        samples=_resampled(mono, sound, SPEECH_RATE_HZ, count)[0],
+        samples=heard.samples,
         playback=_resampled(samples, sound, PLAYBACK_RATE_HZ, 3 * count),
         notices=tuple(notices),
     )

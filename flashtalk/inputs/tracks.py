@@ -1,0 +1,220 @@
+"""One sound track of an open file -> blocks of samples, and what was missing in it.
+
+Used by :mod:`flashtalk.inputs.sound`. Where the time stamps leave a hole, silence is put, so that
+what follows keeps its time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import av
+import numpy as np
+
+from flashtalk.inputs.mixing import Mixed, mix
+
+AUDIBLE = 3e-3  # peak above -50 dB of full scale
+LEAST_HOLE_S = 0.1
+LONGEST_HOLE_S = 20.0  # beyond that a time stamp is not believed
+_HEAD_BYTES = 4_096
+
+
+class NoTrack(Exception):
+    """There is no sound track; the message says what there is, as in "contains no sound"."""
+
+
+class TooLong(Exception):
+    """The track goes on beyond the limit."""
+
+
+@dataclass
+class Track:
+    """Blocks of floats, gathered packet by packet.
+
+    Rate and channels may change inside a file; all of it follows the first frame.
+    """
+
+    blocks: list[Mixed] = field(default_factory=list)
+    samples: int = 0
+    rate_hz: int = 0
+    damaged: bool = False
+    """Packets amid others could not be decoded."""
+    broken: bool = False
+    """The last packet could not be decoded."""
+    missing_s: float = 0.0
+    """How much silence was put into holes."""
+    declared_s: float | None = None
+    """How long the track is by the file's own account, if the file knows."""
+    index: int = 0
+    count: int = 1
+    """Which of how many tracks."""
+    _first: av.AudioFrame | None = None
+    _setup: tuple[int, str, str] | None = None
+    _resampler: av.AudioResampler | None = None
+    _next_s: float | None = None
+    _holes: list[int] = field(default_factory=list)
+
+    @property
+    def duration_s(self) -> float:
+        return self.samples / self.rate_hz if self.rate_hz else 0.0
+
+    @property
+    def is_cut(self) -> bool:
+        """The end is missing, rather than a part in the middle."""
+        if self.declared_s is None or self.damaged:
+            return False
+        return self.declared_s - self.duration_s > max(0.25, 0.02 * self.declared_s)
+
+    @property
+    def peak(self) -> float:
+        """Largest sample, its sign and what is not a number left out."""
+        peaks = [np.abs(np.nan_to_num(b.samples, posinf=0, neginf=0)).max() for b in self.blocks]
+        return float(max(peaks, default=0.0))
+
+    def joined(self) -> Mixed:
+        """All blocks as one."""
+        samples = np.concatenate([block.samples for block in self.blocks], axis=1)
+        centers = [block.center for block in self.blocks if block.center is not None]
+        loudest = max(block.loudest for block in self.blocks)
+        return Mixed(samples, np.concatenate(centers) if centers else None, loudest)
+
+    def add(self, packet: av.Packet) -> None:
+        """Decode one packet."""
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            self.broken = True
+            return
+        if frames and self.broken:
+            self.damaged, self.broken = True, False
+        for frame in frames:
+            self._convert(frame)
+
+    def finish(self) -> None:
+        """Take what is still held back."""
+        self._flush()
+        if self.declared_s is not None and self._holes:
+            self._shorten_holes(self.samples - round(self.declared_s * self.rate_hz))
+
+    def _flush(self) -> None:
+        if self._resampler is not None:
+            self._keep(self._resampler.resample(None))
+            self._resampler = None
+
+    def _convert(self, frame: av.AudioFrame) -> None:
+        if self._first is None:
+            self._first, self.rate_hz = frame, frame.sample_rate
+        self._fill_hole(frame)
+        setup = (frame.sample_rate, frame.layout.name, frame.format.name)
+        if setup != self._setup or self._resampler is None:
+            self._flush()
+            self._setup = setup
+            self._resampler = av.AudioResampler("flt", self._first.layout, self.rate_hz)
+        self._keep(self._resampler.resample(frame))
+
+    def _fill_hole(self, frame: av.AudioFrame) -> None:
+        if frame.time is None:
+            return
+        hole_s = frame.time - self._next_s if self._next_s is not None else 0.0
+        self._next_s = frame.time + frame.samples / frame.sample_rate
+        if LEAST_HOLE_S <= hole_s <= LONGEST_HOLE_S and self.blocks:
+            self._flush()
+            self.missing_s += hole_s
+            last, count = self.blocks[-1], round(hole_s * self.rate_hz)
+            silence = np.zeros((len(last.samples), count), np.float32)
+            self._holes.append(len(self.blocks))
+            self.blocks.append(Mixed(silence, None if last.center is None else silence[0]))
+            self.samples += count
+
+    def _shorten_holes(self, excess: int) -> None:
+        """Time stamps after damage may be late (FLAC); the whole is never longer than declared."""
+        for index in self._holes:
+            hole = self.blocks[index]
+            less = min(max(excess, 0), hole.samples.shape[1])
+            center = None if hole.center is None else hole.center[less:]
+            self.blocks[index] = Mixed(hole.samples[:, less:], center)
+            self.samples -= less
+            self.missing_s -= less / self.rate_hz
+            excess -= less
+
+    def _keep(self, frames: list[av.AudioFrame]) -> None:
+        for frame in frames:
+            names = tuple(channel.name for channel in frame.layout.channels)
+            # Not planar: PyAV reads beyond its memory where there are more than eight planes.
+            block = frame.to_ndarray().reshape(-1, len(names)).T
+            self.blocks.append(mix(np.ascontiguousarray(block), names))
+            self.samples += frame.samples
+
+
+def audible_track(file: BinaryIO, max_s: float, formats: str) -> Track:
+    """The first sound track of ``file`` that is not silent, or else the loudest.
+
+    ``formats`` are those of FFmpeg that are accepted.
+
+    Raises:
+        NoTrack: there is no sound track.
+        TooLong: as soon as ``max_s`` seconds are exceeded.
+        av.FFmpegError: not a sound file.
+    """
+    head = file.read(_HEAD_BYTES)
+    best, index, count = Track(), 0, 1
+    while index < count and best.peak < AUDIBLE:
+        file.seek(0)
+        # An open file rather than its name: names such as "concat:..." mean more to FFmpeg.
+        with av.open(file, options={"format_whitelist": formats}) as container:
+            streams = container.streams.audio
+            count = len(streams)
+            if not streams:
+                film = bool(container.streams.video)
+                raise NoTrack("is a video without sound" if film else "contains no sound")
+            told = declared_s(container, streams[index], head)
+            track = Track(declared_s=told, index=index, count=count)
+            _read(container, streams[index], track, max_s)
+        if index == 0 or track.peak > best.peak:
+            best = track
+        index += 1
+    return best
+
+
+def _read(
+    container: av.container.InputContainer, stream: av.AudioStream, track: Track, max_s: float
+) -> None:
+    for packet in container.demux(stream):
+        track.add(packet)
+        if track.samples > max_s * track.rate_hz:
+            raise TooLong
+    track.finish()
+
+
+# Containers that know how long their sound is. Others guess it from its first packets.
+_TELLING = ("flac", "mov", "matroska", "aiff", "caf", "au", "w64", "asf", "ape", "tta", "wv", "mp3")
+
+
+def declared_s(
+    container: av.container.InputContainer, stream: av.AudioStream, head: bytes
+) -> float | None:
+    """How long the track should be, if the file knows; ``head`` is how the file begins."""
+    kind = container.format.name.split(",")[0]
+    if kind == "wav":
+        return _declared_by_wav(stream, head)
+    if kind not in _TELLING or (kind == "mp3" and b"Xing" not in head and b"Info" not in head):
+        return None
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    told = stream.metadata.get("DURATION", "")
+    if told.count(":") == 2:
+        hours, minutes, seconds = (float(part) for part in told.split(":"))
+        return 3_600 * hours + 60 * minutes + seconds
+    alone = len(container.streams) == 1 and container.duration is not None
+    return container.duration / av.time_base if alone else None
+
+
+def _declared_by_wav(stream: av.AudioStream, head: bytes) -> float | None:
+    """FFmpeg shortens to what is there, so the size in front of the samples is read here."""
+    start = head.find(b"data", 12)
+    if start < 0 or len(head) < start + 8 or not stream.bit_rate:
+        return None
+    size = int.from_bytes(head[start + 4 : start + 8], "little")
+    unknown = size in (0, 0x7FFFFFFF) or size >= 0xFFFF_FF00  # written while it was recorded
+    return None if unknown else 8 * size / stream.bit_rate

@@ -1,0 +1,94 @@
+"""Sound tracks of films, and recordings with holes and cut ends."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from voices import RATE_HZ, rms, voice, write_tracks
+
+from flashtalk.inputs.speech import SILENT, load_speech
+
+SPOKEN = voice(4.0, 48_000)[None]
+SILENCE = np.zeros_like(SPOKEN)
+FORMATS = [("voice.flac", "flac"), ("voice.mp3", "libmp3lame"), ("voice.mka", "aac")]
+FORMATS += [("voice.webm", "libopus"), ("voice.opus", "libopus"), ("voice.wav", "pcm_s16le")]
+
+
+# --- several tracks -------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["film.mkv", "film.mp4"])
+@pytest.mark.parametrize("silent", [1, 2])
+def test_the_track_with_sound_is_used_and_said(name: str, silent: int, tmp_path: Path) -> None:
+    write_tracks(tmp_path / name, "aac", *[SILENCE] * silent, SPOKEN, 0.1 * SPOKEN)
+    speech = load_speech(tmp_path / name)
+    assert rms(speech.samples) == pytest.approx(rms(SPOKEN), rel=0.05)
+    assert f"{silent + 2} sound tracks; number {silent + 1}" in speech.notices[0]
+    assert len(speech.notices) == 1
+
+
+def test_of_several_tracks_with_sound_the_first(tmp_path: Path) -> None:
+    write_tracks(tmp_path / "film.mkv", "flac", 0.1 * SPOKEN, SPOKEN)
+    speech = load_speech(tmp_path / "film.mkv")
+    assert rms(speech.samples) == pytest.approx(0.1 * rms(SPOKEN), rel=0.05)
+    assert len(speech.notices) == 1 and "the first one is used" in speech.notices[0]
+
+
+def test_tracks_that_are_all_silent(tmp_path: Path) -> None:
+    write_tracks(tmp_path / "film.mkv", "flac", SILENCE, SILENCE)
+    notices = load_speech(tmp_path / "film.mkv").notices
+    assert len(notices) == 2 and notices[1] == SILENT
+
+
+# --- what is missing ------------------------------------------------------------------------------
+@pytest.mark.parametrize(("name", "codec"), FORMATS)
+def test_a_whole_file_is_not_said_to_be_cut(name: str, codec: str, tmp_path: Path) -> None:
+    write_tracks(tmp_path / name, codec, SPOKEN)
+    assert load_speech(tmp_path / name).notices == ()
+
+
+@pytest.mark.parametrize(("name", "codec"), [f for f in FORMATS if f[0] != "voice.opus"])
+def test_a_cut_end_is_said(name: str, codec: str, tmp_path: Path) -> None:
+    write_tracks(tmp_path / name, codec, SPOKEN)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    speech = load_speech(tmp_path / name)
+    assert 0.5 < speech.duration_s < 3.0
+    assert len(speech.notices) == 1
+    assert "cut off: the file promises 4.0 s" in speech.notices[0]
+    assert f"holds {speech.duration_s:.1f} s" in speech.notices[0]
+
+
+@pytest.mark.parametrize("name", ["voice.opus", "voice.flac"])
+def test_a_hole_is_silent_and_said_and_what_follows_keeps_its_time(
+    name: str, tmp_path: Path
+) -> None:
+    write_tracks(tmp_path / name, dict(FORMATS)[name], SPOKEN)
+    content = (tmp_path / name).read_bytes()
+    third = len(content) // 3
+    (tmp_path / name).write_bytes(content[:third] + content[third + third // 2 :])
+    speech = load_speech(tmp_path / name)
+    assert speech.duration_s == pytest.approx(4.0, abs=0.1)
+    assert len(speech.notices) == 1 and "are missing" in speech.notices[0]
+    expected = voice(4.0)
+    end = slice(-RATE_HZ // 2, None)
+    assert np.corrcoef(speech.samples[: expected.size][end], expected[end])[0, 1] > 0.9
+    missing_s = float(speech.notices[0].split(" s of")[0])
+    assert 0.3 < missing_s < 3.0
+
+
+# --- pipes ----------------------------------------------------------------------------------------
+def test_a_sound_comes_through_a_pipe(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, voice(1.0), RATE_HZ, format="WAV", subtype="FLOAT")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(file.getvalue(),))
+    writer.start()
+    speech = load_speech(pipe)
+    writer.join()
+    assert np.abs(speech.samples - voice(1.0)).max() < 1e-6
