@@ -1,8 +1,8 @@
-"""``python -m flashtalk.bench``; see :mod:`flashtalk.cli.bench`."""
+"""``python -m flashtalk.bench``: the same as ``flashtalk bench``."""
 
 import sys
 
-from flashtalk.cli.bench import main
+from flashtalk.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["bench", *sys.argv[1:]]))

@@ -1,8 +1,8 @@
-"""``python -m flashtalk.generate``; see :mod:`flashtalk.cli.generate`."""
+"""``python -m flashtalk.generate``: the same as ``flashtalk generate``."""
 
 import sys
 
-from flashtalk.cli.generate import main
+from flashtalk.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["generate", *sys.argv[1:]]))

@@ -1,8 +1,8 @@
-"""``python -m flashtalk.plan``; see :mod:`flashtalk.cli.plan`."""
+"""``python -m flashtalk.plan``: the same as ``flashtalk plan``."""
 
 import sys
 
-from flashtalk.cli.plan import main
+from flashtalk.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["plan", *sys.argv[1:]]))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from flashtalk.openmp import let_waiting_threads_sleep
+
+let_waiting_threads_sleep()  # as the commands do; PyTorch is imported after it
+
 from dataclasses import replace
 
 import numpy as np
