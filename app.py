@@ -22,4 +22,10 @@ LIMITS = Limits(speech_s=120, visitors=1, queue=20, keep_files_s=3600)
 GPU_S = 120  # longest hold of a ZeroGPU, in seconds
 
 if __name__ == "__main__":
-    sys.exit(main(limits=LIMITS, on_gpu=spaces.GPU(duration=GPU_S)))
+    sys.exit(
+        main(
+            limits=LIMITS,
+            on_gpu=spaces.GPU(duration=GPU_S),
+            gpu_is_lent=spaces.config.Config.zero_gpu,
+        )
+    )

@@ -1,8 +1,9 @@
-"""A checkpoint of toy size in exactly the published layout: real classes, random weights, 1 MB.
+"""A checkpoint of toy size in the published layout: real classes, random weights, 1 MB.
 
-Tensor names are those of the public files, not those that today's libraries would write: the image
-tower has its extra level, the text encoder its single embedding, the speech encoder is a .bin of a
-pre-training checkpoint with the old names of weight normalization.
+Written by the tools that wrote the public files, not for the loader's convenience: diffusers and
+transformers save the Wan parts (the picture encoder with its projection), the shards come from the
+Hub's own splitter, and the speech encoder is a pickle of a pre-training checkpoint with the old
+names of weight normalization beside its feature extractor's settings.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from huggingface_hub import save_torch_state_dict
 from torch import Tensor, nn
 
 TRANSFORMER = {
@@ -52,7 +53,7 @@ TEXT = {
     "vocab_size": 64,
 }
 IMAGE = {
-    "architectures": ["CLIPVisionModel"],
+    "architectures": ["CLIPVisionModelWithProjection"],
     "model_type": "clip_vision_model",
     "hidden_act": "gelu",
     "hidden_size": 32,
@@ -61,6 +62,7 @@ IMAGE = {
     "num_attention_heads": 2,
     "num_hidden_layers": 3,
     "patch_size": 14,
+    "projection_dim": 20,
 }
 SPEECH = {
     "architectures": ["Wav2Vec2ForPreTraining"],
@@ -77,33 +79,32 @@ SPEECH = {
 }
 AUTOENCODER = {"_class_name": "AutoencoderKLWan", "base_dim": 8, "num_res_blocks": 1, "z_dim": 16}
 
-SHARDS = 3
-
 
 def write_checkpoint(folder: Path, *, speech_folder: str = "wav2vec2") -> Path:
     """Writes the whole checkpoint and returns ``folder``."""
-    states = checkpoint_states()
+    from transformers import Wav2Vec2FeatureExtractor
+
+    modules = checkpoint_modules()
     write_config(folder, TRANSFORMER)
-    write_shards(folder, "diffusion_pytorch_model", states["transformer"])
-    write_config(folder / "vae", AUTOENCODER)
-    save_file(states["vae"], folder / "vae" / "diffusion_pytorch_model.safetensors")
-    write_config(folder / "text_encoder", TEXT)
-    write_shards(folder / "text_encoder", "model", states["text_encoder"])
-    write_config(folder / "image_encoder", IMAGE)
-    save_file(states["image_encoder"], folder / "image_encoder" / "model.safetensors")
+    write_transformer(folder, modules["transformer"])
+    modules["vae"].save_pretrained(folder / "vae")
+    modules["text_encoder"].save_pretrained(folder / "text_encoder", max_shard_size="10KB")
+    modules["image_encoder"].save_pretrained(folder / "image_encoder")
     write_config(folder / speech_folder, SPEECH)
-    torch.save(states["speech"], folder / speech_folder / "pytorch_model.bin")
+    torch.save(old_names(stored(modules["speech"])), folder / speech_folder / "pytorch_model.bin")
+    extractor = Wav2Vec2FeatureExtractor(do_normalize=False)
+    extractor.save_pretrained(folder / speech_folder)
     write_tokenizer(folder / "tokenizer")
     return folder
 
 
 @cache
-def checkpoint_states() -> dict[str, dict[str, Tensor]]:
-    """The tensors of every part under their published names; the same ones each time."""
+def checkpoint_modules() -> dict[str, nn.Module]:
+    """The networks that are written, by their folders; the same weights each time."""
     from diffusers import AutoencoderKLWan
     from transformers import (
         CLIPVisionConfig,
-        CLIPVisionModel,
+        CLIPVisionModelWithProjection,
         UMT5Config,
         UMT5EncoderModel,
         Wav2Vec2Config,
@@ -111,27 +112,20 @@ def checkpoint_states() -> dict[str, dict[str, Tensor]]:
     )
 
     torch.manual_seed(4)
-    text = stored(UMT5EncoderModel(UMT5Config.from_dict(TEXT)), torch.bfloat16)
-    del text["encoder.embed_tokens.weight"]
-    image = stored(CLIPVisionModel(CLIPVisionConfig.from_dict(IMAGE)))
-    speech = stored(Wav2Vec2ForPreTraining(Wav2Vec2Config.from_dict(SPEECH)))
-    normed = "wav2vec2.encoder.pos_conv_embed.conv."
-    for old, new in (("weight_g", "original0"), ("weight_v", "original1")):
-        speech[normed + old] = speech.pop(f"{normed}parametrizations.weight.{new}")
     return {
-        "transformer": transformer_state(),
-        "vae": stored(AutoencoderKLWan.from_config(AUTOENCODER)),
-        "text_encoder": text,
-        "image_encoder": {f"vision_model.{name}": tensor for name, tensor in image.items()},
-        "speech": speech,
+        "transformer": transformer().bfloat16(),
+        "vae": AutoencoderKLWan.from_config(AUTOENCODER),
+        "text_encoder": UMT5EncoderModel(UMT5Config.from_dict(TEXT)).bfloat16(),
+        "image_encoder": CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(IMAGE)),
+        "speech": Wav2Vec2ForPreTraining(Wav2Vec2Config.from_dict(SPEECH)),
     }
 
 
-def transformer_state() -> dict[str, Tensor]:
+def transformer() -> nn.Module:
     from flashtalk.config import SpeechFeatures, TransformerConfig
     from flashtalk.models.dit.transformer import VideoTransformer
 
-    transformer = VideoTransformer(
+    network = VideoTransformer(
         TransformerConfig(
             dim=64,
             ffn_dim=96,
@@ -152,35 +146,38 @@ def transformer_state() -> dict[str, Tensor]:
         )
     )
     with torch.no_grad():
-        for name, parameter in transformer.named_parameters():  # new ones have closed gates
+        for name, parameter in network.named_parameters():  # new ones have closed gates
             gain = 1.0 if parameter.dim() == 1 and name.endswith("weight") else 0.0
             parameter.normal_(std=0.08).add_(gain)
-    return stored(transformer, torch.bfloat16)
+    return network
 
 
-def stored(module: nn.Module, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
-    return {
-        name: tensor.detach().to(dtype).clone().contiguous()
-        for name, tensor in module.state_dict().items()
-    }
+def write_transformer(folder: Path, network: nn.Module) -> None:
+    """Shards and their index as diffusers writes them: three."""
+    state = stored(network)
+    save_torch_state_dict(
+        state,
+        folder,
+        filename_pattern="diffusion_pytorch_model{suffix}.safetensors",
+        max_shard_size=int(0.45 * sum(tensor.nbytes for tensor in state.values())),
+    )
+
+
+def stored(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+
+
+def old_names(speech: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weight normalization as PyTorch named it before its parametrizations."""
+    new = "wav2vec2.encoder.pos_conv_embed.conv.parametrizations.weight.original"
+    old = {f"{new}0": "weight_g", f"{new}1": "weight_v"}
+    conv = "wav2vec2.encoder.pos_conv_embed.conv."
+    return {conv + old[name] if name in old else name: value for name, value in speech.items()}
 
 
 def write_config(folder: Path, config: Mapping[str, object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config, indent=2))
-
-
-def write_shards(folder: Path, stem: str, state: Mapping[str, Tensor]) -> None:
-    names = list(state)
-    weight_map = {}
-    for number in range(SHARDS):
-        file = f"{stem}-{number + 1:05d}-of-{SHARDS:05d}.safetensors"
-        part = {name: state[name] for name in names[number::SHARDS]}
-        save_file(part, folder / file, metadata={"format": "pt"})
-        weight_map |= dict.fromkeys(part, file)
-    size = sum(tensor.nbytes for tensor in state.values())
-    index = {"metadata": {"total_size": size}, "weight_map": weight_map}
-    (folder / f"{stem}.safetensors.index.json").write_text(json.dumps(index))
 
 
 def write_tokenizer(folder: Path) -> None:

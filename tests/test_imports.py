@@ -113,7 +113,7 @@ def test_the_guard_sees_upward_imports(part: str, source: str, allowed: bool) ->
 
 
 def test_the_embedded_model_starts_without_the_libraries_of_the_large_one() -> None:
-    large = {"accelerate", "diffusers", "huggingface_hub", "pyloudnorm", "transformers"}
+    large = {"accelerate", "diffusers", "ftfy", "huggingface_hub", "pyloudnorm", "transformers"}
     check = f"import sys, flashtalk.cli.generate; print({large} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, "set()"), done.stderr

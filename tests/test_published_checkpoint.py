@@ -5,6 +5,7 @@ The folder is of toy size and complete (``published_checkpoint``); nothing of th
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -14,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from published_checkpoint import checkpoint_states, write_checkpoint
-from safetensors.torch import save_file
+from published_checkpoint import checkpoint_modules, write_checkpoint
+from safetensors.torch import load_file, save_file
 
-from flashtalk.config import FOURTEEN_B
+from flashtalk.config import FOURTEEN_B, Preset
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.framing import closest_size
@@ -77,7 +78,8 @@ def test_ten_chunks_become_a_playable_file(engine: Engine, picture, tmp_path: Pa
 
 
 def test_every_tensor_arrives_where_it_belongs(engine: Engine) -> None:
-    states, networks = checkpoint_states(), engine._networks
+    written, networks = checkpoint_modules(), engine._networks
+    states = {name: module.state_dict() for name, module in written.items()}
     for name, tensor in networks.transformer.state_dict().items():
         assert torch.equal(tensor, states["transformer"][name].float()), name
     for name, tensor in networks.autoencoder.vae.state_dict().items():
@@ -85,6 +87,10 @@ def test_every_tensor_arrives_where_it_belongs(engine: Engine) -> None:
     text = networks.text_encoder.encoder
     assert text.encoder.embed_tokens.weight is text.shared.weight
     assert torch.equal(text.shared.weight, states["text_encoder"]["shared.weight"].float())
+    assert torch.equal(
+        text.encoder.final_layer_norm.weight,
+        states["text_encoder"]["encoder.final_layer_norm.weight"].float(),
+    )
     layer = "encoder.layers.1.mlp.fc1.weight"
     image = networks.image_encoder.encoder.state_dict()
     assert torch.equal(image[layer], states["image_encoder"][f"vision_model.{layer}"])
@@ -92,11 +98,40 @@ def test_every_tensor_arrives_where_it_belongs(engine: Engine) -> None:
     speech = networks.speech_encoder.wav2vec.state_dict()
     assert torch.equal(
         speech[f"{position}parametrizations.weight.original1"],
-        states["speech"][f"wav2vec2.{position}weight_v"],
+        states["speech"][f"wav2vec2.{position}parametrizations.weight.original1"],
     )
     for module in modules_of(networks).values():
         assert not module.training
         assert not any(parameter.is_meta for parameter in module.parameters())
+
+
+def test_speech_is_heard_at_its_own_level_as_the_published_settings_say(
+    checkpoint: Path, folder: Path
+) -> None:
+    as_it_is = load_published(*_files_and_preset(checkpoint), ON_CPU).speech_encoder
+    assert not as_it_is.standardize
+    flag = folder / "wav2vec2" / "preprocessor_config.json"
+    flag.write_text(json.dumps(json.loads(flag.read_text()) | {"do_normalize": True}))
+    leveled = load_published(*_files_and_preset(folder), ON_CPU).speech_encoder
+    quiet = torch.randn(1, 640 * 10, generator=torch.Generator().manual_seed(0)) * 1e-3
+    loud, still = quiet * 100, torch.zeros(1, 640 * 10)
+    assert torch.allclose(leveled(quiet), leveled(loud), atol=1e-2)
+    assert not torch.allclose(as_it_is(quiet), as_it_is(loud), atol=1e-2)
+    assert torch.equal(as_it_is(still), leveled(still))
+
+
+def _files_and_preset(folder: Path) -> tuple[PublishedFiles, Preset]:
+    files = PublishedFiles.of(folder)
+    return files, published_preset(files)
+
+
+def test_a_picture_encoder_without_its_projection_loads_as_well(folder: Path) -> None:
+    path = folder / "image_encoder" / "model.safetensors"
+    state = load_file(path)
+    alone = {key: value for key, value in state.items() if key != "visual_projection.weight"}
+    assert len(alone) == len(state) - 1
+    save_file({key.removeprefix("vision_model."): value for key, value in alone.items()}, path)
+    Engine.from_pretrained(folder, device="cpu")
 
 
 def test_types_on_a_gpu_are_the_published_ones(checkpoint: Path) -> None:

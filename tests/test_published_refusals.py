@@ -100,6 +100,30 @@ def test_a_tensor_of_another_shape(folder: Path) -> None:
     refused(folder, "image encoder", "post_layernorm.weight of shape [7]", "asks for [32]")
 
 
+@pytest.mark.parametrize("name", ["visual_projection.bias", "text_projection.weight"])
+def test_a_picture_encoder_with_more_than_its_projection(folder: Path, name: str) -> None:
+    path = folder / "image_encoder" / "model.safetensors"
+    save_file(load_file(path) | {name: torch.zeros(20)}, path)
+    refused(folder, "image encoder", f"does not have: {name}")
+
+
+def test_a_tensor_of_another_type(folder: Path) -> None:
+    path = folder / "image_encoder" / "model.safetensors"
+    state = load_file(path)
+    key = "vision_model.post_layernorm.weight"
+    for dtype, name in ((torch.int8, "I8"), (torch.float8_e4m3fn, "F8_E4M3")):
+        save_file(state | {key: state[key].to(dtype)}, path)
+        refused(folder, f"post_layernorm.weight of type {name} in model.safetensors", "original")
+
+
+def test_settings_of_the_speech_encoder_that_are_missing_or_silent(folder: Path) -> None:
+    path = folder / "wav2vec2" / "preprocessor_config.json"
+    path.write_text("{}")
+    refused(folder, str(path), "do_normalize is None", "chinese-wav2vec2-base has false")
+    path.unlink()
+    refused(folder, str(path), "is missing", "Fetch the folder again")
+
+
 def test_shards_without_their_index(folder: Path) -> None:
     (folder / "diffusion_pytorch_model.safetensors.index.json").unlink()
     refused(folder, "3 safetensors files but no index")
@@ -168,6 +192,8 @@ def test_a_pickle_that_was_cut_off_or_wants_to_run_code(folder: Path) -> None:
     refused(folder, str(path), "cut off, damaged or holds more than tensors")
     torch.save({"weights": Path}, path)  # a class: not a tensor, so not read
     refused(folder, str(path), "holds more than tensors")
+    torch.save({"state_dict": {"weights": torch.zeros(1)}}, path)
+    refused(folder, str(path), "expected one tensor for each name")
 
 
 def test_nothing_but_a_config(tmp_path: Path, checkpoint: Path) -> None:

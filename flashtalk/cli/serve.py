@@ -23,12 +23,17 @@ def main(
     *,
     limits: Limits | None = None,
     on_gpu: OnGpu = lambda function: function,
+    gpu_is_lent: bool = False,
 ) -> int:
-    """Serve the page; ``on_gpu`` wraps the function that computes, e.g. ``spaces.GPU``."""
+    """Serve the page; ``on_gpu`` wraps the function that computes, e.g. ``spaces.GPU``.
+
+    ``gpu_is_lent`` says that a GPU is there inside that function only, as on ZeroGPU.
+    """
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     engine = Engine.from_pretrained(options.preset, device=options.device, threads=options.threads)
-    logging.info("Warm after %.1f s.", engine.warm_up())
+    if warms_up(engine.device.type, gpu_is_lent):
+        logging.info("Warm after %.1f s.", engine.warm_up())
     page = build_page(engine, limits or Limits(), on_gpu=on_gpu)
     page.launch(
         server_name=options.host,
@@ -42,6 +47,11 @@ def main(
         ssr_mode=False,
     )
     return 0
+
+
+def warms_up(device_type: str, gpu_is_lent: bool) -> bool:
+    """Whether a chunk can be computed before the first visit: not on a GPU that is only lent."""
+    return device_type == "cpu" or not gpu_is_lent
 
 
 def _parser() -> argparse.ArgumentParser:

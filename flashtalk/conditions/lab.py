@@ -3,8 +3,8 @@
 Below ``stream.color``, which matches chunks to those statistics. All of it runs in float32 whatever
 the decoder's dtype, and all of it can be differentiated.
 
-Constants: IEC 61966-2-1 (sRGB) and CIE 15 (Lab); the white point is the published one,
-(0.95047, 1, 1.08883).
+Constants: IEC 61966-2-1 (sRGB) and CIE 15 (Lab). White point and both matrices are the published
+system's to the last digit: the colors of one chunk are those that the next one continues.
 """
 
 from __future__ import annotations
@@ -18,9 +18,14 @@ from torch import Tensor
 
 WHITE = (0.95047, 1.0, 1.08883)
 RGB_TO_XYZ = (
-    (0.412453, 0.357580, 0.180423),
-    (0.212671, 0.715160, 0.072169),
-    (0.019334, 0.119193, 0.950227),
+    (0.4124564, 0.3575761, 0.1804375),
+    (0.2126729, 0.7151522, 0.0721750),
+    (0.0193339, 0.1191920, 0.9503041),
+)
+XYZ_TO_RGB = (  # the inverse, as the published system rounds it
+    (3.2404542, -1.5371385, -0.4985314),
+    (-0.9692660, 1.8760108, 0.0415560),
+    (0.0556434, -0.2040259, 1.0572252),
 )
 LAB_OF_RESPONSE = (  # (fx, fy, fz) -> (L + 16, a, b)
     (0.0, 116.0, 0.0),
@@ -125,11 +130,12 @@ def _mixes(device: torch.device) -> _Mixes:
     with torch.inference_mode(False):
         white = torch.tensor(WHITE, dtype=torch.float64)
         xyz_of_rgb = torch.tensor(RGB_TO_XYZ, dtype=torch.float64) / white[:, None]
+        rgb_of_xyz = torch.tensor(XYZ_TO_RGB, dtype=torch.float64) * white
         lab_of_response = torch.tensor(LAB_OF_RESPONSE, dtype=torch.float64)
         return _Mixes(
             linear_to_xyz=_Mix.of(xyz_of_rgb, -RGB_KNEE / 12.92, device),
             # Equal responses are gray, so shifting all three by 16 / 116 takes 16 off L alone.
             response_to_lab=_Mix.of(lab_of_response, -(XYZ_KNEE * SLOPE + OFFSET) / 116.0, device),
             lab_to_response=_Mix.of(lab_of_response.inverse(), 0.0, device, OFFSET / 116.0),
-            xyz_to_linear=_Mix.of(xyz_of_rgb.inverse(), -RESPONSE_KNEE * 116.0 / SLOPE, device),
+            xyz_to_linear=_Mix.of(rgb_of_xyz, -RESPONSE_KNEE * 116.0 / SLOPE, device),
         )

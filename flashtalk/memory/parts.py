@@ -96,7 +96,7 @@ STORED = Precision(
     transformer=torch.bfloat16,
     autoencoder=torch.float32,
     text=torch.float32,
-    image=torch.float32,
+    image=torch.bfloat16,
     speech=torch.float32,
 )
 """The types of the published files, which decide how much is fetched."""

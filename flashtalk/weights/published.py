@@ -8,8 +8,9 @@ The layout, as one local folder (from the Hub the three groups lie in three snap
     vae/           config.json, diffusion_pytorch_model.safetensors        AutoencoderKLWan
     text_encoder/  config.json, model-*.safetensors, index                 UMT5EncoderModel
     tokenizer/     tokenizer.json, tokenizer_config.json, ...
-    image_encoder/ config.json, model.safetensors                          CLIPVisionModel
-    wav2vec2/      config.json, model.safetensors or pytorch_model.bin     Wav2Vec2Model
+    image_encoder/ config.json, model.safetensors            CLIPVisionModelWithProjection
+    wav2vec2/      config.json, preprocessor_config.json,    Wav2Vec2Model
+                   model.safetensors or pytorch_model.bin
                    (may also be called chinese-wav2vec2-base/)
 
 Other files (a scheduler, the image processor's settings, pickles of the original release) are not
@@ -21,33 +22,38 @@ The sizes come from the config.json files, so a smaller checkpoint of the same m
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from flashtalk.config import Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
-from flashtalk.weights.sizes import CONFIG, FETCH_AGAIN, PublishedFiles, read_json
+from flashtalk.weights.pickles import described, first_line, read_pickle
+from flashtalk.weights.sizes import (
+    CONFIG,
+    FETCH_AGAIN,
+    PublishedFiles,
+    hears_standardized,
+    read_json,
+)
 from flashtalk.weights.strict import Naming, as_dtype, assign, check, read, survey
-
-logger = logging.getLogger(__name__)
 
 PICKLE = "pytorch_model.bin"
 
 TRANSFORMER = Naming()
 AUTOENCODER = Naming()
 TEXT = Naming(tied={"encoder.embed_tokens.weight": "shared.weight"})
-# transformers 5 dropped this level of the tower; older files also hold the positions' numbers.
+# The tower alone (CLIPVisionModel) or with the projection that belongs to CLIP's text, which is
+# not used here. Older files also hold the positions' numbers.
 IMAGE = Naming(
     renames=((r"^vision_model\.", ""),),
-    unused=(r"embeddings\.position_ids$",),
+    unused=(r"embeddings\.position_ids$", r"visual_projection\.weight$"),
 )
 # The file is a pre-training checkpoint, and weight normalization has been renamed since.
 SPEECH = Naming(
@@ -132,7 +138,9 @@ def load_published(files: PublishedFiles, preset: Preset, precision: Precision) 
         preset=preset,
         transformer=transformer,
         autoencoder=WanAutoencoder(vae).eval(),
-        speech_encoder=Wav2Vec2SpeechEncoder(speech, preset.geometry.samples_per_frame).eval(),
+        speech_encoder=Wav2Vec2SpeechEncoder(
+            speech, preset.geometry.samples_per_frame, standardize=hears_standardized(files)
+        ).eval(),
         text_encoder=TextConditioner(text, tokenizer, preset.transformer.text_tokens).eval(),
         image_encoder=ImageConditioner(image).eval(),
     )
@@ -154,31 +162,17 @@ def _built(build: Callable[[dict[str, Any]], nn.Module], folder: Path) -> nn.Mod
 def _filler(
     module: nn.Module, folder: Path, naming: Naming, name: str, dtype: torch.dtype
 ) -> Callable[[], None]:
-    """Checks names and shapes now; the returned call reads the tensors."""
+    """Checks names, shapes and types now; the returned call reads the tensors."""
     what = f"{name} in {folder}"
     pickle = folder / PICKLE
     if naming is SPEECH and pickle.is_file() and not any(folder.glob("*.safetensors")):
-        state = _read_pickle(pickle, naming)
-        shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
-        names = check(module, shapes, naming, what, FETCH_AGAIN)
+        tensors = read_pickle(pickle, FETCH_AGAIN)
+        state = {naming.renamed(key): tensor for key, tensor in tensors.items()}
+        names = check(module, described(state, pickle), naming, what, FETCH_AGAIN)
         return lambda: assign(module, {key: as_dtype(state[key], dtype) for key in names}, naming)
     stored = survey(folder, naming, FETCH_AGAIN)
-    shapes = {key: entry.shape for key, entry in stored.items()}
-    names = check(module, shapes, naming, what, FETCH_AGAIN)
+    names = check(module, stored, naming, what, FETCH_AGAIN)
     return lambda: assign(module, read(stored, names, dtype), naming)
-
-
-def _read_pickle(path: Path, naming: Naming) -> Mapping[str, Tensor]:
-    """Tensors of a .bin file, by the module's names; nothing in it is executed."""
-    logger.info("%s is not safetensors: reading its tensors with weights_only=True", path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return {naming.renamed(name): tensor for name, tensor in content.items()}
-    except Exception as error:  # the unpickler raises many kinds for a file that is cut off
-        raise FlashTalkError(
-            f"{path} is cut off, damaged or holds more than tensors ({_first_line(error)}). "
-            f"{FETCH_AGAIN}"
-        ) from error
 
 
 def _tokenizer(folder: Path) -> Any:
@@ -190,9 +184,5 @@ def _tokenizer(folder: Path) -> Any:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # every tokenizer has its own way to complain
         raise FlashTalkError(
-            f"The tokenizer in {folder} cannot be read ({_first_line(error)}). {FETCH_AGAIN}"
+            f"The tokenizer in {folder} cannot be read ({first_line(error)}). {FETCH_AGAIN}"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

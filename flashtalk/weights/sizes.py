@@ -15,6 +15,7 @@ from flashtalk.config import FOURTEEN_B, Preset, SpeechFeatures
 from flashtalk.errors import FlashTalkError
 
 CONFIG = "config.json"
+PREPROCESSOR = "preprocessor_config.json"
 SPEECH_FOLDERS = ("wav2vec2", "chinese-wav2vec2-base")
 FETCH_AGAIN = "Fetch the folder again; files that are whole are not fetched twice."
 
@@ -95,9 +96,27 @@ def published_preset(files: PublishedFiles, base: Preset = FOURTEEN_B) -> Preset
     _require_equal("mask channels", files, transformer.mask_channels, "", usual.mask_channels)
     told = own.get("text_dim", transformer.text_dim)
     _require_equal("text width", files, told, "text_encoder", transformer.text_dim)
+    hears_standardized(files)  # a missing flag shows here, not after gigabytes
     if transformer != usual:
         preset = replace(preset, name=f"{base.name} ({files.transformer.name})")
     return preset
+
+
+def hears_standardized(files: PublishedFiles) -> bool:
+    """Whether the speech encoder hears samples of zero mean and unit variance.
+
+    Nothing in its weights tells. Raises :class:`FlashTalkError` if preprocessor_config.json does
+    not either.
+    """
+    path = files.speech / PREPROCESSOR
+    flag = read_json(path, "how the speech encoder hears samples").get("do_normalize")
+    if not isinstance(flag, bool):
+        raise FlashTalkError(
+            f"{path} does not say whether speech is brought to unit variance (do_normalize is "
+            f"{flag!r}, expected true or false). Fetch it again with the weights that it belongs "
+            "to; chinese-wav2vec2-base has false."
+        )
+    return flag
 
 
 def is_published(folder: Path) -> bool:

@@ -27,6 +27,14 @@ logger = logging.getLogger(__name__)
 
 INDEX_SUFFIX = ".safetensors.index.json"
 NAMED_KEYS = 3  # how many tensors a sentence names before it counts the rest
+FLOATS = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+}
+"""Types of weights, by their names in safetensors. Eight bits need scales, which no file here has.
+"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ class Stored:
     key: str
     """Its name in the file."""
     shape: tuple[int, ...]
+    dtype: str
+    """As safetensors writes it, such as ``BF16``."""
 
 
 def survey(folder: Path, naming: Naming, remedy: str) -> dict[str, Stored]:
@@ -71,7 +81,7 @@ def survey(folder: Path, naming: Naming, remedy: str) -> dict[str, Stored]:
     index = _index_of(folder, remedy)
     found: dict[str, Stored] = {}
     for file in _files_of(folder, index, remedy):
-        for key, shape in _header(file, remedy).items():
+        for key, (shape, dtype) in _header(file, remedy).items():
             if index and index.get(key) != file.name:
                 raise FlashTalkError(
                     f"{file} holds {key}, which the index beside it "
@@ -80,7 +90,7 @@ def survey(folder: Path, naming: Naming, remedy: str) -> dict[str, Stored]:
             name = naming.renamed(key)
             if name in found:
                 raise FlashTalkError(f"{name} is stored twice in {folder}. {remedy}")
-            found[name] = Stored(file, key, shape)
+            found[name] = Stored(file, key, shape, dtype)
     absent = sorted(key for key in index if naming.renamed(key) not in found)
     if absent:
         raise FlashTalkError(
@@ -91,36 +101,45 @@ def survey(folder: Path, naming: Naming, remedy: str) -> dict[str, Stored]:
 
 
 def check(
-    module: nn.Module, shapes: Mapping[str, tuple[int, ...]], naming: Naming, what: str, remedy: str
+    module: nn.Module, stored: Mapping[str, Stored], naming: Naming, what: str, remedy: str
 ) -> list[str]:
-    """The names to load into ``module``, after comparing all names and shapes with it.
+    """The names to load into ``module``, after comparing all names, shapes and types with it.
 
     ``what`` names the network and its place in sentences. Raises :class:`FlashTalkError` naming
-    the tensors that are missing, not known, or of another shape.
+    the tensors that are missing, not known, of another shape, or no floating-point numbers.
     """
-    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    missing = [name for name in expected if name not in shapes and name not in naming.tied]
+    expected = module.state_dict()
+    missing = [name for name in expected if name not in stored and name not in naming.tied]
     if missing:
         raise FlashTalkError(
             f"The {what} lacks {len(missing)} of {len(expected)} tensors: {listed(missing)}. "
             f"{remedy}"
         )
-    extra = sorted(name for name in shapes if name not in expected and not naming.is_unused(name))
+    extra = sorted(name for name in stored if name not in expected and not naming.is_unused(name))
     if extra:
         raise FlashTalkError(
             f"The {what} holds {len(extra)} tensors that this network does not have: "
             f"{listed(extra)}. {remedy}"
         )
-    for name, shape in expected.items():
-        if name in shapes and shapes[name] != shape:
+    for name, tensor in expected.items():
+        if name not in stored:
+            continue
+        found = stored[name]
+        if found.shape != tuple(tensor.shape):
             raise FlashTalkError(
-                f"The {what} holds {name} of shape {list(shapes[name])}, but its config.json asks "
-                f"for {list(shape)}. {remedy}"
+                f"The {what} holds {name} of shape {list(found.shape)} in {found.file.name}, but "
+                f"its config.json asks for {list(tensor.shape)}. {remedy}"
             )
-    unused = [name for name in shapes if name not in expected]
+        if tensor.is_floating_point() and found.dtype not in FLOATS:
+            raise FlashTalkError(
+                f"The {what} holds {name} of type {found.dtype} in {found.file.name}, expected "
+                f"one of {', '.join(FLOATS)}. Quantized weights cannot be read; use the original "
+                "ones."
+            )
+    unused = [name for name in stored if name not in expected]
     if unused:
-        logger.info("%s: %d tensors for training are not needed", what, len(unused))
-    return [name for name in expected if name in shapes]
+        logger.info("%s: %d tensors for other uses are not needed", what, len(unused))
+    return [name for name in expected if name in stored]
 
 
 def read(
@@ -206,11 +225,12 @@ def _files_of(folder: Path, index: Mapping[str, str], remedy: str) -> list[Path]
     return files
 
 
-def _header(file: Path, remedy: str) -> dict[str, tuple[int, ...]]:
-    """Shapes of a file's tensors by name."""
+def _header(file: Path, remedy: str) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shapes and types of a file's tensors by name."""
     try:
         with safe_open(file, framework="pt") as content:
-            return {key: tuple(content.get_slice(key).get_shape()) for key in content.keys()}  # noqa: SIM118 (no dict)
+            slices = {key: content.get_slice(key) for key in content.keys()}  # noqa: SIM118 (no dict)
+            return {k: (tuple(each.get_shape()), each.get_dtype()) for k, each in slices.items()}
     except (SafetensorError, OSError) as error:
         raise FlashTalkError(
             f"{file} is cut off, damaged or no safetensors file: {file.stat().st_size:,} bytes, "

@@ -37,7 +37,7 @@ def published() -> Parts:
         # model.safetensors; pytorch_model.bin also holds what training needed (380 MB)
         ("text_encoder", 5_680_910_336, 22.72),
         ("autoencoder", 126_892_531, 0.508),
-        ("image_encoder", 630_766_080, 2.52),
+        ("image_encoder", 630_766_080, 1.26),
         ("speech_encoder", 94_371_712, 0.377),
     ],
 )

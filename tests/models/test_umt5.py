@@ -94,6 +94,8 @@ def test_cleaning() -> None:
     assert cleaned(" a\tperson \n\n talks ") == "a person talks"
     assert cleaned("a &amp;amp; b") == "a & b"
     assert cleaned("cafe\u0301") == "caf\u00e9"
+    assert cleaned("\u201chello\u201d, it\u2019s \uff21\uff22") == '"hello", it\'s AB'
+    assert cleaned("caf\u00c3\u00a9") == "caf\u00e9"  # UTF-8 that was read as Latin-1
 
 
 def test_16_bit_states_stay_so_and_serve_training(conditioner) -> None:

@@ -83,7 +83,7 @@ def test_features_are_resampled_before_the_projection(frames: int) -> None:
     resampled = heard[:, :, left] * (1 - (grid - left)) + heard[:, :, right] * (grid - left)
     x, _ = model.feature_projection(resampled.transpose(1, 2))
     expected = model.encoder(x).last_hidden_state
-    got = Wav2Vec2SpeechEncoder(model, 640)(speech(1, frames * 640))
+    got = Wav2Vec2SpeechEncoder(model, 640, standardize=True)(speech(1, frames * 640))
     assert got.shape == (1, frames, 4, 24)
     assert torch.allclose(got[:, :, -1], expected, atol=1e-4)
 
@@ -94,6 +94,17 @@ def test_standardized_as_the_published_feature_extractor() -> None:
     expected = extractor(list(samples.numpy()), sampling_rate=16_000, return_tensors="pt")
     assert torch.allclose(standardized(samples), expected.input_values, atol=1e-4)
     assert torch.equal(standardized(torch.zeros(1, 640)), torch.zeros(1, 640))
+
+
+@torch.inference_mode()
+def test_a_quiet_room_stays_quiet_unless_the_network_hears_standardized_samples() -> None:
+    model = network(**SMALL)
+    room = (speech(1, 6_400) - 0.05) * 1e-5
+    as_it_is = Wav2Vec2SpeechEncoder(model, 640)
+    leveled = Wav2Vec2SpeechEncoder(model, 640, standardize=True)
+    silence, heard, loud = as_it_is(torch.zeros(1, 6_400)), as_it_is(room), leveled(room)
+    assert (loud - silence).abs().max() > 100 * (heard - silence).abs().max()
+    assert torch.equal(loud, as_it_is(standardized(room)))
 
 
 def test_a_broken_frame_is_refused() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import logging
-import unicodedata
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -25,9 +24,14 @@ CACHED_PROMPTS = 8  # 4 MB each at 512 x 4096 in 16 bits
 
 
 def cleaned(prompt: str) -> str:
-    """The prompt as the model was trained to see it: no HTML entities, single spaces, NFC."""
-    plain = html.unescape(html.unescape(prompt))  # twice, as the published pipeline does
-    return " ".join(unicodedata.normalize("NFC", plain).split())
+    """The prompt as the model was trained to see it: plain letters, no entities, single spaces.
+
+    ftfy straightens quotes, narrows full-width letters and mends what was decoded wrongly.
+    """
+    import ftfy  # only models that read a prompt need it
+
+    plain = html.unescape(html.unescape(ftfy.fix_text(prompt)))  # twice, as the published system
+    return " ".join(plain.split())
 
 
 class TextConditioner(nn.Module):

@@ -5,8 +5,11 @@ place. The network is transformers' ``Wav2Vec2Model``, run in the order of the p
 convolutions hear 50 times a second, their features are resampled to the video rate, and only then
 the transformer layers read them, so that every hidden state belongs to one video frame::
 
-    samples -> zero mean, unit variance -> convolutions (50 Hz) -> 25 Hz -> projection -> layers
-                                                                                 states 1 .. N kept
+    samples -> convolutions (50 Hz) -> 25 Hz -> projection -> layers, states 1 .. N kept
+
+Some networks of the kind hear samples of zero mean and unit variance; preprocessor_config.json says
+which (``do_normalize``). The published one hears samples as they are: their level is what the
+loudness step made it, and a quiet room stays quiet.
 """
 
 from __future__ import annotations
@@ -36,10 +39,14 @@ def standardized(samples: Tensor) -> Tensor:
 class Wav2Vec2SpeechEncoder(nn.Module):
     """Hidden states of every transformer layer, one per video frame; without the embedding."""
 
-    def __init__(self, wav2vec: Wav2Vec2Model, samples_per_frame: int) -> None:
+    def __init__(
+        self, wav2vec: Wav2Vec2Model, samples_per_frame: int, *, standardize: bool = False
+    ) -> None:
+        """``standardize`` brings samples to zero mean and unit variance, as ``do_normalize``."""
         super().__init__()
         self.wav2vec = wav2vec
         self.samples_per_frame = samples_per_frame
+        self.standardize = standardize
 
     def forward(self, samples: Tensor) -> Tensor:
         """Mono speech [B, S] at 16 kHz -> [B, F, layers, width] float32.
@@ -47,10 +54,10 @@ class Wav2Vec2SpeechEncoder(nn.Module):
         F = S / samples_per_frame; raises ``ValueError`` if that is not a whole number.
         """
         frames = exact_div(samples.shape[-1], self.samples_per_frame, "speech samples per frame")
-        return self.hidden_states(standardized(samples), frames)
+        return self.hidden_states(standardized(samples) if self.standardize else samples, frames)
 
     def hidden_states(self, waveform: Tensor, frames: int) -> Tensor:
-        """A standardized waveform [B, S] -> [B, ``frames``, layers, width] float32."""
+        """A waveform [B, S] as the network hears it -> [B, ``frames``, layers, width] float32."""
         network = self.wav2vec
         heard = network.feature_extractor(waveform.to(network.dtype))  # [B, D, about 50 a second]
         heard = F.interpolate(heard, size=frames, mode="linear", align_corners=True)
