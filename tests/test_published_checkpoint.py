@@ -23,8 +23,8 @@ from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.framing import closest_size
 from flashtalk.inputs.portrait import NO_FACE, portrait_for
-from flashtalk.outputs.fragments import FragmentEncoder
-from flashtalk.outputs.recording import Recording
+from flashtalk.inputs.speech import Speech
+from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.published import ON_CPU, ON_GPU, load_published
@@ -59,18 +59,12 @@ def test_ten_chunks_become_a_playable_file(engine: Engine, picture, tmp_path: Pa
     geometry = engine.preset.geometry
     speech = np.random.default_rng(0).normal(0, 0.1, 10 * geometry.new_samples).astype("f4")
     out = tmp_path / "talk.mp4"
-    chunks = 0
-    with Recording(out) as recording, engine.open(picture, steps=1) as session:
-        encoder = FragmentEncoder(SIDE, SIDE, geometry.fps, 48_000, 1)
-        for video in (session.push(speech), session.flush()):
-            for chunk in video:
-                sound = np.repeat(chunk.samples, 3)[None]
-                recording.append(encoder.encode(chunk.frames, sound))
-                assert chunk.frames.std() > 1, "pictures, not a flat color"
-                chunks += 1
-        recording.append(encoder.finish())
-        recording.finish()
-    assert chunks == 10
+    said = Speech(speech, np.repeat(speech, 3)[None])
+    with Film((SIDE, SIDE), geometry.fps, said, out) as film:
+        pieces = pieces_of(engine.open(picture, steps=1), said)
+        shown = [fragment.piece.frames for fragment in film.fragments(pieces)]
+    assert len(shown) == 10
+    assert all(frames.std() > 1 for frames in shown), "pictures, not a flat color"
     with av.open(str(out)) as file:
         assert sum(1 for _ in file.decode(video=0)) == 280
     with av.open(str(out)) as file:

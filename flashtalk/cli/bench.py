@@ -21,7 +21,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +36,7 @@ from flashtalk.geometry import parse_size
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import SPEECH_RATE_HZ, Speech, load_speech
 from flashtalk.memory import Budget, Rehearsal, device_memory, draw_weights, rehearsal_of
-from flashtalk.outputs.fragments import FragmentEncoder
+from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.placement import PLACEMENTS
 from flashtalk.weights.checkpoint import require_gpu
 
@@ -61,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given)
     try:
         report = measure(options)
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped. Nothing was measured.\n")
+        return 130
     except torch.OutOfMemoryError as error:
         sys.stderr.write(
             f"flashtalk: The GPU ran out of memory ({str(error).splitlines()[0]}). Use --placement "
@@ -110,7 +112,7 @@ def measure(options: argparse.Namespace) -> dict:
     warm_up_s = engine.warm_up()
     speech = speech_of(options.audio or _asset("voices"), options.seconds)
     portrait = portrait_for(options.portrait or _asset("portraits"), engine.preset)
-    repeats = [_repeat(engine, portrait, speech, options) for _ in range(options.repeats)]
+    repeats = _repeats(engine, portrait, speech, options)
     stages = {
         name: asdict(spread_of(value for r in repeats for value in r.stages_s[name]))
         for name in STAGES
@@ -130,7 +132,7 @@ def measure(options: argparse.Namespace) -> dict:
             "seed": options.seed,
             "seconds": options.seconds,
             "threads": torch.get_num_threads(),
-            "repeats": options.repeats,
+            "repeats": len(repeats),
             "first_fragment_frames": options.first_fragment_frames,
             "chunk_video_s": engine.preset.geometry.new_s,
         },
@@ -165,11 +167,24 @@ def _rehearsed(rehearsal: Rehearsal, options: argparse.Namespace) -> tuple[Engin
     return engine, budget
 
 
+def _repeats(
+    engine: Engine, portrait: Portrait, speech: Speech, options: argparse.Namespace
+) -> list[Repeat]:
+    """As many as asked for; Ctrl-C keeps those that are whole, if there is one."""
+    repeats: list[Repeat] = []
+    try:
+        while len(repeats) < options.repeats:
+            repeats.append(_repeat(engine, portrait, speech, options))
+    except KeyboardInterrupt:
+        if not repeats:
+            raise
+    return repeats
+
+
 def _repeat(
     engine: Engine, portrait: Portrait, speech: Speech, options: argparse.Namespace
 ) -> Repeat:
     geometry = engine.preset.geometry
-    channels = speech.playback.shape[0]
     start_s = time.perf_counter()
     session = engine.open(
         portrait,
@@ -178,25 +193,16 @@ def _repeat(
         first_fragment_frames=options.first_fragment_frames,
         timed=True,
     )
-    encoder = FragmentEncoder(
-        portrait.image.width, portrait.image.height, geometry.fps, speech.playback_rate_hz, channels
-    )
+    film = Film(portrait.image.size, geometry.fps, speech)
     open_s = time.perf_counter() - start_s
     first_fragment_s = 0.0
-    # Pieces of a chunk (a short first fragment) count together, as one chunk.
     chunks: dict[int, dict[str, float]] = {}
-    shown = 0  # samples
-    for chunk in chain(session.push(speech.samples), session.flush()):
-        before_s = time.perf_counter()
-        encoder.encode(chunk.frames, speech.sound(shown, len(chunk.samples)))
-        now_s = time.perf_counter()
-        shown += len(chunk.samples)
-        first_fragment_s = first_fragment_s or now_s - start_s
-        number = round(chunk.start_s * geometry.fps) // geometry.new_frames
-        stages = chunks.setdefault(number, {})
-        for name, seconds in {**chunk.timings, "video": now_s - before_s}.items():
+    for fragment in film.fragments(pieces_of(session, speech)):
+        first_fragment_s = first_fragment_s or time.perf_counter() - start_s
+        stages = chunks.setdefault(fragment.piece.chunk_index, {})
+        for name, seconds in {**fragment.piece.timings, "video": fragment.encode_s}.items():
             stages[name] = stages.get(name, 0.0) + seconds
-    encoder.finish()
+    film.finish()
     talked_s = time.perf_counter() - start_s - open_s
     # The last chunk may be a part of one; it counts only if it is the only one.
     whole = max(1, speech.samples.size // geometry.new_samples)
@@ -204,7 +210,7 @@ def _repeat(
     return Repeat(
         open_s=open_s,
         first_fragment_s=first_fragment_s,
-        real_time_factor=encoder.frames / geometry.fps / talked_s,
+        real_time_factor=film.made_s / talked_s,
         stages_s={name: [stages.get(name, 0.0) for stages in full] for name in STAGES},
     )
 

@@ -13,11 +13,10 @@ import argparse
 import os
 import signal
 import sys
-import time
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from types import FrameType
 
@@ -29,10 +28,8 @@ from flashtalk.errors import FlashTalkError, command
 from flashtalk.geometry import parse_size
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import Speech, load_speech
-from flashtalk.outputs.fragments import FragmentEncoder
-from flashtalk.outputs.recording import Recording
+from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.placement import PLACEMENTS
-from flashtalk.stream.session import Session
 from flashtalk.weights.checkpoint import find_checkpoint
 
 MAX_SEED = 2**63 - 1  # what a torch.Generator takes
@@ -40,7 +37,7 @@ MAX_SEED = 2**63 - 1  # what a torch.Generator takes
 
 @dataclass
 class Stop:
-    """Set by the first Ctrl-C; looked at between two stretches of video."""
+    """Set by the first Ctrl-C; looked at between two pieces of video."""
 
     signal_number: int = 0
 
@@ -55,47 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options)
     except KeyboardInterrupt:
-        _say("Stopped. Nothing was written.")
+        _say("Stopped.")
         return 128 + signal.SIGINT
     except OSError as error:  # a full disk, a folder that went away
-        _say(f"flashtalk: the video could not be written: {error.strerror or error}.")
+        _say(f"flashtalk: The video could not be written: {error.strerror or error}.")
         return 1
-
-
-def write_video(
-    session: Session, speech: Speech, portrait: Portrait, out: Path, fps: int, stop: Stop
-) -> float:
-    """Generate until the speech or ``stop`` ends it; returns the seconds of video written.
-
-    The file appears under its name only when it is complete and seekable. Without a single
-    picture there is no file.
-    """
-    with (
-        Recording(out) as recording,
-        _bar(speech.duration_s) as bar,
-    ):
-        encoder = FragmentEncoder(
-            portrait.image.width,
-            portrait.image.height,
-            fps,
-            speech.playback_rate_hz,
-            speech.playback.shape[0],
-        )
-        started_s = time.perf_counter()
-        shown = 0  # samples
-        for chunk in chain(session.push(speech.samples), session.flush()):
-            sound = speech.sound(shown, len(chunk.samples))
-            shown += len(chunk.samples)
-            recording.append(encoder.encode(chunk.frames, sound))
-            video_s = encoder.frames / fps
-            bar.set_postfix_str(f"{video_s / (time.perf_counter() - started_s):.2f}x real time")
-            bar.update(min(video_s, speech.duration_s) - bar.n)
-            if stop:
-                break
-        if not recording.empty:
-            recording.append(encoder.finish())
-            recording.finish()
-        return encoder.frames / fps
 
 
 # --- command line ---------------------------------------------------------------------------------
@@ -115,28 +76,50 @@ def _run(options: argparse.Namespace) -> int:
     for notice in (*portrait.notices, *speech.notices):
         _say(f"Note: {notice}")
 
+    film = Film(portrait.image.size, preset.geometry.fps, speech, options.out)
+    try:
+        with film:
+            stop = _talk(options, film, portrait, speech)
+    except BaseException:
+        if film.path is not None:
+            _say(_kept(film))
+        raise
+    if not film.complete:
+        _say(f"Stopped. {_kept(film)}")
+        return 128 + stop.signal_number
+    sys.stdout.write(f"{options.out}\n")
+    return 0
+
+
+def _talk(options: argparse.Namespace, film: Film, portrait: Portrait, speech: Speech) -> Stop:
+    """Fills ``film`` until ``speech`` or a signal ends it."""
     engine = Engine.from_pretrained(
         options.preset,
         device=options.device,
         placement=options.placement,
-        size=size,
+        size="auto" if options.size == "auto" else parse_size(options.size, ", or auto"),
         threads=options.threads,
     )
     if notice := engine.prompt_notice(options.prompt):
         _say(f"Note: {notice}")
-    with (
-        _stoppable() as stop,
-        engine.open(
-            portrait, seed=options.seed, steps=options.steps, prompt=options.prompt
-        ) as session,
-    ):
-        video_s = write_video(session, speech, portrait, options.out, preset.geometry.fps, stop)
-    if not stop:
-        sys.stdout.write(f"{options.out}\n")
-        return 0
-    kept = f"{video_s:.1f} s of {speech.duration_s:.1f} s are in {options.out}."
-    _say(f"Stopped. {kept if video_s else 'Nothing was written.'}")
-    return 128 + stop.signal_number
+    session = engine.open(
+        portrait,
+        seed=options.seed,
+        steps=options.steps,
+        prompt=options.prompt,
+        first_fragment_frames=engine.preset.first_fragment_frames,  # as the page
+    )
+    with _stoppable() as stop, _bar(film.total_s) as bar:
+        for _ in film.fragments(pieces_of(session, speech), lambda: bool(stop)):
+            bar.set_postfix_str(f"{film.real_time:.2f}x real time")
+            bar.update(film.made_s - bar.n)
+    return stop
+
+
+def _kept(film: Film) -> str:
+    if film.path is None:
+        return "Nothing was written."
+    return f"{film.made_s:.1f} s of {film.total_s:.1f} s are in {film.path}."
 
 
 def check_destination(out: Path, inputs: Sequence[Path]) -> None:
@@ -198,14 +181,20 @@ def _parser() -> argparse.ArgumentParser:
 
 @contextmanager
 def _stoppable() -> Iterator[Stop]:
-    """Turn the first Ctrl-C (or SIGTERM) into a :class:`Stop`; a second one ends at once."""
+    """Turn the first Ctrl-C (or SIGTERM) into a :class:`Stop`; a second one ends at once.
+
+    Only a process's main thread hears signals; elsewhere nothing is changed.
+    """
     stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
 
     def note(number: int, frame: FrameType | None) -> None:
         if stop:
             raise KeyboardInterrupt
         stop.signal_number = number
-        _say("\nStopping after this stretch; once more to stop at once.")
+        _say("\nStopping after this piece; once more to stop at once.")
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

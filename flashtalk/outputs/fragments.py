@@ -27,6 +27,9 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
+MARK = "AI-generated with FlashTalk"
+"""Written into the comment of every file, so that the video carries its origin."""
+
 _VIDEO_OPTIONS = {
     "preset": "veryfast",
     "tune": "zerolatency",  # no look-ahead: a frame that goes in comes out
@@ -204,6 +207,7 @@ class FragmentEncoder:
         file = io.BytesIO()
         options = _FRAGMENT_OPTIONS | {"fragment_index": str(self._fragments + 1)}
         container = av.open(file, "w", format="mp4", options=options)
+        container.metadata["comment"] = MARK
         video = container.add_stream_from_template(self._video)
         audio = container.add_stream_from_template(self._audio)
         return file, container, video, audio

@@ -1,23 +1,25 @@
 """Fragments → one finished mp4 that every player can seek in.
 
 The fragments of :mod:`flashtalk.outputs.fragments` are collected in a hidden file beside the
-destination; finishing copies their packets (nothing is encoded twice) into an ordinary mp4 with
-its index in front and gives it its name in one step. A reader therefore sees either no file or a
-whole one, and a run that was stopped keeps all that it had made.
+destination. Finishing copies their packets (nothing is encoded twice) into an ordinary mp4 with
+its index in front, and gives it its name in one step. A reader therefore sees either no file or a
+whole one. Where the disk has no room for the copy, the collected fragments become the file: they
+play everywhere, too, and seek more slowly.
 """
 
 from __future__ import annotations
 
-import tempfile
+import logging
 from pathlib import Path
 from types import TracebackType
 
 import av
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.outputs.fragments import MARK
+from flashtalk.outputs.scratch import ScratchFolder
 
-MARK = "AI-generated with FlashTalk"
-"""Written into the file's comment, so that the video carries its origin."""
+logger = logging.getLogger(__name__)
 
 
 class Recording:
@@ -31,17 +33,16 @@ class Recording:
     """
 
     def __init__(self, destination: str | Path) -> None:
-        self.destination = Path(destination)
+        # A relative name such as 12:30/talk.mp4 would be a protocol and an address for FFmpeg.
+        self.destination = Path(destination).absolute()
         try:
             self.destination.parent.mkdir(parents=True, exist_ok=True)
-            self._folder = tempfile.TemporaryDirectory(
-                prefix=".flashtalk-", dir=self.destination.parent
-            )
-            self._live = Path(self._folder.name) / "live.mp4"
-            self._file = self._live.open("wb")
+            self._scratch = ScratchFolder(self.destination.parent)
+            self._live = self._scratch.path / "live.mp4"
+            self._file = self._live.open("wb", buffering=0)
         except OSError as error:
             raise FlashTalkError(
-                f"The video cannot be written to {self.destination}: {error.strerror}. "
+                f"The video cannot be written to {destination}: {error.strerror}. "
                 "Choose a folder that exists and may be written to."
             ) from error
         self._size_bytes = 0
@@ -52,20 +53,39 @@ class Recording:
         return self._size_bytes == 0
 
     def append(self, fragment: bytes) -> None:
-        """Adds the bytes of ``FragmentEncoder.encode`` or ``finish``, in order."""
-        self._size_bytes += self._file.write(fragment)
+        """Adds the bytes of ``FragmentEncoder.encode`` or ``finish``, in order.
+
+        A fragment that does not fit on the disk is left out as a whole.
+
+        Raises:
+            OSError: the disk is full or went away.
+        """
+        rest = memoryview(fragment)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            self._file.truncate(self._size_bytes)
+            raise
+        self._size_bytes += len(fragment)
 
     def finish(self) -> Path:
         """Writes the finished mp4 and returns its path.
 
         Raises:
             FlashTalkError: if nothing was appended.
+            OSError: the destination went away.
         """
         if self.empty:
             raise FlashTalkError("There is no picture to save yet: nothing was generated.")
         self._file.close()
-        whole = self._live.with_name("finished.mp4")
-        _make_seekable(self._live, whole)
+        whole = self._scratch.path / "finished.mp4"
+        try:
+            _make_seekable(self._live, whole)
+        except OSError as error:
+            logger.warning("The video's index is not in front, so seeking is slow: %s", error)
+            whole.unlink(missing_ok=True)
+            whole = self._live
         whole.replace(self.destination)
         self.close()
         return self.destination
@@ -73,7 +93,7 @@ class Recording:
     def close(self) -> None:
         """Drops what was collected; harmless after :meth:`finish`."""
         self._file.close()
-        self._folder.cleanup()
+        self._scratch.close()
 
     def __enter__(self) -> Recording:
         return self

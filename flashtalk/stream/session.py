@@ -12,7 +12,6 @@ thread and takes effect before the next piece of video.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -26,28 +25,12 @@ from flashtalk.config import SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
 from flashtalk.stream.chunk import advance_in_pieces, fragment_bounds, next_state
+from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
 from flashtalk.stream.state import SessionState, opening_state
 from flashtalk.stream.timing import NO_TIMER, Timer
 from flashtalk.stream.turns import Turns
 from flashtalk.stream.workers import ALONE, SideBySide
-
-
-@dataclass(frozen=True)
-class VideoChunk:
-    """A stretch of video and the speech that belongs to it; stretches follow without gaps."""
-
-    index: int
-    """Counts the stretches of a session from 0."""
-    frames: NDArray[np.uint8]
-    """[F, H, W, 3] RGB."""
-    samples: Samples
-    """[S] mono speech at 16 kHz; at the very end S may fall short of F whole frames."""
-    start_s: float
-    """Where the first frame lies in the session."""
-    timings: dict[str, float] = field(default_factory=dict)
-    """Seconds by stage (speech, denoise, decode, color, encode) since the previous stretch; empty
-    without a timer. ``encode`` is the hand-over that this stretch continues from."""
 
 
 class Session:
@@ -89,7 +72,7 @@ class Session:
         self._running: Generator[Tensor, None, SessionState] | None = None
         self._unshown: Samples = np.zeros(0, np.float32)  # speech of the running chunk
         self._shown_frames = 0
-        self._shown_chunks = 0
+        self._shown_pieces = 0
         self._ending = False
         self._closed = False
 
@@ -104,7 +87,7 @@ class Session:
         waiting = self._speech.pending_samples + len(self._unshown)
         return waiting / self._networks.preset.geometry.sample_rate_hz
 
-    def push(self, samples: Sequence[float] | np.ndarray) -> Iterator[VideoChunk]:
+    def push(self, samples: Sequence[float] | np.ndarray) -> Iterator[VideoPiece]:
         """Adds mono 16 kHz speech [S], float in -1..1, and returns the video that is ready.
 
         Any slicing of the same speech gives the same video. Raises :class:`FlashTalkError` for
@@ -114,7 +97,7 @@ class Session:
         self._speech.append(checked_samples(samples))
         return self._deliver()
 
-    def flush(self) -> Iterator[VideoChunk]:
+    def flush(self) -> Iterator[VideoPiece]:
         """Ends the speech: the last chunk is filled with silence, then trimmed to the speech.
 
         A session shows ``ceil(samples / 640)`` frames in all, and hands back every sample.
@@ -165,7 +148,7 @@ class Session:
         if self._ending or self._closed:
             raise FlashTalkError("This session has ended. Open a new one to go on talking.")
 
-    def _deliver(self) -> Iterator[VideoChunk]:
+    def _deliver(self) -> Iterator[VideoPiece]:
         while not self._closed and (video := self._next_video()) is not None:
             yield self._show(video)
         if self._ending:
@@ -231,21 +214,24 @@ class Session:
             )
         )
 
-    def _show(self, video: Tensor) -> VideoChunk:
+    def _show(self, video: Tensor) -> VideoPiece:
         geometry = self._networks.preset.geometry
         count = min(video.shape[2], geometry.frames_for(len(self._unshown)))
         end = count * geometry.samples_per_frame
         samples, self._unshown = self._unshown[:end], self._unshown[end:]
-        chunk = VideoChunk(
-            index=self._shown_chunks,
+        piece = VideoPiece(
+            index=self._shown_pieces,
             frames=to_pixels(video[0, :, :count]),
             samples=samples,
             start_s=self._shown_frames / geometry.fps,
+            fps=geometry.fps,
+            chunk_index=self._shown_frames // geometry.new_frames,
+            completes_chunk=not len(self._unshown),
             timings=self._timer.take(),
         )
-        self._shown_chunks += 1
+        self._shown_pieces += 1
         self._shown_frames += count
-        return chunk
+        return piece
 
 
 def to_pixels(video: Tensor) -> NDArray[np.uint8]:

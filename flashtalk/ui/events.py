@@ -1,7 +1,7 @@
 """Clicks → session → fragments: what the page does, without how it looks.
 
 One call of :meth:`Talk.talk` is one video. It is a plain generator, so Gradio's queue, its API and
-its clean-up on a closed tab apply as they are; Stop is a flag that is looked at between chunks, so
+its clean-up on a closed tab apply as they are; Stop is a flag that is looked at between pieces, so
 that the part made so far becomes a finished file.
 """
 
@@ -11,22 +11,19 @@ import logging
 import random
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
-import numpy as np
 
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import Speech, load_speech
-from flashtalk.outputs.fragments import FragmentEncoder
-from flashtalk.outputs.recording import Recording
-from flashtalk.stream.session import VideoChunk
+from flashtalk.outputs.film import Film, pieces_of
+from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui.player import LiveMessages, Progress
 
 logger = logging.getLogger(__name__)
@@ -39,7 +36,7 @@ UNEXPECTED = "Something went wrong on our side, and the video ended early. Pleas
 
 Update = tuple[str, str | None, int]
 """Values for the live player, the finished file and the seed."""
-OnGpu = Callable[[Callable[..., Iterator[VideoChunk]]], Callable[..., Iterator[VideoChunk]]]
+OnGpu = Callable[[Callable[..., Iterator[VideoPiece]]], Callable[..., Iterator[VideoPiece]]]
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ class Talk:
     def __init__(self, engine: Engine, limits: Limits, on_gpu: OnGpu) -> None:
         self._engine = engine
         self._limits = limits
-        self._chunks = on_gpu(self._compute)
+        self._pieces = on_gpu(self._compute)
         self._stops = Stops()
 
     def talk(
@@ -159,13 +156,15 @@ class Talk:
         if notice := self._engine.prompt_notice(settings.prompt):
             notices.append(notice)
         yield messages.stage("Making the first pictures", poster=speaker.image, notices=notices)
-        with closing(self._chunks(speaker, speech.samples, settings)) as chunks:
-            yield from self._deliver(chunks, speaker, speech, messages, stop, file)
+        fps = self._engine.preset.geometry.fps
+        film = Film(speaker.image.size, fps, speech, file)
+        with closing(self._pieces(speaker, speech, settings)) as pieces:
+            yield from self._deliver(pieces, film, messages, stop)
 
     def _compute(
-        self, portrait: Portrait, samples: np.ndarray, settings: Settings
-    ) -> Iterator[VideoChunk]:
-        """All video of ``samples [S]``; on ZeroGPU this runs in a process with the GPU."""
+        self, portrait: Portrait, speech: Speech, settings: Settings
+    ) -> Iterator[VideoPiece]:
+        """All video of ``speech``; on ZeroGPU this runs in a process with the GPU."""
         session = self._engine.open(
             portrait,
             seed=settings.seed,
@@ -173,59 +172,26 @@ class Talk:
             prompt=settings.prompt,
             first_fragment_frames=self._engine.preset.first_fragment_frames,
         )
-        with session:
-            yield from session.push(samples)
-            yield from session.flush()
+        yield from pieces_of(session, speech)
 
     def _deliver(
         self,
-        chunks: Iterator[VideoChunk],
-        speaker: Portrait,
-        speech: Speech,
+        pieces: Iterator[VideoPiece],
+        film: Film,
         messages: LiveMessages,
         stop: threading.Event,
-        file: Path,
     ) -> Iterator[str]:
-        """Messages for the chunks; at the end, ``file`` is the finished video."""
-        geometry = self._engine.preset.geometry
-        encoder = FragmentEncoder(
-            speaker.image.width,
-            speaker.image.height,
-            geometry.fps,
-            speech.playback_rate_hz,
-            speech.playback.shape[0],
-        )
-        total_s = geometry.frames_for(len(speech.samples)) / geometry.fps
-        ratio = speech.playback_rate_hz // geometry.sample_rate_hz
-        heard = 0  # samples of speech that have their pictures
-        work_s = 0.0
-        with Recording(file) as recording:
-            try:
-                while not stop.is_set():
-                    begin_s = time.perf_counter()
-                    chunk = next(chunks, None)
-                    if chunk is None:
-                        break
-                    end = heard + len(chunk.samples)
-                    sound = speech.playback[:, ratio * heard : ratio * end]
-                    heard = end
-                    fragment = encoder.encode(chunk.frames, sound)
-                    recording.append(fragment)
-                    work_s += time.perf_counter() - begin_s
-                    whole = encoder.frames % geometry.new_frames == 0
-                    progress = Progress(
-                        made_s=encoder.frames / geometry.fps,
-                        total_s=total_s,
-                        work_s=work_s if whole or heard == len(speech.samples) else None,
-                    )
-                    yield messages.fragment(fragment, encoder.mime, progress, geometry.fps)
-            finally:  # a run that was stopped or failed keeps what it made
-                last = encoder.finish()
-                if not recording.empty:
-                    recording.append(last)
-                    recording.finish()
-            made_s = encoder.frames / geometry.fps
-            yield messages.end(made_s, stopped=made_s < total_s, last=last)
+        """Messages for the pieces; at the end, the film is finished."""
+        fps = self._engine.preset.geometry.fps
+        with film:
+            for fragment in film.fragments(pieces, stop.is_set):
+                progress = Progress(
+                    made_s=film.made_s,
+                    total_s=film.total_s,
+                    work_s=film.work_s if fragment.piece.completes_chunk else None,
+                )
+                yield messages.fragment(fragment.data, film.mime, progress, fps)
+        yield messages.end(film.made_s, stopped=not film.complete, last=film.tail)
 
 
 def _made(file: Path) -> str | None:

@@ -13,8 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +24,9 @@ from flashtalk.config import TINY
 from flashtalk.engine import Engine
 from flashtalk.errors import command
 from flashtalk.inputs.portrait import Portrait, portrait_for
-from flashtalk.outputs.fragments import FragmentEncoder
-from flashtalk.outputs.recording import Recording
+from flashtalk.inputs.speech import Speech as Heard
+from flashtalk.outputs.film import Film, pieces_of
+from flashtalk.stream.piece import VideoPiece
 from flashtalk.weights.checkpoint import find_checkpoint
 from lab.evaluation.measures.series import CLOSURES
 from lab.evaluation.talks import Speech, clip_names, load_clip, make_talk
@@ -34,26 +34,43 @@ from lab.synthesis.curves import LEAD_S
 from lab.synthesis.voices.phones import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 
 
-def film(engine: Engine, portrait: Portrait, speech: Speech, seed: int = 0) -> np.ndarray:
-    """``portrait`` says ``speech``: frames [F, H, W, 3] uint8."""
-    with engine.open(portrait, seed=seed) as session:
-        chunks = chain(session.push(speech.samples), session.flush())
-        frames = np.concatenate([chunk.frames for chunk in chunks])
-    return frames[: len(speech.expected_opening)]
+def talk_to(
+    engine: Engine, portrait: Portrait, speech: Speech, path: Path | None = None, seed: int = 0
+) -> np.ndarray:
+    """``portrait`` says ``speech``: frames [F, H, W, 3] uint8.
+
+    With a ``path``, ``path``.mp4 is what a visitor would download, also of a talk that breaks off.
+    """
+    session = engine.open(
+        portrait, seed=seed, first_fragment_frames=engine.preset.first_fragment_frames
+    )
+    pieces = pieces_of(session, _heard(speech))
+    return keep(path, pieces, speech, portrait.image.size, engine.preset.geometry.fps)
 
 
-def keep(path: Path, frames: np.ndarray, speech: Speech) -> None:
-    """``path``.mp4 as a visitor would download it, and ``path``.json: what its lips should do."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    height, width = frames.shape[1:3]
-    encoder = FragmentEncoder(width, height, FRAME_RATE_HZ, SAMPLE_RATE_HZ)
-    with Recording(path.with_suffix(".mp4")) as recording:
-        recording.append(encoder.encode(frames, speech.samples[None]))
-        recording.append(encoder.finish())
-        recording.finish()
-    closures = [phone.center_s - LEAD_S for phone in speech.phones if phone.name in CLOSURES]
-    wanted = {"opening": speech.expected_opening.tolist(), "closures_s": closures}
-    path.with_suffix(".json").write_text(json.dumps(wanted) + "\n")
+def keep(
+    path: Path | None,
+    pieces: Iterable[VideoPiece],
+    speech: Speech,
+    size: tuple[int, int],
+    fps: int = FRAME_RATE_HZ,
+) -> np.ndarray:
+    """The frames of ``pieces``, [F, H, W, 3]; ``size`` is their width and height.
+
+    ``path``.mp4 shows them and ``path``.json says what their lips should do. Without a ``path``
+    nothing is written.
+    """
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        closures = [phone.center_s - LEAD_S for phone in speech.phones if phone.name in CLOSURES]
+        wanted = {"opening": speech.expected_opening.tolist(), "closures_s": closures}
+        path.with_suffix(".json").write_text(json.dumps(wanted) + "\n")
+    with Film(size, fps, _heard(speech), path and path.with_suffix(".mp4")) as film:
+        return np.concatenate([shown.piece.frames for shown in film.fragments(pieces)])
+
+
+def _heard(speech: Speech) -> Heard:
+    return Heard(speech.samples, speech.samples[None], playback_rate_hz=SAMPLE_RATE_HZ)
 
 
 @command
@@ -75,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for clip in tqdm((clip for clip in clips if clip.phones), unit="clip"):
             frames = clip.frames()
             speech = Speech.whole(clip.samples, clip.phones).within(0, len(frames))
-            keep(options.out / clip.name, frames, speech)
+            whole = VideoPiece(index=0, frames=frames, samples=speech.samples, start_s=0.0)
+            keep(options.out / clip.name, [whole], speech, frames.shape[2:0:-1])
         return 0
     engine = Engine(find_checkpoint(options.weights).load(torch.device("cpu")))
     for seed in tqdm(options.seeds, unit="talk"):
@@ -83,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         portrait = portrait_for(talk.person.portrait, engine.preset, crop="cover")
         speech = talk.speech.within(0, options.seconds * FRAME_RATE_HZ)
         name = f"{seed:02d}-{talk.person.name}-{talk.voice}"
-        keep(options.out / name, film(engine, portrait, speech, seed), speech)
+        talk_to(engine, portrait, speech, options.out / name, seed)
     return 0
 
 

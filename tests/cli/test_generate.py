@@ -24,7 +24,7 @@ from flashtalk.cli.generate import main
 from flashtalk.config import TINY
 from flashtalk.weights import build_networks, modules_of, save_weights
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 300  # far beyond need; machines that run tests are often busy
 
 

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -5,8 +7,10 @@ import numpy as np
 import pytest
 
 from flashtalk.errors import FlashTalkError
-from flashtalk.outputs.fragments import FragmentEncoder, _boxes
-from flashtalk.outputs.recording import MARK, Recording
+from flashtalk.outputs.fragments import MARK, FragmentEncoder, _boxes
+from flashtalk.outputs.recording import Recording
+
+ROOT = Path(__file__).parents[2]
 
 
 def fragments(chunks: int = 3):
@@ -72,3 +76,52 @@ def test_an_unwritable_folder_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FlashTalkError, match="cannot be written"):
         Recording(tmp_path / "file" / "out.mp4")
+
+
+def test_a_name_that_looks_like_an_address_is_a_file(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("2026-11-30T12:30/talk.mp4", "subfile,a.mp4", "50%d.mp4"):
+        with Recording(name) as recording:
+            for fragment in fragments(1):
+                recording.append(fragment)
+            recording.finish()
+        with av.open(str(tmp_path / name)) as container:
+            assert container.streams.video[0].frames == 28
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "2026-11-30T12:30",
+        "50%d.mp4",
+        "subfile,a.mp4",
+    ]
+
+
+FULL_DISK = """
+import resource, sys
+sys.path.insert(0, "tests/outputs")
+from pathlib import Path
+from test_recording import fragments
+from flashtalk.outputs.recording import Recording
+
+with Recording(sys.argv[1]) as recording:
+    parts = list(fragments())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit := len(parts[0]) + 99, limit))
+    recording.append(parts[0])
+    try:
+        recording.append(parts[1])
+    except OSError:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]) * limit // 2,) * 2)
+        recording.finish()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of a file's size")
+@pytest.mark.parametrize("room", [2, 1])
+def test_a_full_disk_keeps_the_whole_fragments(tmp_path: Path, room: int):
+    """With room 1 the copy with its index in front does not fit either."""
+    path = tmp_path / "out.mp4"
+    command = [sys.executable, "-c", FULL_DISK, str(path), str(room)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
+    with av.open(str(path)) as container:
+        assert len(list(container.decode(video=0))) == 28
+        assert container.metadata["comment"] == MARK

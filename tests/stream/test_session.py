@@ -12,7 +12,8 @@ import torch
 from flashtalk.conditions import gather_conditions
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
-from flashtalk.stream.session import Session, VideoChunk, to_pixels
+from flashtalk.stream.piece import VideoPiece
+from flashtalk.stream.session import Session, to_pixels
 from flashtalk.stream.timing import StageTimer
 from flashtalk.stream.turns import Turns
 
@@ -30,16 +31,16 @@ def start(toy_networks: Networks, toy_portrait: torch.Tensor):
     return begin
 
 
-def talk(session: Session, slices: Iterable[np.ndarray]) -> list[VideoChunk]:
+def talk(session: Session, slices: Iterable[np.ndarray]) -> list[VideoPiece]:
     chunks = [chunk for samples in slices for chunk in session.push(samples)]
     return chunks + list(session.flush())
 
 
-def picture(chunks: Sequence[VideoChunk]) -> np.ndarray:
+def picture(chunks: Sequence[VideoPiece]) -> np.ndarray:
     return np.concatenate([chunk.frames for chunk in chunks])
 
 
-def sound(chunks: Sequence[VideoChunk]) -> np.ndarray:
+def sound(chunks: Sequence[VideoPiece]) -> np.ndarray:
     return np.concatenate([chunk.samples for chunk in chunks])
 
 
@@ -150,7 +151,7 @@ def test_a_preset_with_a_loudness_hears_whisper_and_shout_alike(
     with torch.inference_mode():
         conditions = gather_conditions(networks.autoencoder, preset, toy_portrait)
 
-    def spoken(gain: float, networks: Networks) -> list[VideoChunk]:
+    def spoken(gain: float, networks: Networks) -> list[VideoPiece]:
         return talk(Session(networks, conditions), [speech[:20_000] * gain])
 
     loud, quiet = spoken(1.0, networks), spoken(0.1, networks)
@@ -162,7 +163,7 @@ def test_a_preset_with_a_loudness_hears_whisper_and_shout_alike(
 def test_interleaved_sessions_never_leak(start, speech, whole) -> None:
     alone = picture(talk(start(seed=4, mirrored=True), [speech[::-1]]))
     first, second = start(), start(seed=4, mirrored=True)
-    chunks: tuple[list[VideoChunk], list[VideoChunk]] = ([], [])
+    chunks: tuple[list[VideoPiece], list[VideoPiece]] = ([], [])
     for begin in range(0, len(speech), 5_000):
         chunks[0].extend(first.push(speech[begin : begin + 5_000]))
         chunks[1].extend(second.push(speech[::-1][begin : begin + 5_000]))

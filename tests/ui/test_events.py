@@ -18,14 +18,14 @@ from published_checkpoint import write_checkpoint
 
 from flashtalk.engine import Engine
 from flashtalk.models.networks import Networks
-from flashtalk.stream.session import VideoChunk
+from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui.events import NO_PORTRAIT, NO_VOICE, UNEXPECTED, Limits, Stops, Talk
 from flashtalk.ui.player import Progress
 
 VISITOR = gr.Request(session_hash="visitor")
 
 
-def unchanged(function: Callable[..., Iterator[VideoChunk]]) -> Callable[..., Iterator[VideoChunk]]:
+def unchanged(function: Callable[..., Iterator[VideoPiece]]) -> Callable[..., Iterator[VideoPiece]]:
     return function
 
 
@@ -170,8 +170,8 @@ def test_too_long_speech_is_said(engine: Engine, portrait: str, voice: str):
 def test_a_failure_keeps_what_was_made(
     engine: Engine, portrait: str, voice: str, caplog: pytest.LogCaptureFixture
 ):
-    def failing(compute: Callable[..., Iterator[VideoChunk]]):
-        def chunks(*arguments: object) -> Iterator[VideoChunk]:
+    def failing(compute: Callable[..., Iterator[VideoPiece]]):
+        def chunks(*arguments: object) -> Iterator[VideoPiece]:
             for chunk in compute(*arguments):
                 yield chunk
                 if chunk.index == 1:

@@ -35,7 +35,7 @@ from lab.evaluation.measures.calibration import calibrate, for_calibration
 from lab.evaluation.measures.reading import load_reader, read_faces
 from lab.evaluation.segment import Judges, measure, reference_of
 from lab.evaluation.talks import Speech, clip_names, join, load_clip
-from lab.evaluation.videos import film, keep
+from lab.evaluation.videos import talk_to
 from lab.synthesis.voices.alignment import AlignmentFailed, PhoneAligner, spoken_words
 from lab.synthesis.voices.phones import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Utterance
 
@@ -138,7 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for speaker, recordings in spoken.items():
         speech = join_all(recordings)
         for name, portrait in portraits.items():
-            frames = film(engine, portrait, speech)
+            video = options.videos and options.videos / f"{speaker}-{name}"
+            frames = talk_to(engine, portrait, speech, video)
             figures = judge(judges, engine.preset, portrait, frames, speech)
             seconds = len(frames) / engine.preset.geometry.fps
             rows.append(
@@ -152,8 +153,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             shown = ", ".join(f"{figure} {figures[figure]:.2f}" for figure in SHOWN)
             log.info("%s, %s, %.0f s: %s", speaker, name, seconds, shown)
-            if options.videos is not None:
-                keep(options.videos / f"{speaker}-{name}", frames, speech)
     options.out.mkdir(parents=True, exist_ok=True)
     report = {"weights": str(options.weights), "talks": rows}
     (options.out / REPORT).write_text(json.dumps(report, indent=1) + "\n")

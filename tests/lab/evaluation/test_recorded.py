@@ -15,7 +15,7 @@ from flashtalk.models.networks import Networks
 from lab.evaluation.measures.reading import load_reader
 from lab.evaluation.segment import FIGURES, Judges
 from lab.evaluation.studies.recorded import align, join_all, judge, main, speakers
-from lab.evaluation.videos import film, keep
+from lab.evaluation.videos import talk_to
 from lab.synthesis.voices.alignment import AlignmentFailed
 from lab.synthesis.voices.phones import Phone, Utterance
 
@@ -73,13 +73,12 @@ def test_portraits_speak_all_of_it_and_are_measured(toy_networks: Networks, tmp_
     found = []
     for name in ("emil", "mei"):
         portrait = portrait_for(ASSETS / "portraits" / f"{name}.jpg", engine.preset)
-        frames = film(engine, portrait, speech)
+        frames = talk_to(engine, portrait, speech, tmp_path / f"anna-{name}")
         assert len(frames) * 640 == len(speech.samples)
         found.append(judge(judges, engine.preset, portrait, frames, speech))
         assert found[-1].keys() == {f for f in FIGURES if not f.startswith(("sync", "color_drift"))}
     assert found[0] != found[1]
 
-    keep(tmp_path / "anna-mei", frames, speech)
     shown = frames_of(tmp_path / "anna-mei.mp4")
     assert len(shown) == len(frames)
     assert np.abs(shown[50].astype(int) - frames[50]).mean() < 8

@@ -1,0 +1,152 @@
+"""The one loop from pieces of video to film: fragments for a player and a finished file.
+
+Page, command line, benchmark and evaluation all make their videos here. The pieces come from a
+session (or from another process that has one), the sound from the speech as it was given. Whatever
+ends the loop (the speech, a stop, an error, Ctrl-C, a full disk), leaving the ``with`` block turns
+what was made by then into a file.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+
+from flashtalk.inputs.speech import SPEECH_RATE_HZ, Speech
+from flashtalk.outputs.fragments import FragmentEncoder
+from flashtalk.outputs.recording import Recording
+from flashtalk.stream.piece import VideoPiece
+from flashtalk.stream.session import Session
+
+
+@dataclass(frozen=True, eq=False)
+class Fragment:
+    """A piece of video, encoded with its sound."""
+
+    piece: VideoPiece
+    data: bytes
+    """What a player appends to the fragments so far."""
+    encode_s: float
+    """Seconds that the encoding took."""
+
+
+def pieces_of(session: Session, speech: Speech) -> Iterator[VideoPiece]:
+    """All video of ``speech``, computed while it is consumed; closes the session at the end."""
+    with session:
+        yield from chain(session.push(speech.samples), session.flush())
+
+
+class Film:
+    """Pictures and sound of one talk; use it in a ``with`` block, which finishes the file.
+
+    Args:
+        size: width and height of the pictures in pixels.
+        fps: frames per second.
+        speech: what is heard.
+        destination: the file to be made; ``None`` encodes and keeps nothing. An older file stays
+            until the new one is complete. Without a single picture there is no file.
+
+    Raises:
+        FlashTalkError: if the destination's folder cannot be written to.
+    """
+
+    def __init__(
+        self, size: tuple[int, int], fps: int, speech: Speech, destination: Path | None = None
+    ) -> None:
+        self._speech = speech
+        self._fps = fps
+        channels = speech.playback.shape[0]
+        self._encoder = FragmentEncoder(*size, fps, speech.playback_rate_hz, channels)
+        self._recording = Recording(destination) if destination is not None else None
+        self._heard_samples = 0  # of the speech that has its pictures
+        self._whole = True  # whether encoder and recording agree
+        self._finished = False
+        self.total_s = -(-len(speech.samples) * fps // SPEECH_RATE_HZ) / fps
+        """Seconds of video that the whole speech gives."""
+        self.made_s = 0.0
+        """Seconds of video made by now."""
+        self.work_s = 0.0
+        """Seconds of work that went into them."""
+        self.tail = b""
+        """The last sound, for the player; known once the film is finished."""
+        self.path: Path | None = None
+        """The file, once there is one."""
+
+    @property
+    def mime(self) -> str:
+        """The exact type for ``MediaSource.addSourceBuffer``."""
+        return self._encoder.mime
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the speech has its pictures."""
+        return self._heard_samples == len(self._speech.samples)
+
+    @property
+    def real_time(self) -> float:
+        """Seconds of video made per second of work; above 1 is faster than it plays."""
+        return self.made_s / self.work_s if self.work_s else 0.0
+
+    def fragments(
+        self, pieces: Iterable[VideoPiece], stopped: Callable[[], bool] = lambda: False
+    ) -> Iterator[Fragment]:
+        """Encodes and records ``pieces`` as they come, until they end or ``stopped()`` is true."""
+        source = iter(pieces)
+        while not stopped():
+            begin_s = time.perf_counter()
+            piece = next(source, None)
+            if piece is None:
+                return
+            computed_s = time.perf_counter()
+            data = self._add(piece)
+            end_s = time.perf_counter()
+            self.work_s += end_s - begin_s
+            yield Fragment(piece, data, end_s - computed_s)
+
+    def finish(self) -> None:
+        """Turns what was made into the file; may be called twice.
+
+        Raises:
+            OSError: the file cannot be written any more.
+        """
+        if self._finished:
+            return
+        self._finished = True
+        try:
+            if self._whole:  # after a break inside a fragment, what the encoder holds is beyond it
+                self.tail = self._encoder.finish()
+                self._record(self.tail)
+        finally:
+            if self._recording is not None:
+                with self._recording:
+                    if not self._recording.empty:
+                        self.path = self._recording.finish()
+
+    def __enter__(self) -> Film:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.finish()
+
+    # --- inside ---------------------------------------------------------------------------------
+    def _add(self, piece: VideoPiece) -> bytes:
+        sound = self._speech.sound(self._heard_samples, len(piece.samples))
+        self._whole = False
+        data = self._encoder.encode(piece.frames, sound)
+        self._record(data)
+        self._whole = True
+        self._heard_samples += len(piece.samples)
+        self.made_s = self._encoder.frames / self._fps
+        return data
+
+    def _record(self, data: bytes) -> None:
+        if self._recording is not None:
+            self._recording.append(data)
