@@ -10,7 +10,8 @@
 Any number of sessions may be open. They share the weights and nothing else: a chunk step runs
 under a first-in-first-out turn (:class:`flashtalk.stream.turns.Turns`), so two visitors alternate
 chunk by chunk and each gets half of the speed. Sessions may be driven from different threads; one
-session from one thread at a time.
+session from one thread at a time. All compute with as many of PyTorch's threads as there were when
+the engine was made, so the same seed gives the same video from every thread.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Engine:
             # twice as fast on processors; results agree to 1e-5
             networks.autoencoder.to(memory_format=torch.channels_last)
         self._networks = networks
-        self._turns = Turns()
+        self._turns = Turns(torch.get_num_threads())
         # Only the embedded autoencoder codes every latent alone, and only processors gain by it.
         apart = networks.preset.autoencoder is not None and self._device.type == "cpu"
         self._parts = SideBySide(torch.get_num_threads() if apart else 1)

@@ -1,5 +1,6 @@
 """The engine: loading by name or folder, opening sessions, and what it refuses."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,26 @@ def test_a_portrait_may_be_a_file_or_an_array(
     for source in (framed, portrait, tmp_path / "portrait.png", np.asarray(portrait)):
         videos.append(next(engine.open(source).push(speech)).frames)
     assert all(np.array_equal(videos[0], video) for video in videos[1:])
+
+
+def test_every_thread_makes_the_same_video(
+    toy_networks: Networks, portrait: Image.Image, speech: np.ndarray
+) -> None:
+    def made(threads: int) -> tuple[np.ndarray, int]:
+        torch.set_num_threads(threads)
+        frames = next(engine.open(portrait, seed=1).push(speech)).frames
+        return frames, torch.get_num_threads()
+
+    torch.set_num_threads(2)
+    try:
+        engine = Engine(toy_networks)
+        usual, _ = made(2)
+        with ThreadPoolExecutor(1) as other:
+            frames, threads = other.submit(made, 1).result()
+    finally:
+        torch.set_num_threads(1)
+    assert np.array_equal(frames, usual)
+    assert threads == 1, "the caller's own number comes back"
 
 
 def test_the_options_reach_the_sampler(

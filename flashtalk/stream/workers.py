@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import TypeVar
 
 import torch
@@ -27,11 +28,7 @@ class SideBySide:
         if workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}")
         self.workers = workers
-        self._pool = (
-            ThreadPoolExecutor(workers, "flashtalk-part", lambda: torch.set_num_threads(1))
-            if workers > 1
-            else None
-        )
+        self._pool = _started(workers) if workers > 1 else None
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Results in the order of ``items``, under the caller's gradient mode."""
@@ -44,6 +41,25 @@ class SideBySide:
                 return function(item)
 
         return list(self._pool.map(work, items))
+
+
+def _started(workers: int) -> ThreadPoolExecutor:
+    """A pool all of whose threads run, so that none of them is born later.
+
+    ``set_num_threads`` counts for its own thread and for all that are born after it: only here can
+    what the process had be restored.
+    """
+    had = torch.get_num_threads()
+    all_run = Barrier(workers)
+    pool = ThreadPoolExecutor(workers, "flashtalk-part", _compute_alone)
+    list(pool.map(lambda _: all_run.wait(), range(workers)))
+    torch.set_num_threads(had)
+    return pool
+
+
+def _compute_alone() -> None:
+    torch.get_num_threads()  # a thread's first question takes the process's number, its second not
+    torch.set_num_threads(1)
 
 
 ALONE = SideBySide()

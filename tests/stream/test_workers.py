@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import Tensor
@@ -28,6 +30,18 @@ def test_an_error_in_a_part_is_raised() -> None:
 def test_no_workers_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         SideBySide(0)
+
+
+def test_threads_born_later_compute_as_before() -> None:
+    torch.set_num_threads(2)
+    try:
+        parts = SideBySide(3)
+        assert parts.map(lambda _: torch.get_num_threads(), range(9)) == [1] * 9
+        with ThreadPoolExecutor(1) as born_later:
+            assert born_later.submit(torch.get_num_threads).result() == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7, 9])

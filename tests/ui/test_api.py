@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import av
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_talk_streams_fragments_and_returns_the_file(
@@ -39,6 +43,24 @@ def test_talk_streams_fragments_and_returns_the_file(
     finished = finished["video"] if isinstance(finished, dict) else finished
     with av.open(finished) as container:
         assert len(list(container.decode(video=0))) == shown
+
+
+def test_the_command_makes_the_same_file(
+    address: str, portrait: Path, short_speech: Path, tmp_path: Path
+) -> None:
+    given = ["--portrait", str(portrait), "--audio", str(short_speech), "--seed", "7"]
+    out = tmp_path / "command.mp4"
+    command = [sys.executable, "-m", "flashtalk", "generate", *given, "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    client = Client(address, verbose=False)
+    for _ in range(2):  # each in a thread of the server's own
+        _, page, _ = client.predict(
+            handle_file(portrait), handle_file(short_speech), 7, False, api_name="/talk"
+        )
+        page = page["video"] if isinstance(page, dict) else page
+        assert Path(page).read_bytes() == out.read_bytes()
 
 
 def test_a_problem_is_an_error_with_its_sentence(
