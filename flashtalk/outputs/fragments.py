@@ -4,8 +4,7 @@ One H.264 and one AAC encoder live as long as the session, so picture and sound 
 across fragments; only the container is new for each chunk. Every fragment leaves with all frames of
 its chunk (an encoder that looks ahead, or ffmpeg's own fragmenting of one long container, would
 hold up to six of them back until the next chunk). The first one starts with a key frame, later ones
-only every few seconds: a key frame draws the whole picture anew, which at the border of every chunk
-would be seen as a pulse.
+only every few seconds, and from what is on the screen (:mod:`flashtalk.outputs.key_frames`).
 
 Time: both tracks start at 0 and the picture is the clock. AAC needs 1,024 samples of lead-in
 ("priming"); that packet is left out, so sound begins at 0 too, and its first 21 ms fade in.
@@ -27,6 +26,8 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
+from flashtalk.outputs.key_frames import Screen
+
 MARK = "AI-generated with FlashTalk"
 """Written into the comment of every file, so that the video carries its origin."""
 
@@ -36,6 +37,8 @@ _VIDEO_OPTIONS = {
     "crf": "20",
     "sc_threshold": "0",  # key frames come when asked for only
     "forced-idr": "1",  # nothing after a key frame depends on anything before it
+    # A key frame is a good copy of what it is drawn from: a third of the quantizer of the others.
+    "x264-params": "ipratio=3.0",
 }
 _AUDIO_BITS_PER_CHANNEL = 96_000  # per second
 _BT709 = 1  # the same code for matrix, primaries and transfer
@@ -165,6 +168,7 @@ class FragmentEncoder:
         audio.layout = self._layout
         audio.bit_rate = _AUDIO_BITS_PER_CHANNEL * self._channels
         self._header.start_encoding()
+        self._screen = Screen(bytes(video.extradata or b""))
         self._audio_frame = audio.frame_size  # 1,024 samples
 
     def _picture(self, pixels: np.ndarray, starts_fragment: bool) -> list[Packet]:
@@ -176,13 +180,16 @@ class FragmentEncoder:
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
         )
-        frame.pts, frame.time_base = self._frames, self._video_time
         key = starts_fragment and self._frames >= self._next_key
-        frame.pict_type = _KEY_FRAME if key else 0
         if key:
             self._next_key = self._frames + self._key_every
+            frame = self._screen.key_frame(frame)
+        frame.pts, frame.time_base = self._frames, self._video_time
+        frame.pict_type = _KEY_FRAME if key else 0
         self._frames += 1
-        return self._video.encode(frame)
+        packets = self._video.encode(frame)
+        self._screen.show(packets)
+        return packets
 
     def _sound(self, samples: np.ndarray) -> list[Packet]:
         """Packets of the whole AAC frames in what waited and ``samples [channels, n]``."""
