@@ -28,8 +28,7 @@ from torch import Tensor
 
 from flashtalk.errors import command
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
-from flashtalk.models.tiny.decoder import frame_codes
-from flashtalk.models.tiny.face_code import GROUP_FRAMES
+from flashtalk.models.tiny.face_code import GROUP_FRAMES, frame_codes
 from flashtalk.models.tiny.landmarks import FaceReader
 from flashtalk.stream.session import to_pixels
 from lab.evaluation.measures.pictures import frame_differences
@@ -95,7 +94,7 @@ def from_true_codes(autoencoder: PortraitAutoencoder, clip: Clip) -> np.ndarray:
     """All whole groups of ``clip`` drawn from its true codes: [F, H, W, 3] uint8."""
     codes = torch.from_numpy(painted(clip)[0][: whole_groups(clip)].astype(np.float32))
     guidance = true_guidance(autoencoder, clip)
-    return joined(autoencoder.decoder.pictures(p, guidance) for p in codes.split(FRAMES_AT_ONCE))
+    return joined(autoencoder.decoder(p, guidance) for p in codes.split(FRAMES_AT_ONCE))
 
 
 @torch.inference_mode()
@@ -300,8 +299,8 @@ def moved_pictures(
         for _ in range(PICTURES_EACH):
             batch = collate([pictures.moved(sample(clip, rng, False, any_place), rng)])
             true = as_float(batch.frames.flatten(0, 1))
-            codes = frame_codes(batch.codes, GROUP_FRAMES)
-            drawn = autoencoder.decoder.pictures(codes, guidance_of(autoencoder, batch))
+            codes = frame_codes(batch.codes)
+            drawn = autoencoder.decoder(codes, guidance_of(autoencoder, batch))
             counted = F.interpolate(batch.weight, size=true.shape[-2:], mode="nearest") > 0
             found.append(
                 [

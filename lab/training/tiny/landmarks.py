@@ -24,8 +24,8 @@ from torch import Tensor
 from flashtalk.config import TINY
 from flashtalk.errors import command
 from flashtalk.models.tiny.face_code import LANDMARKS
-from flashtalk.models.tiny.landmark_refiner import LOOKED_AT, MOUTH_VIEW
-from flashtalk.models.tiny.landmarks import SIDE as FIRST_SIDE
+from flashtalk.models.tiny.landmark_refiner import MOUTH_CROP, REFINED
+from flashtalk.models.tiny.landmarks import SIDE_PX as FIRST_SIDE
 from flashtalk.models.tiny.landmarks import FaceReader
 from lab.training.cli import add_workers, begin, training_parser
 from lab.training.data.clips import Clip, ClipSet
@@ -189,7 +189,7 @@ def evaluate(reader: FaceReader, clips: ClipSet, size: int = 128) -> dict[str, f
     pictures, points, gaze = (each.to(device_of(reader)) for each in drawn)
     found = reader(pictures)
     away = (found.points - points).norm(dim=-1) * 128
-    mouth = [LANDMARKS.index(name) for name in MOUTH_VIEW.names]
+    mouth = [LANDMARKS.index(name) for name in MOUTH_CROP.names]
     lips = [LANDMARKS.index(f"inner_{side}_lip") for side in ("upper", "lower")]
     gaps = [(each[:, lips[0]] - each[:, lips[1]]).norm(dim=-1) for each in (found.points, points)]
     return {
@@ -221,19 +221,19 @@ def main() -> None:
     rng = np.random.default_rng()
     coming = prefetched(lambda: draw(clips, arguments.batch, rng, varied=True), arguments.workers)
 
-    read_again = [LANDMARKS.index(name) for name in LOOKED_AT]
+    read_again = [LANDMARKS.index(name) for name in REFINED]
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
         if index % 200 == 199:
             log.info("held out, current weights: %s", evaluate(reader, held_out))
         reader.train()
         pictures, points, gaze = (each.to(device) for each in next(coming))
-        found = reader.first_look(pictures)
-        near, near_spread = reader.second_look(pictures, misplaced(found.points.detach()))
+        found = reader.read_coarsely(pictures)
+        near, near_variance = reader.refiner(pictures, misplaced(found.points.detach()))
         away = (found.points - points).abs().mean()
         near_away = (near - points)[:, read_again].abs().mean()
         looks = (found.gaze - gaze).abs().mean()
-        spread = found.spread.mean() + near_spread.mean()
+        spread = found.variance.mean() + near_variance.mean()
         loss = away + near_away + GAZE_WEIGHT * looks + SPREAD_WEIGHT * spread
         return loss, {"px": 128 * away.item(), "near_px": 128 * near_away.item()}
 

@@ -28,7 +28,7 @@ TRAINED = {
     "warp": tuple(
         f"decoder.{layer}" for layer in ("coarse", "reference", "middle", "fine", "flow", "outline")
     )
-    + tuple(f"pyramid.{layer}" for layer in ("stem", "fine", "middle", "coarse", "still")),
+    + tuple(f"pyramid.{layer}" for layer in ("stem", "fine", "middle", "coarse", "finest_static")),
     "closeups": ("decoder.mouth.", "decoder.eye."),  # and lab.training.tiny.sharpening
     "teeth": ("decoder.mouth.",),  # by lab.training.tiny.teeth alone
     "polish": ("decoder.mouth.", "decoder.cover."),

@@ -34,7 +34,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from flashtalk.errors import command
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
-from flashtalk.models.tiny.painter import Painted, soft_edges
+from flashtalk.models.tiny.crops import crop_fade
+from flashtalk.models.tiny.painter import PaintedCrops
 from lab.training.cli import add_precision, add_workers, begin, training_parser
 from lab.training.data.clips import Clip, ClipSet
 from lab.training.data.codec_dataset import (
@@ -50,11 +51,11 @@ from lab.training.loop import LoopConfig, Trainee, train_together
 from lab.training.losses.basic import critic_hinge, feature_matching
 from lab.training.precision import mixed_precision
 from lab.training.tiny.painter_losses import (
-    CloseUps,
-    close_ups,
+    PaintedFeatures,
     eye_losses,
     eyes_by,
     mouths_by,
+    painted_features,
     painting_losses,
     unpainted,
 )
@@ -113,12 +114,12 @@ class Critics(nn.Module):
         super().__init__()
         self.mouth, self.eyes = PatchCritic(), PatchCritic()
 
-    def of_mouths(self, painted: CloseUps) -> Judged:
+    def of_mouths(self, painted: PaintedFeatures) -> Judged:
         """A mouth is judged by what is in it."""
         inside = F.max_pool2d(painted.inner, 9, stride=1, padding=4)
         return judged(self.mouth, painted.mouth.picture, painted.mouth_true, inside)
 
-    def of_eyes(self, eyes: Painted, true: Tensor, weight: Tensor | None = None) -> Judged:
+    def of_eyes(self, eyes: PaintedCrops, true: Tensor, weight: Tensor | None = None) -> Judged:
         """Eyes against ``true`` ones [2 M, 3, h, w], each of them of a ``weight`` [2 M]."""
         if weight is None:
             weight = true.new_ones(len(true))
@@ -128,7 +129,7 @@ class Critics(nn.Module):
 
 def judged(critic: PatchCritic, made: Tensor, true: Tensor, weight: Tensor) -> Judged:
     """What ``critic`` is to tell apart, the least of it with a weight of ``ELSEWHERE``."""
-    edges = soft_edges(*true.shape[-2:], true)
+    edges = crop_fade(*true.shape[-2:], true)
     weight = weight.clamp(min=ELSEWHERE)
     return Judged(critic, made * edges, true * edges, weight / weight.mean())
 
@@ -152,7 +153,7 @@ Painting = tuple[dict[str, Tensor], list[Judged]]
 
 def closeups_painted(model: PortraitAutoencoder, batch: Batch, critics: Critics) -> Painting:
     """Mouths and eyes."""
-    made = close_ups(model, batch)
+    made = painted_features(model, batch)
     windows = [critics.of_mouths(made), critics.of_eyes(made.eyes, made.eyes_true)]
     return painting_losses(made), windows
 

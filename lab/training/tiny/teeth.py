@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from flashtalk.errors import command
-from flashtalk.models.tiny.painter import TEETH_CODE
+from flashtalk.models.tiny.painter import IDENTITY_CHANNELS
 from lab.training.cli import add_precision, add_workers, begin, training_parser
 from lab.training.data.clips import ClipSet
 from lab.training.data.codec_dataset import batches, joined, open_place, telling_place
@@ -44,11 +44,11 @@ class PeoplesTeeth(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.codes = nn.Embedding(ROWS, TEETH_CODE)
+        self.codes = nn.Embedding(ROWS, IDENTITY_CHANNELS)
         nn.init.normal_(self.codes.weight, std=SPREAD)
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """Numbers of clips [N] -> [N, TEETH_CODE]"""
+        """Numbers of clips [N] -> [N, IDENTITY_CHANNELS]"""
         return self.codes(numbers % ROWS)
 
 
@@ -113,7 +113,7 @@ def main() -> None:
         # the painter's loss has been differentiated: this has the same gradient
         numbers, codes = told.pop()
         with torch.no_grad():
-            model.decoder.mouth.usual.copy_(teeth(usual)[0])
+            model.decoder.mouth.default_identity.copy_(teeth(usual)[0])
         loss = (teeth(numbers) * codes.grad).sum()
         return loss, {"spread": teeth(models).detach().std(dim=0).mean().item()}
 

@@ -110,10 +110,10 @@ def test_painters_begin_as_others_or_go_on(
     given = ["--data", runs / "clips", "--init", runs / "painted", "--part", part, *options]
     before = read_checkpoint(runs / "painted")["average"]
     after = trained_away(sharpening, given, tmp_path, monkeypatch)
-    learned = after[f"decoder.{part}.prints"]
+    learned = after[f"decoder.{part}.edge_textures"]
     # two steps move nothing far
     began_as = part if options else first
-    assert (learned - before[f"decoder.{began_as}.prints"]).abs().max() < 0.05
+    assert (learned - before[f"decoder.{began_as}.edge_textures"]).abs().max() < 0.05
     for name in before:
         assert name.startswith(f"decoder.{part}.") or torch.equal(before[name], after[name])
 
