@@ -15,6 +15,7 @@ LAYERS = (
     {"lab.evaluation"},
     {"lab.training"},
     {"lab.synthesis"},
+    {"lab.options"},
     {"app"},
     {"__main__", "generate", "bench", "plan"},
     {"cli"},
@@ -132,7 +133,7 @@ def test_import_flashtalk_changes_no_variable_and_imports_no_library() -> None:
 
 STARTS = {
     "the Space": "import app",
-    "the command": "from flashtalk.cli.main import main; main(['plan', '--preset', 'none'])",
+    "the command": "from flashtalk.cli.main import main; main(['generate', '--help'])",
 }
 
 
