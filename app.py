@@ -15,17 +15,23 @@ let_waiting_threads_sleep()  # first of all: whatever imports PyTorch comes afte
 
 import spaces  # before torch: on ZeroGPU it prepares CUDA for the processes that follow
 
-from flashtalk.cli.serve import main
+from flashtalk.cli.main import parse
+from flashtalk.cli.options import ServeOptions
+from flashtalk.cli.serve import serve
+from flashtalk.errors import command
 from flashtalk.ui.events import Limits
 
 LIMITS = Limits(speech_s=120, visitors=1, queue=20, keep_files_s=3600)
 GPU_S = 120  # longest hold of a ZeroGPU, in seconds
 
+
+@command
+def main() -> int:
+    """Loads the weights, warms up and serves the page until it is ended."""
+    options = parse(ServeOptions, prog="app.py")
+    on_gpu = spaces.GPU(duration=GPU_S)
+    return serve(options, LIMITS, on_gpu=on_gpu, gpu_is_lent=spaces.config.Config.zero_gpu)
+
+
 if __name__ == "__main__":
-    sys.exit(
-        main(
-            limits=LIMITS,
-            on_gpu=spaces.GPU(duration=GPU_S),
-            gpu_is_lent=spaces.config.Config.zero_gpu,
-        )
-    )
+    sys.exit(main())

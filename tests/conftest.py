@@ -70,7 +70,7 @@ def toy_networks() -> Networks:
             layer.weight.mul_(0.01)
         # landmarks near each other, likewise: lips that bend from anywhere to anywhere
         reader = networks.autoencoder.reader
-        for layer in (reader.heat, reader.second_look.mouth.heat, reader.second_look.eye.heat):
+        for layer in (reader.heat, reader.refiner.mouth.heat, reader.refiner.eye.heat):
             layer.weight.mul_(0.05)
         # and painters that do not make a thousand times as much of it, layer upon layer
         for painter in (decoder.mouth, decoder.cover, decoder.eye, decoder.lids):

@@ -113,19 +113,28 @@ def checkpoint_modules() -> dict[str, nn.Module]:
 
     torch.manual_seed(4)
     return {
-        "transformer": transformer().bfloat16(),
+        "transformer": drawn(transformer(), 0.08).bfloat16(),
         "vae": AutoencoderKLWan.from_config(AUTOENCODER),
         "text_encoder": UMT5EncoderModel(UMT5Config.from_dict(TEXT)).bfloat16(),
         "image_encoder": CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(IMAGE)),
-        "speech": Wav2Vec2ForPreTraining(Wav2Vec2Config.from_dict(SPEECH)),
+        "speech": drawn(Wav2Vec2ForPreTraining(Wav2Vec2Config.from_dict(SPEECH)), 0.2),
     }
+
+
+def drawn(network: nn.Module, std: float) -> nn.Module:
+    """Weights large enough for every input to matter: new ones have closed gates."""
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            gain = 1.0 if parameter.dim() == 1 and name.endswith("weight") else 0.0
+            parameter.normal_(std=std).add_(gain)
+    return network
 
 
 def transformer() -> nn.Module:
     from flashtalk.config import SpeechFeatures, TransformerConfig
     from flashtalk.models.dit.transformer import VideoTransformer
 
-    network = VideoTransformer(
+    return VideoTransformer(
         TransformerConfig(
             dim=64,
             ffn_dim=96,
@@ -145,11 +154,6 @@ def transformer() -> nn.Module:
             image_tokens=5,
         )
     )
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():  # new ones have closed gates
-            gain = 1.0 if parameter.dim() == 1 and name.endswith("weight") else 0.0
-            parameter.normal_(std=0.08).add_(gain)
-    return network
 
 
 def write_transformer(folder: Path, network: nn.Module) -> None:

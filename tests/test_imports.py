@@ -15,7 +15,6 @@ LAYERS = (
     {"lab.evaluation"},
     {"lab.training"},
     {"lab.synthesis"},
-    {"lab.options"},
     {"app"},
     {"__main__", "generate", "bench", "plan"},
     {"cli"},
@@ -133,7 +132,7 @@ def test_import_flashtalk_changes_no_variable_and_imports_no_library() -> None:
 
 STARTS = {
     "the Space": "import app",
-    "the command": "from flashtalk.cli.main import main; main(['generate', '--help'])",
+    "the command": "from flashtalk.cli.main import main; main(['plan', '--preset', 'none'])",
 }
 
 

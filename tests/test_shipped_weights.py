@@ -11,7 +11,7 @@ from flashtalk.inputs.portrait import load_portrait
 from flashtalk.inputs.speech import load_speech
 from flashtalk.models.tiny.blinks import closures
 from flashtalk.models.tiny.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, index_of, paint
-from flashtalk.models.tiny.landmark_refiner import LOOKED_AT
+from flashtalk.models.tiny.landmark_refiner import REFINED
 from flashtalk.weights.checkpoint import ASSETS
 from lab.evaluation.measures.reading import read_faces
 from lab.evaluation.measures.sync import load_sync, score_talk
@@ -115,8 +115,8 @@ def _seen(engine: Engine, gap: float = 0.0, lids: float = 1.0) -> tuple[float, f
         for side in ("left", "right"):
             upper, lower = (at(f"{side}_eye_{edge}") for edge in ("upper", "lower"))
             asked[:, upper] = asked[:, lower] + lids * (asked[:, upper] - asked[:, lower])
-        code = paint(asked, marks.gaze, (8, 8)).repeat(1, GROUP_FRAMES, 1, 1)
-        picture = autoencoder.decoder(code, guidance, frames=1)[0].clamp(-1.0, 1.0)
+        code = paint(asked, marks.gaze, (8, 8))
+        picture = autoencoder.decoder(code, guidance).clamp(-1.0, 1.0)
         points = autoencoder.reader(picture).points[0]
 
     def apart(one: str, other: str) -> float:
@@ -126,7 +126,7 @@ def _seen(engine: Engine, gap: float = 0.0, lids: float = 1.0) -> tuple[float, f
     return apart("inner_upper_lip", "inner_lower_lip"), sum(eyes)
 
 
-def test_the_second_look_finds_lips_and_lids_from_places_that_are_off(engine: Engine) -> None:
+def test_the_refiner_finds_lips_and_lids_from_places_that_are_off(engine: Engine) -> None:
     reader = engine._networks.autoencoder.reader
     portraits = [
         load_portrait(path, engine.preset.geometry).tensor
@@ -134,10 +134,10 @@ def test_the_second_look_finds_lips_and_lids_from_places_that_are_off(engine: En
     ]
     pictures = torch.cat(portraits)
     with torch.inference_mode():
-        far = reader.first_look(pictures).points
+        far = reader.read_coarsely(pictures).points
         found = reader(pictures).points
-        off = reader.second_look(pictures, far + torch.tensor([0.03, -0.03]))[0]
-    read = [LANDMARKS.index(name) for name in LOOKED_AT]
+        off = reader.refiner(pictures, far + torch.tensor([0.03, -0.03]))[0]
+    read = [LANDMARKS.index(name) for name in REFINED]
     away_px = 128 * (found - off).norm(dim=2)[:, read]
     assert away_px.mean() < 1.0, "places are off by 5.4 pixels"
     upper, lower = (found[:, LANDMARKS.index(f"inner_{lip}_lip")] for lip in ("upper", "lower"))

@@ -1,1 +1,1 @@
-"""The commands: generate, bench, plan."""
+"""The commands serve, generate, bench and plan; ``options`` says what each takes."""

@@ -1,17 +1,7 @@
-"""Entry point: how fast is this machine? Prints a table, writes JSON; a benchmark, not a test.
-
-    python -m flashtalk.bench --seconds 20 --threads 2 --out bench.json
-    python -m flashtalk.bench --preset flashtalk-14b --random-weights --out h100.json
-
-Every repeat opens a fresh session on the warm model, the way a visitor does, and runs it through
-the video encoder: time to the first playable bytes, seconds by stage for each chunk, and the
-real-time factor (seconds of finished video per second; a live page needs more than 1).
-``--random-weights`` needs no files: it also holds the plan against the memory that was really used.
-"""
+"""``flashtalk bench``: how fast is this machine? A benchmark, not a test."""
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import json
 import resource
@@ -28,10 +18,11 @@ import torch
 
 from flashtalk.assets import ASSETS
 from flashtalk.cli.bench_table import STAGES, spread_of, table
+from flashtalk.cli.destination import check_writable
 from flashtalk.cli.hardware import machine, matmul_rate, versions
-from flashtalk.config import TINY
+from flashtalk.cli.options import BenchOptions
 from flashtalk.engine import Engine, checked_device, chosen_placement, default_device
-from flashtalk.errors import FlashTalkError, command
+from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import parse_size
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import SPEECH_RATE_HZ, Speech, load_speech
@@ -53,11 +44,11 @@ class Repeat:
     """Seconds of each full chunk, by stage."""
 
 
-@command
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(given)
+def bench(options: BenchOptions, given: Sequence[str]) -> int:
+    """Measure and print; returns the exit code. The report repeats ``given``, the command line."""
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(options.out)
     try:
         report = measure(options)
     except KeyboardInterrupt:
@@ -69,24 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{' or '.join(PLACEMENTS)}, a smaller --size, or a larger GPU.\n"
         )
         return 2
-    report["command"] = shlex.join(["python", "-m", "flashtalk.cli.bench", *given])
+    report["command"] = shlex.join(["flashtalk", "bench", *given])
     sys.stdout.write(table(report))  # first: the figures are not lost if the file cannot be written
-    if options.json:
+    if options.out:
         try:
-            options.json.parent.mkdir(parents=True, exist_ok=True)
-            options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
-            sys.stderr.write(f"flashtalk: {options.json} cannot be written ({error.strerror}).\n")
+            sys.stderr.write(f"flashtalk: {options.out} cannot be written ({error.strerror}).\n")
             return 2
     return 0
 
 
-def measure(options: argparse.Namespace) -> dict:
+def measure(options: BenchOptions) -> dict:
     """All measurements as plain numbers; see :func:`table` for what they mean."""
-    if options.seconds is None:
-        options.seconds = 5.0 if options.random_weights else 20.0
-    if options.seconds <= 0 or options.repeats < 1 or options.threads < 1:
-        raise FlashTalkError("--seconds must be above 0, --repeats and --threads at least 1.")
     started = datetime.datetime.now(datetime.UTC)
     start_s = time.perf_counter()
     rehearsal, budget = None, None
@@ -103,16 +89,17 @@ def measure(options: argparse.Namespace) -> dict:
             threads=options.threads,
         )
     load_s = time.perf_counter() - start_s
-    if options.first_fragment_frames is None:
-        options.first_fragment_frames = engine.preset.first_fragment_frames
+    ahead_frames = options.first_fragment_frames
+    if ahead_frames is None:
+        ahead_frames = engine.preset.first_fragment_frames
     matmul_gflops = matmul_rate(engine.device)
     if engine.device.type == "cuda":  # what counts is use, not loading
         torch.cuda.empty_cache()  # of what loading has left; "reserved" would count it
         torch.cuda.reset_peak_memory_stats(engine.device)
     warm_up_s = engine.warm_up()
-    speech = speech_of(options.audio or _asset("voices"), options.seconds)
+    speech = speech_of(options.audio or _asset("voices"), options.video_s)
     portrait = portrait_for(options.portrait or _asset("portraits"), engine.preset)
-    repeats = _repeats(engine, portrait, speech, options)
+    repeats = _repeats(engine, portrait, speech, ahead_frames, options)
     stages = {
         name: asdict(spread_of(value for r in repeats for value in r.stages_s[name]))
         for name in STAGES
@@ -130,10 +117,10 @@ def measure(options: argparse.Namespace) -> dict:
             "weights": rehearsal.notice if rehearsal else "as trained",
             "steps": options.steps or engine.preset.sampler.steps,
             "seed": options.seed,
-            "seconds": options.seconds,
+            "seconds": options.video_s,
             "threads": torch.get_num_threads(),
             "repeats": len(repeats),
-            "first_fragment_frames": options.first_fragment_frames,
+            "first_fragment_frames": ahead_frames,
             "chunk_video_s": engine.preset.geometry.new_s,
         },
         "matmul_gflops": matmul_gflops,
@@ -148,7 +135,7 @@ def measure(options: argparse.Namespace) -> dict:
     }
 
 
-def _rehearsed(rehearsal: Rehearsal, options: argparse.Namespace) -> tuple[Engine, Budget]:
+def _rehearsed(rehearsal: Rehearsal, options: BenchOptions) -> tuple[Engine, Budget]:
     """The engine with random weights, and what is planned for it."""
     preset = rehearsal.preset
     if not torch.cuda.is_available():
@@ -168,13 +155,17 @@ def _rehearsed(rehearsal: Rehearsal, options: argparse.Namespace) -> tuple[Engin
 
 
 def _repeats(
-    engine: Engine, portrait: Portrait, speech: Speech, options: argparse.Namespace
+    engine: Engine,
+    portrait: Portrait,
+    speech: Speech,
+    ahead_frames: int,
+    options: BenchOptions,
 ) -> list[Repeat]:
     """As many as asked for; Ctrl-C keeps those that are whole, if there is one."""
     repeats: list[Repeat] = []
     try:
         while len(repeats) < options.repeats:
-            repeats.append(_repeat(engine, portrait, speech, options))
+            repeats.append(_repeat(engine, portrait, speech, ahead_frames, options))
     except KeyboardInterrupt:
         if not repeats:
             raise
@@ -182,7 +173,11 @@ def _repeats(
 
 
 def _repeat(
-    engine: Engine, portrait: Portrait, speech: Speech, options: argparse.Namespace
+    engine: Engine,
+    portrait: Portrait,
+    speech: Speech,
+    ahead_frames: int,
+    options: BenchOptions,
 ) -> Repeat:
     geometry = engine.preset.geometry
     start_s = time.perf_counter()
@@ -190,7 +185,7 @@ def _repeat(
         portrait,
         seed=options.seed,
         steps=options.steps,
-        first_fragment_frames=options.first_fragment_frames,
+        first_fragment_frames=ahead_frames,
         timed=True,
     )
     film = Film(portrait.image.size, geometry.fps, speech)
@@ -228,42 +223,9 @@ def speech_of(path: Path, seconds: float) -> Speech:
     )
 
 
-# --- the command line ----------------------------------------------------------------------------
 def _asset(kind: str) -> Path:
     files = sorted(path for path in (ASSETS / kind).glob("*.*") if path.suffix != ".md")
     if not files:
         option = {"voices": "--audio", "portraits": "--portrait"}[kind]
         raise FlashTalkError(f"There is nothing in {ASSETS / kind}. Give {option} a file.")
     return files[0]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m flashtalk.bench", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--preset", default=TINY.name, help="preset or folder of weights")
-    parser.add_argument("--portrait", type=Path, help="default: the first of assets/portraits")
-    parser.add_argument("--audio", type=Path, help="default: the first of assets/voices, repeated")
-    parser.add_argument(
-        "--random-weights", action="store_true", help="download nothing; compare with the plan"
-    )
-    parser.add_argument("--size", help="HEIGHTxWIDTH in pixels (default: the preset's)")
-    parser.add_argument("--placement", help=f"{', '.join(PLACEMENTS)} (default: what fits the GPU)")
-    parser.add_argument("--seconds", type=float, help="video per repeat (20; 5 at random weights)")
-    parser.add_argument("--repeats", type=int, default=3, help="fresh sessions (3)")
-    parser.add_argument("--steps", type=int, help="denoising steps (default: the preset's)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
-    parser.add_argument("--device", help="cpu, cuda or cuda:N (default: what the preset needs)")
-    parser.add_argument(
-        "--first-fragment-frames",
-        type=int,
-        help="frames of the first chunk sent ahead (0: none; default: as on the page)",
-    )
-    parser.add_argument(
-        "--json", "--out", type=Path, help="also write the numbers to this file, as JSON"
-    )
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,21 +1,86 @@
-"""``flashtalk serve | generate | bench | plan``, and ``python -m flashtalk``, which is the same."""
+"""``flashtalk serve | generate | bench | plan``, and ``python -m flashtalk``, which is the same.
+
+Options are parsed before PyTorch is imported: help and refusals come at once.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
+from typing import TypeVar
 
+import tyro
+
+from flashtalk.cli.options import (
+    BenchOptions,
+    GenerateOptions,
+    ModelOptions,
+    PlanOptions,
+    ServeOptions,
+)
+from flashtalk.errors import command
 from flashtalk.openmp import let_waiting_threads_sleep
 
-COMMANDS = ("serve", "generate", "bench", "plan")
+COMMANDS: dict[str, type[ModelOptions | PlanOptions]] = {
+    "serve": ServeOptions,
+    "generate": GenerateOptions,
+    "bench": BenchOptions,
+    "plan": PlanOptions,
+}
+Options = TypeVar("Options", bound=ModelOptions | PlanOptions)
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
     if name not in COMMANDS:
-        sys.stderr.write(f"usage: flashtalk {{{','.join(COMMANDS)}}} [--help] [options]\n")
-        return 0 if name in ("-h", "--help") else 2
+        asked = name in ("-h", "--help")
+        (sys.stdout if asked else sys.stderr).write(usage())
+        return 0 if asked else 2
+    options = parse(COMMANDS[name], rest, prog=f"flashtalk {name}")
     let_waiting_threads_sleep()  # before the command's module imports PyTorch
-    return import_module(f"flashtalk.cli.{name}").main(rest)
+    match options:
+        case ServeOptions():
+            from flashtalk.cli.serve import serve
+
+            return serve(options)
+        case GenerateOptions():
+            from flashtalk.cli.generate import generate
+
+            return generate(options)
+        case BenchOptions():
+            from flashtalk.cli.bench import bench
+
+            return bench(options, rest)
+        case PlanOptions():
+            from flashtalk.cli.plan import plan
+
+            return plan(options)
+        case _:
+            raise AssertionError(f"no command takes {type(options).__name__}")
+
+
+def usage() -> str:
+    """What the commands are, a line each."""
+    lines = [f"  {name:<9} {_first_line(kind)}" for name, kind in COMMANDS.items()]
+    names = ",".join(COMMANDS)
+    return "\n".join(
+        [f"usage: flashtalk {{{names}}} [options]", "", *lines, "", "Each has --help.", ""]
+    )
+
+
+def parse(kind: type[Options], arguments: Sequence[str] | None = None, *, prog: str) -> Options:
+    """``arguments``, or the process's own, as checked options of ``kind``.
+
+    Ends the process with code 2 where they do not fit; raises FlashTalkError for a value that
+    cannot be used.
+    """
+    config = (tyro.conf.FlagCreatePairsOff,)
+    options = tyro.cli(kind, prog=prog, args=arguments, config=config)
+    options.check()
+    return options
+
+
+def _first_line(kind: type) -> str:
+    return (kind.__doc__ or "").partition("\n")[0]

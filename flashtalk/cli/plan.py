@@ -1,20 +1,16 @@
-"""Entry point: what does a preset need, and has this machine got it? Fetches and loads nothing.
-
-    python -m flashtalk.plan --preset flashtalk-14b --gpu-memory-gib 80
+"""``flashtalk plan``: what does a preset need, and has this machine got it?
 
 Exact bytes of every network, the highest use of memory in every phase of a session (found by
-running the real code on tensors without memory), and a verdict. Exit codes: 0 it fits, 1 it does
-not, 2 something in the command cannot be used.
+running the real code on tensors without memory), and a verdict.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from flashtalk.config import PRESETS, TINY, Preset, preset_named
-from flashtalk.errors import FlashTalkError, command
+from flashtalk.cli.options import PlanOptions
+from flashtalk.config import Preset, preset_named
 from flashtalk.geometry import parse_size
 from flashtalk.memory import (
     GIB,
@@ -40,21 +36,11 @@ SHOWN = {
 """The columns of the table: the placements, and between them what each of two measures saves."""
 
 
-@command
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    return _run(_parser().parse_args(arguments))
-
-
-def _run(options: argparse.Namespace) -> int:
+def plan(options: PlanOptions) -> int:
+    """Print the plan; returns 0 if it fits, 1 if it does not."""
     preset = preset_named(options.preset)
     if options.size:
         preset = preset.with_size(parse_size(options.size))
-    if options.gpu_memory_gib is not None and not options.gpu_memory_gib > 0:
-        raise FlashTalkError(
-            f"--gpu-memory-gib must be above 0, got {options.gpu_memory_gib:g}. Leave it out to "
-            "plan for the GPU of this machine."
-        )
     wanted = [placement_named(options.placement)] if options.placement else [*PLACEMENTS.values()]
     machine = this_machine()
     parts = parts_of(preset)
@@ -215,24 +201,3 @@ def processor_verdict(preset: Preset, budget: Budget, machine: Machine) -> tuple
 
 def _missing_bytes(preset: Preset, parts: Parts) -> int:
     return max(0, parts.download_bytes - fetched_bytes(preset))
-
-
-# --- command line ---------------------------------------------------------------------------------
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m flashtalk.plan",
-        description="What a preset needs, and whether this machine has it. Fetches nothing.",
-    )
-    parser.add_argument("--preset", default=TINY.name, help=" or ".join(PRESETS))
-    parser.add_argument(
-        "--gpu-memory-gib", type=float, help="plan for a GPU with so much (default: this machine)"
-    )
-    parser.add_argument(
-        "--placement", help=f"{', '.join(PLACEMENTS)} (default: the fastest that fits)"
-    )
-    parser.add_argument("--size", help="HEIGHTxWIDTH in pixels (default: the preset's)")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,15 +1,21 @@
-"""``flashtalk serve``: loads the weights, warms up and serves the page until it is ended."""
+"""``flashtalk serve``: loads the weights, warms up and serves the page until it is ended.
+
+What a start may lack (a free port, a folder for uploads) is looked for before the weights are read.
+"""
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
-from collections.abc import Sequence
+import socket
+import tempfile
+from pathlib import Path
 
-from flashtalk.config import TINY
+from gradio.utils import get_upload_folder
+
+from flashtalk.cli.options import ServeOptions
 from flashtalk.engine import Engine
-from flashtalk.errors import command
+from flashtalk.errors import FlashTalkError
 from flashtalk.ui.events import Limits, OnGpu
 from flashtalk.ui.page import build_page
 from flashtalk.ui.theme import STYLE, theme
@@ -17,11 +23,10 @@ from flashtalk.ui.theme import STYLE, theme
 LARGEST_UPLOAD = "100mb"
 
 
-@command
-def main(
-    arguments: Sequence[str] | None = None,
-    *,
+def serve(
+    options: ServeOptions,
     limits: Limits | None = None,
+    *,
     on_gpu: OnGpu = lambda function: function,
     gpu_is_lent: bool = False,
 ) -> int:
@@ -29,15 +34,24 @@ def main(
 
     ``gpu_is_lent`` says that a GPU is there inside that function only, as on ZeroGPU.
     """
-    options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    engine = Engine.from_pretrained(options.preset, device=options.device, threads=options.threads)
+    host = options.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    port = options.chosen_port
+    if port is not None:
+        check_port(host, port)
+    check_upload_folder()
+    engine = Engine.from_pretrained(
+        options.preset,
+        device=options.device,
+        placement=options.placement,
+        threads=options.threads,
+    )
     if warms_up(engine.device.type, gpu_is_lent):
         logging.info("Warm after %.1f s.", engine.warm_up())
     page = build_page(engine, limits or Limits(), on_gpu=on_gpu)
     page.launch(
-        server_name=options.host,
-        server_port=options.port,
+        server_name=host,
+        server_port=port,
         share=options.share or None,
         theme=theme(),
         css_paths=STYLE,
@@ -54,13 +68,36 @@ def warms_up(device_type: str, gpu_is_lent: bool) -> bool:
     return device_type == "cpu" or not gpu_is_lent
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="flashtalk serve", description="Serve the page.")
-    preset = os.environ.get("FLASHTALK_PRESET") or TINY.name
-    parser.add_argument("--preset", default=preset, help="preset, folder of weights or Hub id")
-    parser.add_argument("--device", help="cpu, cuda or cuda:N (default: what the preset needs)")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
-    parser.add_argument("--host", help="address to serve on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
-    parser.add_argument("--share", action="store_true", help="a public address through Gradio")
-    return parser
+def check_port(host: str, port: int) -> None:
+    """Refuse an address that cannot be served at: a port in use, a name that is not this machine.
+
+    Raises:
+        FlashTalkError: with what the system says.
+    """
+    bare = host.strip("[]")  # Gradio takes [::1], sockets take ::1
+    family = socket.AF_INET6 if ":" in bare else socket.AF_INET
+    try:
+        socket.create_server((bare, port), family=family).close()
+    except OSError as error:
+        raise FlashTalkError(
+            f"The page cannot be served at port {port} of {host}: {error.strerror}. Choose another "
+            "--port or --host, or leave --port out for the first free one from 7860."
+        ) from error
+
+
+def check_upload_folder() -> None:
+    """Refuse a folder of uploads and finished videos that takes no files.
+
+    Raises:
+        FlashTalkError: with what the system says.
+    """
+    folder = Path(get_upload_folder())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FlashTalkError(
+            f"The folder of uploads and finished videos, {folder}, cannot be written to: "
+            f"{error.strerror}. Set the variable GRADIO_TEMP_DIR to a folder of your own."
+        ) from error

@@ -73,7 +73,10 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     xyz = mixes.linear_to_xyz(linear).clamp(DARKEST, 1.0)
     root = _power(xyz.clamp(min=XYZ_KNEE), 1.0 / 3.0)
     response = torch.add(root, xyz.clamp(max=XYZ_KNEE), alpha=SLOPE / 116.0)
-    return mixes.response_to_lab(response)
+    x, y, z = response.unbind(dim=-3)
+    # Differences before they are scaled: gray would round to 500 x - 500 y, seen in dark pictures.
+    lightness = torch.add(y.new_tensor(-(XYZ_KNEE * SLOPE + OFFSET)), y, alpha=116.0)
+    return torch.stack((lightness, (x - y).mul_(500.0), (y - z).mul_(200.0)), dim=-3)
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:

@@ -38,9 +38,41 @@ MANIFEST = "config.json"
 SHARD_BYTES = 9_000_000
 HEADER_BYTES_PER_TENSOR = 256  # name, dtype, shape and offsets in a shard's header, generously
 
+_PAINTER_NAMES = {
+    "edge_shift": "shift",
+    "film": "known",
+    "stem": "first",
+    "stem_norm": "norm",
+    "down": "wide",
+    "up": "narrow",
+    "merge": "second",
+    "merge_norm": "last_norm",
+    "trunk_out": "last",
+    "detail": "paint",
+    "edge_textures": "prints",
+    "texture_shift": "print_shift",
+    "shading": "light",
+    "sdf_gain": "lens_gain",
+    "hidden_gain": "own_lens_gain",
+}
+_MOUTH_NAMES = {"default_identity": "usual", "jaw_textures": "teeth", "jaw_transform": "stand"}
+
 STORED_NAMES: dict[str, dict[str, str]] = {
     "transformer": {},
-    "autoencoder": {},
+    "autoencoder": {
+        "pyramid.finest_static": "pyramid.still",
+        "reader.refiner": "reader.second_look",
+        **{
+            f"decoder.{painter}.{ours}": f"decoder.{painter}.{theirs}"
+            for painter in ("mouth", "cover", "eye", "lids")
+            for ours, theirs in _PAINTER_NAMES.items()
+        },
+        **{
+            f"decoder.{painter}.{ours}": f"decoder.{painter}.{theirs}"
+            for painter in ("mouth", "cover")
+            for ours, theirs in _MOUTH_NAMES.items()
+        },
+    },
     "speech_encoder": {},
 }
 """For each network the attributes whose tensors have another name in the shards.

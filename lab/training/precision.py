@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Literal, get_args
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-Precision = Literal["auto", "float32", "bfloat16"]
-PRECISIONS = get_args(Precision)
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def has_fast_bfloat16() -> bool:

@@ -10,7 +10,8 @@ import soundfile
 import torch
 from PIL import Image
 
-from flashtalk.cli.bench import STAGES, main, speech_of
+from flashtalk.cli.bench import STAGES, speech_of
+from flashtalk.cli.main import main
 from flashtalk.config import TINY
 from flashtalk.weights import build_networks, modules_of, save_weights
 
@@ -23,20 +24,20 @@ def test_a_short_benchmark(tmp_path: Path, capsys) -> None:
     files = {"preset": "weights", "portrait": "face.png", "audio": "voice.wav"}
     arguments = [text for name, file in files.items() for text in (f"--{name}", tmp_path / file)]
     numbers = ["--seconds", 2.5, "--repeats", 1, "--threads", torch.get_num_threads()]
-    assert main([str(text) for text in [*arguments, *numbers, "--json", report]]) == 0
+    assert main([str(text) for text in ["bench", *arguments, *numbers, "--json", report]]) == 0
     shown = capsys.readouterr().out
     found = json.loads(report.read_text())
     assert set(found["chunk_stages_s"]) == set(STAGES)
     assert all(spread["median"] > 0 for spread in found["chunk_stages_s"].values())
     assert found["real_time_factor"]["median"] > 0 and found["matmul_gflops"] > 0
     assert found["first_fragment_s"]["low"] > found["open_s"]["low"] > 0
-    for words in ("GFLOP/s", "first fragment", "torch 2", "flashtalk.cli.bench", "denoising"):
+    for words in ("GFLOP/s", "first fragment", "torch 2", "flashtalk bench", "denoising"):
         assert words in shown
 
 
 def test_bad_options_are_sentences(tmp_path: Path, capsys) -> None:
-    assert main(["--repeats", "0"]) == 2
-    assert main(["--preset", "flashtalk-huge"]) == 2
+    assert main(["bench", "--repeats", "0"]) == 2
+    assert main(["bench", "--preset", "flashtalk-huge"]) == 2
     shown = capsys.readouterr().err.splitlines()
     assert "--repeats" in shown[0] and "flashtalk-huge" in shown[1]
 

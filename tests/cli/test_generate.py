@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from published_checkpoint import write_checkpoint
 
-from flashtalk.cli.generate import main
+from flashtalk.cli.main import main
 from flashtalk.config import TINY
 from flashtalk.weights import build_networks, modules_of, save_weights
 
@@ -54,7 +54,8 @@ def command(folder: Path, weights: Path, **changes: object) -> list[str]:
         "preset": weights,
         **changes,
     }
-    return [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    given = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    return ["generate", *given]
 
 
 def listing(folder: Path) -> dict[str, bytes]:
@@ -101,7 +102,9 @@ def test_an_older_video_is_replaced(folder: Path, weights: Path) -> None:
     ("changes", "words"),
     [
         ({"portrait": "absent.png"}, ["No picture at", "absent.png"]),
+        ({"portrait": f"{'long' * 80}.png"}, ["long.png"]),
         ({"portrait": "voice.wav"}, ["voice.wav", "not a picture"]),
+        ({"audio": f"{'long' * 80}.wav"}, ["long.wav"]),
         ({"audio": "absent.wav"}, ["No sound file at", "absent.wav"]),
         ({"audio": "face.png"}, ["face.png", "not a sound file"]),
         ({"max-minutes": 0.01}, ["longer than the limit", "0.6 seconds"]),
@@ -119,7 +122,9 @@ def test_an_older_video_is_replaced(folder: Path, weights: Path) -> None:
         ({"device": "tpu"}, ["tpu"]),
         ({"threads": 0}, ["threads", "0"]),
         ({"out": "talk.avi"}, [".mp4", "talk.avi"]),
-        ({"out": "."}, [".mp4"]),
+        ({"out": "."}, [". is a folder", "the name of a file"]),
+        ({"out": f"{'long' * 80}.mp4"}, ["long.mp4 cannot be written", "File name too long"]),
+        ({"placement": "12gb"}, ["Unknown placement '12gb'"]),
         ({"out": "absent/talk.mp4"}, ["folder", "absent", "does not exist"]),
     ],
 )
@@ -159,6 +164,13 @@ def test_a_folder_that_takes_no_files(folder: Path, weights: Path, capsys) -> No
     assert "cannot be written to" in capsys.readouterr().err
 
 
+def test_a_name_that_is_a_time_of_day(folder: Path, weights: Path) -> None:
+    (folder / "2026-11-30T12:30").mkdir()
+    out = folder / "2026-11-30T12:30" / "12:31.mp4"
+    assert main(command(folder, weights, out=out, steps=1)) == 0
+    assert decoded(out)[0] == 25
+
+
 def test_damaged_weights_are_a_sentence(folder: Path, tmp_path_factory, capsys) -> None:
     empty = tmp_path_factory.mktemp("empty")
     assert main(command(folder, empty)) == 2
@@ -168,7 +180,7 @@ def test_damaged_weights_are_a_sentence(folder: Path, tmp_path_factory, capsys) 
 
 def start(arguments: list[str]) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "flashtalk.cli.generate", *arguments],
+        [sys.executable, "-m", "flashtalk", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flashtalk.cli import plan
+from flashtalk.cli.main import main
 from flashtalk.config import FOURTEEN_B
 from flashtalk.memory import (
     GIB,
@@ -132,7 +133,7 @@ def test_what_was_fetched_before_needs_no_room(
 
 
 def test_the_embedded_model_fits_here(capsys: pytest.CaptureFixture[str]) -> None:
-    assert plan.main(["--preset", "flashtalk-tiny"]) == 0
+    assert main(["plan", "--preset", "flashtalk-tiny"]) == 0
     out = capsys.readouterr().out
     assert "flashtalk-tiny at 256x256: chunks of 33 frames, 144 tokens" in out
     for word in ("transformer", "autoencoder", "speech_encoder", "decode", "host memory"):
@@ -149,14 +150,14 @@ def test_the_table_of_the_14b(
 ) -> None:
     monkeypatch.setattr(plan, "parts_of", lambda preset: parts)
     monkeypatch.setattr(plan, "activation_peaks", lambda parts, preset: activations)
-    assert plan.main(["--preset", "flashtalk-14b", "--gpu-memory-gib", "80"]) == 0
+    assert main(["plan", "--preset", "flashtalk-14b", "--gpu-memory-gib", "80"]) == 0
     out = capsys.readouterr().out
     for column in plan.SHOWN:
         assert column in out
     assert "18,882,046,784  bfloat16" in out
-    assert plan.main(["--preset", "flashtalk-14b", "--gpu-memory-gib", "12"]) == 1
+    assert main(["plan", "--preset", "flashtalk-14b", "--gpu-memory-gib", "12"]) == 1
     forced = ["--preset", "flashtalk-14b", "--gpu-memory-gib", "40", "--placement", "80gb"]
-    assert plan.main(forced) == 1
+    assert main(["plan", *forced]) == 1
 
 
 @pytest.mark.parametrize(
@@ -172,5 +173,5 @@ def test_the_table_of_the_14b(
 def test_what_cannot_be_planned_is_a_sentence(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert plan.main(arguments) == 2
+    assert main(["plan", *arguments]) == 2
     assert said in capsys.readouterr().err

@@ -1,7 +1,14 @@
 """``flashtalk serve``, as far as it can be looked at without serving the page."""
 
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
 import pytest
 
+from flashtalk.cli.main import main
+from flashtalk.cli.options import ServeOptions
 from flashtalk.cli.serve import warms_up
 
 
@@ -13,3 +20,37 @@ def test_a_gpu_that_is_lent_to_visits_is_not_warmed_up_before_one(
     device: str, gpu_is_lent: bool, warm: bool
 ) -> None:
     assert warms_up(device, gpu_is_lent) is warm
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    assert main(["serve", *options]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    return sentence
+
+
+def test_a_busy_port_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = refusal(capsys, "--port", port)
+    assert f"port {port} of 127.0.0.1" in said and "in use" in said and "--port" in said
+
+
+def test_an_address_of_another_machine_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refusal(capsys, "--host", "192.0.2.1", "--port", "7860")
+    assert "192.0.2.1" in said and "--host" in said
+
+
+@pytest.mark.parametrize("name", ["PORT", "GRADIO_SERVER_PORT"])
+def test_the_port_may_be_a_variable(name: str, monkeypatch, capsys) -> None:
+    monkeypatch.setenv(name, "7999")
+    assert ServeOptions().chosen_port == 7999
+    assert ServeOptions(port=80).chosen_port == 80
+    monkeypatch.setenv(name, "seven")
+    assert f"{name} must be a port" in refusal(capsys)
+
+
+def test_a_folder_of_somebody_else_is_a_sentence(tmp_path: Path, monkeypatch, capsys) -> None:
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "taken" / "gradio"))
+    said = refusal(capsys)
+    assert str(tmp_path / "taken") in said and "Set the variable GRADIO_TEMP_DIR" in said

@@ -14,7 +14,7 @@ from PIL import Image
 from published_checkpoint import AUTOENCODER, IMAGE, SPEECH, TEXT, TRANSFORMER, write_config
 from torch import nn
 
-from flashtalk.cli import bench
+from flashtalk.cli.main import main
 from flashtalk.memory import GIB, Rehearsal, draw_weights, rehearsal_of
 from flashtalk.memory.parts import bytes_of
 from flashtalk.placement import ALL_RESIDENT, ENCODERS_LEAVE, STREAMED, Placement, apply_placement
@@ -48,7 +48,7 @@ def test_a_benchmark_without_weights(folder: Path, tmp_path: Path, capsys) -> No
     options |= {"portrait": tmp_path / "face.png", "audio": tmp_path / "voice.wav"}
     options |= {"repeats": 1, "threads": 1, "out": out, "device": "cpu"}
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-    assert bench.main([*arguments, "--random-weights"]) == 0
+    assert main(["bench", *arguments, "--random-weights"]) == 0
     shown = capsys.readouterr().out
     report = json.loads(out.read_text())
     assert all(spread["median"] > 0 for spread in report["chunk_stages_s"].values())
@@ -106,12 +106,12 @@ def test_the_14b_without_a_gpu_is_refused(
     device: list[str], monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert bench.main(["--preset", "flashtalk-14b", "--random-weights", *device]) == 2
+    assert main(["bench", "--preset", "flashtalk-14b", "--random-weights", *device]) == 2
     said = capsys.readouterr().err
     assert said.startswith("flashtalk: flashtalk-14b needs a GPU: its transformer alone has 18.9")
     assert said.count("\n") == 1
 
 
 def test_random_weights_need_sizes_that_are_here(capsys) -> None:
-    assert bench.main(["--preset", "owner/name", "--random-weights"]) == 2
+    assert main(["bench", "--preset", "owner/name", "--random-weights"]) == 2
     assert "Nothing is fetched" in capsys.readouterr().err

@@ -44,8 +44,8 @@ def test_an_outline_is_corrected_by_what_the_flow_has_fetched(model) -> None:
         layer.bias.zero_()
     outline.flow.weight[:, :, 1, 1] = 1.0  # each correction: the sum of what was fetched
     known = guidance(model, 0.0)
-    known = replace(known, still=torch.zeros_like(known.still))
-    fetched = known.near.sum(dim=1, keepdim=True)
+    known = replace(known, finest_static=torch.zeros_like(known.finest_static))
+    fetched = known.finest.sum(dim=1, keepdim=True)
     cells = SIDE // 4
     x = torch.zeros(1, 48, cells // 2, cells // 2)
     moved = torch.zeros(1, 2, cells, cells)
@@ -73,7 +73,7 @@ def drawn_by(model, painter: str, code: torch.Tensor, known: Guidance) -> list[b
     """Which frames look different once ``painter`` has other colors."""
     spoiled = deepcopy(model)
     getattr(spoiled.decoder, painter).color.bias.add_(1.0)
-    one, other = (each.decoder.pictures(code, known) for each in (model, spoiled))
+    one, other = (each.decoder(code, known) for each in (model, spoiled))
     return [not torch.equal(a, b) for a, b in zip(one, other, strict=True)]
 
 
@@ -106,10 +106,10 @@ def test_portraits_in_a_batch_are_drawn_as_alone(model) -> None:
     """Of which one shows teeth and the other does not."""
     both = guidance(model, 0.0, 0.12)
     code = codes(0.0, 0.06, 0.0, 0.06)
-    together = model.decoder.pictures(code, both)
+    together = model.decoder(code, both)
     for index in range(2):
         alone = replace(
             both, **{name: value[index : index + 1] for name, value in vars(both).items()}
         )
-        found = model.decoder.pictures(code[2 * index : 2 * index + 2], alone)
+        found = model.decoder(code[2 * index : 2 * index + 2], alone)
         assert torch.allclose(found, together[2 * index : 2 * index + 2], atol=1e-4)

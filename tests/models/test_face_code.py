@@ -14,14 +14,14 @@ from flashtalk.models.tiny.face_code import (
     paint,
     with_flow,
 )
-from flashtalk.models.tiny.painter import read_center, read_numbers
+from flashtalk.models.tiny.feature_state import read_center, read_values
 
 SIZE = (8, 8)
 
 
 def number(code: torch.Tensor, name: str) -> float:
     rest, spread = UNITS[name]
-    numbers = read_numbers(code, read_center(code), MOUTH, MOUTH_SIGMA, SIZE)
+    numbers = read_values(code, read_center(code), MOUTH, MOUTH_SIGMA, SIZE)
     return numbers[0, MOUTH.index(name)].item() * spread + rest
 
 

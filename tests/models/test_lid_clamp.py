@@ -13,8 +13,8 @@ from flashtalk.models.tiny.face_code import (
     index_of,
     paint,
 )
+from flashtalk.models.tiny.feature_state import read_values
 from flashtalk.models.tiny.lid_clamp import LIDS_MEET, let_lids_meet
-from flashtalk.models.tiny.painter import read_numbers
 
 SIZE = (8, 8)
 LATENTS = 4
@@ -37,7 +37,7 @@ def gaps_in(latents: torch.Tensor, shift: float = 0.0) -> torch.Tensor:
     """What is read from latents [1, C, T, h, w], frame by frame, in those of open eyes."""
     codes = latents[0].transpose(0, 1).unflatten(1, (GROUP_FRAMES, len(FEATURES))).flatten(0, 1)
     place = eye_middle(face(), "left") + torch.tensor([shift, 0.0])
-    read = read_numbers(codes, place.expand(len(codes), 2), EYES, EYE_SIGMA, SIZE)
+    read = read_values(codes, place.expand(len(codes), 2), EYES, EYE_SIGMA, SIZE)
     return read[3:, EYES.index("lid")] / read[0, EYES.index("lid")]
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from flashtalk.models.tiny.maps import identity_grid, look_up
-from flashtalk.models.tiny.registration import grid_of, slopes, step
+from flashtalk.models.tiny.maps import identity_grid, warp
+from flashtalk.models.tiny.registration import displacement_grid, gauss_newton_step, image_gradient
 
 NODES, SIZE = (4, 4), (32, 32)
 
@@ -23,11 +23,11 @@ def positions_for(flow: torch.Tensor) -> torch.Tensor:
 
 
 def found(target: torch.Tensor, portrait: torch.Tensor, steps: int = 6) -> torch.Tensor:
-    seen = torch.cat((portrait, slopes(portrait)), dim=1)
+    seen = torch.cat((portrait, image_gradient(portrait)), dim=1)
     flow = torch.zeros(1, 2, *NODES)
-    grid = grid_of(NODES, SIZE, torch.device("cpu"))
+    grid = displacement_grid(NODES, SIZE, torch.device("cpu"))
     for _ in range(steps):
-        flow = flow + step(target, seen, positions_for(flow), grid, -flow)
+        flow = flow + gauss_newton_step(target, seen, positions_for(flow), grid, -flow)
     return flow
 
 
@@ -35,7 +35,7 @@ def test_a_known_warp_is_found() -> None:
     portrait = textured()
     torch.manual_seed(1)
     true = 0.06 * torch.randn(1, 2, *NODES)  # about a pixel
-    target = look_up(portrait, positions_for(true))
+    target = warp(portrait, positions_for(true))
     error = (found(target, portrait) - true).abs().mean()
     assert error < 0.25 * true.abs().mean()
 
@@ -43,7 +43,7 @@ def test_a_known_warp_is_found() -> None:
 @pytest.mark.parametrize("size", [(32, 24), (36, 20)])  # an even or odd number between two nodes
 def test_sums_over_blocks_are_sums_over_bilinear_tents(size: tuple[int, int]) -> None:
     nodes = (4, 4)
-    grid = grid_of(nodes, size, torch.device("cpu"))
+    grid = displacement_grid(nodes, size, torch.device("cpu"))
     each = torch.eye(16).view(16, 1, *nodes)
     tents = F.interpolate(each, size=size, mode="bilinear", align_corners=False).flatten(1)
     values = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0))
@@ -64,8 +64,8 @@ def test_without_texture_the_guess_stays() -> None:
     assert found(flat + 0.2, flat).abs().max() < 1e-5
 
 
-def test_slopes_are_per_picture_unit() -> None:
+def test_gradients_are_per_picture_unit() -> None:
     ramp = torch.linspace(-1 + 1 / 32, 1 - 1 / 32, 32).expand(1, 1, 32, 32)
-    inner = slopes(ramp)[..., 1:-1, 1:-1]
+    inner = image_gradient(ramp)[..., 1:-1, 1:-1]
     assert torch.allclose(inner[:, 0], torch.ones(1, 30, 30), atol=1e-5)
     assert inner[:, 1].abs().max() < 1e-6

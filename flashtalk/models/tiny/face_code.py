@@ -1,10 +1,11 @@
 """What the channels of an embedded latent mean: the motion of a face, painted where it happens.
 
-A latent of the embedded autoencoder is not free: for each of its four frames it holds the same few
-quantities on the 8x8 grid, which the renderer of the training clips knows exactly. Flow fills the
-grid; the mouth's numbers are painted around the mouth and the eyes' around the eyes, so a cell says
-both what happens and where. Learned latents of the same size hid the mouth: after as many steps as
-two cores can pay for, no lip motion could be read from them.
+A latent holds the same few quantities for each of its four frames, on the 8x8 grid: the *code* of a
+face. The renderer of the training clips knows them exactly. Flow fills the grid; values of mouth
+and eyes are painted around them as Gaussians, so a cell says both what happens and where. Learned
+latents of the same size hide the mouth: two cores cannot pay for the steps that would show it.
+
+Letters: N faces, L landmarks, D features of a code, h x w cells; C = 4 D channels of a latent.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from flashtalk.models.tiny.maps import middles
+from flashtalk.models.tiny.maps import cell_centers
 
 GROUP_FRAMES = 4  # frames per latent after the first; the geometry's temporal_stride
 
@@ -41,22 +42,21 @@ LANDMARKS = (
     "right_eye_lower",
     "right_brow",
 )
-"""The points of a face that its code is computed from."""
+"""The landmarks that a code is computed from. ``left`` is the person's: right in the picture."""
 
 FLOW_UNIT = 0.1
-"""One unit of the flow channels, in pictures of width 2 (grid_sample's coordinates)."""
-
+"""Picture units (a picture is 2 wide) per unit of the flow channels."""
 
 MOUTH_SIGMA = 0.8
-"""Spread of the Gaussian that the mouth's numbers are painted with, in cells of the grid."""
+"""Standard deviation of the Gaussian that paints the values of a mouth, in cells."""
 EYE_SIGMA = 0.6
+"""The same for an eye."""
 
 NEAREST_EYES = 0.1
-"""Distance of the eyes, picture units: that of a face a tenth as wide as the picture. What is
-measured in it, or takes its direction, believes in nothing smaller."""
+"""Least distance of two eyes, picture units: that of a face a tenth as wide as the picture. It
+bounds what is measured in this distance, or takes its direction."""
 
-# (rest, spread) of each number in picture units (the picture is 2 wide); width and lid keep their
-# rest, because a mouth or an eye is always somewhere and the painting has to show where.
+# Width, gap and lid have mean 0, so that whatever is painted shows where a mouth or an eye is.
 UNITS = {
     "lip_gap": (0.0, 0.025),
     "lip_height": (0.13, 0.03),
@@ -68,18 +68,22 @@ UNITS = {
     "gaze_y": (0.0, 0.05),
     "brow": (-0.15, 0.02),
 }
+"""(mean, standard deviation) of each value, in picture units."""
 
 
 def index_of(feature: str) -> int:
-    """Channel of ``feature`` within one frame's share of a latent."""
+    """Channel of ``feature`` in a code."""
     return FEATURES.index(feature)
 
 
 def brush(center: Tensor, sigma: float, size: tuple[int, int]) -> Tensor:
-    """Gaussians around ``center`` [N, 2] (x, y in -1..1) on a grid of ``size``: [N, h, w]."""
+    """Gaussians around ``center`` [N, 2] (x, y in -1..1) on a grid of ``size`` = (h, w): [N, h, w].
+
+    ``sigma`` is in cells.
+    """
 
     def along(count: int, middle: Tensor) -> Tensor:
-        places = middles(count, center)
+        places = cell_centers(count, center)
         return torch.exp(-(((places - middle[:, None]) / (sigma * 2 / count)) ** 2) / 2)
 
     down, across = along(size[0], center[:, 1]), along(size[1], center[:, 0])
@@ -105,7 +109,7 @@ def eye_width(points: Tensor, side: str) -> Tensor:
 
 
 def paint(points: Tensor, gaze: Tensor, size: tuple[int, int]) -> Tensor:
-    """Codes [N, features, h, w] of faces with ``points`` [N, L, 2] and ``gaze`` [N, 2]; flow is 0.
+    """Codes [N, D, h, w] of faces with ``points`` [N, L, 2] and ``gaze`` [N, 2], without flow.
 
     ``points`` are in the order of ``LANDMARKS``, in -1..1; gaze is in radians.
     """
@@ -139,28 +143,33 @@ def paint(points: Tensor, gaze: Tensor, size: tuple[int, int]) -> Tensor:
 def lid_gap(upper: Tensor, lower: Tensor) -> Tensor:
     """How far apart the middles [N, 2] of two lids are: [N], 0 where they overlap.
 
-    Lids that shut tightly do, by as much as lids that are half open are apart.
+    Tightly shut lids overlap by as much as half-open lids are apart.
     """
     return (lower - upper).norm(dim=-1) * (lower[:, 1] > upper[:, 1])
 
 
 def in_units(name: str, value: Tensor) -> Tensor:
-    """[N] in picture units or radians -> [N, 1, 1] in units of its spread."""
-    rest, spread = UNITS[name]
-    return ((value - rest) / spread)[:, None, None]
+    """[N] in picture units or radians -> [N, 1, 1] in standard deviations from the mean."""
+    mean, deviation = UNITS[name]
+    return ((value - mean) / deviation)[:, None, None]
 
 
-FLOW_PLACE = slice(index_of("flow_x"), index_of("flow_x") + 2)
+FLOW_PLACE = slice(index_of("flow_x"), index_of("flow_x") + 2)  # channels of the flow in a code
+
+
+def frame_codes(latents: Tensor, frames: int = GROUP_FRAMES) -> Tensor:
+    """The codes of the first ``frames`` of each latent [N, C, h, w]: [N * frames, D, h, w]."""
+    return latents.unflatten(1, (GROUP_FRAMES, len(FEATURES)))[:, :frames].flatten(0, 1)
 
 
 def flow_of(latents: Tensor) -> Tensor:
-    """Displacements that latents [..., C, h, w] ask for: [..., 4, 2, h, w], picture units."""
+    """The flow that latents [..., C, h, w] ask for: [..., 4, 2, h, w], picture units."""
     code = latents.unflatten(-3, (GROUP_FRAMES, len(FEATURES)))
     return code[..., FLOW_PLACE, :, :] * FLOW_UNIT
 
 
 def with_flow(latents: Tensor, flow: Tensor) -> Tensor:
-    """``latents`` [..., C, h, w] with other displacements [..., 4, 2, h, w]."""
+    """``latents`` [..., C, h, w] with another ``flow`` [..., 4, 2, h, w]."""
     code = latents.unflatten(-3, (GROUP_FRAMES, len(FEATURES))).clone()
     code[..., FLOW_PLACE, :, :] = flow / FLOW_UNIT
     return code.flatten(-4, -3)

@@ -1,4 +1,4 @@
-"""Frames and portrait -> a first guess of the flow between them.
+"""Frames and portrait -> a first guess of the flow between them, by a cost volume.
 
 Station "motion frames". Above :mod:`flashtalk.models.tiny.matching`, below
 :mod:`flashtalk.models.tiny.autoencoder`, which makes exact what is guessed here.
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
 from flashtalk.models.tiny.face_code import FLOW_UNIT, GROUP_FRAMES, groups_of
-from flashtalk.models.tiny.maps import ResidualBlock, spread
+from flashtalk.models.tiny.maps import ResidualBlock, repeat_per_frame
 from flashtalk.models.tiny.matching import (
     MATCH_PLACES,
     correlate,
@@ -22,10 +22,10 @@ from flashtalk.models.tiny.matching import (
 
 
 class FlowGuesser(nn.Module):
-    """Groups of four frames -> their displacements on the grid of the latents.
+    """Groups of four frames -> their flow on the grid of the latents.
 
-    What moved where is found by block matching against the portrait, which convolutions alone
-    do not learn in the time that two cores have; they sort out which matches to believe.
+    Block matching against the portrait finds what moved where, which convolutions alone do not
+    learn in the time of two cores. They sort out which matches to believe.
     """
 
     def __init__(self, config: AutoencoderConfig) -> None:
@@ -62,7 +62,7 @@ class FlowGuesser(nn.Module):
         )
         groups = len(seen)
         seen = self.patchify(seen.flatten(1, 2))
-        seen = F.relu(seen + spread(encoder_bias, groups))
+        seen = F.relu(seen + repeat_per_frame(encoder_bias, groups))
         x = F.relu(self.fine(torch.cat((seen, moved.flatten(1, 2)), dim=1)))
         x = self.middle_block(self.middle(x))
         x = self.coarse_block(self.coarse(F.relu(x)))

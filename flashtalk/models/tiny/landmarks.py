@@ -1,10 +1,10 @@
-"""Where the features of a face are in a picture: landmarks and gaze, by a small heat-map network.
+"""Landmarks and gaze of a face, by a small heat-map network.
 
-Used by :mod:`flashtalk.models.tiny.autoencoder` to read the face codes of a portrait and of the
-frames that are handed over. The codes paint a mouth where it is, so a place misread by a lip's
-height makes a second mouth on the chin; networks that went from pixels to codes directly were off
-by that much. Points found as the center of a heat map are off by about a pixel; those of mouth and
-eyes are then read again from near (:mod:`flashtalk.models.tiny.landmark_refiner`).
+Used by :mod:`flashtalk.models.tiny.autoencoder`, which reads the face codes of the portrait and of
+motion frames from them. A code paints a mouth where it is, so a place misread by a lip's height
+makes a second mouth on the chin; networks from pixels to codes are off by that much. The mean of a
+heat map is off by about a pixel, and :mod:`flashtalk.models.tiny.landmark_refiner` reads mouth and
+eyes several times finer.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.models.tiny.face_code import LANDMARKS
-from flashtalk.models.tiny.landmark_refiner import SecondLook, center_of, shares
+from flashtalk.models.tiny.landmark_refiner import LandmarkRefiner, heat_shares, soft_argmax
 from flashtalk.models.tiny.maps import ResidualBlock
 
-SIDE = 128  # pixels of the pictures that the first look is taken at
+SIDE_PX = 128  # of the pictures in which all landmarks are read first
 
 
 @dataclass(frozen=True)
 class FaceMarks:
-    """What was found in N pictures."""
+    """What is read in N pictures."""
 
     points: Tensor
     """[N, L, 2] x, y in -1..1, in the order of ``LANDMARKS``."""
     gaze: Tensor
     """[N, 2] radians."""
-    spread: Tensor
-    """[N, L] variance of each heat map of the first look, squared picture units: how sure it is."""
+    variance: Tensor
+    """[N, L] of each coarse heat map, squared picture units: how sure its landmark is."""
 
 
 class FaceReader(nn.Module):
@@ -53,16 +53,16 @@ class FaceReader(nn.Module):
         self.up_fine = ResidualBlock(thin)
         self.heat = nn.Conv2d(thin, len(LANDMARKS), 1)
         self.gaze = nn.Linear(2 * thin, 2)
-        self.second_look = SecondLook(width)
+        self.refiner = LandmarkRefiner(width)
 
     def forward(self, pictures: Tensor) -> FaceMarks:
         """``pictures`` [N, 3, H, W] in [-1, 1], of any size."""
-        marks = self.first_look(pictures)
-        return replace(marks, points=self.second_look(pictures, marks.points)[0])
+        marks = self.read_coarsely(pictures)
+        return replace(marks, points=self.refiner(pictures, marks.points)[0])
 
-    def first_look(self, pictures: Tensor) -> FaceMarks:
-        """The same as seen from afar; a second look is taken at the places that this finds."""
-        small = F.interpolate(pictures, size=(SIDE, SIDE), mode="area")
+    def read_coarsely(self, pictures: Tensor) -> FaceMarks:
+        """All landmarks and the gaze, in pictures of ``SIDE_PX``; the refiner begins with them."""
+        small = F.interpolate(pictures, size=(SIDE_PX, SIDE_PX), mode="area")
         fine = self.fine_block(self.fine(F.relu(self.stem(small))))
         middle = self.middle_block(self.middle(F.relu(fine)))
         coarse = self.coarse_blocks(self.coarse(F.relu(middle)))
@@ -71,14 +71,17 @@ class FaceReader(nn.Module):
         x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         x = self.up_fine(self.to_fine(F.relu(torch.cat((x, fine), dim=1))))
         x = F.relu(x)
-        share = shares(self.heat(x))  # [N, L, 32*32]
-        points, spread = center_of(share, x)
-        # gaze is read where the eyes are looked for
+        share = heat_shares(self.heat(x))  # [N, L, 32*32]
+        points, variance = soft_argmax(share, x)
+        return FaceMarks(points, self._read_gaze(x, share), variance)
+
+    def _read_gaze(self, x: Tensor, share: Tensor) -> Tensor:
+        """Gaze [N, 2] from the features ``x`` [N, D, h, w] where the eyes' heat maps are high."""
         eyes = [index for index, name in enumerate(LANDMARKS) if "eye_" in name]
         left, right = (
             [index for index in eyes if LANDMARKS[index].startswith(side)]
             for side in ("left", "right")
         )
-        seen = x.flatten(2).transpose(1, 2)  # [N, 32*32, D]
-        looks = [share[:, side].mean(dim=1, keepdim=True) @ seen for side in (left, right)]
-        return FaceMarks(points, self.gaze(torch.cat(looks, dim=2)[:, 0]), spread)
+        features = x.flatten(2).transpose(1, 2)  # [N, 32*32, D]
+        looks = [share[:, side].mean(dim=1, keepdim=True) @ features for side in (left, right)]
+        return self.gaze(torch.cat(looks, dim=2)[:, 0])

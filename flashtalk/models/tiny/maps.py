@@ -1,4 +1,9 @@
-"""Small operations on feature maps and pictures that the embedded networks share."""
+"""Operations on feature maps and pictures that the embedded networks share.
+
+Places are in grid_sample's coordinates: -1..1 from edge to edge, so a picture is 2 wide and 2 high
+("picture units"). Letters: B portraits, M frames with M / B of each portrait in a row, D channels,
+H x W and h x w cells.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,8 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+INPAINT_REACH = 1 / 8  # of a side: at this distance a color counts exp(-1/2) times as much
 
 
 class ResidualBlock(nn.Module):
@@ -25,36 +32,36 @@ class ResidualBlock(nn.Module):
         return x + self.second(hidden)
 
 
-def spread(feature: Tensor, count: int) -> Tensor:
-    """One copy of each portrait's feature [B, ...] per group or frame: [count, ...]."""
+def repeat_per_frame(feature: Tensor, count: int) -> Tensor:
+    """One copy of each portrait's feature [B, ...] for each of its frames: [count, ...]."""
     if feature.shape[0] == 1:
         return feature.expand(count, *feature.shape[1:])
     return feature.repeat_interleave(count // feature.shape[0], dim=0)
 
 
-def look_up(maps: Tensor, places: Tensor) -> Tensor:
-    """Maps of the portraits [B, D, H, W] at ``places`` [M, 2, h, w] in -1..1: [M, D, h, w].
+def warp(maps: Tensor, grid: Tensor) -> Tensor:
+    """Samples maps of the portraits [B, D, H, W] at ``grid`` [M, 2, h, w]: [M, D, h, w].
 
-    The M / B frames of a portrait follow each other. They are looked up as one tall picture,
-    because a copy of each portrait for each of its frames would cost more than the look-up.
+    Several portraits are sampled as one tall picture per portrait. A copy of each portrait for each
+    of its frames would cost more than the sampling.
     """
-    portraits, count = len(maps), len(places)
-    positions = places.permute(0, 2, 3, 1)
+    portraits, count = len(maps), len(grid)
+    positions = grid.permute(0, 2, 3, 1)
     if portraits == 1:  # an expanded map is no copy, and the frames are spread over the cores
         maps = maps.expand(count, -1, -1, -1)
         return F.grid_sample(maps, positions, padding_mode="border", align_corners=False)
     tall = positions.unflatten(0, (portraits, -1)).flatten(1, 2)
-    found = F.grid_sample(maps, tall, padding_mode="border", align_corners=False)
-    found = found.unflatten(2, (count // portraits, -1)).transpose(1, 2)
-    return found.flatten(0, 1)
+    sampled = F.grid_sample(maps, tall, padding_mode="border", align_corners=False)
+    sampled = sampled.unflatten(2, (count // portraits, -1)).transpose(1, 2)
+    return sampled.flatten(0, 1)
 
 
-def cut(maps: Tensor | list[Tensor], windows: Tensor) -> Tensor:
-    """Parts of ``maps`` (N of [D, H, W]) at ``windows`` [N, 4] (top, left, height, width)."""
+def crop(maps: Tensor | list[Tensor], boxes: Tensor) -> Tensor:
+    """Cuts ``boxes`` [N, 4] (top, left, height, width) out of N ``maps`` [D, H, W]."""
     return torch.stack(
         [
             each[:, top : top + height, left : left + width]
-            for each, (top, left, height, width) in zip(maps, windows.tolist(), strict=True)
+            for each, (top, left, height, width) in zip(maps, boxes.tolist(), strict=True)
         ]
     )
 
@@ -62,15 +69,36 @@ def cut(maps: Tensor | list[Tensor], windows: Tensor) -> Tensor:
 def identity_grid(like: Tensor) -> Tensor:
     """Grid [1, H, W, 2] that samples every place of ``like`` [B, D, H, W] from itself."""
     height, width = like.shape[-2:]
-    rows, columns = middles(height, like), middles(width, like)
+    rows, columns = cell_centers(height, like), cell_centers(width, like)
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]
 
 
-def places_of(offset: Tensor) -> Tensor:
-    """Where each place looks with a flow ``offset`` [B, 2, H, W], -1..1: the same shape."""
-    return identity_grid(offset).permute(0, 3, 1, 2) + offset
+def flow_to_grid(flow: Tensor) -> Tensor:
+    """Backward flow [B, 2, H, W] in picture units -> sampling grid of the same shape, x before y.
+
+    Place p of a frame shows what the portrait has at p + flow(p).
+    """
+    return identity_grid(flow).permute(0, 3, 1, 2) + flow
 
 
-def middles(count: int, like: Tensor) -> Tensor:
-    """Middles of ``count`` cells along a side, -1..1; device and type are those of ``like``."""
+def cell_centers(count: int, like: Tensor) -> Tensor:
+    """Centers [count] of the cells along a side, -1..1, with device and type of ``like``."""
     return (torch.arange(count, device=like.device, dtype=like.dtype) + 0.5) * (2 / count) - 1
+
+
+def inpaint(pictures: Tensor, mask: Tensor) -> Tensor:
+    """Replaces what ``mask`` [M, 1, h, w] covers (0..1) in ``pictures`` [M, 3, h, w].
+
+    The nearer a visible color, the more it counts (normalized convolution: Knutsson and Westin
+    1993).
+    """
+    visible = 1.0 - mask
+    down, across = (_gaussian_matrix(side, pictures) for side in pictures.shape[-2:])
+    around = down @ torch.cat((pictures * visible, visible), dim=1) @ across
+    return pictures * visible + mask * around[:, :3] / around[:, 3:].clamp(min=1e-4)
+
+
+def _gaussian_matrix(side: int, like: Tensor) -> Tensor:
+    """Weights [side, side] between any two pixels of a line, 1 between a pixel and itself."""
+    places = torch.arange(side, device=like.device, dtype=like.dtype)
+    return torch.exp(-((places[:, None] - places) * (1 / (INPAINT_REACH * side))).square() / 2)

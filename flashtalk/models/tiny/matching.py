@@ -1,7 +1,7 @@
-"""Block matching of a frame against the portrait: where did each place go?
+"""Block matching of a frame against the portrait: the cost volume of an optical flow network.
 
-Part of the embedded autoencoder's encoder. No weights, no gradient: convolutions alone did not
-learn to match in the training time that two cores have.
+Part of the embedded autoencoder's encoder (:mod:`flashtalk.models.tiny.flow_guess`). It has no
+weights and passes no gradient. Letters: N portraits, G frames of each, h x w cells of 8 pixels.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ MATCH_PLACES = (2 * MATCH_REACH + 1) ** 2
 def matching_features(pictures: Tensor) -> Tensor:
     """Pictures [N, 3, H, W] -> unit features [N, 48, H/8, W/8] for block matching.
 
-    Each cell is described by the 16x16 pixels around it at a quarter of the resolution, their
-    mean removed per color, so that the product of two features is a normalized correlation.
+    The 16x16 pixels around a cell describe it at a quarter of the resolution. Their mean is removed
+    per color, so the product of two features is a normalized correlation.
     """
     small = F.avg_pool2d(pictures, 4)  # [N, 3, H/4, W/4]
     blocks = F.unfold(F.pad(small, (1, 1, 1, 1), mode="replicate"), 4, stride=2)
@@ -30,10 +30,10 @@ def matching_features(pictures: Tensor) -> Tensor:
 
 @torch.no_grad()
 def correlate(frames: Tensor, portrait: Tensor) -> Tensor:
-    """How well each cell of a frame matches the portrait's cells around it.
+    """How well each cell of a frame matches the portrait's cells around it: the cost volume.
 
-    ``frames`` [N, G, D, h, w] and ``portrait`` [N, D, h, w] of unit features ->
-    [N * G, MATCH_PLACES, h, w] cosines (the cost volume of optical flow networks).
+    Unit features ``frames`` [N, G, D, h, w] and ``portrait`` [N, D, h, w] -> cosines
+    [N * G, MATCH_PLACES, h, w].
     """
     height, width = portrait.shape[-2:]
     padded = F.pad(portrait, (MATCH_REACH,) * 4)[:, None]

@@ -1,14 +1,13 @@
-"""Reading motion back out of pictures: the flow channels of latents, by analysis through synthesis.
+"""Image registration: the flow with which the decoder warps the portrait into a given frame.
 
-Used where the last frames of a chunk are encoded again ("motion frames"). There a small error is
-not small: whatever the encoder misreads of the flow, the next chunk starts displaced by, and the
-picture jumps at the border. A network that reads flow to two pixels is of no use for that, but it
-is a good first guess: from it, a few Gauss-Newton steps find the coarse displacements with which
-*this decoder* would have warped the portrait into the picture at hand.
+Used where motion frames are encoded. A small error there is not small: the next chunk starts
+displaced by whatever the encoder misreads, and the picture jumps. A network that reads flow to two
+pixels is a good first guess. From it a few Gauss-Newton steps find the coarse displacements with
+which *this decoder* would have made the frame: analysis by synthesis.
 
-Least squares on a bilinear grid of displacements (free-form registration; Baker and Matthews,
-"Lucas-Kanade 20 Years On", 2004, forward-additive form), with a Cauchy weight on the residual so
-that what is no warp (teeth, eyelids) does not pull.
+Least squares on a bilinear grid of displacements, in the forward-additive form of Baker and
+Matthews ("Lucas-Kanade 20 Years On", 2004). A Cauchy weight keeps what is no warp (teeth, eyelids)
+from pulling. Letters: M frames, B portraits, n displacements, h x w of them, H x W pixels.
 """
 
 from __future__ import annotations
@@ -21,26 +20,26 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flashtalk.geometry import exact_div
-from flashtalk.models.tiny.maps import look_up
+from flashtalk.models.tiny.maps import warp
 
-SIDES = (64, 128, 256)  # of the compared pictures, in pixels along the shorter side, round by round
-STEPS = 2  # per round; between rounds the decoder is asked what it would make of the latents
-# Weights against the mean squared gradient of a picture; they decide where nothing is textured.
-TRUST = 5e-4
-STIFFNESS = 5e-4
-SOFTNESS = 0.1  # residual at which a pixel counts half, pictures in [-1, 1]
-GRAY = (0.299, 0.587, 0.114)
-
-
-def small_gray(pictures: Tensor, side: int) -> Tensor:
-    """[M, 3, H, W] -> [M, 1, h, w], averaged down to ``side`` along the shorter side."""
-    mix = pictures.new_tensor(GRAY)[:, None, None]
-    factor = max(1, min(pictures.shape[-2:]) // side)
-    return F.avg_pool2d((pictures * mix).sum(dim=1, keepdim=True), factor)
+SIDES_PX = (64, 128, 256)  # shorter side of the compared pictures, round by round
+STEPS = 2  # per round; each round begins with what the decoder makes of the latents
+# Both weigh against the mean squared gradient of a picture: they decide where it has no texture.
+PRIOR_WEIGHT = 5e-4  # of the first guess itself
+SMOOTHNESS_WEIGHT = 5e-4  # of equal changes of neighbors
+CAUCHY_SCALE = 0.1  # residual at which a pixel counts half, pictures in [-1, 1]
+GRAY = (0.299, 0.587, 0.114)  # luma of red, green and blue (BT.601)
 
 
-def slopes(gray: Tensor) -> Tensor:
-    """Central differences along x and y per picture unit (2 wide): [M, 1, h, w] -> [M, 2, h, w]."""
+def small_gray(pictures: Tensor, side_px: int) -> Tensor:
+    """[M, 3, H, W] -> luma [M, 1, h, w], averaged down to ``side_px`` along the shorter side."""
+    luma = pictures.new_tensor(GRAY)[:, None, None]
+    factor = max(1, min(pictures.shape[-2:]) // side_px)
+    return F.avg_pool2d((pictures * luma).sum(dim=1, keepdim=True), factor)
+
+
+def image_gradient(gray: Tensor) -> Tensor:
+    """Central differences along x and y per picture unit: [M, 1, h, w] -> [M, 2, h, w]."""
     padded = F.pad(gray, (1, 1, 1, 1), mode="replicate")
     across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) * (gray.shape[-1] / 4)
     down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) * (gray.shape[-2] / 4)
@@ -48,7 +47,7 @@ def slopes(gray: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Grid:
+class DisplacementGrid:
     """A bilinear grid of n displacements over a picture, as blocks between four displacements.
 
     ::
@@ -67,14 +66,14 @@ class Grid:
     """[B * 4] which displacements the corners of the blocks are."""
     pairs: Tensor
     """[B * 16] and which entries of the [n, n] matrix their pairs."""
-    trust: Tensor
+    prior: Tensor
     """[n, n] how a change of the first guess is held back: a little by itself, more by where its
     neighbors go, so that a cheek without texture moves with the rest of the face."""
     blocks: tuple[int, int]
     """Rows and columns of blocks."""
 
     def cut(self, maps: Tensor) -> Tensor:
-        """Maps [M, D, H, W] -> [M, D, B, P], nothing around them."""
+        """Maps [M, D, H, W] -> [M, D, B, P], zeros around them."""
         down, across = self.blocks
         height, width = maps.shape[-2] // (down - 1), maps.shape[-1] // (across - 1)
         rim = (width // 2, width - width // 2, height // 2, height - height // 2)
@@ -83,7 +82,9 @@ class Grid:
 
 
 @lru_cache(maxsize=8)
-def grid_of(nodes: tuple[int, int], size: tuple[int, int], device: torch.device) -> Grid:
+def displacement_grid(
+    nodes: tuple[int, int], size: tuple[int, int], device: torch.device
+) -> DisplacementGrid:
     """The grid of ``nodes`` = (h, w) displacements on pictures of ``size`` = (H, W)."""
     with torch.inference_mode(False):  # what is kept may meet autograd later
         ramps, near = [], []
@@ -99,41 +100,48 @@ def grid_of(nodes: tuple[int, int], size: tuple[int, int], device: torch.device)
         rows, columns = near
         which = (rows[:, None, :, None] * nodes[1] + columns[None, :, None, :]).flatten(0, 1)
         which = which.flatten(1)  # [B, 4]
-        count = nodes[0] * nodes[1]
-        pairs = which[:, :, None] * count + which[:, None, :]
-        each = torch.arange(count, device=device)
-        row, column = each // nodes[1], each % nodes[1]
-        apart = torch.maximum((row - row[:, None]).abs(), (column - column[:, None]).abs())
-        joined = -(apart == 1).float()
-        stiff = joined - torch.diag(joined.sum(dim=1))  # graph Laplacian over the neighbors
-        return Grid(
+        pairs = which[:, :, None] * (nodes[0] * nodes[1]) + which[:, None, :]
+        return DisplacementGrid(
             corners=corners,
             products=(corners[:, None] * corners[None]).flatten(0, 1),
             nodes=which.flatten(),
             pairs=pairs.flatten(),
-            trust=TRUST * torch.eye(count, device=device) + STIFFNESS * stiff,
+            prior=_prior(nodes, device),
             blocks=(nodes[0] + 1, nodes[1] + 1),
         )
 
 
-def step(target: Tensor, portrait: Tensor, places: Tensor, grid: Grid, pull: Tensor) -> Tensor:
+def _prior(nodes: tuple[int, int], device: torch.device) -> Tensor:
+    """Precision [n, n] of changes: a multiple of the identity and of the grid's graph Laplacian."""
+    count = nodes[0] * nodes[1]
+    index = torch.arange(count, device=device)
+    row, column = index // nodes[1], index % nodes[1]
+    apart = torch.maximum((row - row[:, None]).abs(), (column - column[:, None]).abs())
+    joined = -(apart == 1).float()
+    laplacian = joined - torch.diag(joined.sum(dim=1))
+    return PRIOR_WEIGHT * torch.eye(count, device=device) + SMOOTHNESS_WEIGHT * laplacian
+
+
+def gauss_newton_step(
+    target: Tensor, portrait: Tensor, sampling: Tensor, grid: DisplacementGrid, pull: Tensor
+) -> Tensor:
     """One Gauss-Newton step of grid displacements [M, 2, h, w], picture units.
 
-    ``target`` [M, 1, H, W] is to be matched by the portraits [B, 3, H, W] (gray and its slopes)
-    looked up at ``places`` [M, 2, H, W]; ``pull`` [M, 2, h, w] leads back to the first guess.
+    The portraits [B, 3, H, W] (luma and its gradient), sampled at ``sampling`` [M, 2, H, W], are to
+    match ``target`` [M, 1, H, W]. ``pull`` [M, 2, h, w] leads back to the first guess.
     """
-    gray, slope = look_up(portrait, places).split((1, 2), dim=1)
+    gray, gradient = warp(portrait, sampling).split((1, 2), dim=1)
     residual = target - gray
-    weight = 1.0 / ((1.0 + (residual / SOFTNESS).square()) * gray[0].numel())
-    across, down = slope.split(1, dim=1)
+    weight = 1.0 / ((1.0 + (residual / CAUCHY_SCALE).square()) * gray[0].numel())
+    across, down = gradient.split(1, dim=1)
     curvature = torch.cat((across * across, across * down, down * down), dim=1) * weight
     sums = (grid.cut(curvature) @ grid.products.T).flatten(2)  # [M, 3, B * 16]
-    count = len(grid.trust)
+    count = len(grid.prior)
     normal = sums.new_zeros(len(sums), 3, count * count).index_add_(2, grid.pairs, sums)
     xx, xy, yy = normal.unflatten(2, (count, count)).unbind(1)
     normal = torch.cat((torch.cat((xx, xy), dim=2), torch.cat((xy, yy), dim=2)), dim=1)
-    normal = normal + torch.block_diag(grid.trust, grid.trust)
-    sums = (grid.cut(slope * (weight * residual)) @ grid.corners.T).flatten(2)  # [M, 2, B * 4]
+    normal = normal + torch.block_diag(grid.prior, grid.prior)
+    sums = (grid.cut(gradient * (weight * residual)) @ grid.corners.T).flatten(2)  # [M, 2, B * 4]
     right = sums.new_zeros(len(sums), 2, count).index_add_(2, grid.nodes, sums)
-    right = (right + pull.flatten(2) @ grid.trust).flatten(1)
+    right = (right + pull.flatten(2) @ grid.prior).flatten(1)
     return torch.linalg.solve(normal, right).view_as(pull)

@@ -1,9 +1,9 @@
 """The embedded speech encoder: samples -> features at the video rate.
 
-Part of station "conditions" of the small preset; the 14B preset has wav2vec 2.0 at this place. Same
-contract: ``[frames, layers, width]`` hidden states, 25 a second. It is pre-trained on audio alone
-(phones and mouth curves are free labels, see ``lab.training.tiny.speech_encoder``), because
-learning to listen through pixels would cost orders of magnitude more clips.
+Part of station "conditions" of the embedded preset. It keeps the contract of wav2vec 2.0: hidden
+states ``[frames, layers, width]``, 25 a second. ``lab.training.tiny.speech_encoder`` trains it on
+sound alone, where phones and mouth curves are free labels. Learning to listen through pixels would
+cost orders of magnitude more clips.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from flashtalk.config import SpeechEncoderConfig
 SAMPLE_RATE_HZ = 16_000
 WINDOW_SAMPLES = 400  # 25 ms, the usual analysis window of speech
 FFT_SAMPLES = 512
-FRAME_SAMPLES = 640  # one video frame at 25 fps
-QUIET = 1e-5  # floor of the mel power; about -80 dB below full scale
+POWER_FLOOR = 1e-5  # of the mel power; about 80 dB below full scale
 
 
 def mel_filters(bins: int) -> Tensor:
@@ -82,7 +81,7 @@ class SpeechEncoder(nn.Module):
             padded, FFT_SAMPLES, hop, WINDOW_SAMPLES, self.window, center=False, return_complex=True
         )
         power = spectrum.real.square() + spectrum.imag.square()
-        return (torch.log10(self.mel @ power + QUIET) + 1.0) / 2.0
+        return (torch.log10(self.mel @ power + POWER_FLOOR) + 1.0) / 2.0
 
     def forward(self, samples: Tensor) -> Tensor:
         """Mono speech [B, S] at 16 kHz, S a multiple of 640 -> [B, S/640, layers, width]."""

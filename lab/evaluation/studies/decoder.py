@@ -11,6 +11,7 @@ beside that of the copy: groups of four frames are put together by how good a co
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import sys
@@ -27,14 +28,12 @@ from torch import Tensor
 
 from flashtalk.errors import command
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
-from flashtalk.models.tiny.decoder import frame_codes
-from flashtalk.models.tiny.face_code import GROUP_FRAMES
+from flashtalk.models.tiny.face_code import GROUP_FRAMES, frame_codes
 from flashtalk.models.tiny.landmarks import FaceReader
 from flashtalk.stream.session import to_pixels
 from lab.evaluation.measures.pictures import frame_differences
 from lab.evaluation.measures.reading import load_autoencoder, read_faces
 from lab.evaluation.measures.series import border_jump, correlation
-from lab.options import TINY_WEIGHTS, read_options, set_up
 from lab.training.data.clips import Clip, ClipSet, pixels_of
 from lab.training.data.codec_dataset import (
     any_place,
@@ -95,7 +94,7 @@ def from_true_codes(autoencoder: PortraitAutoencoder, clip: Clip) -> np.ndarray:
     """All whole groups of ``clip`` drawn from its true codes: [F, H, W, 3] uint8."""
     codes = torch.from_numpy(painted(clip)[0][: whole_groups(clip)].astype(np.float32))
     guidance = true_guidance(autoencoder, clip)
-    return joined(autoencoder.decoder.pictures(p, guidance) for p in codes.split(FRAMES_AT_ONCE))
+    return joined(autoencoder.decoder(p, guidance) for p in codes.split(FRAMES_AT_ONCE))
 
 
 @torch.inference_mode()
@@ -300,8 +299,8 @@ def moved_pictures(
         for _ in range(PICTURES_EACH):
             batch = collate([pictures.moved(sample(clip, rng, False, any_place), rng)])
             true = as_float(batch.frames.flatten(0, 1))
-            codes = frame_codes(batch.codes, GROUP_FRAMES)
-            drawn = autoencoder.decoder.pictures(codes, guidance_of(autoencoder, batch))
+            codes = frame_codes(batch.codes)
+            drawn = autoencoder.decoder(codes, guidance_of(autoencoder, batch))
             counted = F.interpolate(batch.weight, size=true.shape[-2:], mode="nearest") > 0
             found.append(
                 [
@@ -326,40 +325,39 @@ def _spread(values: Sequence[float]) -> dict[str, float | int | None]:
     return {"clips": len(values)} | {name: round(float(v), 3) for name, v in named.items()}
 
 
-@dataclass(frozen=True, kw_only=True)
-class DecoderStudy:
-    """Judge how well the embedded decoder draws held-out clips from their true codes."""
-
-    clips: Path
-    """Folder of clips, as ``python -m lab.synthesis`` makes them."""
-    weights: Path = TINY_WEIGHTS
-    """Folder of the embedded model's weights."""
-    out: Path | None = None
-    """Folder for decoder.json."""
-    round_trip: bool = False
-    """Also read the frames: portrait prepared as a session does, encoded, decoded."""
-    pictures: Path | None = None
-    """Also draw the pictures in this folder, moved as the clips move; no training saw them."""
-    threads: int = 1
-    """Of the processor."""
-
-
 @command
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Entry point."""
-    config = read_options(DecoderStudy, arguments)
-    set_up(config.threads)
-    autoencoder = load_autoencoder(config.weights)
-    clips = ClipSet(config.clips, held_out=True).clips
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, default=Path("assets/flashtalk-tiny"))
+    parser.add_argument("--out", type=Path, help="folder for decoder.json")
+    parser.add_argument(
+        "--round-trip",
+        action="store_true",
+        help="also read the frames: portrait prepared as a session does, encoded, decoded",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        help="also draw the pictures in this folder, moved as the clips move; no training saw them",
+    )
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(arguments.threads)
+
+    autoencoder = load_autoencoder(arguments.weights)
+    clips = ClipSet(arguments.clips, held_out=True).clips
     found = measured(autoencoder, clips, from_true_codes)
-    if config.round_trip:
+    if arguments.round_trip:
         found["round_trip"] = measured(autoencoder, clips, round_trip)
-    if config.pictures:
-        found["pictures"] = moved_pictures(autoencoder, clips, Pictures(config.pictures))
+    if arguments.pictures:
+        found["pictures"] = moved_pictures(autoencoder, clips, Pictures(arguments.pictures))
         log.info("pictures: %s", found["pictures"])
-    if config.out:
-        config.out.mkdir(parents=True, exist_ok=True)
-        (config.out / "decoder.json").write_text(json.dumps(found, indent=1) + "\n")
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "decoder.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

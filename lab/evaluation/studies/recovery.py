@@ -31,8 +31,7 @@ from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.inputs.portrait import portrait_for, to_tensor
 from flashtalk.models.networks import Networks
-from flashtalk.models.tiny.decoder import frame_codes
-from flashtalk.models.tiny.face_code import FLOW_UNIT, flow_of
+from flashtalk.models.tiny.face_code import FLOW_UNIT, flow_of, frame_codes
 from flashtalk.models.tiny.flow_anchor import FaceLikeFlow
 from flashtalk.stream.chunk import next_state
 from flashtalk.stream.state import SessionState, opening_state

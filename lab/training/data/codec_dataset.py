@@ -154,8 +154,8 @@ def between_lips(
 ) -> np.ndarray:
     """Share [side, side] of each pixel that lies between lips with these marks [2].
 
-    What is between them tilts and bends with the corners, as the painter's lens does
-    (:func:`flashtalk.models.tiny.painter.from_edges`).
+    What is between them tilts and bends with the corners, as an aperture does
+    (:func:`flashtalk.models.tiny.opening.edge_distances`).
     """
     middle = (np.arange(side, dtype=np.float32) + 0.5) * 2 / side - 1
     x, y = (upper + lower) / 2

@@ -30,8 +30,8 @@ def gradient_l1(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return across.mean() + down.mean()
 
 
-def opening_error(veil: Tensor, inner: Tensor, either: Tensor) -> Tensor:
-    """Cross-entropy of ``veil`` (before the sigmoid) with what is to be painted, ``inner`` in 0..1.
+def opening_error(alpha_logits: Tensor, inner: Tensor, either: Tensor) -> Tensor:
+    """Cross-entropy of ``alpha_logits`` with what is to be painted, ``inner`` in 0..1.
 
     All [N, 1, H, W]; ``either`` is 1 where painting and copying are both right. A painter that sees
     the opening only through the finished picture prefers to copy lips that do not open. The opening
@@ -39,7 +39,7 @@ def opening_error(veil: Tensor, inner: Tensor, either: Tensor) -> Tensor:
     then it would grow over the lips.
     """
     weight = (1.0 + inner) * (1.0 - either)
-    return F.binary_cross_entropy_with_logits(veil, inner, weight=weight)
+    return F.binary_cross_entropy_with_logits(alpha_logits, inner, weight=weight)
 
 
 def critic_hinge(true: Tensor, made: Tensor, weight: Tensor) -> Tensor:

@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
-from flashtalk.models.tiny.decoder import close_up, portraits_of, sources
+from flashtalk.models.tiny.crops import crop_fade, paint_crops
+from flashtalk.models.tiny.decoder import eye_states, mouth_states, sampling_grid
 from flashtalk.models.tiny.guidance import Guidance
-from flashtalk.models.tiny.maps import cut, look_up
-from flashtalk.models.tiny.painter import CloseUp, Painted, eyes, mouths, soft_edges
+from flashtalk.models.tiny.maps import crop, warp
+from flashtalk.models.tiny.painter import FeaturePainter, PaintedCrops
 from lab.training.data.codec_dataset import BOX_WEIGHT, Batch, as_float
 from lab.training.losses.basic import gradient_l1, opening_error, weighted_l1
 from lab.training.tiny.supervision import (
@@ -30,26 +31,26 @@ TEETH_WEIGHT = 12.0  # of places where the portrait shows teeth, besides what th
 
 
 @dataclass(frozen=True)
-class CloseUps:
-    """Painted windows of M frames and what they should be."""
+class PaintedFeatures:
+    """PaintedCrops crops of M frames and what they should be."""
 
-    mouth: Painted
+    mouth: PaintedCrops
     mouth_true: Tensor
     """[M, 3, h, w]"""
     weight: Tensor
-    """[M, 1, h, w] emphasis of the mouth's windows."""
+    """[M, 1, h, w] emphasis of the mouth's crops."""
     inner: Tensor
     """[M, 1, h, w] 1 where one looks into the mouth, or the warped portrait would show its own."""
     either: Tensor
     """[M, 1, h, w] 1 where both are so: the portrait's own teeth are the best there are."""
     taught: Tensor
     """[M, 1, h, w] ``inner`` of the mouths from which it is learned what is in one."""
-    eyes: Painted | None = None
+    eyes: PaintedCrops | None = None
     eyes_true: Tensor | None = None
     """[2 M, 3, h, w]"""
 
 
-def close_ups(model: PortraitAutoencoder, batch: Batch) -> CloseUps:
+def painted_features(model: PortraitAutoencoder, batch: Batch) -> PaintedFeatures:
     """Mouths and eyes painted on what the decoder makes of slightly noisy codes."""
     seen = unpainted(model, batch)
     made = mouths_by(model.decoder.mouth, seen, batch)
@@ -58,25 +59,25 @@ def close_ups(model: PortraitAutoencoder, batch: Batch) -> CloseUps:
 
 
 def mouths_by(
-    painter: CloseUp,
+    painter: FeaturePainter,
     seen: Unpainted,
     batch: Batch,
-    teeth: Tensor | None = None,
+    identity_codes: Tensor | None = None,
     models: Tensor | None = None,
-) -> CloseUps:
+) -> PaintedFeatures:
     """Mouths drawn by ``painter``.
 
-    ``teeth`` [N, TEETH_CODE] are those of each group's person; ``models`` [N] bool says whose are
-    learned (all, by default): inside of other mouths nothing counts.
+    ``identity_codes`` [N, IDENTITY_CHANNELS] say whose teeth each group has; ``models`` [N] bool
+    says whose are learned (all, by default): inside of other mouths nothing counts.
     """
-    found = mouths(seen.code, seen.offset, *portraits_of(seen.guidance, len(seen.code)))
-    if teeth is not None:
-        teeth = teeth.repeat_interleave(CHOSEN_FRAMES, dim=0)
-    mouth, windows = close_up(painter, found, seen.places, seen.guidance, teeth)
-    weight = cut(pixel_weight(batch, seen.chosen), windows)
-    shown = look_up(batch.portrait_inner, cut(seen.places, windows))
-    opened = cut(batch.inner[seen.chosen], windows)
-    weight = (weight + TEETH_WEIGHT * shown) * soft_edges(*mouth.picture.shape[-2:], shown)
+    state = mouth_states(seen.code, seen.flow, seen.guidance)
+    if identity_codes is not None:
+        identity_codes = identity_codes.repeat_interleave(CHOSEN_FRAMES, dim=0)
+    mouth, boxes = paint_crops(painter, state, seen.grid, seen.guidance.source, identity_codes)
+    weight = crop(pixel_weight(batch, seen.chosen), boxes)
+    shown = warp(batch.portrait_inner, crop(seen.grid, boxes))
+    opened = crop(batch.inner[seen.chosen], boxes)
+    weight = (weight + TEETH_WEIGHT * shown) * crop_fade(*mouth.picture.shape[-2:], shown)
     inner = torch.maximum(opened, shown)
     taught = inner
     if models is not None:
@@ -84,9 +85,9 @@ def mouths_by(
         inside = F.max_pool2d(opened, 2 * NEAR_TEETH_PX + 1, stride=1, padding=NEAR_TEETH_PX)
         weight = weight * (1.0 - inside * (1.0 - learned))
         taught = inner * learned
-    return CloseUps(
+    return PaintedFeatures(
         mouth=mouth,
-        mouth_true=as_float(cut(seen.frames, windows)),
+        mouth_true=as_float(crop(seen.frames, boxes)),
         weight=weight,
         inner=inner,
         either=torch.minimum(opened, shown),
@@ -105,10 +106,10 @@ class Unpainted:
     guidance: Guidance
     code: Tensor
     """[M, D, h, w], slightly noisy."""
-    offset: Tensor
-    """[M, 2, H/2, W/2], the flow that the decoder makes of ``code``."""
-    places: Tensor
-    """[M, 2, H, W], where that looks in the portrait."""
+    flow: Tensor
+    """[M, 2, H/2, W/2] that the decoder makes of ``code``."""
+    grid: Tensor
+    """[M, 2, H, W] where that samples the portrait."""
 
 
 @torch.no_grad()
@@ -122,16 +123,17 @@ def unpainted(
     chosen = chosen_frames(batch)
     guidance = guidance_of(model, batch, NUMBER_NOISE, point_noise)
     code = noisy_codes(batch, chosen, NUMBER_NOISE)
-    offset = model.decoder.motion(code, guidance)
+    flow = model.decoder.flow_of(code, guidance)
     frames = batch.frames.flatten(0, 1)[chosen]
-    return Unpainted(chosen, frames, guidance, code, offset, sources(offset))
+    return Unpainted(chosen, frames, guidance, code, flow, sampling_grid(flow))
 
 
-def eyes_by(painter: CloseUp, seen: Unpainted) -> tuple[Painted, Tensor, Tensor]:
+def eyes_by(painter: FeaturePainter, seen: Unpainted) -> tuple[PaintedCrops, Tensor, Tensor]:
     """Eyes drawn by ``painter``, true ones [2 M, 3, h, w], and how far they shut [2 M], 0..1."""
-    found = eyes(seen.code, seen.offset, *portraits_of(seen.guidance, len(seen.code)))
-    drawn, windows = close_up(painter, found, seen.places, seen.guidance)
-    return drawn, as_float(cut(seen.frames.repeat_interleave(2, dim=0), windows)), found.shut
+    state = eye_states(seen.code, seen.flow, seen.guidance)
+    drawn, boxes = paint_crops(painter, state, seen.grid, seen.guidance.source)
+    true = as_float(crop(seen.frames.repeat_interleave(2, dim=0), boxes))
+    return drawn, true, state.closed_share
 
 
 def polish_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
@@ -140,41 +142,41 @@ def polish_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]
     Without a critic, and every place of a mouth's box weighs the same.
     """
     seen = unpainted(model, batch)
-    lips, windows = model.decoder.paint_mouths(seen.code, seen.offset, seen.places, seen.guidance)
-    true = as_float(cut(seen.frames, windows))
+    lips, boxes = model.decoder.paint_mouths(seen.code, seen.flow, seen.grid, seen.guidance)
+    true = as_float(crop(seen.frames, boxes))
     weight = pixel_weight(batch, seen.chosen).clamp(max=BOX_WEIGHT)
-    weight = cut(weight, windows) * soft_edges(*true.shape[-2:], true)
+    weight = crop(weight, boxes) * crop_fade(*true.shape[-2:], true)
     return {
         "mouth": weighted_l1(lips, true, weight),
         "mouth_gradient": gradient_l1(lips, true, weight),
     }
 
 
-def painter_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
+def closeup_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
     """How well mouths and eyes are painted."""
-    return painting_losses(close_ups(model, batch))
+    return painting_losses(painted_features(model, batch))
 
 
-def painting_losses(painted: CloseUps) -> dict[str, Tensor]:
-    """The same of windows that are painted already."""
+def painting_losses(painted: PaintedFeatures) -> dict[str, Tensor]:
+    """The same of crops that are painted already."""
     mouth, eyes = painted.mouth, painted.eyes
     losses = {
         "mouth": weighted_l1(mouth.picture, painted.mouth_true, painted.weight),
         "mouth_gradient": gradient_l1(mouth.picture, painted.mouth_true, painted.weight),
-        "opening": opening_error(mouth.veil, painted.inner, painted.either),
+        "opening": opening_error(mouth.alpha_logits, painted.inner, painted.either),
         "inside": weighted_l1(mouth.color, painted.mouth_true, painted.taught),
     }
     return losses if eyes is None else losses | eye_losses(eyes, painted.eyes_true)
 
 
-def eye_losses(eyes: Painted, true: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
+def eye_losses(eyes: PaintedCrops, true: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
     """How far painted eyes are from ``true`` [2 M, 3, h, w], each of them of a ``weight`` [2 M]."""
-    edges = soft_edges(*true.shape[-2:], true)
+    edges = crop_fade(*true.shape[-2:], true)
     if weight is not None:
         edges = edges * weight[:, None, None, None]
     return {
         "eyes": weighted_l1(eyes.picture, true, edges),
         "eyes_gradient": gradient_l1(eyes.picture, true, edges),
-        # keeps the paint fit to be shown, or a veil that has once vanished never comes back
+        # keeps the paint fit to be shown, or an alpha that has once vanished never comes back
         "lids": weighted_l1(eyes.color, true, edges),
     }

@@ -42,7 +42,7 @@ def true_pictures(model: PortraitAutoencoder, clip: Clip, start: int) -> Tensor:
     """
     codes = painted(clip)[0][start : start + GROUP_FRAMES].astype(np.float32)
     codes = torch.from_numpy(codes).to(device_of(model))
-    return model.decoder.pictures(codes, true_guidance(model, clip)).clamp(-1, 1).cpu()
+    return model.decoder(codes, true_guidance(model, clip)).clamp(-1, 1).cpu()
 
 
 def group_psnr(clip: Clip, start: int, drawn: Tensor) -> dict[str, float]:

@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
-from flashtalk.models.tiny.decoder import frame_codes
-from flashtalk.models.tiny.face_code import GROUP_FRAMES, MOUTH, index_of, paint
+from flashtalk.models.tiny.face_code import GROUP_FRAMES, MOUTH, frame_codes, index_of, paint
 from flashtalk.models.tiny.guidance import Guidance
 from lab.training.data.codec_dataset import Batch
 
@@ -48,7 +47,7 @@ def chosen_frames(batch: Batch) -> Tensor:
 
 def noisy_codes(batch: Batch, chosen: Tensor, noise: float) -> Tensor:
     """True codes [M, D, h, w] of the chosen frames, off by ``noise``."""
-    code = frame_codes(batch.codes, GROUP_FRAMES)[chosen]
+    code = frame_codes(batch.codes)[chosen]
     return code + noise * torch.randn_like(code)
 
 

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
-from flashtalk.models.tiny.decoder import sources
-from flashtalk.models.tiny.face_code import FLOW_UNIT, flow_of, groups_of
-from flashtalk.models.tiny.maps import look_up
+from flashtalk.models.tiny.decoder import sampling_grid
+from flashtalk.models.tiny.face_code import FLOW_UNIT, GROUP_FRAMES, flow_of, frame_codes, groups_of
+from flashtalk.models.tiny.maps import warp
 from flashtalk.models.tiny.matching import matching_features
 from lab.training.data.codec_dataset import Batch, as_float
 from lab.training.losses.basic import flow_l1, weighted_square
@@ -29,7 +29,8 @@ def flow_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
     """
     with torch.no_grad():
         guidance = guidance_of(model, batch)
-        own = model.decoder(batch.codes, guidance).clamp(-1.0, 1.0)
+        own = model.decoder(frame_codes(batch.codes), guidance).clamp(-1.0, 1.0)
+        own = own.unflatten(0, (-1, GROUP_FRAMES))
     chosen = torch.rand(len(own), 1, 1, 1, 1, device=own.device) < OWN_PICTURES
     frames = handed_over(torch.where(chosen, own, as_float(batch.frames)))
     bias = model.pyramid.encoder(F.pixel_unshuffle(batch.portraits, 8))
@@ -62,14 +63,14 @@ def warp_losses(model: PortraitAutoencoder, batch: Batch, painting: bool) -> dic
     guidance = guidance_of(model, batch, REFERENCE_NOISE)
     chosen = chosen_frames(batch)
     code = noisy_codes(batch, chosen, CODE_NOISE)
-    offset = model.decoder.motion(code, guidance)
+    flow = model.decoder.flow_of(code, guidance)
     weight = pixel_weight(batch, chosen).clamp(max=MOST_WEIGHT)
     if painting:
-        pictures = model.decoder.drawn(code, offset, guidance)
+        pictures = model.decoder.render(code, flow, guidance)
     else:
-        pictures = look_up(guidance.pixels, sources(offset))
+        pictures = warp(guidance.source, sampling_grid(flow))
         weight = weight * (1.0 - batch.inner[chosen])  # no warp makes teeth
     return {
-        "flow": flow_l1(F.avg_pool2d(offset, 2), batch.offset[chosen], batch.known[chosen]),
+        "flow": flow_l1(F.avg_pool2d(flow, 2), batch.offset[chosen], batch.known[chosen]),
         "square": weighted_square(pictures, as_float(batch.frames.flatten(0, 1)[chosen]), weight),
     }

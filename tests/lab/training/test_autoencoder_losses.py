@@ -6,15 +6,17 @@ from faces import face
 
 from flashtalk.config import TINY
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
-from flashtalk.models.tiny.decoder import close_up, portraits_of, sources
+from flashtalk.models.tiny.crops import paint_crops
+from flashtalk.models.tiny.decoder import mouth_states, sampling_grid
 from flashtalk.models.tiny.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, mouth_middle, paint
-from flashtalk.models.tiny.painter import TEETH_CODE, mouths
+from flashtalk.models.tiny.feature_state import read_mouths
+from flashtalk.models.tiny.painter import IDENTITY_CHANNELS
 from lab.training.data.codec_dataset import Batch
-from lab.training.tiny.autoencoder import LOSSES
+from lab.training.tiny.autoencoder import PARTS
 from lab.training.tiny.painter_losses import (
     TEETH_WEIGHT,
-    close_ups,
     mouths_by,
+    painted_features,
     painting_losses,
     unpainted,
 )
@@ -51,7 +53,7 @@ def batch() -> Batch:
 
 
 def test_shut_lips_have_nothing_to_paint(model, batch) -> None:
-    assert close_ups(model, batch).inner.max() == 0.0
+    assert painted_features(model, batch).inner.max() == 0.0
 
 
 def test_lips_of_a_portrait_that_are_misread_have_a_wrong_gap_too(model, batch) -> None:
@@ -64,7 +66,7 @@ def test_lips_of_a_portrait_that_are_misread_have_a_wrong_gap_too(model, batch) 
             guidance = guidance_of(model, batch, point_noise=noise)
         upper, lower = (LANDMARKS.index(f"inner_{lip}_lip") for lip in ("upper", "lower"))
         gap = (guidance.points[:, lower] - guidance.points[:, upper]).norm(dim=-1)
-        own = mouths(codes, torch.zeros(1, 2, 32, 32), guidance.points, guidance.code).own
+        own = read_mouths(codes, torch.zeros(1, 2, 32, 32), guidance.points, guidance.code).portrait
         assert (gap > 0.01).item() == (noise > 0)
         assert torch.allclose(2 * own.half_gap, gap, atol=1e-3)
 
@@ -73,14 +75,14 @@ def test_teeth_of_the_portrait_are_to_be_painted_over(model, batch) -> None:
     x, y = ((mouth_middle(batch.points)[0] + 1) / 2 * SIDE).round().int().tolist()
     teeth = batch.portrait_inner.clone()
     teeth[..., y - 2 : y + 2, x - 3 : x + 3] = 1.0
-    made = close_ups(model, replace(batch, portrait_inner=teeth))
+    made = painted_features(model, replace(batch, portrait_inner=teeth))
     assert made.inner.shape == made.weight.shape
     assert made.either.max() == 0.0, "the frame's lips are shut"
     assert made.inner.amax(dim=(1, 2, 3)).min() > 0.9
     assert 12 < made.inner[0].sum() < 40  # 24 pixels, moved by less than one
     opened = replace(batch, portrait_inner=teeth, inner=teeth.expand(GROUP_FRAMES, -1, -1, -1))
-    assert close_ups(model, opened).either.amax(dim=(1, 2, 3)).min() > 0.9
-    plain = close_ups(model, batch)
+    assert painted_features(model, opened).either.amax(dim=(1, 2, 3)).min() > 0.9
+    plain = painted_features(model, batch)
     assert (made.weight - plain.weight).max() == pytest.approx(TEETH_WEIGHT, rel=0.2)
 
 
@@ -101,7 +103,7 @@ def test_inside_of_others_mouths_nothing_is_learned(model, batch) -> None:
     opening[..., y - 2 : y + 2, x - 3 : x + 3] = 1.0
     opened = replace(batch, inner=opening)
     seen = unpainted(model, opened)
-    painter, teeth = model.decoder.mouth, torch.zeros(1, TEETH_CODE)
+    painter, teeth = model.decoder.mouth, torch.zeros(1, IDENTITY_CHANNELS)
     theirs = mouths_by(painter, seen, opened, teeth, torch.tensor([True]))
     others = mouths_by(painter, seen, opened, teeth, torch.tensor([False]))
     assert torch.equal(theirs.taught, theirs.inner)
@@ -134,7 +136,7 @@ def pushed(batch) -> Batch:
 def test_warps_move_to_where_the_pixels_are_from(pushed, part, term) -> None:
     torch.manual_seed(0)
     model = trained_in_part(part, None)
-    losses = LOSSES[part](model, pushed)
+    losses = PARTS[part](model, pushed)
     assert set(losses) == {"flow", "square"}
     losses[term].backward()
     assert model.decoder.flow.bias.grad[0] < 0, "more to the right is better"
@@ -142,21 +144,21 @@ def test_warps_move_to_where_the_pixels_are_from(pushed, part, term) -> None:
 
 def test_the_warp_learns_under_painters_that_stay(pushed) -> None:
     model = trained_in_part("warp", None)
-    sum(LOSSES["warp"](model, pushed).values()).backward()
+    sum(PARTS["warp"](model, pushed).values()).backward()
     learned = {name for name, weight in model.named_parameters() if weight.grad is not None}
     painters = ("decoder.mouth.", "decoder.cover.", "decoder.eye.", "decoder.lids.")
     assert not {
         name for name in learned if name.startswith((*painters, "reader.", "flow_guesser."))
     }
     assert {"decoder.flow.weight", "decoder.finer_flow.weight", "pyramid.stem.weight"} <= learned
-    assert {"decoder.outline.flow.weight", "pyramid.still.weight"} <= learned
+    assert {"decoder.outline.flow.weight", "pyramid.finest_static.weight"} <= learned
 
 
 def test_teeth_are_no_concern_of_the_warp_alone(pushed) -> None:
     opened = replace(pushed, inner=torch.ones_like(pushed.inner))
     model = trained_in_part("decoder", None)
-    assert LOSSES["decoder"](model, opened)["square"] == 0.0
-    assert LOSSES["warp"](model, opened)["square"] > 0.0
+    assert PARTS["decoder"](model, opened)["square"] == 0.0
+    assert PARTS["warp"](model, opened)["square"] > 0.0
 
 
 def test_polishing_moves_painters_and_nothing_else_toward_what_is_true(pushed) -> None:
@@ -166,7 +168,7 @@ def test_polishing_moves_painters_and_nothing_else_toward_what_is_true(pushed) -
     half_open = half_open.repeat(1, GROUP_FRAMES, 1, 1)
     # one painter draws it in part, one the rest
     pushed = replace(pushed, points=face(gap=0.06), codes=half_open)
-    losses = LOSSES["polish"](model, pushed)
+    losses = PARTS["polish"](model, pushed)
     assert set(losses) == {"mouth", "mouth_gradient"}
     sum(losses.values()).backward()
     learned = {name for name, weight in model.named_parameters() if weight.grad is not None}
@@ -175,7 +177,7 @@ def test_polishing_moves_painters_and_nothing_else_toward_what_is_true(pushed) -
     assert all(name.startswith(painters) for name in learned)
     brighter = replace(pushed, frames=torch.full_like(pushed.frames, 255))
     model.zero_grad()
-    LOSSES["polish"](model, brighter)["mouth"].backward()
+    PARTS["polish"](model, brighter)["mouth"].backward()
     assert model.decoder.mouth.color.bias.grad[:3].max() < 0, "brighter paint is better"
 
 
@@ -183,18 +185,18 @@ def test_a_flow_learns_from_pixels_and_not_from_where_teeth_stand(model, batch) 
     """Chins would bend for teeth to vanish."""
     guidance = guidance_of(model, batch)
     code = torch.zeros(1, len(FEATURES), SIDE // 32, SIDE // 32)
-    offset = torch.zeros(1, 2, SIDE // 2, SIDE // 2, requires_grad=True)
-    places = sources(offset.detach())
+    flow = torch.zeros(1, 2, SIDE // 2, SIDE // 2, requires_grad=True)
+    grid = sampling_grid(flow.detach())
     for paint_over in (model.decoder.paint_mouths, model.decoder.paint_eyes):
-        pictures, _ = paint_over(code, offset, places, guidance)
-        (gradient,) = torch.autograd.grad(pictures.sum(), offset, allow_unused=True)
+        pictures, _ = paint_over(code, flow, grid, guidance)
+        (gradient,) = torch.autograd.grad(pictures.sum(), flow, allow_unused=True)
         assert gradient is None
     portraits = torch.rand(1, 3, SIDE, SIDE)
     guidance = guidance_of(model, replace(batch, portraits=portraits))
-    places.requires_grad_()
-    found = mouths(code, offset.detach(), *portraits_of(guidance, 1))
-    painted, _ = close_up(model.decoder.mouth, found, places, guidance)
-    for part in (painted.color, painted.veil):
-        assert torch.autograd.grad(part.sum(), places, allow_unused=True)[0] is None
-    drawn = model.decoder.drawn(code, offset, guidance)
-    assert torch.autograd.grad(drawn.sum(), offset)[0].abs().max() > 0.0
+    grid.requires_grad_()
+    state = mouth_states(code, flow.detach(), guidance)
+    painted, _ = paint_crops(model.decoder.mouth, state, grid, guidance.source)
+    for part in (painted.color, painted.alpha_logits):
+        assert torch.autograd.grad(part.sum(), grid, allow_unused=True)[0] is None
+    drawn = model.decoder.render(code, flow, guidance)
+    assert torch.autograd.grad(drawn.sum(), flow)[0].abs().max() > 0.0

@@ -88,9 +88,9 @@ def test_an_opening_that_grows_over_the_lips_costs_as_much_as_one_too_small() ->
     inner[..., 6:10, 4:12] = 1.0
 
     def error(top: int, bottom: int) -> float:
-        veil = torch.full_like(inner, -6.0)
-        veil[..., top:bottom, 4:12] = 6.0
-        return opening_error(veil, inner, torch.zeros_like(inner)).item()
+        logits = torch.full_like(inner, -6.0)
+        logits[..., top:bottom, 4:12] = 6.0
+        return opening_error(logits, inner, torch.zeros_like(inner)).item()
 
     exact, larger, smaller = error(6, 10), error(5, 11), error(7, 9)
     assert exact < 0.01

@@ -77,7 +77,7 @@ def test_what_was_left_is_right_in_the_mirror() -> None:
     assert 0 < turned < 12
 
 
-def test_the_second_look_is_taken_at_places_that_are_a_little_off() -> None:
+def test_landmarks_are_refined_from_places_that_are_a_little_off() -> None:
     torch.manual_seed(0)
     points = 0.3 * torch.randn(1, len(LANDMARKS), 2)
     found = misplaced(points.expand(400, -1, -1))

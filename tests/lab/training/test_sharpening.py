@@ -1,22 +1,22 @@
 import pytest
 import torch
 
-from flashtalk.models.tiny.painter import Painted
+from flashtalk.models.tiny.painter import PaintedCrops
 from lab.training.losses.basic import critic_hinge, feature_matching
-from lab.training.tiny.painter_losses import CloseUps
+from lab.training.tiny.painter_losses import PaintedFeatures
 from lab.training.tiny.sharpening import Critics, fooling_losses
 
 
-def windows(count: int, rows: int, columns: int) -> Painted:
+def windows(count: int, rows: int, columns: int) -> PaintedCrops:
     picture = torch.rand(count, 3, rows, columns) * 2 - 1
-    return Painted(picture.requires_grad_(), torch.zeros(count, 1, rows, columns), picture)
+    return PaintedCrops(picture.requires_grad_(), torch.zeros(count, 1, rows, columns), picture)
 
 
-def close_ups() -> CloseUps:
+def painted_features() -> PaintedFeatures:
     torch.manual_seed(0)
     inner = torch.zeros(2, 1, 64, 96)
     inner[..., 28:36, 36:60] = 1.0
-    return CloseUps(
+    return PaintedFeatures(
         mouth=windows(2, 64, 96),
         mouth_true=torch.rand(2, 3, 64, 96) * 2 - 1,
         weight=torch.ones(2, 1, 64, 96),
@@ -45,7 +45,7 @@ def test_features_are_matched_where_it_counts() -> None:
 
 
 def test_painters_are_pushed_to_what_critics_take_for_true() -> None:
-    painted, critics = close_ups(), Critics().eval().requires_grad_(False)
+    painted, critics = painted_features(), Critics().eval().requires_grad_(False)
     losses = fooling_losses([critics.of_mouths(painted)])
     losses["fooled"].backward()
     made = painted.mouth.picture
@@ -60,7 +60,7 @@ def test_painters_are_pushed_to_what_critics_take_for_true() -> None:
 
 
 def test_eyes_are_judged_as_far_as_they_count() -> None:
-    painted, critics = close_ups(), Critics().eval().requires_grad_(False)
+    painted, critics = painted_features(), Critics().eval().requires_grad_(False)
     shut = torch.tensor([1.0, 0.0, 0.0, 0.0])
     windows = critics.of_eyes(painted.eyes, painted.eyes_true, shut)
     assert windows.critic is critics.eyes

@@ -1,0 +1,73 @@
+"""Where a command writes: tried by really opening it, before any work is done."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from flashtalk.errors import FlashTalkError
+
+
+def check_video(out: Path, inputs: Sequence[Path]) -> None:
+    """Refuse a name for a video that cannot or must not be written.
+
+    Raises:
+        FlashTalkError: with what is wrong with it.
+    """
+    if is_folder(out):
+        raise FlashTalkError(
+            f"{out} is a folder. Give --out the name of a file, such as {out / 'talk.mp4'}."
+        )
+    if out.suffix.lower() != ".mp4":
+        raise FlashTalkError(
+            f"The video is an MP4 file: give --out a name ending in .mp4, not {out}."
+        )
+    check_writable(out)
+    if out.exists() and any(source.exists() and out.samefile(source) for source in inputs):
+        raise FlashTalkError(f"{out} is an input. Give --out another name.")
+
+
+def check_writable(out: Path) -> None:
+    """Refuse a file that cannot be opened for writing; an older one keeps its content.
+
+    Raises:
+        FlashTalkError: with what the system says.
+    """
+    if not is_folder(out.parent):
+        raise FlashTalkError(f"The folder {out.parent} does not exist. Create it first.")
+    check_folder(out.parent)
+    try:
+        existed = out.exists()
+        with out.open("ab"):
+            pass
+        if not existed:
+            out.unlink()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise FlashTalkError(
+            f"{out} cannot be written: {reason}. Give --out another name."
+        ) from error
+
+
+def is_folder(path: Path) -> bool:
+    """Whether ``path`` is a folder; a name that no file can have is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that takes no files.
+
+    Raises:
+        FlashTalkError: with what the system says.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FlashTalkError(
+            f"The folder {folder} cannot be written to: {error.strerror}. Choose another one."
+        ) from error

@@ -1,0 +1,98 @@
+"""Which videos one start makes: one, or from folders one for each picture with each sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from flashtalk.cli.destination import check_folder, check_video, is_folder
+from flashtalk.errors import FlashTalkError
+
+PICTURES = ("avif", "bmp", "gif", "heic", "heif", "jfif", "jpeg", "jpg", "png", "tiff", "webp")
+SOUNDS = (
+    *("aac", "aif", "aiff", "flac", "m4a", "mka", "mp3", "oga", "ogg", "opus", "wav", "wma"),
+    *("avi", "m4v", "mkv", "mov", "mp4", "webm"),
+)
+"""Endings of the files that are taken from a folder; other files there are left alone."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video to be made."""
+
+    portrait: Path
+    audio: Path
+    out: Path
+
+
+def jobs_of(portrait: Path, audio: Path, out: Path) -> list[Job]:
+    """Every video that ``portrait``, ``audio`` and ``out``, files or folders, ask for.
+
+    Creates the folder ``out`` where its parent exists.
+
+    Raises:
+        FlashTalkError: for a destination that cannot be written, an empty folder, or two files
+            whose videos would have one name.
+    """
+    many_portraits, many_sounds = is_folder(portrait), is_folder(audio)
+    if not (many_portraits or many_sounds):
+        check_video(out, (portrait, audio))
+        return [Job(portrait, audio, out)]
+    portraits = _files(portrait, PICTURES, "picture")
+    sounds = _files(audio, SOUNDS, "sound file")
+    _make_folder(out)
+    jobs = [
+        Job(*pair, out / _name(*pair, many_portraits, many_sounds))
+        for pair in product(portraits, sounds)
+    ]
+    _refuse_equal_names(jobs)
+    for job in jobs:
+        check_video(job.out, (*portraits, *sounds))
+    return jobs
+
+
+def _files(path: Path, endings: Sequence[str], kind: str) -> list[Path]:
+    if not is_folder(path):
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.suffix[1:].lower() in endings)
+    files = [file for file in files if file.is_file() and not file.name.startswith(".")]
+    if not files:
+        raise FlashTalkError(f"There is no {kind} in the folder {path}.")
+    return files
+
+
+def _make_folder(out: Path) -> None:
+    if out.suffix.lower() == ".mp4" or (out.exists() and not is_folder(out)):
+        raise FlashTalkError(
+            f"A folder of pictures or sounds makes many videos: give --out a folder, not {out}."
+        )
+    if not is_folder(out.parent):
+        raise FlashTalkError(f"The folder {out.parent} does not exist. Create it first.")
+    try:
+        out.mkdir(exist_ok=True)
+    except OSError as error:
+        raise FlashTalkError(
+            f"The folder {out} cannot be made: {error.strerror}. Give --out another one."
+        ) from error
+    check_folder(out)
+
+
+def _name(portrait: Path, audio: Path, many_portraits: bool, many_sounds: bool) -> str:
+    """What tells the videos of one start apart."""
+    if not many_sounds:
+        return f"{portrait.stem}.mp4"
+    return f"{portrait.stem}-{audio.stem}.mp4" if many_portraits else f"{audio.stem}.mp4"
+
+
+def _refuse_equal_names(jobs: list[Job]) -> None:
+    taken: dict[str, Job] = {}
+    for job in jobs:
+        other = taken.setdefault(job.out.name.casefold(), job)  # some file systems know no case
+        if other is not job:
+            differ = "portrait" if other.portrait != job.portrait else "audio"
+            raise FlashTalkError(
+                f"{getattr(other, differ)} and {getattr(job, differ)} would both become "
+                f"{job.out.name}. Rename one of them."
+            )

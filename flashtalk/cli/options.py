@@ -1,0 +1,202 @@
+"""The options of every command, written once: a dataclass is a command line.
+
+Field names are option names, docstrings are the help. Nothing here imports PyTorch, so that help
+and refusals come at once. ``check`` refuses values that no later station would refuse in the
+command's words; it is not ``__post_init__``, whose sentences the parser would put into a frame.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from flashtalk.config import TINY
+from flashtalk.errors import FlashTalkError
+
+MAX_SEED = 2**63 - 1  # what a torch.Generator takes
+MAX_PORT = 65_535
+PORT_VARIABLES = ("GRADIO_SERVER_PORT", "PORT")
+
+
+def unset(default: str, metavar: str, *aliases: str) -> object:
+    """How an option is shown whose default is found out later."""
+    hint = f"(default: {default})"
+    return arg(metavar=metavar, help_behavior_hint=hint, aliases=aliases)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which model computes, and where."""
+
+    preset: Annotated[str, arg(metavar="NAME")] = TINY.name
+    """flashtalk-tiny, flashtalk-14b, a folder of weights, or a Hub id (owner/name)."""
+    device: Annotated[str | None, unset("what the preset needs", "NAME")] = None
+    """cpu, cuda or cuda:N."""
+    placement: Annotated[str | None, unset("by how much memory there is", "NAME")] = None
+    """How large networks share the GPU's memory: 80gb, 48gb or 24gb."""
+    threads: Annotated[int | None, unset("PyTorch's choice", "N")] = None
+    """CPU threads."""
+
+    def check(self) -> None:
+        """Raise :class:`FlashTalkError` for a value that cannot be used."""
+        if self.threads is not None and self.threads < 1:
+            raise FlashTalkError(f"--threads must be 1 or more, got {self.threads}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions(ModelOptions):
+    """What a talk is made of."""
+
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """The same seed makes the same video again."""
+    steps: Annotated[int | None, unset("the preset's", "N")] = None
+    """Denoising steps."""
+
+    def check(self) -> None:
+        super().check()
+        if not 0 <= self.seed <= MAX_SEED:
+            raise FlashTalkError(f"The seed must be between 0 and {MAX_SEED}, got {self.seed}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions(VideoOptions):
+    """Make the person in a picture speak.
+
+    Folders make many films with one start: one for each picture with each sound. Films that are
+    there already are left as they are, so a start that broke off can be repeated. An OUT that is a
+    file is replaced once the new video is complete.
+
+    Exit codes: 0 done; 1 a video could not be made or written (of a folder, the others are there);
+    130 stopped with Ctrl-C, what was made is kept; 2 the command cannot be used as it is.
+    """
+
+    portrait: Annotated[Path, arg(metavar="FILE|FOLDER")]
+    """Picture of one person, or a folder of them."""
+    audio: Annotated[Path, arg(metavar="FILE|FOLDER")]
+    """Sound file or video with sound, or a folder of them."""
+    out: Annotated[Path, arg(metavar="FILE|FOLDER")]
+    """Video to write (.mp4); a folder if --portrait or --audio is one."""
+    prompt: Annotated[str | None, unset("the preset's", "TEXT")] = None
+    """What is to be seen, for models that read a prompt."""
+    size: Annotated[str, arg(metavar="HEIGHTxWIDTH")] = "auto"
+    """In pixels, such as 768x448; auto: by the portrait's aspect."""
+    crop: Annotated[bool, arg(help_behavior_hint="")] = True
+    """Use the picture's middle, do not cut it to the face."""
+    max_minutes: Annotated[float, arg(metavar="MINUTES")] = 30.0
+    """Longest accepted sound."""
+
+    def check(self) -> None:
+        super().check()
+        if not self.max_minutes > 0:
+            raise FlashTalkError(f"--max-minutes must be above 0, got {self.max_minutes:g}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions(VideoOptions):
+    """Measure how fast this machine is: a table, and with --out the numbers as JSON.
+
+    Every repeat opens a fresh session on the warm model, the way a visitor does, and runs it
+    through the video encoder: time to the first playable bytes, seconds by stage for each chunk,
+    and the real-time factor (a live page needs more than 1). --random-weights needs no files: it
+    also holds the plan against the memory that was really used.
+    """
+
+    portrait: Annotated[Path | None, unset("the first of the gallery", "FILE")] = None
+    """Picture of one person."""
+    audio: Annotated[Path | None, unset("the first of the gallery", "FILE")] = None
+    """Sound file, repeated until --seconds are full."""
+    random_weights: Annotated[bool, arg(help_behavior_hint="")] = False
+    """Download nothing; compare with the plan."""
+    size: Annotated[str | None, unset("the preset's", "HEIGHTxWIDTH")] = None
+    """In pixels, such as 768x448."""
+    seconds: Annotated[float | None, unset("20; 5 with random weights", "SECONDS")] = None
+    """Video of each repeat."""
+    repeats: Annotated[int, arg(metavar="N")] = 3
+    """Fresh sessions."""
+    threads: Annotated[int, arg(metavar="N")] = 2
+    """CPU threads."""
+    first_fragment_frames: Annotated[int | None, unset("as on the page", "N")] = None
+    """Frames of the first chunk that are sent ahead; 0: none."""
+    out: Annotated[Path | None, unset("none", "FILE", "--json")] = None
+    """Also write the numbers to this file, as JSON."""
+
+    @property
+    def video_s(self) -> float:
+        """Seconds of video of each repeat."""
+        return self.seconds if self.seconds is not None else 5.0 if self.random_weights else 20.0
+
+    def check(self) -> None:
+        super().check()
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise FlashTalkError(f"--seconds must be above 0, got {self.seconds:g}.")
+        if self.repeats < 1:
+            raise FlashTalkError(f"--repeats must be 1 or more, got {self.repeats}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """Say what a preset needs, and whether this machine has it; fetches and loads nothing.
+
+    Exit codes: 0 it fits; 1 it does not; 2 the command cannot be used as it is.
+    """
+
+    preset: Annotated[str, arg(metavar="NAME")] = TINY.name
+    """flashtalk-tiny or flashtalk-14b."""
+    gpu_memory_gib: Annotated[float | None, unset("this machine's", "GIB")] = None
+    """Plan for a GPU with so much memory."""
+    placement: Annotated[str | None, unset("the fastest that fits", "NAME")] = None
+    """80gb, 48gb or 24gb."""
+    size: Annotated[str | None, unset("the preset's", "HEIGHTxWIDTH")] = None
+    """In pixels, such as 768x448."""
+
+    def check(self) -> None:
+        """Raise :class:`FlashTalkError` for a value that cannot be used."""
+        if self.gpu_memory_gib is not None and not self.gpu_memory_gib > 0:
+            raise FlashTalkError(
+                f"--gpu-memory-gib must be above 0, got {self.gpu_memory_gib:g}. Leave it out to "
+                "plan for the GPU of this machine."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions(ModelOptions):
+    """Serve the page until it is ended.
+
+    Where no options can be given, variables are read: FLASHTALK_PRESET (--preset),
+    GRADIO_SERVER_NAME (--host), GRADIO_SERVER_PORT or PORT (--port), GRADIO_ROOT_PATH (the path
+    below which a proxy serves the page, such as /talk), GRADIO_TEMP_DIR (the folder of uploads and
+    finished videos), HF_HOME (the folder of what is fetched from the Hub).
+    """
+
+    preset: Annotated[str, arg(metavar="NAME")] = field(
+        default_factory=lambda: os.environ.get("FLASHTALK_PRESET") or TINY.name
+    )
+    """flashtalk-tiny, flashtalk-14b, a folder of weights, or a Hub id (owner/name)."""
+    host: Annotated[str | None, unset("127.0.0.1, this machine alone", "ADDRESS")] = None
+    """Address to serve on; 0.0.0.0: all of this machine's."""
+    port: Annotated[int | None, unset("the first free one from 7860", "N")] = None
+    """Port to serve on."""
+    share: Annotated[bool, arg(help_behavior_hint="")] = False
+    """A public address through Gradio."""
+
+    @property
+    def chosen_port(self) -> int | None:
+        """The port asked for by option or variable; ``None``: the first free one."""
+        variables = (os.environ.get(name) for name in PORT_VARIABLES)
+        return self.port if self.port is not None else next((int(v) for v in variables if v), None)
+
+    def check(self) -> None:
+        super().check()
+        asked = {"--port": str(self.port)} if self.port is not None else {}
+        for name, value in (
+            asked | {name: os.environ.get(name) for name in PORT_VARIABLES}
+        ).items():
+            if value and not (value.isdecimal() and 0 < int(value) <= MAX_PORT):
+                raise FlashTalkError(
+                    f"{name} must be a port between 1 and {MAX_PORT}, got {value!r}."
+                )

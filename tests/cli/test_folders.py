@@ -1,0 +1,84 @@
+"""A folder of pictures or sounds: one start, many videos, and none is made twice."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from flashtalk.cli.jobs import Job, jobs_of
+from flashtalk.cli.main import main
+from flashtalk.errors import FlashTalkError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two pictures, of which one is none, two sounds, and files that are neither."""
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "voices").mkdir()
+    shutil.copy(ROOT / "assets" / "portraits" / "ada.jpg", tmp_path / "faces" / "ada.JPG")
+    (tmp_path / "faces" / "ben.png").write_text("not a picture")
+    for name in ("README.md", ".hidden.png"):
+        (tmp_path / "faces" / name).write_text("no face")
+    rng = np.random.default_rng(0)
+    for name in ("one", "two"):
+        soundfile.write(tmp_path / "voices" / f"{name}.wav", rng.normal(0, 0.1, 1_600), 16_000)
+    return tmp_path
+
+
+def generate(portrait: Path, audio: Path, out: Path) -> int:
+    options = {"portrait": portrait, "audio": audio, "out": out, "steps": 1}
+    given = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    return main(["generate", *given])
+
+
+def test_a_picture_that_fails_does_not_stop_the_others(folder: Path, capsys) -> None:
+    out = folder / "talks"
+    assert generate(folder / "faces", folder / "voices", out) == 1
+    shown = capsys.readouterr()
+    assert shown.out.split() == [str(out / "ada-one.mp4"), str(out / "ada-two.mp4")]
+    assert "ben-one.mp4 was not made: " in shown.err and "not a picture" in shown.err
+    assert "2 of 4 videos were made, 0 were there already, 2 could not be made." in shown.err
+    assert {path.name for path in out.iterdir()} == {"ada-one.mp4", "ada-two.mp4"}
+
+
+def test_a_second_start_makes_only_what_is_missing(folder: Path, capsys) -> None:
+    out = folder / "talks"
+    out.mkdir()
+    (out / "one.mp4").write_bytes(b"an earlier start's")
+    assert generate(folder / "faces" / "ada.JPG", folder / "voices", out) == 0
+    shown = capsys.readouterr()
+    assert shown.out.split() == [str(out / "two.mp4")]
+    assert "1 of 2 videos were made, 1 were there already" in shown.err
+    assert (out / "one.mp4").read_bytes() == b"an earlier start's"
+    assert generate(folder / "faces" / "ada.JPG", folder / "voices", out) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_names_tell_the_videos_apart(folder: Path) -> None:
+    faces, voices, out = folder / "faces", folder / "voices", folder / "talks"
+    one = jobs_of(faces, voices / "one.wav", out)
+    assert one[0] == Job(faces / "ada.JPG", voices / "one.wav", out / "ada.mp4")
+    both = [job.out.name for job in jobs_of(faces, voices, out)]
+    assert both == ["ada-one.mp4", "ada-two.mp4", "ben-one.mp4", "ben-two.mp4"]
+    shutil.copy(faces / "ada.JPG", faces / "Ada.png")
+    with pytest.raises(FlashTalkError, match=r"would both become ada\.mp4"):
+        jobs_of(faces, voices / "one.wav", out)
+
+
+def test_a_folder_that_cannot_be_used_is_a_sentence(folder: Path) -> None:
+    faces, voices = folder / "faces", folder / "voices"
+    with pytest.raises(FlashTalkError, match=r"give --out a folder, not .*talk\.mp4"):
+        jobs_of(faces, voices, folder / "talk.mp4")
+    with pytest.raises(FlashTalkError, match="There is no sound file in the folder"):
+        jobs_of(faces, faces, folder / "talks")
+    with pytest.raises(FlashTalkError, match="does not exist"):
+        jobs_of(faces, voices, folder / "absent" / "talks")
+    (voices / "ada-one.mp4").write_bytes(b"somebody's video")
+    with pytest.raises(FlashTalkError, match="is an input"):
+        jobs_of(faces, voices, voices)
