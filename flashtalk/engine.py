@@ -34,10 +34,11 @@ from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.models.networks import Networks
 from flashtalk.placement import Placement, apply_placement, choose, placement_named
+from flashtalk.stream.chunk import Scene
 from flashtalk.stream.session import Session
 from flashtalk.stream.timing import NO_TIMER, StageTimer
 from flashtalk.stream.turns import Turns
-from flashtalk.stream.workers import SideBySide
+from flashtalk.stream.workers import WorkerPool
 from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import (
     LARGEST_ON_CPU,
@@ -72,14 +73,11 @@ class Engine:
                 module.to(self._device)
         if placement is not None:
             apply_placement(networks, placement, self._device, draw=draw)
-        if networks.preset.autoencoder is not None:
-            # twice as fast on processors; results agree to 1e-5
-            networks.autoencoder.to(memory_format=torch.channels_last)
         self._networks = networks
         self._turns = Turns(torch.get_num_threads())
-        # Only the embedded autoencoder codes every latent alone, and only processors gain by it.
-        apart = networks.preset.autoencoder is not None and self._device.type == "cpu"
-        self._parts = SideBySide(torch.get_num_threads() if apart else 1)
+        # only processors gain by decoding side by side
+        apart = networks.autoencoder.latents_independent and self._device.type == "cpu"
+        self._workers = WorkerPool(torch.get_num_threads() if apart else 1)
 
     @classmethod
     def from_pretrained(
@@ -194,21 +192,20 @@ class Engine:
         portrait = portrait.to(self._device)
         with self._turns.turn(), torch.inference_mode():
             conditions = gather_conditions(
-                networks.autoencoder,
-                self.preset,
+                networks,
                 portrait,
                 text=networks.text_encoder and networks.text_encoder(prompt or self.preset.prompt),
                 image=networks.image_encoder and networks.image_encoder(portrait),
             )
-        return Session(
+        scene = Scene(
             networks,
             conditions,
-            sampler=sampler,
-            seed=seed,
-            turns=self._turns,
+            sampler,
+            workers=self._workers,
             timer=StageTimer(self._device) if timed else NO_TIMER,
-            first_fragment_frames=first_fragment_frames,
-            parts=self._parts,
+        )
+        return Session(
+            scene, seed=seed, turns=self._turns, first_fragment_frames=first_fragment_frames
         )
 
     def _sampler(self, steps: int | None, color_strength: float | None) -> SamplerConfig:
@@ -225,7 +222,7 @@ class Engine:
 
 def default_device(preset: Preset) -> str:
     """Where a preset runs if nobody says so."""
-    return "cuda" if preset.source is not None and torch.cuda.is_available() else "cpu"
+    return "cuda" if preset.device == "cuda" and torch.cuda.is_available() else "cpu"
 
 
 def chosen_placement(
@@ -237,7 +234,7 @@ def chosen_placement(
     """
     if isinstance(placement, str):
         return placement_named(placement)
-    if placement is not None or device.type != "cuda" or preset.source is None:
+    if placement is not None or device.type != "cuda":
         return placement
     if transformer_parameters(preset) <= LARGEST_ON_CPU:
         return None

@@ -18,7 +18,7 @@ from flashtalk.config import (
     Preset,
     SpeechEncoderConfig,
     SpeechFeatures,
-    TransformerConfig,
+    TinyDenoiserConfig,
 )
 from flashtalk.models.networks import Networks
 from flashtalk.weights import build_networks, modules_of
@@ -28,14 +28,14 @@ SPEECH = SpeechFeatures(layers=2, width=8)
 TOY = Preset(
     name="toy",
     geometry=replace(TINY.geometry, height_px=64, width_px=64, speech_window_frames=40),
-    transformer=TransformerConfig(
+    transformer=TinyDenoiserConfig(
         dim=32,
         ffn_dim=48,
         heads=2,
         layers=2,
         latent_channels=44,
         mask_channels=1,
-        mask_marks="motion",
+        flow_prior_cells=(2, 2),
         speech=SPEECH,
         audio_hidden=16,
         audio_tokens=2,
@@ -46,6 +46,7 @@ TOY = Preset(
     speech_encoder=SpeechEncoderConfig(features=SPEECH, mel_bins=16, dim=16),
     sampler=TINY.sampler,
     weights="toy",
+    least_face=TINY.least_face,
 )
 
 

@@ -142,7 +142,6 @@ def transformer() -> nn.Module:
             layers=2,
             latent_channels=16,
             mask_channels=4,
-            mask_marks="reference",
             speech=SpeechFeatures(layers=2, width=16),
             audio_hidden=32,
             audio_tokens=4,

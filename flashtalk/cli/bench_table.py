@@ -6,13 +6,13 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-STAGES = ("speech", "denoise", "decode", "color", "encode", "video")
+STAGES = ("speech", "denoise", "decode", "color", "motion_encode", "video")
 LABELS = {
     "speech": "speech encoder",
     "denoise": "denoising",
     "decode": "decoder",
     "color": "color match",
-    "encode": "hand-over (encoder)",
+    "motion_encode": "motion frames encoded",
     "video": "H.264 + AAC",
 }
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from flashtalk.conditions.lab import ColorReference, measure_color
-from flashtalk.config import Preset
-from flashtalk.models.contracts import Autoencoder
+from flashtalk.models.networks import Networks
 
 
 @dataclass(frozen=True)
@@ -23,8 +21,7 @@ class Conditions:
     guidance: Any
     """What the autoencoder knows of the portrait: its own type, for itself alone."""
     reference_latents: Tensor
-    """[B, C, 1, h, w] the portrait as one frame; [B, C, T, h, w] where the mask marks "reference":
-    the portrait followed by gray frames, as the published conditioner was trained. Float32."""
+    """[B, C, 1 or T, h, w] float32: the denoiser's reference clip of the portrait, encoded."""
     color: ColorReference
     """Lab statistics of the portrait: the guard against color drift."""
     text: Tensor | None = None
@@ -34,8 +31,7 @@ class Conditions:
 
 
 def gather_conditions(
-    autoencoder: Autoencoder,
-    preset: Preset,
+    networks: Networks,
     portrait: Tensor,
     *,
     text: Tensor | None = None,
@@ -47,6 +43,7 @@ def gather_conditions(
     of a model that has them; one prompt serves the whole batch. Raises ``ValueError`` if one is
     missing, or given to a model without it.
     """
+    preset, autoencoder = networks.preset, networks.autoencoder
     for name, states, width in (
         ("text", text, preset.transformer.text_dim),
         ("image", image, preset.transformer.image_dim),
@@ -58,10 +55,7 @@ def gather_conditions(
             )
     batch = portrait.shape[0]
     guidance = autoencoder.prepare(portrait)
-    clip = portrait[:, :, None]  # [B, 3, 1, H, W]
-    if preset.transformer.mask_marks == "reference":
-        gray = torch.zeros_like(clip).expand(-1, -1, preset.geometry.chunk_frames - 1, -1, -1)
-        clip = torch.cat((clip, gray), dim=2)
+    clip = networks.transformer.reference_clip(portrait, preset.geometry.chunk_frames)
     return Conditions(
         guidance=guidance,
         reference_latents=autoencoder.encode(clip, guidance).float(),

@@ -8,6 +8,7 @@ from flashtalk.config.networks import (
     AutoencoderConfig,
     SpeechEncoderConfig,
     SpeechFeatures,
+    TinyDenoiserConfig,
     TransformerConfig,
 )
 from flashtalk.config.preset import HubFiles, Preset, PublishedSource, SamplerConfig
@@ -25,6 +26,7 @@ __all__ = [
     "SamplerConfig",
     "SpeechEncoderConfig",
     "SpeechFeatures",
+    "TinyDenoiserConfig",
     "TransformerConfig",
     "preset_named",
 ]

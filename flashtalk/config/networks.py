@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar
 
 from flashtalk.geometry import exact_div
 
@@ -26,7 +26,10 @@ class SpeechFeatures:
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """The video diffusion transformer; flashtalk-tiny and flashtalk-14b are two instances."""
+    """The video diffusion transformer, in the published architecture."""
+
+    anchored: ClassVar[bool] = False
+    """Whether predictions start at the motion latents and copy them."""
 
     dim: int
     ffn_dim: int
@@ -35,9 +38,7 @@ class TransformerConfig:
     latent_channels: int
     """Channels of the latents, which are also what the head predicts."""
     mask_channels: int
-    """Channels of the condition mask (4 in Wan image-to-video, 1 in the embedded model)."""
-    mask_marks: Literal["reference", "motion"]
-    """What the mask is 1 on: latent frame 0 (published model) or the clean motion latents."""
+    """Channels of the condition mask (4 in Wan image-to-video)."""
     speech: SpeechFeatures
     audio_hidden: int
     """Width inside the audio projector."""
@@ -57,19 +58,6 @@ class TransformerConfig:
     """Width of the image encoder's states; needs ``text_dim``."""
     image_tokens: int = 257
     eps: float = 1e-6
-    predicts: Literal["velocity", "clean"] = "velocity"
-    """What the head's values are: the velocity, or the clean latents that it follows from, counted
-    from where the motion latents end. A narrow network cannot carry noise and motion latents
-    through to its output exactly; what it loses is jitter, and a jump at the border of chunks."""
-    frames_per_latent: int = 1
-    """Frames whose values lie one after another in a latent's channels (embedded model: 4). Only
-    used with "clean": the last of them is where the motion latents end."""
-    face_cells: tuple[int, int] | None = None
-    """Rows and columns of the latents, where displacements that are handed over are freed of what
-    no face does (embedded model); None = they are continued as they are. Only used with "clean"."""
-    blink_channels: int = 0
-    """Channels that tell when the eyes are closed: one for each frame of a latent, or none. Blinks
-    are rare, and the few steps of a small model average what is rare away."""
 
     def __post_init__(self) -> None:
         head_dim = exact_div(self.dim, self.heads, "transformer dim per head")
@@ -79,25 +67,59 @@ class TransformerConfig:
             raise ValueError("image_dim needs text_dim: both share one cross-attention")
         if self.temporal_stride < 2:
             raise ValueError(f"temporal_stride must be at least 2, got {self.temporal_stride}")
+        if self.frequency_dim % 2:
+            raise ValueError(f"frequency_dim must be even, got {self.frequency_dim}")
+
+    @property
+    def in_channels(self) -> int:
+        """Noisy latents, mask and reference latents, concatenated (36 in the 14B)."""
+        return 2 * self.latent_channels + self.mask_channels
+
+    @property
+    def head_dim(self) -> int:
+        return self.dim // self.heads
+
+    def require_grid(self, cells: tuple[int, int]) -> None:
+        """Raises ``ValueError`` for latents of ``cells`` (rows, columns) that cannot be denoised.
+
+        The published transformer takes every grid of whole patches.
+        """
+
+
+@dataclass(frozen=True)
+class TinyDenoiserConfig(TransformerConfig):
+    """The embedded denoiser: the transformer, anchored on the last motion frame."""
+
+    anchored: ClassVar[bool] = True
+
+    frames_per_latent: int = 4
+    """Frames whose values lie one after another in a latent's channels."""
+    flow_prior_cells: tuple[int, int] | None = None
+    """Rows and columns of the latents for which the flow prior is built; None = no prior."""
+    blink_channels: int = 4
+    """Channels that tell when the eyes are closed: one for each frame of a latent, or none.
+    Blinks are rare, and the few steps of a small model average what is rare away."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         exact_div(self.latent_channels, self.frames_per_latent, "latent channels per frame")
         if self.blink_channels not in (0, self.frames_per_latent):
             raise ValueError(
                 f"blink_channels must be 0 or one per frame of a latent ({self.frames_per_latent})"
                 f", got {self.blink_channels}"
             )
-        if self.predicts == "clean" and self.mask_marks != "motion":
-            raise ValueError('predicts "clean" needs mask_marks "motion": it starts from there')
-        if self.frequency_dim % 2:
-            raise ValueError(f"frequency_dim must be even, got {self.frequency_dim}")
 
     @property
     def in_channels(self) -> int:
-        """Noisy latents, mask, reference latents and blinks, concatenated (36 in the 14B)."""
-        return 2 * self.latent_channels + self.mask_channels + self.blink_channels
+        """Noisy latents, mask, reference latents and blinks, concatenated."""
+        return super().in_channels + self.blink_channels
 
-    @property
-    def head_dim(self) -> int:
-        return self.dim // self.heads
+    def require_grid(self, cells: tuple[int, int]) -> None:
+        """Raises ``ValueError`` for latents of other ``cells`` than the flow prior is built for."""
+        if self.flow_prior_cells not in (None, cells):
+            raise ValueError(
+                f"the geometry has latents of {cells}, the flow prior of {self.flow_prior_cells}"
+            )
 
 
 @dataclass(frozen=True)

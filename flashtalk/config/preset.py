@@ -87,6 +87,10 @@ class Preset:
     """(height, width) in pixels to choose from by the portrait's aspect; empty = ``geometry``'s."""
     crop: Literal["face", "whole"] = "face"
     """How much of a picture is shown: head and shoulders, or as much as the aspect allows."""
+    least_face: float = 0.0
+    """Least height of a face as a share of the portrait's; 0 = as small as the picture has it."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the networks run if nobody says so; ``cuda`` only on machines that have it."""
     source: PublishedSource | None = None
     """Where published weights come from; ``None`` = the repository's assets."""
 
@@ -103,12 +107,7 @@ class Preset:
                 f"{self.name}: geometry patch {self.geometry.patch} differs from "
                 f"transformer patch {self.transformer.patch}"
             )
-        cells = (self.geometry.latent_height, self.geometry.latent_width)
-        if self.transformer.face_cells not in (None, cells):
-            raise ValueError(
-                f"{self.name}: geometry has latents of {cells}, transformer of "
-                f"{self.transformer.face_cells}"
-            )
+        self.transformer.require_grid((self.geometry.latent_height, self.geometry.latent_width))
         if self.sampler.seam_frames > self.geometry.new_frames - self.geometry.motion_frames:
             raise ValueError(
                 f"{self.name}: a seam of {self.sampler.seam_frames} frames would reach into the "

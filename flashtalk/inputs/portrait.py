@@ -38,7 +38,6 @@ FAR_FACE = (
     "The face takes up {percent} % of the picture's side, and this model places mouths well from "
     "about {least} % on. Let the picture be framed around the face, or cut it closer."
 )
-LEAST_FACE = 0.35  # the embedded model's face reader misplaced a mouth at 0.30, none at 0.42
 FILLED = (
     "The picture ends close to the head; its edge was continued by {percent} % to make room. "
     "A photo with some space around the head works best."
@@ -71,7 +70,7 @@ def portrait_for(
         preset.geometry,
         crop=crop or preset.crop,
         sizes=preset.sizes,
-        least_face=0.0 if preset.autoencoder is None else LEAST_FACE,
+        least_face=preset.least_face,
     )
 
 

@@ -20,8 +20,9 @@ from flashtalk.config import Preset
 from flashtalk.memory.live_bytes import LiveBytes, counted
 from flashtalk.memory.parts import Parts
 from flashtalk.models.networks import Networks
-from flashtalk.stream.chunk import advance, sample_latents
+from flashtalk.stream.chunk import Scene, advance, sample
 from flashtalk.stream.state import SessionState
+from flashtalk.stream.timing import NO_TIMER
 
 PHASES = {
     "text": "text_encoder",
@@ -35,7 +36,7 @@ PHASES = {
 }
 """All phases in order, and the network that each of them runs."""
 
-STAGE_PHASES = {"encode": "hand-over"}  # where the chunk step's own names are others
+STAGE_PHASES = {"motion_encode": "hand-over"}  # where the chunk step's own names are others
 PLANNED_STEPS = 2  # of the sampler: one with fresh noise after it and the last one; more are alike
 
 
@@ -76,9 +77,10 @@ def activation_peaks(parts: Parts, preset: Preset) -> dict[str, int]:
         with timer.stage("speech"):
             speech = _speech(networks, preset)
         state = _running_state(preset)
-        advance(networks, conditions, state, speech, sampler, timer=timer)
+        scene = Scene(networks, conditions, sampler, timer=timer)
+        advance(scene, state, speech)
         with timer.stage("denoise fp8"):
-            sample_latents(packed, conditions, state, speech, sampler)
+            sample(replace(scene, networks=packed, timer=NO_TIMER), state, speech)
     return timer.peaks
 
 
@@ -93,7 +95,7 @@ def _conditions(networks: Networks, preset: Preset, timer: PeakTimer) -> Conditi
         with timer.stage("image"):
             image = networks.image_encoder(portrait)
     with timer.stage("first frame"):
-        return gather_conditions(networks.autoencoder, preset, portrait, text=text, image=image)
+        return gather_conditions(networks, portrait, text=text, image=image)
 
 
 def _speech(networks: Networks, preset: Preset) -> Tensor:

@@ -1,16 +1,14 @@
-"""What the chunk step asks of the networks around the transformer, as protocols.
+"""What the chunk step asks of its networks, as protocols.
 
-Above nothing but tensors: the embedded modules (:mod:`flashtalk.models.tiny.autoencoder`,
-:mod:`flashtalk.models.tiny.speech_encoder`) and the adapters of published ones
-(:mod:`flashtalk.models.published.wan_vae`, :mod:`flashtalk.models.published.wav2vec`,
-:mod:`flashtalk.models.published.umt5`, :mod:`flashtalk.models.published.clip`) fulfill them, and
-the stream never asks which of the two it holds.
+:mod:`flashtalk.models.tiny` and :mod:`flashtalk.models.published` fulfill them. The chunk step, the
+session and the trainings know these contracts only; none asks which family is running.
 
-Precision stops at these doors. Whatever type the weights have, latents, video and features come out
-as float32 and may go in as float32: the state between two chunks, the noise and the color match
-would lose too much in 16 bits.
+Precision stops here. Whatever type the weights have, latents, video and features come out as
+float32 and may go in as float32: the state between two chunks, the noise and the color match would
+lose too much in 16 bits.
 
-Letters: B batch, C latent channels, H W pixels, h w latent cells, S samples, F video frames.
+Letters: B batch, C latent channels, T latent frames, H W pixels, h w latent cells, S samples,
+F video frames, m motion latents, E condition channels.
 """
 
 from __future__ import annotations
@@ -19,9 +17,63 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from flashtalk.geometry import ChunkGeometry
+
+
+class Denoiser(Protocol):
+    """Noisy latents of a chunk -> velocity; and what a family adds around that."""
+
+    anchored: bool
+    """Whether predictions start at the motion latents and copy them."""
+
+    def reference_clip(self, portrait: Tensor, frames: int) -> Tensor:
+        """Portrait [B, 3, H, W] -> video [B, 3, F, H, W] whose latents are the reference."""
+
+    def control(
+        self, geometry: ChunkGeometry, seed: int, chunk_index: int, batch: int
+    ) -> Tensor | None:
+        """Control signal [B, F] of one chunk of a session, ``None`` in models without one."""
+
+    def condition(
+        self,
+        reference_latents: Tensor,
+        chunk_latents: int,
+        num_motion: int,
+        control: Tensor | None = None,
+    ) -> Tensor:
+        """What is concatenated to the noisy latents of a chunk: [B, E, T, h, w]."""
+
+    def project_speech(self, speech: Tensor) -> Tensor:
+        """Speech windows [B, F, window, layers, width] -> audio tokens [B, T, tokens, width]."""
+
+    def __call__(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        condition_latents: Tensor,
+        audio_tokens: Tensor,
+        text: Tensor | None = None,
+        image: Tensor | None = None,
+        *,
+        num_motion: int,
+    ) -> Tensor:
+        """Velocity [B, C, T, h, w] float32 of ``latents``, the first ``num_motion`` clean."""
+
+    def constrain(
+        self,
+        latents: Tensor,
+        reference_latents: Tensor,
+        num_motion: int,
+        control: Tensor | None,
+    ) -> Tensor:
+        """Clean latents [B, C, T, h, w] -> the same, held to what ``control`` asks for."""
+
 
 class Autoencoder(Protocol):
     """Video <-> latents; 1 + 4k frames are 1 + k latents, and the first frame stands alone."""
+
+    latents_independent: bool
+    """Whether any range of latents decodes alone, so that ranges decode side by side."""
 
     def prepare(self, portrait: Tensor) -> Any:
         """Portrait [B, 3, H, W] in [-1, 1] -> what this autoencoder wants to know of it.

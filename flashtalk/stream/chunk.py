@@ -1,235 +1,208 @@
-"""The chunk step: state and speech in, frames and the next state out. Pure; used by everyone.
+"""The chunk step, in four verbs. Pure; live, file, ``skip``, roll-out and memory planning call it.
 
 ::
 
-    noise + motion latents + conditions --N steps--> latents --decode--> frames -color, seam-> video
-                 ^                                                                    |
-                 '------------------ encode the last 5 frames <-----------------------'
+    noise + motion latents + conditions --sample--> latents --show--> frames
+                 ^                                                      |
+                 '------------- carry: encode the last 5 frames <-------'
 
-The live session, the file session and the training roll-out call the same code. It sets no gradient
-mode, keeps nothing and touches no network attribute. Networks are expected in ``eval()`` mode.
+``advance`` is the whole step. Nothing here sets a gradient mode for its caller, keeps anything or
+touches an attribute of a network. Networks are expected in ``eval()`` mode.
 
 Between the networks everything is float32, whatever type their weights have: sixteen bits would
-add a rounding of the latents to each step and to each hand-over.
+add a rounding of the latents to each step and to each encoding of motion frames.
+
+Letters: B batch, C latent channels, T latent frames, F video frames, H W pixels, h w latent cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from flashtalk.conditions import Conditions
-from flashtalk.conditions.first_frame import condition_latents
-from flashtalk.config import Preset, SamplerConfig
+from flashtalk.config import SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
-from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.contracts import Denoiser
 from flashtalk.models.networks import Networks
-from flashtalk.models.tiny.blinks import chunk_closures
-from flashtalk.models.tiny.lid_clamp import let_lids_meet
 from flashtalk.stream.color import match_color
-from flashtalk.stream.denoise import Velocity, denoise
+from flashtalk.stream.denoise import Velocity, clean_estimate, denoise, hold_motion
 from flashtalk.stream.schedule import shifted_timesteps
 from flashtalk.stream.seam import Seam, fade_seam
 from flashtalk.stream.state import SessionState, noise_source
 from flashtalk.stream.timing import NO_TIMER, Timer
-from flashtalk.stream.workers import ALONE, SideBySide
+from flashtalk.stream.workers import ALONE, WorkerPool
+
+Bounds = tuple[int, int]
+"""First frame and end of a range of a chunk's frames, 0 .. 33."""
 
 
-def advance(
-    networks: Networks,
-    conditions: Conditions,
-    state: SessionState,
-    speech: Tensor,
-    sampler: SamplerConfig,
-    *,
-    timer: Timer = NO_TIMER,
-) -> tuple[Tensor, SessionState]:
+@dataclass(frozen=True)
+class Scene:
+    """What all chunks of one session share: what is computed, and where."""
+
+    networks: Networks
+    conditions: Conditions
+    sampler: SamplerConfig
+    workers: WorkerPool = ALONE
+    """Decode and match side by side, where the autoencoder's latents are independent."""
+    timer: Timer = NO_TIMER
+
+    @property
+    def geometry(self) -> ChunkGeometry:
+        """The chunk in seconds, samples, frames and latents."""
+        return self.networks.preset.geometry
+
+
+def sample(
+    scene: Scene, state: SessionState, speech: Tensor, exit_step: int | None = None
+) -> Tensor:
+    """Clean latents [B, C, T, h, w] float32 of the chunk after ``state``.
+
+    ``speech`` [B, F, window, layers, width] holds the windows of all frames of the chunk. The
+    result is the estimate of one denoising step, the last one unless ``exit_step`` names another;
+    gradient, if it is on, flows through that step alone (Self-Forcing, arXiv 2506.08009,
+    algorithm 1). Raises ``ValueError`` for a step that the sampler does not have.
+    """
+    motion_latents = state.motion_latents
+    batch, channels, num_motion, height, width = motion_latents.shape
+    geometry, reference_latents = scene.geometry, scene.conditions.reference_latents
+    denoiser = scene.networks.transformer
+    timesteps = shifted_timesteps(scene.sampler)
+    steps = len(timesteps) - 1
+    exit_step = steps - 1 if exit_step is None else exit_step
+    if not 0 <= exit_step < steps:
+        raise ValueError(f"exit_step must be in 0 .. {steps - 1}, got {exit_step}")
+    with scene.timer.stage("denoise"):
+        control = denoiser.control(geometry, state.seed, state.chunk_index, batch)
+        velocity = conditioned_velocity(
+            denoiser,
+            denoiser.condition(reference_latents, geometry.chunk_latents, num_motion, control),
+            speech,
+            scene.conditions.text,
+            scene.conditions.image,
+            num_motion=num_motion,
+        )
+        shape = (batch, channels, geometry.chunk_latents, height, width)
+        fresh_noise = noise_source(state, shape, draws=exit_step + 1)
+        with torch.no_grad():
+            noisy = denoise(
+                velocity, fresh_noise(), motion_latents, timesteps[: exit_step + 1], fresh_noise
+            )
+        now = timesteps[exit_step]
+        estimate = clean_estimate(noisy, velocity(noisy, now), now)
+        return denoiser.constrain(estimate, reference_latents, num_motion, control)
+
+
+def show(
+    scene: Scene, state: SessionState, latents: Tensor, bounds: Sequence[Bounds]
+) -> Iterator[Tensor]:
+    """Frames [B, 3, F, H, W] in [-1, 1] of each range of ``bounds``, as they are decoded.
+
+    The known motion latents take their place in ``latents`` [B, C, T, h, w]. Colors are matched to
+    the portrait's, and the first new frames fade from the picture that was shown last.
+    """
+    latents = hold_motion(latents, state.motion_latents)
+    seam: Seam | None = None
+    for start, stop in bounds:
+        touched = start - scene.geometry.motion_frames < scene.sampler.seam_frames
+        fades = touched and state.last_frame is not None
+        joins = fades and seam is None and start == scene.geometry.motion_frames
+        video = _decode(scene, latents, start - 1 if joins else start, stop)
+        if fades and state.last_frame is not None:
+            if joins:
+                seam, video = Seam(state.last_frame, video[:, :, :1]), video[:, :, 1:]
+            elif seam is None:
+                last = scene.geometry.motion_frames
+                seam = Seam(state.last_frame, _decode(scene, latents, last - 1, last))
+            done = start - scene.geometry.motion_frames
+            video = fade_seam(video, seam, done, scene.sampler.seam_frames)
+        yield video
+
+
+def carry(scene: Scene, state: SessionState, shown: Tensor) -> SessionState:
+    """The state after a chunk whose last frames, 5 or more, are ``shown`` [B, 3, F, H, W]."""
+    with scene.timer.stage("motion_encode"):
+        last = shown[:, :, -scene.geometry.motion_frames :]
+        autoencoder, guidance = scene.networks.autoencoder, scene.conditions.guidance
+        motion_latents = autoencoder.encode(last, guidance).float()
+        last_frame = last[:, :, -1:].clone()  # a view would keep the whole chunk in memory
+        return SessionState(motion_latents, state.chunk_index + 1, state.seed, last_frame)
+
+
+def advance(scene: Scene, state: SessionState, speech: Tensor) -> tuple[Tensor, SessionState]:
     """One chunk: the new frames [B, 3, 28, H, W], float in [-1, 1], and the next state.
 
-    ``speech`` holds the windows of all 33 frames of the chunk, [B, 33, window, layers, width].
+    ``speech`` is as in :func:`sample`.
     """
-    pieces = advance_in_pieces(networks, conditions, state, speech, sampler, timer=timer)
-    videos = []
-    while True:
-        try:
-            videos.append(next(pieces))
-        except StopIteration as done:
-            return torch.cat(videos, dim=2), done.value
+    latents = sample(scene, state, speech)
+    (video,) = show(scene, state, latents, fragment_bounds(scene.geometry))
+    return video, carry(scene, state, video)
 
 
-def advance_in_pieces(
-    networks: Networks,
-    conditions: Conditions,
-    state: SessionState,
-    speech: Tensor,
-    sampler: SamplerConfig,
-    *,
-    first_fragment_frames: int = 0,
-    parts: SideBySide = ALONE,
-    timer: Timer = NO_TIMER,
-) -> Generator[Tensor, None, SessionState]:
-    """:func:`advance` as a generator: yields the video as it is decoded, returns the next state.
-
-    With ``first_fragment_frames`` the first so many frames are decoded, matched and yielded before
-    the rest; otherwise there is one piece. The hand-over is computed after the last piece was
-    taken, so it delays no picture. ``parts`` decodes and matches side by side; more than one
-    worker needs an autoencoder that codes every latent alone.
-    """
-    geometry = networks.preset.geometry
-    with timer.stage("denoise"):
-        latents = sample_latents(networks, conditions, state, speech, sampler)
-    shown: list[Tensor] = []
-    seam: Seam | None = None
-    for start, stop in fragment_bounds(geometry, first_fragment_frames):
-        again = not shown and sampler.seam_frames > 0 and state.last_frame is not None
-        with timer.stage("decode"):
-            first = start - 1 if again else start  # what was shown last, from the motion latents
-            bounds = split_bounds(first, stop, geometry.temporal_stride, parts.workers)
-            videos = parts.map(
-                lambda part: networks.autoencoder.decode(
-                    latents[:, :, : geometry.latents_of(part[1])],
-                    conditions.guidance,
-                    skip_frames=part[0],
-                ),
-                bounds,
-            )
-        with timer.stage("color"):
-            matched = parts.map(
-                lambda part: match_color(part, conditions.color, sampler.color_strength), videos
-            )
-            video = matched[0] if len(matched) == 1 else torch.cat(matched, dim=2)
-            if again:
-                seam, video = Seam(state.last_frame, video[:, :, :1]), video[:, :, 1:]
-            if seam is not None:
-                done = start - geometry.motion_frames
-                video = fade_seam(video, seam, done, sampler.seam_frames)
-        shown.append(video)
-        yield video
-    with timer.stage("encode"):
-        last = shown[-1]
-        if last.shape[2] < geometry.motion_frames:
-            last = torch.cat(shown, dim=2)
-        return hand_over(networks, conditions, state, last)
-
-
-def next_state(
-    networks: Networks,
-    conditions: Conditions,
-    state: SessionState,
-    speech: Tensor,
-    sampler: SamplerConfig,
-) -> SessionState:
+def skip(scene: Scene, state: SessionState, speech: Tensor) -> SessionState:
     """The state after a chunk whose video nobody will see; up to rounding that of :func:`advance`.
 
-    Only the last 5 frames are decoded, which the next chunk continues.
+    Only the frames that the next chunk continues are decoded.
     """
-    latents = sample_latents(networks, conditions, state, speech, sampler)
-    video = networks.autoencoder.decode(
-        latents, conditions.guidance, skip_frames=networks.preset.geometry.new_frames
-    )
-    video = match_color(video, conditions.color, sampler.color_strength)
-    return hand_over(networks, conditions, state, video)
+    latents = sample(scene, state, speech)
+    (video,) = show(scene, state, latents, (carried_bounds(scene.geometry),))
+    return carry(scene, state, video)
 
 
-def sample_latents(
-    networks: Networks,
-    conditions: Conditions,
-    state: SessionState,
-    speech: Tensor,
-    sampler: SamplerConfig,
-) -> Tensor:
-    """Clean latents of the chunk, [B, C, T, h, w] float32; the first m are the motion latents."""
-    motion = state.motion_latents
-    batch, channels, _, height, width = motion.shape
-    shape = (batch, channels, networks.preset.geometry.chunk_latents, height, width)
-    fresh_noise = noise_source(state, shape)
-    velocity = chunk_velocity(networks, conditions, state, speech)
-    latents = denoise(velocity, fresh_noise(), motion, shifted_timesteps(sampler), fresh_noise)
-    closed = chunk_blinks(networks.preset, state)
-    if closed is None:
-        return latents
-    return let_lids_meet(latents, conditions.reference_latents, closed, motion.shape[2])
-
-
-def chunk_velocity(
-    networks: Networks, conditions: Conditions, state: SessionState, speech: Tensor
-) -> Velocity:
-    """The transformer with everything of this chunk filled in but latents and timestep."""
-    condition = chunk_condition(
-        networks.preset, conditions, state, clean_latents=state.motion_latents.shape[2]
-    )
-    return conditioned_velocity(
-        networks.transformer, condition, speech, conditions.text, conditions.image
-    )
-
-
-def chunk_condition(
-    preset: Preset, conditions: Conditions, state: SessionState, clean_latents: int
-) -> Tensor:
-    """What is concatenated to the latents of the chunk after ``state``: [B, mask + .., T, h, w].
-
-    The first ``clean_latents`` carry no noise.
-    """
-    return condition_latents(
-        conditions.reference_latents,
-        preset.transformer,
-        preset.geometry.chunk_latents,
-        clean_latents,
-        chunk_blinks(preset, state),
-    )
-
-
-def chunk_blinks(preset: Preset, state: SessionState) -> Tensor | None:
-    """How far eyes are to be closed in the chunk after ``state``, [B, F] in 0..1.
-
-    None for models that are not told.
-    """
-    if not preset.transformer.blink_channels:
-        return None
-    batch = state.motion_latents.shape[0]
-    return chunk_closures(state.seed, state.chunk_index, batch, preset.geometry)
-
-
+# --- parts of the verbs ---------------------------------------------------------------------------
 def conditioned_velocity(
-    transformer: VideoTransformer,
+    denoiser: Denoiser,
     condition: Tensor,
     speech: Tensor,
     text: Tensor | None = None,
     image: Tensor | None = None,
+    *,
+    num_motion: int,
 ) -> Velocity:
-    """``transformer`` as a function of latents and timestep alone.
+    """``denoiser`` as a function of latents and timestep alone.
 
-    ``condition`` [B, mask + C, T, h, w] is concatenated to the latents; the others are as in
-    :class:`VideoTransformer`. The speech is projected here, once for all steps: for gradients to
-    reach the projector, call this with gradients on.
+    ``condition`` [B, E, T, h, w] is concatenated to the latents. The speech is projected here, once
+    for all steps: for gradients to reach the projector, call this with gradients on.
     """
-    audio_tokens = transformer.project_speech(speech)
+    audio_tokens = denoiser.project_speech(speech)
 
     def velocity(latents: Tensor, timestep: float) -> Tensor:
         # never in the latents' own type: bfloat16 would make 832 out of 833.33
         timesteps = latents.new_full((latents.shape[0],), timestep, dtype=torch.float32)
-        return transformer(
-            latents, timesteps, condition, text=text, image=image, audio_tokens=audio_tokens
+        return denoiser(
+            latents, timesteps, condition, audio_tokens, text, image, num_motion=num_motion
         )
 
     return velocity
 
 
-def hand_over(
-    networks: Networks, conditions: Conditions, state: SessionState, video: Tensor
-) -> SessionState:
-    """The state after a chunk that ended with ``video`` [B, 3, F, H, W], F >= 5."""
-    last = video[:, :, -networks.preset.geometry.motion_frames :]
-    motion = networks.autoencoder.encode(last, conditions.guidance).float()
-    shown = last[:, :, -1:].clone()  # a view would keep the whole chunk in memory
-    return SessionState(motion, state.chunk_index + 1, state.seed, last_frame=shown)
+def _decode(scene: Scene, latents: Tensor, start: int, stop: int) -> Tensor:
+    """Frames ``start`` .. ``stop`` of a chunk, color-matched: [B, 3, stop - start, H, W]."""
+    geometry, conditions, workers = scene.geometry, scene.conditions, scene.workers
+    autoencoder = scene.networks.autoencoder
+    with scene.timer.stage("decode"):
+        parts = workers.map(
+            lambda part: autoencoder.decode(
+                latents[:, :, : geometry.latents_of(part[1])],
+                conditions.guidance,
+                skip_frames=part[0],
+            ),
+            split_bounds(start, stop, geometry.temporal_stride, workers.count),
+        )
+    with scene.timer.stage("color"):
+        matched = workers.map(
+            lambda part: match_color(part, conditions.color, scene.sampler.color_strength), parts
+        )
+        return matched[0] if len(matched) == 1 else torch.cat(matched, dim=2)
 
 
-def split_bounds(start: int, stop: int, stride: int, parts: int) -> tuple[tuple[int, int], ...]:
+def split_bounds(start: int, stop: int, stride: int, parts: int) -> tuple[Bounds, ...]:
     """Frames ``start`` .. ``stop`` in at most ``parts`` ranges that end with whole latents.
 
     The first range has most latents, or fewest if it has frames of half a latent besides.
@@ -241,14 +214,19 @@ def split_bounds(start: int, stop: int, stride: int, parts: int) -> tuple[tuple[
     counts = [len(range(part, latents, parts)) for part in range(min(parts, latents))]
     if besides:
         counts.reverse()
+    if not counts:
+        return ((start, stop),)
     ends = [start + besides + stride * sum(counts[: index + 1]) for index in range(len(counts))]
     return tuple(pairwise((start, *ends)))
 
 
-def fragment_bounds(
-    geometry: ChunkGeometry, first_fragment_frames: int = 0
-) -> tuple[tuple[int, int], ...]:
-    """Frame ranges (start, stop) of a chunk in which its new frames are decoded.
+def carried_bounds(geometry: ChunkGeometry) -> Bounds:
+    """The range of a chunk's frames that the next chunk continues: its last 5."""
+    return geometry.new_frames, geometry.chunk_frames
+
+
+def fragment_bounds(geometry: ChunkGeometry, first_fragment_frames: int = 0) -> tuple[Bounds, ...]:
+    """Ranges of a chunk in which its new frames are decoded.
 
     The motion frames at the front are not decoded at all. Raises :class:`FlashTalkError` if the
     first fragment is not made of whole latents or leaves nothing for the second.

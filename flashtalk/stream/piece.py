@@ -27,8 +27,8 @@ class VideoPiece:
     completes_chunk: bool = True
     """Whether no other piece of the same chunk follows."""
     timings: dict[str, float] = field(default_factory=dict)
-    """Seconds by stage (speech, denoise, decode, color, encode) since the previous piece; empty
-    without a timer. ``encode`` belongs to the motion frames that this piece continues from."""
+    """Seconds by stage (speech, denoise, decode, color, motion_encode) since the previous piece;
+    empty without a timer. ``motion_encode`` made the motion latents that this piece continues."""
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or not len(self.frames) or self.frames.shape[-1] != 3:

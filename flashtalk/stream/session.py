@@ -18,19 +18,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flashtalk.conditions import Conditions
 from flashtalk.conditions.loudness import LoudnessNormalizer
 from flashtalk.conditions.speech import last_speech_windows
-from flashtalk.config import SamplerConfig
 from flashtalk.errors import FlashTalkError
-from flashtalk.models.networks import Networks
-from flashtalk.stream.chunk import advance_in_pieces, fragment_bounds, next_state
+from flashtalk.stream.chunk import Scene, carry, fragment_bounds, sample, show, skip
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
 from flashtalk.stream.state import SessionState, opening_state
-from flashtalk.stream.timing import NO_TIMER, Timer
 from flashtalk.stream.turns import Turns
-from flashtalk.stream.workers import ALONE, SideBySide
 
 
 class Session:
@@ -42,27 +37,19 @@ class Session:
 
     def __init__(
         self,
-        networks: Networks,
-        conditions: Conditions,
+        scene: Scene,
         *,
-        sampler: SamplerConfig | None = None,
         seed: int = 0,
         turns: Turns | None = None,
-        timer: Timer = NO_TIMER,
         first_fragment_frames: int = 0,
-        parts: SideBySide = ALONE,
     ) -> None:
-        geometry = networks.preset.geometry
-        target_lufs = networks.preset.speech_loudness_lufs
+        geometry = scene.geometry
+        target_lufs = scene.networks.preset.speech_loudness_lufs
         fragment_bounds(geometry, first_fragment_frames)  # a wrong size shows here, not later
-        self._networks = networks
-        self._conditions = conditions
-        self._sampler = sampler or networks.preset.sampler
+        self._scene = scene
         self._turns = turns or Turns()
-        self._timer = timer
         self._first_fragment_frames = first_fragment_frames
-        self._parts = parts
-        self._state = opening_state(conditions, seed)
+        self._state = opening_state(scene.conditions, seed)
         self._speech = SpeechBuffer(geometry.speech_window_samples, geometry.lookahead_samples)
         self._loudness = (
             None
@@ -85,7 +72,7 @@ class Session:
     def pending_s(self) -> float:
         """Seconds of speech that were pushed and not yet shown."""
         waiting = self._speech.pending_samples + len(self._unshown)
-        return waiting / self._networks.preset.geometry.sample_rate_hz
+        return waiting / self._scene.geometry.sample_rate_hz
 
     def push(self, samples: Sequence[float] | np.ndarray) -> Iterator[VideoPiece]:
         """Adds mono 16 kHz speech [S], float in -1..1, and returns the video that is ready.
@@ -114,7 +101,7 @@ class Session:
         is ready was not taken.
         """
         self._require_open()
-        geometry = self._networks.preset.geometry
+        geometry = self._scene.geometry
         if self._running is not None:
             raise FlashTalkError("Take the video that is ready before skipping what comes next.")
         self._speech.append(checked_samples(samples))
@@ -122,13 +109,7 @@ class Session:
         while not self._closed and self._next_is_heard():
             self._speech.take(geometry.new_samples)
             with self._turns.turn(), torch.inference_mode():
-                self._state = next_state(
-                    self._networks,
-                    self._conditions,
-                    self._state,
-                    self._features(self._speech.window)[None],
-                    self._sampler,
-                )
+                self._state = skip(self._scene, self._state, self._heard(self._speech.window))
             frames += geometry.new_frames
         self._shown_frames += frames
         return frames
@@ -175,47 +156,43 @@ class Session:
     def _begin_chunk(self) -> Generator[Tensor, None, SessionState] | None:
         if not self._next_is_heard() and not (self._ending and self._speech.pending_samples):
             return None
-        self._unshown = self._speech.take(self._networks.preset.geometry.new_samples)
+        self._unshown = self._speech.take(self._scene.geometry.new_samples)
         return self._chunk(self._speech.window)
 
     def _next_is_heard(self) -> bool:
         """Whether all speech that the next chunk looks at is there."""
-        geometry = self._networks.preset.geometry
+        geometry = self._scene.geometry
         return self._speech.pending_samples >= geometry.new_samples + geometry.lookahead_samples
 
-    def _features(self, window: Samples) -> Tensor:
-        """What the transformer hears of a speech window: [33, window, layers, width]."""
-        preset = self._networks.preset
-        if self._loudness is not None:
-            window = self._loudness(window)
-        heard = torch.from_numpy(window).to(self._state.motion_latents.device)
-        features = self._networks.speech_encoder(heard[None])[0]  # [F, layers, width]
-        return last_speech_windows(
-            features,
-            preset.transformer.speech.window_frames,
-            preset.geometry.chunk_frames,
-            preset.geometry.lookahead_frames,
-        )
+    def _heard(self, window: Samples) -> Tensor:
+        """What the transformer hears of a speech window: [1, 33, window, layers, width]."""
+        networks, geometry = self._scene.networks, self._scene.geometry
+        with self._scene.timer.stage("speech"):
+            if self._loudness is not None:
+                window = self._loudness(window)
+            samples = torch.from_numpy(window).to(self._state.motion_latents.device)
+            features = networks.speech_encoder(samples[None])[0]  # [F, layers, width]
+            return last_speech_windows(
+                features,
+                networks.preset.transformer.speech.window_frames,
+                geometry.chunk_frames,
+                geometry.lookahead_frames,
+            )[None]
 
     def _chunk(self, window: Samples) -> Generator[Tensor, None, SessionState]:
-        with self._timer.stage("speech"):
-            speech = self._features(window)
-        first = self._first_fragment_frames if self._state.chunk_index == 0 else 0
-        return (
-            yield from advance_in_pieces(
-                self._networks,
-                self._conditions,
-                self._state,
-                speech[None],
-                self._sampler,
-                first_fragment_frames=first,
-                parts=self._parts,
-                timer=self._timer,
-            )
-        )
+        """Yields the video as it is decoded; motion frames are encoded after the last piece."""
+        scene, state = self._scene, self._state
+        latents = sample(scene, state, self._heard(window))
+        first = self._first_fragment_frames if state.chunk_index == 0 else 0
+        shown: Tensor | None = None
+        for video in show(scene, state, latents, fragment_bounds(scene.geometry, first)):
+            short = shown is not None and video.shape[2] < scene.geometry.motion_frames
+            shown = torch.cat((shown, video), dim=2) if short else video
+            yield video
+        return carry(scene, state, shown)
 
     def _show(self, video: Tensor) -> VideoPiece:
-        geometry = self._networks.preset.geometry
+        geometry = self._scene.geometry
         count = min(video.shape[2], geometry.frames_for(len(self._unshown)))
         end = count * geometry.samples_per_frame
         samples, self._unshown = self._unshown[:end], self._unshown[end:]
@@ -227,7 +204,7 @@ class Session:
             fps=geometry.fps,
             chunk_index=self._shown_frames // geometry.new_frames,
             completes_chunk=not len(self._unshown),
-            timings=self._timer.take(),
+            timings=self._scene.timer.take(),
         )
         self._shown_pieces += 1
         self._shown_frames += count

@@ -39,13 +39,13 @@ def opening_state(conditions: Conditions, seed: int) -> SessionState:
     return SessionState(conditions.reference_latents[:, :, :1], chunk_index=0, seed=seed)
 
 
-def noise_source(state: SessionState, shape: tuple[int, ...]) -> Callable[[], Tensor]:
-    """A function that returns the next standard normal tensor of the coming chunk."""
+def noise_source(state: SessionState, shape: tuple[int, ...], draws: int) -> Callable[[], Tensor]:
+    """A function that returns the next of ``draws`` standard normal tensors of the coming chunk.
+
+    All are drawn and moved at once, so that no denoising step waits for the host.
+    """
     words = np.random.SeedSequence((state.seed, state.chunk_index)).generate_state(2)
     generator = torch.Generator().manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
     like = state.motion_latents
-
-    def draw() -> Tensor:
-        return torch.randn(shape, generator=generator).to(like.device, like.dtype)
-
-    return draw
+    noises = torch.stack([torch.randn(shape, generator=generator) for _ in range(draws)])
+    return iter(noises.to(like.device, like.dtype).unbind()).__next__

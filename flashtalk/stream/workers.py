@@ -21,14 +21,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class SideBySide:
-    """``workers`` threads with one PyTorch thread each; 1 works in the caller's own thread."""
+class WorkerPool:
+    """``count`` threads with one PyTorch thread each; 1 works in the caller's own thread."""
 
-    def __init__(self, workers: int = 1) -> None:
-        if workers < 1:
-            raise ValueError(f"workers must be at least 1, got {workers}")
-        self.workers = workers
-        self._pool = _started(workers) if workers > 1 else None
+    def __init__(self, count: int = 1) -> None:
+        if count < 1:
+            raise ValueError(f"count must be at least 1, got {count}")
+        self.count = count
+        self._pool = _started(count) if count > 1 else None
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Results in the order of ``items``, under the caller's gradient mode."""
@@ -62,4 +62,4 @@ def _compute_alone() -> None:
     torch.set_num_threads(1)
 
 
-ALONE = SideBySide()
+ALONE = WorkerPool()

@@ -15,8 +15,7 @@ import torch
 from flashtalk.assets import ASSETS
 from flashtalk.config import FOURTEEN_B, PRESETS, HubFiles, Preset, PublishedSource, preset_named
 from flashtalk.errors import FlashTalkError
-from flashtalk.models.dit.transformer import VideoTransformer
-from flashtalk.models.networks import Networks
+from flashtalk.models.networks import Networks, build_denoiser
 from flashtalk.weights import tiny as embedded
 from flashtalk.weights.published import ON_CPU, ON_GPU, load_published
 from flashtalk.weights.sizes import (
@@ -87,7 +86,7 @@ def find_checkpoint(name_or_folder: str | Path) -> Checkpoint:
 
 def require_gpu(preset: Preset, device: torch.device) -> None:
     """Refuses a processor for networks that only a GPU can run."""
-    if device.type == "cuda" or preset.source is None:
+    if device.type == "cuda":
         return
     size = transformer_parameters(preset)
     if size > LARGEST_ON_CPU:
@@ -103,7 +102,7 @@ def require_gpu(preset: Preset, device: torch.device) -> None:
 def transformer_parameters(preset: Preset) -> int:
     """How many parameters the transformer of ``preset`` has; nothing is allocated for them."""
     with torch.device("meta"):
-        transformer = VideoTransformer(preset.transformer)
+        transformer = build_denoiser(preset.transformer)
     return sum(parameter.numel() for parameter in transformer.parameters())
 
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
-from flashtalk.models.tiny.flow_anchor import let_errors_stay
+from flashtalk.models.tiny.flow_anchor import disable_flow_prior
 from flashtalk.weights import MANIFEST
 from flashtalk.weights.checkpoint import find_checkpoint
-from lab.training.causal import look_back_only
+from lab.training.causal import make_causal
 
 FORM = "NAME=FOLDER[,steps=20][,guidance=4][,color=0][,seam=0][,ahead=0][,facelike=0][,causal=1]"
 
@@ -58,9 +58,9 @@ class Variant:
             preset = replace(preset, geometry=geometry)
         networks = replace(checkpoint.load(device), preset=preset)
         if self.causal:
-            look_back_only(networks.transformer, preset.geometry)
+            make_causal(networks.transformer, preset.geometry)
         if not self.face_like:
-            let_errors_stay(networks.transformer)
+            disable_flow_prior(networks.transformer)
         if self.guidance == 1.0:
             return networks
         guided = GuidedTransformer(networks.transformer, self.guidance)
@@ -109,6 +109,11 @@ class GuidedTransformer(nn.Module):
         super().__init__()
         self.transformer = transformer
         self.scale = scale
+        self.anchored = transformer.anchored
+        self.reference_clip = transformer.reference_clip
+        self.control = transformer.control
+        self.condition = transformer.condition
+        self.constrain = transformer.constrain
 
     def project_speech(self, speech: Tensor) -> Tensor:
         """Audio tokens [2 B, ...] of ``speech`` [B, ...] and of none."""
@@ -119,10 +124,11 @@ class GuidedTransformer(nn.Module):
         latents: Tensor,
         timestep: Tensor,
         condition_latents: Tensor,
+        audio_tokens: Tensor,
         text: Tensor | None = None,
         image: Tensor | None = None,
         *,
-        audio_tokens: Tensor,
+        num_motion: int,
     ) -> Tensor:
         """As :class:`VideoTransformer`, with ``audio_tokens`` from :meth:`project_speech`."""
         latents, timestep, condition_latents, text, image = (
@@ -130,7 +136,7 @@ class GuidedTransformer(nn.Module):
             for each in (latents, timestep, condition_latents, text, image)
         )
         velocities = self.transformer(
-            latents, timestep, condition_latents, text=text, image=image, audio_tokens=audio_tokens
+            latents, timestep, condition_latents, audio_tokens, text, image, num_motion=num_motion
         )
         spoken, silent = velocities.chunk(2)
         return silent + self.scale * (spoken - silent)

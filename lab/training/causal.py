@@ -1,32 +1,41 @@
 """Causal attention in place of bidirectional: the comparison that the design rests on.
 
-Applied from outside to :class:`flashtalk.models.dit.transformer.VideoTransformer`; the weights fit
-either way. Not used in any preset: a chunk is denoised at once, so its frames may all see each
-other, which is what the paper argues for. Here to be trained and measured beside it.
+Applied from outside to a denoiser; the weights fit either way. No preset uses it: a chunk is
+denoised at once, so its frames may all see each other, which is what the paper argues for.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.models.dit.attention import SelfAttention
-from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.dit.softmax_attention import attention
 from flashtalk.models.tiny.frame_smoothing import FrameSmoothing
 
 
-def look_back_only(transformer: VideoTransformer, geometry: ChunkGeometry) -> VideoTransformer:
-    """``transformer``, changed: no latent frame sees a later one, in attention or smoothing."""
-    return _set_sight(transformer, geometry.tokens_per_latent)
-
-
-def look_both_ways(transformer: VideoTransformer) -> VideoTransformer:
-    """The reverse of :func:`look_back_only`."""
-    return _set_sight(transformer, None)
-
-
-def _set_sight(transformer: VideoTransformer, tokens_per_latent: int | None) -> VideoTransformer:
-    for module in transformer.modules():
+def make_causal(denoiser: nn.Module, geometry: ChunkGeometry) -> None:
+    """No latent frame of ``denoiser`` sees a later one, in attention or smoothing."""
+    for module in denoiser.modules():
         if isinstance(module, SelfAttention):
-            module.tokens_per_latent = tokens_per_latent
+            module.attend = partial(causal_attention, tokens_per_latent=geometry.tokens_per_latent)
         elif isinstance(module, FrameSmoothing):
-            module.causal = tokens_per_latent is not None
-    return transformer
+            module.causal = True
+
+
+def make_bidirectional(denoiser: nn.Module) -> None:
+    """The reverse of :func:`make_causal`."""
+    for module in denoiser.modules():
+        if isinstance(module, SelfAttention):
+            vars(module).pop("attend", None)
+        elif isinstance(module, FrameSmoothing):
+            module.causal = False
+
+
+def causal_attention(q: Tensor, k: Tensor, v: Tensor, *, tokens_per_latent: int) -> Tensor:
+    """Softmax attention in which latent frames see themselves and earlier ones: [B, L, N, D]."""
+    latent = torch.arange(q.shape[1], device=q.device) // tokens_per_latent
+    return attention(q, k, v, latent[:, None] >= latent)

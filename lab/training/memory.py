@@ -17,7 +17,7 @@ import torch
 from flashtalk.config import Preset
 from flashtalk.memory import GIB, RESERVE_BYTES, Parts, activation_peaks, parts_of
 from flashtalk.memory.live_bytes import FusedAttention, counted
-from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.networks import build_denoiser
 from lab.training.distributed import checkpoint_activations
 
 WEIGHT_BYTES = 4  # the generator's and the critic's are float32, whatever they are computed in
@@ -77,7 +77,7 @@ class Counts:
 def count_parameters(preset: Preset) -> Counts:
     """Exact, from the real class on the meta device."""
     with torch.device("meta"):
-        model = VideoTransformer(preset.transformer)
+        model = build_denoiser(preset.transformer)
     layers = [sum(p.numel() for p in block.parameters()) for block in model.blocks]
     whole = sum(p.numel() for p in model.parameters())
     return Counts(whole, max(layers), whole - sum(layers))
@@ -100,10 +100,9 @@ def pass_bytes(
     speech = (config.speech.window_frames, config.speech.layers, config.speech.width)
     text = image = None
     with torch.device(device):
-        model = VideoTransformer(config).to(dtype).eval()
+        model = build_denoiser(config).to(dtype).eval()
         noisy = torch.zeros(batch, config.latent_channels, *latents)
         condition = torch.zeros(batch, config.in_channels - config.latent_channels, *latents)
-        condition[:, :, : geometry.motion_latents] = 1.0  # whichever channel is the mask
         samples = torch.zeros(batch, geometry.chunk_frames, *speech)
         if config.text_dim:
             text = torch.zeros(batch, config.text_tokens, config.text_dim, dtype=dtype)
@@ -115,7 +114,10 @@ def pass_bytes(
     for parameter in model.parameters():
         parameter.register_post_accumulate_grad_hook(_forget_gradient)
     with counted(device, gradients=True) as counter:
-        velocity = model(noisy, times, condition, samples, text, image)
+        tokens = model.project_speech(samples)
+        velocity = model(
+            noisy, times, condition, tokens, text, image, num_motion=geometry.motion_latents
+        )
         velocity.square().mean().backward()
     return counter.peak
 

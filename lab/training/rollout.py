@@ -11,7 +11,7 @@ So the graph holds a single pass of one network whatever k is, and everything th
 way (drift of color, of pose, of the decoder) is in the motion latents which that pass starts from.
 
 Sources: [FT] SoulX-FlashTalk, arXiv 2512.23379, multi-step retrospective self-correction (k, the
-one step with a gradient, the hand-over); [SF] Self-Forcing, arXiv 2506.08009, algorithm 1 (exit
+one step with a gradient, motion frames); [SF] Self-Forcing, arXiv 2506.08009, algorithm 1 (exit
 step, truncated gradient, noise again between steps).
 
 k and the exit step decide how often the network is called, so all ranks must draw the same: they
@@ -30,10 +30,8 @@ from torch import Tensor
 from flashtalk.conditions import Conditions
 from flashtalk.config import SamplerConfig
 from flashtalk.models.networks import Networks
-from flashtalk.stream.chunk import chunk_velocity, next_state
-from flashtalk.stream.denoise import clean_estimate, denoise
-from flashtalk.stream.schedule import shifted_timesteps
-from flashtalk.stream.state import SessionState, noise_source, opening_state
+from flashtalk.stream.chunk import Scene, sample, skip
+from flashtalk.stream.state import SessionState, opening_state
 
 
 @dataclass(frozen=True)
@@ -67,16 +65,16 @@ class LastChunk:
     """The chunk that is judged."""
 
     estimate: Tensor
-    """[B, C, T, h, w] clean latents as the exit step sees them, the given ones included; carries
-    the graph if gradients were on."""
+    """[B, C, T, h, w] clean latents as the exit step estimates them, motion latents included;
+    carries the graph if gradients were on."""
     state: SessionState
     """What the chunk continued from; detached."""
     speech: Tensor
     """[B, F, window, layers, width] the chunk's own windows."""
 
     @property
-    def motion(self) -> int:
-        """m, how many latents were given."""
+    def num_motion(self) -> int:
+        """m, how many motion latents the chunk continued."""
         return self.state.motion_latents.shape[2]
 
 
@@ -102,34 +100,12 @@ def roll_out(
         raise ValueError(
             f"a roll-out of {draw.chunks} chunks needs as many of speech, got {talk.chunks}"
         )
+    scene = Scene(networks, talk.conditions, sampler)
     state = opening_state(talk.conditions, seed)
     # [FT]: chunk c + 1 starts from the last frames of chunk c, detached, as in a live session
     with torch.no_grad():
         for index in range(draw.chunks - 1):
-            state = next_state(networks, talk.conditions, state, talk.speech[:, index], sampler)
+            state = skip(scene, state, talk.speech[:, index])
     speech = talk.speech[:, draw.chunks - 1]
-    estimate = exit_estimate(networks, talk.conditions, state, speech, sampler, draw.exit_step)
+    estimate = sample(scene, state, speech, draw.exit_step)
     return LastChunk(estimate, state, speech)
-
-
-def exit_estimate(
-    networks: Networks,
-    conditions: Conditions,
-    state: SessionState,
-    speech: Tensor,
-    sampler: SamplerConfig,
-    exit_step: int,
-) -> Tensor:
-    """Clean latents [B, C, T, h, w] as step ``exit_step`` of the sampler estimates them."""
-    motion = state.motion_latents
-    batch, channels, _, height, width = motion.shape
-    shape = (batch, channels, networks.preset.geometry.chunk_latents, height, width)
-    timesteps = shifted_timesteps(sampler)
-    fresh_noise = noise_source(state, shape)
-    velocity = chunk_velocity(networks, conditions, state, speech)
-    # [SF] algorithm 1: the steps before s without gradient, x0 noised again with fresh noise after
-    # each; at s one pass with gradient, whose x0 is the sample
-    with torch.no_grad():
-        noisy = denoise(velocity, fresh_noise(), motion, timesteps[: exit_step + 1], fresh_noise)
-    now = timesteps[exit_step]
-    return clean_estimate(noisy, velocity(noisy, now), now)

@@ -37,13 +37,12 @@ from torch import Tensor
 from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.geometry import parse_size
-from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
-from flashtalk.models.tiny.face_code import FEATURES, FLOW
+from flashtalk.models.tiny.denoiser import TinyDenoiser
 from flashtalk.models.tiny.speech_encoder import SpeechEncoder
 from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import find_checkpoint
-from lab.training.causal import look_back_only
+from lab.training.causal import make_causal
 from lab.training.cli import (
     add_journal,
     add_precision,
@@ -75,20 +74,11 @@ from lab.training.loop import (
 from lab.training.losses.stage1_loss import EMBEDDED, PUBLISHED, Recipe, chunk_loss
 from lab.training.losses.stage2_loss import Stage2Config
 from lab.training.precision import mixed_precision
+from lab.training.tiny.objective import TinyObjective, set_carried_share
 
 log = logging.getLogger(__name__)
 
 PUBLISHED_BETAS = (0.9, 0.99)  # of the optimizer; the public reproduction's
-
-
-def set_hand_over(model: VideoTransformer) -> None:
-    """Where each channel of the embedded model's predictions begins; not trained, here or later.
-
-    Motion goes on exactly where it was. What is read from a face less exactly counts in part. If
-    trained, the share of the motion falls below 1, which costs no loss and makes borders jump.
-    """
-    share = model.hand_over.share
-    share.copy_(torch.tensor([1.0 if name in FLOW else 0.35 for name in FEATURES]).view_as(share))
 
 
 def adapt(
@@ -174,13 +164,13 @@ def _train_embedded(options: argparse.Namespace, recipe: Recipe) -> None:
         sampler = ResidentSampler(clips, preset, device, options.versions)
     else:
         sampler = LatentSampler(clips, preset, seed=None)
-    model = VideoTransformer(preset.transformer)
+    model = TinyDenoiser(preset.transformer)
     if options.init:
         load_average(options.init, model).requires_grad_(True)
-    if preset.transformer.predicts == "clean":
-        set_hand_over(model)
+    set_carried_share(model)
+    objective = TinyObjective(preset.transformer)
     if options.causal:
-        look_back_only(model, preset.geometry)
+        make_causal(model, preset.geometry)
     model.to(device)
     encoder.to(device)
     coming = prefetched(lambda: sampler.draw(recipe.batch))
@@ -193,7 +183,7 @@ def _train_embedded(options: argparse.Namespace, recipe: Recipe) -> None:
             speech = windowed_features(encoder, samples, fitted)
         chunks = ChunkBatch(latents, reference, weight, speech, closed)
         with mixed_precision(options.precision, device.type):
-            return chunk_loss(model, chunks, fitted, recipe)
+            return chunk_loss(model, chunks, fitted, recipe, objective)
 
     config = LoopConfig(
         out=options.out,

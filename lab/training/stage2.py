@@ -30,10 +30,10 @@ from flashtalk.config import PRESETS, TINY, Preset, preset_named
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
-from flashtalk.models.tiny.flow_anchor import let_errors_stay
+from flashtalk.models.tiny.flow_anchor import disable_flow_prior
 from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import find_checkpoint
-from lab.training.causal import look_back_only
+from lab.training.causal import make_causal
 from lab.training.checkpoints.export import trained_networks
 from lab.training.cli import add_device, add_journal, add_splitting
 from lab.training.data.talks import TalkSource, load_people
@@ -60,7 +60,7 @@ def distill(
     recompute: bool = False,
     shard: bool = False,
     compute_dtype: torch.dtype | None = None,
-    errors_stay: bool = False,
+    flow_prior: bool = True,
     ranks: Ranks = ALONE,
 ) -> Networks:
     """Trains the transformer of ``networks`` until ``loop.steps``; returns networks that hold it.
@@ -68,9 +68,9 @@ def distill(
     ``loop.learning_rate`` is the generator's. One step updates the critic once, and the generator
     at every ``critic_ratio``-th. ``recompute`` keeps activations at layer borders only; ``shard``
     splits all three networks over the ranks and computes them in ``compute_dtype``. The given
-    transformer is the real score: it is frozen and moved, its values stay. With ``errors_stay`` the
-    hand-over of the generator and of the fake score returns nothing to a face: what goes wrong on
-    the way is the generator's own to correct, as the real score would.
+    transformer is the real score: it is frozen and moved, its values stay. Without ``flow_prior``
+    the generator and the fake score continue displacements as they are: what goes wrong on the way
+    is the generator's own to correct, as the real score would.
     """
     real_score = networks.transformer.eval().requires_grad_(False)
 
@@ -83,8 +83,8 @@ def distill(
     def student() -> VideoTransformer:
         """One of the two that learn; on its device before the next is copied, to spare the host."""
         model = copy.deepcopy(real_score).float().requires_grad_(True)
-        if errors_stay:
-            let_errors_stay(model)
+        if not flow_prior:
+            disable_flow_prior(model)
         if recompute:
             checkpoint_activations(model)
         place(model)
@@ -145,7 +145,7 @@ def main() -> None:
     networks = _starting_networks(options, ranks)
     geometry = networks.preset.geometry
     if options.causal:  # teacher, student and critic: all three are made from this one
-        look_back_only(networks.transformer, geometry)
+        make_causal(networks.transformer, geometry)
     config = _settings(options, networks.preset)
     distill(
         networks,
@@ -168,7 +168,7 @@ def main() -> None:
         recompute=options.recompute,
         shard=options.shard,
         compute_dtype=compute_dtype if options.shard else None,
-        errors_stay=options.errors_stay,
+        flow_prior=options.flow_prior,
         ranks=ranks,
     )
 
@@ -176,7 +176,7 @@ def main() -> None:
 def _settings(options: argparse.Namespace, preset: Preset) -> Stage2Config:
     """What the command line says of the losses; refused before clips are read, if it must be."""
     aligned = options.motion_weight is not None
-    if aligned and preset.transformer.predicts == "clean":
+    if aligned and preset.transformer.anchored:
         log.warning(
             "--motion-weight does nothing for %s: it copies the latents that it is given, so there "
             "is nothing to align.",
@@ -202,13 +202,11 @@ def _starting_networks(options: argparse.Namespace, ranks: Ranks) -> Networks:
     """What Stage 1 left: folders of our trainings, or a checkpoint."""
     if options.weights:
         return find_checkpoint(options.weights).load(ranks.device)
-    networks = trained_networks(
+    return trained_networks(
         preset_named(options.preset),
         options.runs,
         options.runs / "stage1",
     )
-    networks.autoencoder.to(memory_format=torch.channels_last)  # as in a live session
-    return networks
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -252,9 +250,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--times", choices=("full", "interval"), default=own.times)
     parser.add_argument(
-        "--errors-stay",
-        action="store_true",
-        help="without what returns the embedded model's displacements to a face's, for comparison",
+        "--no-flow-prior",
+        dest="flow_prior",
+        action="store_false",
+        help="displacements of motion frames are continued as they are, for comparison",
     )
     parser.add_argument(
         "--causal",

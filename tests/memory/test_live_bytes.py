@@ -151,7 +151,6 @@ CONFIG = TransformerConfig(
     layers=2,
     latent_channels=4,
     mask_channels=4,
-    mask_marks="reference",
     speech=SpeechFeatures(layers=2, width=8),
     audio_hidden=16,
     audio_tokens=4,
@@ -170,9 +169,7 @@ def transformer_step(device: str, layers: int = 2) -> Callable[[], object]:
         latents, timestep = torch.zeros(1, 4, 5, 32, 24), torch.zeros(1)
         condition, tokens = torch.zeros(1, 8, 5, 32, 24), torch.zeros(1, 5, 4, 16)
         text, image = torch.zeros(1, 16, 32), torch.zeros(1, 17, 24)
-    return lambda: transformer(
-        latents, timestep, condition, text=text, image=image, audio_tokens=tokens
-    )
+    return lambda: transformer(latents, timestep, condition, tokens, text=text, image=image)
 
 
 def wan(device: str) -> tuple[Callable[[], object], Callable[[], object]]:

@@ -8,10 +8,9 @@ from torch import Tensor
 
 from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError
-from flashtalk.models.dit.transformer import VideoTransformer
-from flashtalk.models.networks import Networks
+from flashtalk.models.tiny.denoiser import TinyDenoiser
 from flashtalk.models.tiny.face_code import FEATURES, FLOW_PLACE, GROUP_FRAMES
-from flashtalk.models.tiny.flow_anchor import FaceLikeFlow, HandOver, let_errors_stay, remaining
+from flashtalk.models.tiny.flow_anchor import FlowAnchor, FlowPrior, disable_flow_prior, remaining
 from lab.training.data.flow_augment import unbending_error
 
 VALUES = len(FEATURES)
@@ -30,9 +29,9 @@ def latents() -> Tensor:
 
 
 def test_all_frames_begin_at_the_last_given_one(latents: Tensor) -> None:
-    hand_over = HandOver(replace(TINY.transformer, face_cells=None))
-    hand_over.share[2:] = 0.5
-    begin = codes_of(hand_over(latents, torch.zeros(2, 44, 8, 8), given=2))
+    anchor = FlowAnchor(replace(TINY.transformer, flow_prior_cells=None))
+    anchor.share[2:] = 0.5
+    begin = codes_of(anchor(latents, torch.zeros(2, 44, 8, 8), num_motion=2))
     last = codes_of(latents)[:, 7]
     assert begin.shape == (2, 36, VALUES, 8, 8)
     assert torch.equal(begin[:, 20, :2], last[:, :2])
@@ -40,10 +39,10 @@ def test_all_frames_begin_at_the_last_given_one(latents: Tensor) -> None:
 
 
 def test_displacements_turn_into_face_like_ones_within_the_chunk(latents: Tensor) -> None:
-    hand_over = HandOver(TINY.transformer).requires_grad_(False)
+    anchor = FlowAnchor(TINY.transformer).requires_grad_(False)
     with torch.no_grad():
-        hand_over.face_like.last.bias.fill_(0.7)  # "every displacement is 0.7 too large"
-    begin = codes_of(hand_over(latents, torch.zeros(2, 44, 8, 8), given=2))
+        anchor.flow_prior.last.bias.fill_(0.7)  # "every displacement is 0.7 too large"
+    begin = codes_of(anchor(latents, torch.zeros(2, 44, 8, 8), num_motion=2))
     last = codes_of(latents)[:, 7]
     assert torch.equal(begin[:, :, FLOW_PLACE.stop :], last[:, None, 2:].expand(-1, 36, -1, -1, -1))
     moved = (last[:, None] - begin)[:, :, FLOW_PLACE].mean(dim=(0, 2, 3, 4))
@@ -55,32 +54,33 @@ def test_displacements_turn_into_face_like_ones_within_the_chunk(latents: Tensor
 
 def test_its_weights_may_have_sixteen_bits(latents: Tensor) -> None:
     """So they are where a sharded training gathers them."""
-    hand_over = HandOver(TINY.transformer).requires_grad_(False)
-    torch.nn.init.normal_(hand_over.face_like.last.weight, std=0.02)
-    begin = [hand_over.to(dtype)(latents, latents[:, :, 0], 2) for dtype in (None, torch.bfloat16)]
+    anchor = FlowAnchor(TINY.transformer).requires_grad_(False)
+    torch.nn.init.normal_(anchor.flow_prior.last.weight, std=0.02)
+    begin = [anchor.to(dtype)(latents, latents[:, :, 0], 2) for dtype in (None, torch.bfloat16)]
     assert begin[1].dtype == torch.float32
     assert 0 < (begin[0] - begin[1]).abs().max() < 0.1
 
 
-def test_errors_can_be_told_to_stay(latents: Tensor, toy_networks: Networks) -> None:
+def test_the_prior_can_be_left_out(latents: Tensor) -> None:
     torch.manual_seed(3)
-    transformer = VideoTransformer(TINY.transformer).eval()
-    torch.nn.init.normal_(transformer.hand_over.face_like.last.weight, std=0.1)
+    transformer = TinyDenoiser(TINY.transformer).eval()
+    torch.nn.init.normal_(transformer.flow_anchor.flow_prior.last.weight, std=0.1)
     with torch.no_grad():
-        returning = transformer.hand_over(latents, latents[:, :, 0], 2)
-        let_errors_stay(transformer)
-        staying = transformer.hand_over(latents, latents[:, :, 0], 2)
+        returning = transformer.flow_anchor(latents, latents[:, :, 0], 2)
+        disable_flow_prior(transformer)
+        staying = transformer.flow_anchor(latents, latents[:, :, 0], 2)
     assert torch.equal(staying[:, :, -1], staying[:, :, 0])
     assert torch.equal(returning[:, :, 0], staying[:, :, 0])
     assert not torch.allclose(returning[:, :, -1], staying[:, :, -1], atol=1e-2)
-    with pytest.raises(FlashTalkError, match="no part"):
-        let_errors_stay(toy_networks.transformer)
+    without = TinyDenoiser(replace(TINY.transformer, flow_prior_cells=None))
+    with pytest.raises(FlashTalkError, match="have no flow prior"):
+        disable_flow_prior(without)
 
 
 def test_the_network_learns_what_no_face_does() -> None:
     """Faces that only ever shift as a whole: whatever bends them is noise."""
     torch.manual_seed(0)
-    network = FaceLikeFlow(VALUES, (8, 8))
+    network = FlowPrior(VALUES, (8, 8))
     portraits = torch.randn(1, VALUES, 8, 8).expand(256, -1, -1, -1)
 
     def faces() -> Tensor:

@@ -57,6 +57,6 @@ def test_each_value_has_weights_of_its_own() -> None:
         smoothing.logits[1] = -50.0
         smoothing.logits[1, RADIUS] = 0.0  # this value is left as it is
     latents = torch.randn(1, FRAMES * VALUES, 5, 1, 1)
-    before, after = by_frame(latents), by_frame(smoothing(latents, given=5))
+    before, after = by_frame(latents), by_frame(smoothing(latents, num_motion=5))
     assert torch.allclose(after[1], before[1], atol=1e-6)
     assert after[0].diff().std() < 0.5 * before[0].diff().std()

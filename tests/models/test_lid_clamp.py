@@ -14,7 +14,7 @@ from flashtalk.models.tiny.face_code import (
     paint,
 )
 from flashtalk.models.tiny.feature_state import read_values
-from flashtalk.models.tiny.lid_clamp import LIDS_MEET, let_lids_meet
+from flashtalk.models.tiny.lid_clamp import LIDS_MEET, clamp_lids
 
 SIZE = (8, 8)
 LATENTS = 4
@@ -48,7 +48,7 @@ def test_lids_meet_where_a_blink_asks_for_it() -> None:
     closed[0, 6:10] = torch.tensor([0.4, 1.0, 0.9, 0.2])
     for shift in (0.0, 0.1):
         latents = talk(*narrowing, shift=shift)
-        found = let_lids_meet(latents, reference, closed, given=1)
+        found = clamp_lids(latents, reference, closed, num_motion=1)
         read = gaps_in(found, shift)
         assert read[7:9].abs().max() < 1e-4
         assert read[6] == pytest.approx(1 - 0.4 / LIDS_MEET, abs=0.01)
@@ -64,10 +64,10 @@ def test_lids_meet_where_a_blink_asks_for_it() -> None:
 def test_what_was_handed_over_stays() -> None:
     reference = talk(*[0.08] * FRAMES)[:, :, :1]
     latents = talk(*[0.08] * FRAMES)
-    found = let_lids_meet(latents, reference, torch.ones(1, FRAMES), given=2)
+    found = clamp_lids(latents, reference, torch.ones(1, FRAMES), num_motion=2)
     assert torch.equal(found[:, :, :2], latents[:, :, :2])
     assert gaps_in(found)[5:].abs().max() < 1e-4
-    untold = let_lids_meet(latents, reference, torch.zeros(1, FRAMES), given=1)
+    untold = clamp_lids(latents, reference, torch.zeros(1, FRAMES), num_motion=1)
     assert torch.equal(untold, latents)
 
 

@@ -37,7 +37,6 @@ def build(config: dict) -> VideoTransformer:
             layers=config["num_layers"],
             latent_channels=config["out_dim"],
             mask_channels=config["in_dim"] - 2 * config["out_dim"],
-            mask_marks="reference",
             speech=SpeechFeatures(layers=12, width=768, window_frames=config["audio_window"]),
             audio_hidden=config["intermediate_dim"],
             audio_tokens=config["context_tokens"],
@@ -88,7 +87,12 @@ def test_velocity_agrees_at_three_timesteps(case: Case) -> None:
     latents = case.input("latents", *case.latents)
     for name, timestep in (("t1000", 1000.0), ("t833", 2500 / 3), ("t250", 250.0)):
         velocity = case.model(
-            latents, torch.tensor([timestep]), case.condition, case.speech, case.text, case.image
+            latents,
+            torch.tensor([timestep]),
+            case.condition,
+            case.model.project_speech(case.speech),
+            case.text,
+            case.image,
         )
         assert case.error(velocity, f"velocity_{name}") < TOLERANCE
 
@@ -96,7 +100,9 @@ def test_velocity_agrees_at_three_timesteps(case: Case) -> None:
 @torch.inference_mode()
 def test_a_whole_chunk_through_the_stream_agrees(case: Case) -> None:
     """Four steps with injected noise and motion latents, by the code that a session runs."""
-    velocity = conditioned_velocity(case.model, case.condition, case.speech, case.text, case.image)
+    velocity = conditioned_velocity(
+        case.model, case.condition, case.speech, case.text, case.image, num_motion=2
+    )
     timesteps = shifted_timesteps(SamplerConfig())
     assert timesteps == pytest.approx(case.timesteps, rel=1e-6)
     latents = denoise(

@@ -25,7 +25,6 @@ CONFIG = TransformerConfig(
     layers=3,
     latent_channels=4,
     mask_channels=4,
-    mask_marks="reference",
     speech=SpeechFeatures(layers=2, width=8),
     audio_hidden=16,
     audio_tokens=4,

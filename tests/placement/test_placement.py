@@ -53,8 +53,7 @@ def chunk(networks: Networks) -> Tensor:
     speech = torch.randn(1, 13, 5, config.speech.layers, config.speech.width)
     with torch.inference_mode():
         conditions = gather_conditions(
-            networks.autoencoder,
-            preset,
+            networks,
             portrait,
             text=networks.text_encoder("somebody talks"),
             image=networks.image_encoder(portrait),

@@ -4,19 +4,21 @@ from dataclasses import replace
 
 import pytest
 import torch
+from scenes import pieces_of, scene_of
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
-from flashtalk.stream.chunk import advance, advance_in_pieces, fragment_bounds
+from flashtalk.stream.chunk import advance, fragment_bounds, sample, skip
 from flashtalk.stream.state import SessionState, noise_source, opening_state
 from flashtalk.stream.timing import StageTimer
 
 
 @pytest.fixture
 def conditions(toy_networks: Networks, toy_portrait: Tensor) -> Conditions:
-    return gather_conditions(toy_networks.autoencoder, toy_networks.preset, toy_portrait)
+    return gather_conditions(toy_networks, toy_portrait)
 
 
 @pytest.fixture
@@ -25,11 +27,11 @@ def speech_rows() -> Tensor:
 
 
 def test_two_chunks(toy_networks: Networks, conditions: Conditions, speech_rows: Tensor) -> None:
-    sampler = toy_networks.preset.sampler
+    scene = scene_of(toy_networks, conditions)
     state = opening_state(conditions, seed=3)
     assert state.motion_latents.shape == (1, 44, 1, 2, 2)
-    first, after_first = advance(toy_networks, conditions, state, speech_rows, sampler)
-    second, after_second = advance(toy_networks, conditions, after_first, speech_rows, sampler)
+    first, after_first = advance(scene, state, speech_rows)
+    second, after_second = advance(scene, after_first, speech_rows)
     for video in (first, second):
         assert video.shape == (1, 3, 28, 64, 64)
         assert video.dtype == torch.float32
@@ -41,13 +43,11 @@ def test_two_chunks(toy_networks: Networks, conditions: Conditions, speech_rows:
     assert state.chunk_index == 0  # nothing was changed in place
 
 
-def test_the_hand_over_encodes_the_last_matched_frames(
+def test_motion_latents_encode_the_last_matched_frames(
     toy_networks: Networks, conditions: Conditions, speech_rows: Tensor
 ) -> None:
-    video, after = advance(
-        toy_networks, conditions, opening_state(conditions, 0), speech_rows,
-        toy_networks.preset.sampler,
-    )  # fmt: skip
+    scene = scene_of(toy_networks, conditions)
+    video, after = advance(scene, opening_state(conditions, 0), speech_rows)
     encoded = toy_networks.autoencoder.encode(video[:, :, -5:], conditions.guidance)
     assert torch.equal(after.motion_latents, encoded)
 
@@ -55,13 +55,10 @@ def test_the_hand_over_encodes_the_last_matched_frames(
 def test_every_input_matters(
     toy_networks: Networks, conditions: Conditions, speech_rows: Tensor
 ) -> None:
-    sampler = toy_networks.preset.sampler
     state = opening_state(conditions, seed=0)
 
     def video(state: SessionState = state, speech: Tensor = speech_rows, **changes: float):
-        return advance(
-            toy_networks, conditions, state, speech, replace(sampler, **changes)
-        )[0]  # fmt: skip
+        return advance(scene_of(toy_networks, conditions, **changes), state, speech)[0]
 
     usual = video()
     assert torch.equal(video(), usual)
@@ -80,23 +77,14 @@ def test_every_input_matters(
 def test_pieces_make_the_same_chunk(
     toy_networks: Networks, conditions: Conditions, speech_rows: Tensor, first: int
 ) -> None:
-    arguments = (
-        toy_networks,
-        conditions,
-        opening_state(conditions, seed=0),
-        speech_rows,
-        toy_networks.preset.sampler,
-    )
-    pieces = advance_in_pieces(*arguments, first_fragment_frames=first)
-    videos = [next(pieces), next(pieces)]
-    with pytest.raises(StopIteration) as done:
-        next(pieces)
-    whole, state = advance(*arguments)
+    scene, start = scene_of(toy_networks, conditions), opening_state(conditions, seed=0)
+    videos, after = pieces_of(scene, start, speech_rows, first)
+    whole, state = advance(scene, start, speech_rows)
     assert videos[0].shape[2] == first
     # Equal but for the order of sums: other batch sizes, other convolution kernels.
     assert torch.allclose(torch.cat(videos, dim=2), whole, atol=1e-3)
     # Reading motion back is a least-squares problem, which spreads such differences.
-    assert torch.allclose(done.value.value.motion_latents, state.motion_latents, atol=1e-2)
+    assert torch.allclose(after.motion_latents, state.motion_latents, atol=1e-2)
 
 
 def test_fragment_bounds(toy_networks: Networks) -> None:
@@ -113,10 +101,9 @@ def test_a_roll_out_can_be_trained(
 ) -> None:
     """No hidden no_grad: the second chunk's pixels reach the speech of the first."""
     speech = speech_rows.clone().requires_grad_()
-    sampler = replace(toy_networks.preset.sampler, steps=1)
-    state = opening_state(conditions, 0)
-    _, state = advance(toy_networks, conditions, state, speech, sampler)
-    video, _ = advance(toy_networks, conditions, state, speech_rows, sampler)
+    scene = scene_of(toy_networks, conditions, steps=1)
+    _, state = advance(scene, opening_state(conditions, 0), speech)
+    video, _ = advance(scene, state, speech_rows)
     video.square().mean().backward()
     assert speech.grad is not None
     assert speech.grad.isfinite().all()
@@ -127,11 +114,10 @@ def test_a_batch_is_advanced_together(
     toy_networks: Networks, toy_portrait: Tensor, speech_rows: Tensor
 ) -> None:
     portraits = torch.cat((toy_portrait, -toy_portrait))
-    conditions = gather_conditions(toy_networks.autoencoder, toy_networks.preset, portraits)
-    video, state = advance(
-        toy_networks, conditions, opening_state(conditions, 0),
-        speech_rows.expand(2, -1, -1, -1, -1), toy_networks.preset.sampler,
-    )  # fmt: skip
+    conditions = gather_conditions(toy_networks, portraits)
+    scene = scene_of(toy_networks, conditions)
+    start = opening_state(conditions, 0)
+    video, state = advance(scene, start, speech_rows.expand(2, -1, -1, -1, -1))
     assert video.shape == (2, 3, 28, 64, 64)
     assert state.motion_latents.shape == (2, 44, 2, 2, 2)
 
@@ -139,7 +125,7 @@ def test_a_batch_is_advanced_together(
 def test_noise_depends_on_seed_and_chunk_alone() -> None:
     def noise(seed: int, chunk_index: int) -> Tensor:
         state = SessionState(torch.zeros(1, 2, 1, 2, 2), chunk_index=chunk_index, seed=seed)
-        return noise_source(state, (1, 2, 9, 8, 8))()
+        return noise_source(state, (1, 2, 9, 8, 8), draws=1)()
 
     assert torch.equal(noise(1, 2), noise(1, 2))
     assert not torch.equal(noise(1, 2), noise(2, 1))
@@ -151,11 +137,59 @@ def test_stages_are_timed_on_request(
     toy_networks: Networks, conditions: Conditions, speech_rows: Tensor
 ) -> None:
     timer = StageTimer(torch.device("cpu"))
-    advance(
-        toy_networks, conditions, opening_state(conditions, 0), speech_rows,
-        toy_networks.preset.sampler, timer=timer,
-    )  # fmt: skip
+    scene = scene_of(toy_networks, conditions, timer=timer)
+    advance(scene, opening_state(conditions, 0), speech_rows)
     seconds = timer.take()
-    assert set(seconds) == {"denoise", "decode", "color", "encode"}
+    assert set(seconds) == {"denoise", "decode", "color", "motion_encode"}
     assert all(value > 0 for value in seconds.values())
     assert timer.take() == {}
+
+
+def test_each_step_can_be_the_last(
+    toy_networks: Networks, conditions: Conditions, speech_rows: Tensor
+) -> None:
+    scene, state = scene_of(toy_networks, conditions), opening_state(conditions, 0)
+    usual = sample(scene, state, speech_rows)
+    estimates = [sample(scene, state, speech_rows, exit_step) for exit_step in range(4)]
+    assert torch.equal(estimates[3], usual)
+    assert not any(torch.allclose(each, usual, atol=1e-3) for each in estimates[:3])
+    for wrong in (-1, 4):
+        with pytest.raises(ValueError, match=f"exit_step must be in 0 .. 3, got {wrong}"):
+            sample(scene, state, speech_rows, wrong)
+
+
+def test_a_skipped_chunk_leaves_the_state_of_one_that_is_shown(
+    toy_networks: Networks, conditions: Conditions, speech_rows: Tensor
+) -> None:
+    scene, state = scene_of(toy_networks, conditions), opening_state(conditions, 0)
+    skipped, shown = skip(scene, state, speech_rows), advance(scene, state, speech_rows)[1]
+    assert torch.allclose(skipped.last_frame, shown.last_frame, atol=1e-3)
+    assert torch.allclose(skipped.motion_latents, shown.motion_latents, atol=1e-2)
+    assert skipped.chunk_index == 1
+
+
+def test_no_denoising_step_waits_for_a_value(
+    toy_networks: Networks, conditions: Conditions, speech_rows: Tensor
+) -> None:
+    """A tensor's value that Python reads stops a GPU's queue."""
+    scene, state = scene_of(toy_networks, conditions), opening_state(conditions, 0)
+    _, state = advance(scene, state, speech_rows)
+    with ValuesRead() as read:
+        sample(scene, state, speech_rows)
+    assert read.operations == []
+    with ValuesRead() as read:
+        speech_rows.sum().item()
+    assert read.operations == ["aten._local_scalar_dense.default"]
+
+
+class ValuesRead(TorchDispatchMode):
+    """Operations whose result leaves the device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if "_local_scalar_dense" in str(func) or "nonzero" in str(func):
+            self.operations.append(str(func))
+        return func(*args, **(kwargs or {}))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKLWan
+from scenes import scene_of
 from torch import Tensor
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
@@ -37,7 +38,6 @@ PRESET = Preset(
         layers=2,
         latent_channels=4,
         mask_channels=4,
-        mask_marks="reference",
         speech=SpeechFeatures(layers=2, width=16),
         audio_hidden=16,
         audio_tokens=3,
@@ -109,11 +109,11 @@ def states(seed: int) -> dict[str, Tensor]:
 @pytest.fixture(scope="module")
 def conditions(networks: Networks, portrait: Tensor) -> Conditions:
     with torch.inference_mode():
-        return gather_conditions(networks.autoencoder, PRESET, portrait, **states(0))
+        return gather_conditions(networks, portrait, **states(0))
 
 
 def stream(networks: Networks, conditions: Conditions, slices: list[np.ndarray]) -> np.ndarray:
-    session = Session(networks, conditions, seed=5)
+    session = Session(scene_of(networks, conditions), seed=5)
     chunks = [chunk for samples in slices for chunk in session.push(samples)]
     chunks += list(session.flush())
     assert sum(len(chunk.samples) for chunk in chunks) == sum(map(len, slices))
@@ -162,10 +162,10 @@ def test_the_reference_is_the_portrait_and_gray_frames_behind_it(
 def test_prompt_and_image_reach_the_video(networks: Networks, conditions: Conditions) -> None:
     speech = torch.randn(1, 13, 5, 2, 16, generator=torch.Generator().manual_seed(3))
     state = opening_state(conditions, seed=0)
-    sampler = replace(PRESET.sampler, steps=1)
 
     def video(**changes: Tensor) -> Tensor:
-        return advance(networks, replace(conditions, **changes), state, speech, sampler)[0]
+        scene = scene_of(networks, replace(conditions, **changes), steps=1)
+        return advance(scene, state, speech)[0]
 
     expected = video()
     for name, other in states(1).items():
@@ -175,8 +175,7 @@ def test_prompt_and_image_reach_the_video(networks: Networks, conditions: Condit
 def test_one_prompt_serves_a_batch(networks: Networks, portrait: Tensor) -> None:
     given = states(0)
     pair = gather_conditions(
-        networks.autoencoder,
-        PRESET,
+        networks,
         torch.cat((portrait, -portrait)),
         text=given["text"],
         image=given["image"].expand(2, -1, -1),
@@ -189,7 +188,7 @@ def test_one_prompt_serves_a_batch(networks: Networks, portrait: Tensor) -> None
 def test_missing_states_are_refused(networks: Networks, portrait: Tensor, name: str) -> None:
     given = {key: value for key, value in states(0).items() if key != name}
     with pytest.raises(ValueError, match=f"has a {name} input, but {name} states were not given"):
-        gather_conditions(networks.autoencoder, PRESET, portrait, **given)
+        gather_conditions(networks, portrait, **given)
 
 
 @torch.inference_mode()
@@ -205,10 +204,10 @@ def test_16_bit_networks_keep_float32_between_them(
     )
     seen = []
     rough.transformer.register_forward_pre_hook(
-        lambda module, inputs: seen.append([tensor.dtype for tensor in inputs])
+        lambda module, inputs: seen.append([tensor.dtype for tensor in inputs[:3]])
     )
     given = {name: tensor.bfloat16() for name, tensor in states(0).items()}
-    conditions = gather_conditions(rough.autoencoder, PRESET, portrait, **given)
+    conditions = gather_conditions(rough, portrait, **given)
     assert conditions.reference_latents.dtype == torch.float32
     frames = stream(rough, conditions, [talk[: CHUNK_SAMPLES + 640]])  # into the second chunk
     assert len(seen) == 8

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from scenes import pieces_of, scene_of
 from torch import Tensor
 
 from flashtalk.conditions import gather_conditions
 from flashtalk.config import TINY, Preset
 from flashtalk.models.networks import Networks
-from flashtalk.stream.chunk import advance, advance_in_pieces
+from flashtalk.stream.chunk import advance
 from flashtalk.stream.color import match_color
 from flashtalk.stream.seam import CHANGED, Seam, fade_seam
 from flashtalk.stream.state import SessionState, opening_state
@@ -49,16 +50,14 @@ def alike(one: Tensor, other: Tensor) -> bool:
 def test_what_the_motion_latents_lost_is_added_to_the_first_frames_alone(
     toy_networks: Networks, toy_portrait: Tensor, speech_rows: Tensor
 ) -> None:
-    preset = toy_networks.preset
-    conditions = gather_conditions(toy_networks.autoencoder, preset, toy_portrait)
-    first, state = advance(
-        toy_networks, conditions, opening_state(conditions, 0), speech_rows, preset.sampler
-    )
+    conditions = gather_conditions(toy_networks, toy_portrait)
+    scene = scene_of(toy_networks, conditions)
+    first, state = advance(scene, opening_state(conditions, 0), speech_rows)
     assert torch.equal(state.last_frame, first[:, :, -1:])
 
     def second(seam_frames: int) -> tuple[Tensor, SessionState]:
-        sampler = replace(preset.sampler, seam_frames=seam_frames)
-        return advance(toy_networks, conditions, state, speech_rows, sampler)
+        seamed = scene_of(toy_networks, conditions, seam_frames=seam_frames)
+        return advance(seamed, state, speech_rows)
 
     (plain, after_plain), (joined, after_joined) = second(0), second(6)
     again = toy_networks.autoencoder.decode(
@@ -76,10 +75,7 @@ def test_what_the_motion_latents_lost_is_added_to_the_first_frames_alone(
     # so the next chunk does not know of it, and a training roll-out need not compute it
     assert torch.allclose(after_plain.motion_latents, after_joined.motion_latents, atol=1e-2)
 
-    pieces = advance_in_pieces(
-        toy_networks, conditions, state, speech_rows, preset.sampler, first_fragment_frames=4
-    )
-    in_pieces = torch.cat((next(pieces), next(pieces)), dim=2)
+    in_pieces = torch.cat(pieces_of(scene, state, speech_rows, 4)[0], dim=2)
     assert torch.allclose(in_pieces, joined, atol=1e-3)
 
 

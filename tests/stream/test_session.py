@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scenes import scene_of
 
 from flashtalk.conditions import gather_conditions
 from flashtalk.errors import FlashTalkError
@@ -25,8 +26,9 @@ def start(toy_networks: Networks, toy_portrait: torch.Tensor):
     def begin(seed: int = 0, mirrored: bool = False, **options) -> Session:
         portrait = toy_portrait.flip(-1) if mirrored else toy_portrait
         with torch.inference_mode():
-            conditions = gather_conditions(toy_networks.autoencoder, toy_networks.preset, portrait)
-        return Session(toy_networks, conditions, seed=seed, **options)
+            conditions = gather_conditions(toy_networks, portrait)
+        settings = {name: options.pop(name) for name in ("timer",) if name in options}
+        return Session(scene_of(toy_networks, conditions, **settings), seed=seed, **options)
 
     return begin
 
@@ -149,10 +151,10 @@ def test_a_preset_with_a_loudness_hears_whisper_and_shout_alike(
     preset = replace(toy_networks.preset, speech_loudness_lufs=-23.0)
     networks = replace(toy_networks, preset=preset)
     with torch.inference_mode():
-        conditions = gather_conditions(networks.autoencoder, preset, toy_portrait)
+        conditions = gather_conditions(networks, toy_portrait)
 
     def spoken(gain: float, networks: Networks) -> list[VideoPiece]:
-        return talk(Session(networks, conditions), [speech[:20_000] * gain])
+        return talk(Session(scene_of(networks, conditions)), [speech[:20_000] * gain])
 
     loud, quiet = spoken(1.0, networks), spoken(0.1, networks)
     assert nearly_equal(picture(quiet), picture(loud))
@@ -277,7 +279,7 @@ def test_timings_are_off_unless_asked_for(start, speech) -> None:
     assert all(chunk.timings == {} for chunk in talk(start(), [speech[:20_000]]))
     timed = talk(start(timer=StageTimer(torch.device("cpu"))), [speech[:20_000]])
     assert set(timed[0].timings) == {"speech", "denoise", "decode", "color"}
-    assert set(timed[1].timings) == {"speech", "denoise", "decode", "color", "encode"}
+    assert set(timed[1].timings) == {"speech", "denoise", "decode", "color", "motion_encode"}
 
 
 def test_a_session_leaves_the_networks_as_they_were(start, toy_networks, speech) -> None:

@@ -6,25 +6,22 @@ over all heads together (Wan 2.1). Attribute names follow the published checkpoi
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from flashtalk.models.dit.embeddings import RMSNorm
 from flashtalk.models.dit.rope import rotate
-from flashtalk.models.dit.softmax_attention import AttentionBackend, attention
+from flashtalk.models.dit.softmax_attention import Attend, attention
 
 
 class SelfAttention(nn.Module):
-    """Every token of a chunk sees every other one; positions enter by rotation.
+    """Every token of a chunk sees every other one; positions enter by rotation."""
 
-    :func:`lab.training.causal.look_back_only` takes the future away.
-    """
+    attend: Attend = staticmethod(attention)
+    """Who computes softmax attention; set on an instance, it replaces the plain path."""
 
-    def __init__(self, dim: int, heads: int, eps: float, backend: AttentionBackend) -> None:
+    def __init__(self, dim: int, heads: int, eps: float) -> None:
         super().__init__()
         self.heads = heads
-        self.backend = backend
-        self.tokens_per_latent: int | None = None  # set: a latent frame sees no later one
         self.q = nn.Linear(dim, dim)
         self.k = nn.Linear(dim, dim)
         self.v = nn.Linear(dim, dim)
@@ -38,11 +35,7 @@ class SelfAttention(nn.Module):
         q = rotate(self.norm_q(self.q(x)).unflatten(-1, split), rotation)  # [B, L, N, D]
         k = rotate(self.norm_k(self.k(x)).unflatten(-1, split), rotation)
         v = self.v(x).unflatten(-1, split)
-        seen = None
-        if self.tokens_per_latent is not None:
-            latent = torch.arange(x.shape[1], device=x.device) // self.tokens_per_latent
-            seen = latent[:, None] >= latent
-        return self.o(attention(q, k, v, self.backend, seen).flatten(2))
+        return self.o(self.attend(q, k, v).flatten(2))
 
 
 class CrossAttention(nn.Module):
@@ -52,12 +45,9 @@ class CrossAttention(nn.Module):
     published model, which was trained so.
     """
 
-    def __init__(
-        self, dim: int, heads: int, eps: float, backend: AttentionBackend, *, with_image: bool
-    ) -> None:
+    def __init__(self, dim: int, heads: int, eps: float, *, with_image: bool) -> None:
         super().__init__()
         self.heads = heads
-        self.backend = backend
         self.q = nn.Linear(dim, dim)
         self.k = nn.Linear(dim, dim)
         self.v = nn.Linear(dim, dim)
@@ -75,9 +65,9 @@ class CrossAttention(nn.Module):
         q = self.norm_q(self.q(x)).unflatten(-1, split)  # [B, L, N, D]
         k = self.norm_k(self.k(text)).unflatten(-1, split)
         v = self.v(text).unflatten(-1, split)
-        seen = attention(q, k, v, self.backend)
+        attended = attention(q, k, v)
         if image is not None:
             k = self.norm_k_img(self.k_img(image)).unflatten(-1, split)
             v = self.v_img(image).unflatten(-1, split)
-            seen = seen + attention(q, k, v, self.backend)
-        return self.o(seen.flatten(2))
+            attended = attended + attention(q, k, v)
+        return self.o(attended.flatten(2))

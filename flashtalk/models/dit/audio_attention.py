@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from flashtalk.models.dit.softmax_attention import AttentionBackend, attention
+from flashtalk.models.dit.softmax_attention import attention
 
 
 class AudioCrossAttention(nn.Module):
     """Cross-attention frame by frame: no positions, no norm of queries and keys."""
 
-    def __init__(self, dim: int, audio_width: int, heads: int, backend: AttentionBackend) -> None:
+    def __init__(self, dim: int, audio_width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.backend = backend
         self.q_linear = nn.Linear(dim, dim)
         self.kv_linear = nn.Linear(audio_width, 2 * dim)
         self.proj = nn.Linear(dim, dim)
@@ -28,4 +27,4 @@ class AudioCrossAttention(nn.Module):
         frames = audio_tokens.flatten(0, 1)  # [B*T, M, audio_width]
         q = self.q_linear(x).view(frames.shape[0], -1, self.heads, x.shape[-1] // self.heads)
         k, v = self.kv_linear(frames).unflatten(-1, (2, self.heads, -1)).unbind(2)
-        return self.proj(attention(q, k, v, self.backend).reshape(x.shape))
+        return self.proj(attention(q, k, v).reshape(x.shape))

@@ -18,7 +18,6 @@ from flashtalk.config import TransformerConfig
 from flashtalk.models.dit.attention import CrossAttention, SelfAttention
 from flashtalk.models.dit.audio_attention import AudioCrossAttention
 from flashtalk.models.dit.embeddings import LayerNorm, float32_linear, without_autocast
-from flashtalk.models.dit.softmax_attention import AttentionBackend
 
 
 class Modulation(NamedTuple):
@@ -40,19 +39,17 @@ class TransformerBlock(nn.Module):
     Text and image are absent from models without a text encoder.
     """
 
-    def __init__(self, config: TransformerConfig, backend: AttentionBackend) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         dim, heads, eps = config.dim, config.heads, config.eps
         self.eps = eps
         self.modulation = nn.Parameter(torch.zeros(1, 6, dim))
-        self.self_attn = SelfAttention(dim, heads, eps, backend)
+        self.self_attn = SelfAttention(dim, heads, eps)
         if config.text_dim:
             self.norm3 = LayerNorm(dim, eps=eps)
-            self.cross_attn = CrossAttention(
-                dim, heads, eps, backend, with_image=config.image_dim > 0
-            )
+            self.cross_attn = CrossAttention(dim, heads, eps, with_image=config.image_dim > 0)
         self.norm_x = LayerNorm(dim, eps=eps)
-        self.audio_cross_attn = AudioCrossAttention(dim, config.audio_width, heads, backend)
+        self.audio_cross_attn = AudioCrossAttention(dim, config.audio_width, heads)
         self.ffn = nn.Sequential(
             nn.Linear(dim, config.ffn_dim),
             nn.GELU(approximate="tanh"),
@@ -62,7 +59,7 @@ class TransformerBlock(nn.Module):
     def forward(
         self,
         x: Tensor,
-        steering: Tensor,
+        modulation: Tensor,
         rotation: Tensor,
         audio_tokens: Tensor,
         text: Tensor | None,
@@ -70,20 +67,20 @@ class TransformerBlock(nn.Module):
     ) -> Tensor:
         """x [B, L, dim] -> [B, L, dim].
 
-        ``steering`` [B, 6, dim] float32 from the timestep, ``rotation`` from
+        ``modulation`` [B, 6, dim] float32 from the timestep, ``rotation`` from
         :class:`flashtalk.models.dit.rope.RotaryTables`, ``audio_tokens`` [B, T, M, audio_width],
         ``text`` and ``image`` tokens [B, M, dim] or None.
         """
-        parts = (self.modulation.float() + steering).split(1, dim=1)
-        near, mix = Modulation(*parts[:3]), Modulation(*parts[3:])
+        parts = (self.modulation.float() + modulation).split(1, dim=1)
+        msa, mlp = Modulation(*parts[:3]), Modulation(*parts[3:])
 
-        y = modulated_norm(x, near.shift, near.scale, self.eps).to(x.dtype)
-        x = torch.addcmul(x, self.self_attn(y, rotation), near.gate).to(x.dtype)
+        y = modulated_norm(x, msa.shift, msa.scale, self.eps).to(x.dtype)
+        x = torch.addcmul(x, self.self_attn(y, rotation), msa.gate).to(x.dtype)
         if text is not None:
             x = x + self.cross_attn(self.norm3(x), text, image)
         x = x + self.audio_cross_attn(self.norm_x(x), audio_tokens)
-        y = modulated_norm(x, mix.shift, mix.scale, self.eps).to(x.dtype)
-        return torch.addcmul(x, self.ffn(y), mix.gate).to(x.dtype)
+        y = modulated_norm(x, mlp.shift, mlp.scale, self.eps).to(x.dtype)
+        return torch.addcmul(x, self.ffn(y), mlp.gate).to(x.dtype)
 
 
 class Head(nn.Module):

@@ -1,4 +1,4 @@
-"""The video diffusion transformer: one class for flashtalk-tiny and flashtalk-14b.
+"""The video diffusion transformer of the published checkpoint, and how its chunks are conditioned.
 
 Takes the noisy latents of a chunk with everything it is conditioned on and predicts a velocity
 (noise minus clean latents). It neither samples (:mod:`flashtalk.stream`) nor loads itself
@@ -6,9 +6,9 @@ Takes the noisy latents of a chunk with everything it is conditioned on and pred
 (Wan 2.1 image-to-video with InfiniteTalk's audio modules)::
 
     latents | mask | reference latents -> patches -> blocks -> head -> velocity
-    timestep ------------------------------------> steer blocks and head
+    timestep ------------------------------------> modulation of blocks and head
     speech -> audio tokens per latent frame -----> blocks
-    text, image -> context tokens ---------------> blocks (14B only)
+    text, image -> context tokens ---------------> blocks (where the model has them)
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flashtalk.config import TransformerConfig
+from flashtalk.geometry import ChunkGeometry
 from flashtalk.models.dit.attention import CrossAttention
 from flashtalk.models.dit.audio_attention import AudioCrossAttention
 from flashtalk.models.dit.audio_projector import AudioProjector
@@ -27,20 +28,20 @@ from flashtalk.models.dit.embeddings import (
     ImageProjector,
     sinusoidal_embedding,
     unpatchify,
-    without_autocast,
 )
 from flashtalk.models.dit.rope import RotaryTables
-from flashtalk.models.dit.softmax_attention import AttentionBackend
-from flashtalk.models.tiny.flow_anchor import FaceLikeFlow, HandOver
-from flashtalk.models.tiny.frame_smoothing import FrameSmoothing
 
 
 class VideoTransformer(nn.Module):
-    """Velocity of a chunk of latents; bidirectional inside the chunk, no state between calls."""
+    """Velocity of a chunk of latents; bidirectional inside the chunk, no state between calls.
 
-    def __init__(
-        self, config: TransformerConfig, backend: AttentionBackend = AttentionBackend.SDPA
-    ) -> None:
+    Fulfills :class:`flashtalk.models.contracts.Denoiser`.
+    """
+
+    anchored = False
+    """Predictions do not start at the motion latents."""
+
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         dim = config.dim
         self.config = config
@@ -56,11 +57,8 @@ class VideoTransformer(nn.Module):
         if config.image_dim:
             self.img_emb = ImageProjector(config.image_dim, dim)
         self.audio_proj = AudioProjector(config)
-        self.blocks = nn.ModuleList(TransformerBlock(config, backend) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(TransformerBlock(config) for _ in range(config.layers))
         self.head = Head(config)
-        if config.predicts == "clean":
-            self.hand_over = HandOver(config)
-            self.smoothing = FrameSmoothing(config.latent_channels, config.frames_per_latent)
         self.rotary = RotaryTables(config.head_dim)
         self.initialize()
 
@@ -88,45 +86,87 @@ class VideoTransformer(nn.Module):
                 closed.append(module.o)
             elif isinstance(module, TransformerBlock | Head):
                 nn.init.zeros_(module.modulation)
-            elif isinstance(module, FaceLikeFlow):
-                module.forget()
         for layer in closed:
             nn.init.zeros_(layer.weight)
+
+    # --- conditions -----------------------------------------------------------------------------
+    def reference_clip(self, portrait: Tensor, frames: int) -> Tensor:
+        """Portrait [B, 3, H, W], followed by gray frames: [B, 3, F, H, W] (Wan 2.1)."""
+        clip = portrait[:, :, None]
+        gray = torch.zeros_like(clip).expand(-1, -1, frames - 1, -1, -1)
+        return torch.cat((clip, gray), dim=2)
+
+    def control(
+        self, geometry: ChunkGeometry, seed: int, chunk_index: int, batch: int
+    ) -> Tensor | None:
+        """No control signal."""
+        return None
+
+    def condition(
+        self,
+        reference_latents: Tensor,
+        chunk_latents: int,
+        num_motion: int,
+        control: Tensor | None = None,
+    ) -> Tensor:
+        """Mask and reference of one chunk: [B, mask + C, T, h, w] (Wan 2.1 image-to-video).
+
+        The mask is 1 on latent frame 0, where the reference is, in every chunk; it does not mark
+        motion latents. ``reference_latents`` [B, C, T, h, w] are those of :meth:`reference_clip`.
+        Raises ``ValueError`` for a reference of another length, and for a control signal.
+        """
+        batch, _, frames, height, width = reference_latents.shape
+        if frames != chunk_latents:
+            raise ValueError(
+                f"this model needs reference latents for all {chunk_latents} latent frames of a "
+                f"chunk, got {frames}"
+            )
+        if control is not None:
+            raise ValueError("this model has no control signal, but one was given")
+        mask = reference_latents.new_zeros(batch, self.config.mask_channels, frames, height, width)
+        mask[:, :, :1] = 1.0
+        return torch.cat((mask, reference_latents), dim=1)
 
     def project_speech(self, speech: Tensor) -> Tensor:
         """Audio tokens [B, T, tokens, audio_width] of ``speech`` [B, F, window, layers, width].
 
-        F = 1 + temporal_stride * (T - 1). Independent of the timestep: compute them once per
-        chunk and pass them to every step as ``audio_tokens``.
+        F = 1 + temporal_stride * (T - 1). Independent of the timestep: once per chunk is enough.
         """
         return self.audio_proj(speech.to(self.audio_proj.proj1.weight.dtype))
 
+    # --- prediction -----------------------------------------------------------------------------
     def forward(
         self,
         latents: Tensor,
         timestep: Tensor,
         condition_latents: Tensor,
-        speech: Tensor | None = None,
+        audio_tokens: Tensor,
         text: Tensor | None = None,
         image: Tensor | None = None,
         *,
-        audio_tokens: Tensor | None = None,
+        num_motion: int = 0,
     ) -> Tensor:
         """Velocity [B, C, T, H, W] float32 (noise - x0) of ``latents`` [B, C, T, H, W].
 
-        ``timestep`` [B] is 0 .. 1000; ``condition_latents`` [B, mask + C, T, H, W]; ``speech``
-        [B, F, window, layers, width], or in its place ``audio_tokens`` from
-        :meth:`project_speech`; ``text`` [B, up to text_tokens, text_dim] and ``image`` [B,
-        image_tokens, image_dim] exactly when the configuration has them.
+        ``timestep`` [B] is 0 .. 1000; ``condition_latents`` [B, mask + C, T, H, W] come from
+        :meth:`condition`; ``audio_tokens`` from :meth:`project_speech`; ``text`` [B, up to
+        text_tokens, text_dim] and ``image`` [B, image_tokens, image_dim] exactly when the
+        configuration has them. ``num_motion`` is not read: clean latents show it by themselves.
         Raises ``ValueError`` when these do not fit together.
         """
+        return self.predict(latents, timestep, condition_latents, audio_tokens, text, image)
+
+    def predict(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        condition_latents: Tensor,
+        audio_tokens: Tensor,
+        text: Tensor | None,
+        image: Tensor | None,
+    ) -> Tensor:
+        """What the head says, [B, C, T, H, W] float32; arguments as in :meth:`forward`."""
         dtype = self.patch_embedding.weight.dtype
-        if audio_tokens is None:
-            if speech is None:
-                raise ValueError("got neither speech nor audio_tokens, expected one of them")
-            audio_tokens = self.project_speech(speech)
-        elif speech is not None:
-            raise ValueError("got both speech and audio_tokens, expected one of them")
         self._check(latents, audio_tokens, text, image)
 
         x = torch.cat((latents, condition_latents), dim=1).to(dtype)
@@ -135,7 +175,7 @@ class VideoTransformer(nn.Module):
         x = x.flatten(2).transpose(1, 2)  # [B, L, dim]
 
         time = self.time_embedding(sinusoidal_embedding(timestep, self.config.frequency_dim))
-        steering = self.time_projection(time).unflatten(1, (6, -1))  # [B, 6, dim]
+        modulation = self.time_projection(time).unflatten(1, (6, -1))  # [B, 6, dim]
         rotation = self.rotary.of(grid, x.device)
         if text is not None:
             padding = self.config.text_tokens - text.shape[1]
@@ -144,31 +184,23 @@ class VideoTransformer(nn.Module):
             image = self.img_emb(image.to(dtype))
 
         for block in self.blocks:
-            x = block(x, steering, rotation, audio_tokens, text, image)
-        predicted = unpatchify(self.head(x, time), grid, self.config.patch)
-        if self.config.predicts == "velocity":
-            return predicted
-        clean = int(condition_latents[0, 0, :, 0, 0].sum())  # the mask: how many motion latents
-        if clean < 1:
-            raise ValueError(
-                "a network that predicts clean latents counts them from the last given one, but "
-                "the mask marks none as given"
-            )
-        masks, channels = self.config.mask_channels, self.config.latent_channels
-        reference = condition_latents[:, masks : masks + channels, 0]
-        predicted = predicted + self.hand_over(latents, reference, clean)
-        # what was handed over is known: the first new frames join it smoothly
-        known = latents[:, :, :clean].float()
-        with without_autocast(x.device):
-            predicted = torch.cat((known, predicted[:, :, clean:]), dim=2)
-            predicted = self.smoothing(predicted, clean)
-        share = (timestep.float() / 1000.0).view(-1, 1, 1, 1, 1)
-        return (latents.float() - predicted) / share.clamp(min=1e-3)
+            x = block(x, modulation, rotation, audio_tokens, text, image)
+        return unpatchify(self.head(x, time), grid, self.config.patch)
+
+    def constrain(
+        self,
+        latents: Tensor,
+        reference_latents: Tensor,
+        num_motion: int,
+        control: Tensor | None,
+    ) -> Tensor:
+        """``latents`` as they are."""
+        return latents
 
     def _check(
         self, latents: Tensor, audio_tokens: Tensor, text: Tensor | None, image: Tensor | None
     ) -> None:
-        """Raises ``ValueError`` for inputs that would otherwise give a wrong result in silence."""
+        """Raises ``ValueError`` for inputs that would give a wrong result in silence."""
         config = self.config
         if any(size % patch for size, patch in zip(latents.shape[2:], config.patch, strict=True)):
             raise ValueError(

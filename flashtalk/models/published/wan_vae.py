@@ -25,6 +25,8 @@ class WanAutoencoder(nn.Module):
     instance must follow each other, as sessions do by taking turns. Nothing is kept between calls.
     """
 
+    latents_independent = False
+
     def __init__(self, vae: AutoencoderKLWan) -> None:
         super().__init__()
         self.vae = vae

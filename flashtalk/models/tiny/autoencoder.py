@@ -46,6 +46,8 @@ STRIDE_PX = 32  # pixels along a side of a latent's cell
 class PortraitAutoencoder(nn.Module):
     """Video <-> latents, guided by a portrait."""
 
+    latents_independent = True
+
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         if config.latent_channels != GROUP_FRAMES * len(FEATURES):

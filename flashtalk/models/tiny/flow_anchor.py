@@ -1,10 +1,10 @@
-"""Where the frames of a chunk begin: at the last frame that was handed over, freed of its errors.
+"""Where the frames of a chunk begin: at the last motion frame, freed of its errors.
 
-Part of :class:`flashtalk.models.dit.transformer.VideoTransformer` where it predicts clean latents
-(the embedded model): the network's output is counted from here. Motion goes on exactly where it
-was. But what is handed over was read back from pictures, and a chunk that only continued it would
-continue the errors, too: within a minute faces were visibly bent. So displacements return, over the
-length of a chunk, to the nearest ones that this portrait's face could have.
+Part of :class:`flashtalk.models.tiny.denoiser.TinyDenoiser`: the head's values are counted from
+here. Motion goes on exactly where it was. But motion frames are read back from pictures, and a
+chunk that only continued them would continue the errors of that reading, too: within a minute a
+face is visibly bent. So displacements return, over the length of a chunk, to the nearest ones that
+this portrait's face could have.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flashtalk.config import TransformerConfig
+from flashtalk.config import TinyDenoiserConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.tiny.face_code import FLOW, FLOW_PLACE
 
@@ -22,11 +22,11 @@ RETURN_FRAMES = 14.0
 WIDTH = 256
 
 
-class FaceLikeFlow(nn.Module):
+class FlowPrior(nn.Module):
     """Displacements of a frame -> the nearest ones that a face makes, knowing the portrait.
 
     A denoising network (Vincent et al. 2008): trained to remove bends that were added to true
-    displacements (:mod:`lab.training.data.flow_augment`).
+    displacements.
     """
 
     def __init__(self, features: int, cells: tuple[int, int]) -> None:
@@ -37,11 +37,7 @@ class FaceLikeFlow(nn.Module):
         self.second = nn.Linear(WIDTH, WIDTH)
         self.third = nn.Linear(WIDTH, WIDTH)
         self.last = nn.Linear(WIDTH + flow, flow)
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin as the identity."""
-        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.weight)  # begins as the identity
         nn.init.zeros_(self.last.bias)
 
     def forward(self, flow: Tensor, portrait: Tensor) -> Tensor:
@@ -55,56 +51,54 @@ class FaceLikeFlow(nn.Module):
         return flow - self.last(torch.cat((x, given), dim=1)).float().view_as(flow)
 
 
-class HandOver(nn.Module):
-    """The last given frame's values, for every frame of a chunk."""
+class FlowAnchor(nn.Module):
+    """The last motion frame's values, for every frame of a chunk."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: TinyDenoiserConfig) -> None:
         super().__init__()
         self.frames = config.frames_per_latent
         values = config.latent_channels // self.frames
         # how much of each value is carried on; set by the training, not learned
         self.register_buffer("share", torch.ones(values, 1, 1))
-        self.face_like = (
-            FaceLikeFlow(values, config.face_cells) if config.face_cells is not None else None
-        )
-        self.errors_stay = False  # see let_errors_stay
+        cells = config.flow_prior_cells
+        self.flow_prior = FlowPrior(values, cells) if cells is not None else None
+        self.corrects = True  # see disable_flow_prior
 
-    def forward(self, latents: Tensor, reference: Tensor, given: int) -> Tensor:
-        """Latents [B, C, T, h, w], the first ``given`` clean, and reference [B, C, h, w].
+    def forward(self, latents: Tensor, reference: Tensor, num_motion: int) -> Tensor:
+        """Latents [B, C, T, h, w], the first ``num_motion`` clean, and reference [B, C, h, w].
 
         -> [B, C, T, h, w] float32.
         """
         count = latents.shape[2]
-        last = latents[:, :, given - 1].float().unflatten(1, (self.frames, -1))[:, -1]
+        last = latents[:, :, num_motion - 1].float().unflatten(1, (self.frames, -1))[:, -1]
         begin = (self.share * last)[:, None, :, None].repeat(1, self.frames, 1, count, 1, 1)
-        if self.face_like is not None and not self.errors_stay:
+        if self.flow_prior is not None and self.corrects:
             flow = last[:, FLOW_PLACE]
             portrait = reference.float().unflatten(1, (self.frames, -1))[:, 0]
-            change = self.face_like(flow, portrait) - flow  # [B, 2, h, w]
-            grown = 1.0 - remaining(self.frames, count, given, last.device)
+            change = self.flow_prior(flow, portrait) - flow  # [B, 2, h, w]
+            grown = 1.0 - remaining(self.frames, count, num_motion, last.device)
             begin[:, :, FLOW_PLACE] += change[:, None, :, None] * grown[:, None, :, None, None]
         return begin.flatten(1, 2)
 
 
-def let_errors_stay(transformer: nn.Module) -> None:
-    """Displacements that are handed over no longer return to those of a face, for comparison.
+def disable_flow_prior(denoiser: nn.Module) -> None:
+    """Displacements of motion frames are continued as they are, for comparison.
 
-    Raises :class:`FlashTalkError` for a transformer in which they never do.
+    Raises :class:`FlashTalkError` for a denoiser without a flow prior.
     """
-    hand_over = getattr(transformer, "hand_over", None)
-    if hand_over is None or hand_over.face_like is None:
+    anchor = getattr(denoiser, "flow_anchor", None)
+    if anchor is None or anchor.flow_prior is None:
         raise FlashTalkError(
-            "Errors can only be told to stay where something takes them away: these weights have "
-            "no part that returns displacements to those of a face. Leave the setting out."
+            "These weights have no flow prior that could be left out. Leave the setting out."
         )
-    hand_over.errors_stay = True
+    anchor.corrects = False
 
 
-def remaining(frames: int, count: int, given: int, device: torch.device) -> Tensor:
+def remaining(frames: int, count: int, num_motion: int, device: torch.device) -> Tensor:
     """Share of an error that is left in each frame of ``count`` latents: [frames, count].
 
-    1 up to the last frame of the ``given`` latents, then falling.
+    1 up to the last frame of the first ``num_motion`` latents, then falling.
     """
     order = torch.arange(frames * count, device=device).view(count, frames).T
-    since = (order - frames * given + 1).clamp(min=0)
-    return torch.exp(-since / RETURN_FRAMES)
+    elapsed = (order - frames * num_motion + 1).clamp(min=0)
+    return torch.exp(-elapsed / RETURN_FRAMES)

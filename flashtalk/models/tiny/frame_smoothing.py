@@ -28,11 +28,11 @@ class FrameSmoothing(nn.Module):
         logits = -(distance**2) / (2 * SIGMA**2)
         self.logits = nn.Parameter(logits.repeat(channels // frames_per_latent, 1))
 
-    def forward(self, latents: Tensor, given: int) -> Tensor:
+    def forward(self, latents: Tensor, num_motion: int) -> Tensor:
         """[B, frames * D, T, h, w] -> the same, each of the D values smoothed over frames * T.
 
-        The first ``given`` latents are known. Smoothed, the last frame of theirs is not quite what
-        it was; the frames after it begin with that difference, so that they join it.
+        The first ``num_motion`` latents are known. Smoothed, the last frame of theirs is not quite
+        what it was; the frames after it begin with that difference, so that they join it.
         """
         batch, _, count, height, width = latents.shape
         values = latents.unflatten(1, (self.frames, -1)).permute(0, 4, 5, 2, 3, 1)
@@ -46,7 +46,7 @@ class FrameSmoothing(nn.Module):
         # turned about the last frame, not repeated: a motion that goes on is not slowed down
         after = 2.0 * values[..., -1:] - values[..., -RADIUS - 1 : -1].flip(-1)
         smooth = F.conv1d(torch.cat((before, values, after), dim=-1), weights, groups=len(weights))
-        last = given * self.frames - 1
+        last = num_motion * self.frames - 1
         since = torch.arange(values.shape[-1], device=values.device) - last
         share = (1.0 - since / (JOIN_FRAMES + 1)).clamp(0.0, 1.0) * (since > 0)
         smooth = smooth + share * (values - smooth)[..., last : last + 1]

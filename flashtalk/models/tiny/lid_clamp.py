@@ -17,14 +17,14 @@ LIDS_MEET = 0.8
 LEAST_OPEN = 1e-3  # of what lids are compared with
 
 
-def let_lids_meet(latents: Tensor, reference: Tensor, closed: Tensor, given: int) -> Tensor:
+def clamp_lids(latents: Tensor, reference: Tensor, closed: Tensor, num_motion: int) -> Tensor:
     """``latents`` [B, C, T, h, w] with lids as near to each other as ``closed`` [B, F] says, 0..1.
 
-    ``reference`` [B, C, 1, h, w] is the portrait's, whose lids are open; the first ``given``
-    latents stay.
+    ``reference`` [B, C, 1, h, w] is the portrait's, whose lids are open; the first
+    ``num_motion`` latents stay.
     """
     lid = index_of("lid")
-    code = latents.unflatten(1, (GROUP_FRAMES, -1)).clone()
+    code = latents.unflatten(1, (GROUP_FRAMES, -1))
     own = reference.unflatten(1, (GROUP_FRAMES, -1))[:, :1, lid, :1]
     # a gap is painted as so much of a brush: wherever that is, its sum says how much
     painted, own_painted = (
@@ -35,6 +35,7 @@ def let_lids_meet(latents: Tensor, reference: Tensor, closed: Tensor, given: int
     allowed = (1.0 - blink / LIDS_MEET).clamp(min=0.0)
     share = (allowed / still_open.clamp(min=LEAST_OPEN)).clamp(max=1.0)
     share = share.where(blink > 0.0, share.new_ones(()))
-    share[:, :, :given] = 1.0
-    code[:, :, lid] = code[:, :, lid] * share[..., None, None]
-    return code.flatten(1, 2)
+    share[:, :, :num_motion] = 1.0
+    clamped = code.clone()
+    clamped[:, :, lid] = code[:, :, lid] * share[..., None, None]
+    return clamped.flatten(1, 2)

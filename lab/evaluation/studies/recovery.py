@@ -27,13 +27,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flashtalk.config import TINY
+from flashtalk.config import TINY, TinyDenoiserConfig
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.inputs.portrait import portrait_for, to_tensor
 from flashtalk.models.networks import Networks
 from flashtalk.models.tiny.face_code import FLOW_UNIT, flow_of, frame_codes
-from flashtalk.models.tiny.flow_anchor import FaceLikeFlow
-from flashtalk.stream.chunk import next_state
+from flashtalk.models.tiny.flow_anchor import FlowPrior
+from flashtalk.stream.chunk import Scene, skip
 from flashtalk.stream.state import SessionState, opening_state
 from flashtalk.weights.checkpoint import find_checkpoint
 from lab.evaluation.reports.plots import can_draw, plot
@@ -70,7 +70,7 @@ def error_left(networks: Networks, talk: Talk, bends: Tensor, seed: int = 0) -> 
 
 
 @torch.inference_mode()
-def error_grown(networks: Networks, talk: Talk, judge: FaceLikeFlow, seed: int = 0) -> np.ndarray:
+def error_grown(networks: Networks, talk: Talk, judge: FlowPrior, seed: int = 0) -> np.ndarray:
     """How far from a face's the displacements are after each chunk of ``talk``: [K, B].
 
     Raises as :func:`error_left`.
@@ -85,7 +85,7 @@ def error_grown(networks: Networks, talk: Talk, judge: FaceLikeFlow, seed: int =
     return np.stack(grown)
 
 
-def unlike_a_face(judge: FaceLikeFlow, flow: Tensor, portrait: Tensor) -> Tensor:
+def unlike_a_face(judge: FlowPrior, flow: Tensor, portrait: Tensor) -> Tensor:
     """Root mean square of what ``judge`` takes from displacements [B, 2, h, w]: [B], their units.
 
     ``portrait`` [B, D, h, w] is the code of each portrait.
@@ -100,7 +100,7 @@ def portrait_code(talk: Talk) -> Tensor:
 
 def require_displacements(networks: Networks) -> None:
     """Raises :class:`FlashTalkError` for a model whose latents hold no displacements."""
-    if networks.preset.transformer.face_cells is None:
+    if not isinstance(networks.preset.transformer, TinyDenoiserConfig):
         raise FlashTalkError(
             f"{networks.preset.name} has latents without displacements, so nothing can be bent. "
             "Give weights of the embedded model."
@@ -109,9 +109,8 @@ def require_displacements(networks: Networks) -> None:
 
 def spoken(networks: Networks, talk: Talk, state: SessionState, index: int) -> SessionState:
     """The state after chunk ``index`` of ``talk``."""
-    return next_state(
-        networks, talk.conditions, state, talk.speech[:, index], networks.preset.sampler
-    )
+    scene = Scene(networks, talk.conditions, networks.preset.sampler)
+    return skip(scene, state, talk.speech[:, index])
 
 
 def last_flow(latents: Tensor) -> Tensor:
@@ -180,12 +179,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     clips = [load_clip(options.clips, name) for name in clip_names(options.clips)]
     judging = find_checkpoint(options.judge).load(torch.device("cpu"))
     require_displacements(judging)
-    judge = judging.transformer.hand_over.face_like
+    judge = judging.transformer.flow_anchor.flow_prior
+    cells = (TINY.geometry.latent_height, TINY.geometry.latent_width)
     rows = {}
     for variant in map(parse_variant, options.variant):
         networks = variant.load(torch.device("cpu"))
         torch.manual_seed(0)  # every row is bent alike
-        bends = LARGEST * smooth_fields(len(options.seeds), TINY.transformer.face_cells)
+        bends = LARGEST * smooth_fields(len(options.seeds), cells)
         bent_chunks = options.chunks + 1
         talk = talks_of(networks, clips, options.seeds, max(bent_chunks, options.alone))
         rows[variant.name] = {

@@ -23,8 +23,7 @@ from huggingface_hub import save_torch_state_dict
 
 from flashtalk.config import TINY, Preset
 from flashtalk.errors import FlashTalkError, command
-from flashtalk.models.dit.transformer import VideoTransformer
-from flashtalk.models.networks import Networks
+from flashtalk.models.networks import Networks, build_denoiser
 from flashtalk.weights import build_networks, modules_of, save_weights
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.sizes import CONFIG
@@ -85,7 +84,7 @@ def save_published(source: Path, run: Path, out: Path, dtype: torch.dtype) -> No
     ``source`` is the checkpoint that the training began with; its other parts are not copied.
     """
     with torch.device("meta"):
-        transformer = VideoTransformer(find_checkpoint(source).preset.transformer)
+        transformer = build_denoiser(find_checkpoint(source).preset.transformer)
     average = read_checkpoint(run)["average"]
     transformer.load_state_dict(average, assign=True)  # strict: names and shapes must fit
     out.mkdir(parents=True, exist_ok=True)

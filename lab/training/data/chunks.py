@@ -73,13 +73,13 @@ class ChunkBatch:
     latents: Tensor
     """[B, C, T, h, w] clean."""
     reference: Tensor
-    """[B, C, T, h, w], or [B, C, 1, h, w] where the mask marks motion latents."""
+    """[B, C, 1 or T, h, w] the denoiser's reference clip, encoded."""
     weight: Tensor
     """[B, C or 1, T, h, w] emphasis of mouth, eyes and face in the loss."""
     speech: Tensor
     """[B, F, window, layers, width]."""
-    closed: Tensor | None = None
-    """[B, F] how far the eyes are closed, 0..1; only for models with ``blink_channels``."""
+    control: Tensor | None = None
+    """[B, F] control signal (how far the eyes are closed, 0..1); only for models with one."""
     text: Tensor | None = None
     """[B, L, text_dim]; only for models that read a prompt, as ``null_text`` [B, L, text_dim]."""
     null_text: Tensor | None = None

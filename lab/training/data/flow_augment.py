@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from flashtalk.models.tiny.face_code import FLOW_PLACE, GROUP_FRAMES
-from flashtalk.models.tiny.flow_anchor import FaceLikeFlow, remaining
+from flashtalk.models.tiny.flow_anchor import FlowPrior, remaining
 
 BENT = 0.7  # share of chunks
 LARGEST = 0.2  # root mean square of the error, in units of the flow channels
@@ -53,7 +53,7 @@ def bent(latents: Tensor, bends: Tensor, motion: int) -> Tensor:
 
 
 def unbending_error(
-    network: FaceLikeFlow, codes: Tensor, portraits: Tensor, strength: float = CELL_NOISE
+    network: FlowPrior, codes: Tensor, portraits: Tensor, strength: float = CELL_NOISE
 ) -> Tensor:
     """Mean squared error of displacements that were bent and freed of it again.
 

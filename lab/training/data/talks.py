@@ -169,9 +169,7 @@ def portrait_conditions(
             for prompt in (preset.prompt, negative_prompt)
         ]
     image = None if networks.image_encoder is None else networks.image_encoder(portraits)
-    conditions = gather_conditions(
-        networks.autoencoder, preset, portraits, text=texts[0], image=image
-    )
+    conditions = gather_conditions(networks, portraits, text=texts[0], image=image)
     return conditions, texts[1]
 
 

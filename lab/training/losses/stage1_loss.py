@@ -1,8 +1,8 @@
 """Stage 1's loss: what is clean, noised and left out of a batch of chunks, and what counts.
 
 Between the pure equations (:mod:`lab.training.losses.basic`) and the entry point
-(:mod:`lab.training.stage1`). One function for both members of the family; in what they differ
-is said by a preset and a :class:`Recipe`.
+(:mod:`lab.training.stage1`). A :class:`Recipe` says how much of what; an :class:`Objective` has
+what only one family does.
 """
 
 from __future__ import annotations
@@ -12,18 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from flashtalk.conditions.first_frame import condition_latents
 from flashtalk.config import Preset, SamplerConfig
-from flashtalk.models.dit.transformer import VideoTransformer
-from flashtalk.models.tiny.face_code import FEATURES, FLOW, GROUP_FRAMES
+from flashtalk.models.contracts import Denoiser
 from flashtalk.stream.denoise import hold_motion, renoise
 from flashtalk.stream.schedule import shift_time, shifted_timesteps
 from lab.training.data.chunks import ChunkBatch
-from lab.training.data.flow_augment import bent, random_bends, unbending_error
 from lab.training.losses.basic import flow_matching, temporal_difference
-
-MOTION_NOISE = 0.12
-FLOW_NOISE = 0.03  # flow is handed over almost exactly, so the next chunk may trust it
 
 
 @dataclass(frozen=True)
@@ -44,8 +38,6 @@ class Recipe:
     """These read the negative prompt. Who loses the rarer of speech and text loses both."""
     sampler_times: float
     """Share at exactly the few-step sampler's timesteps."""
-    noisy_motion: bool
-    """Whether motion latents carry noise (:func:`motion_noise`)."""
     temporal_weight: float
     """Of the difference between consecutive latents, beside 1 for the latents themselves."""
     junction_weight: float
@@ -72,7 +64,6 @@ EMBEDDED = Recipe(
     no_speech=0.1,
     no_text=0.0,
     sampler_times=0.5,
-    noisy_motion=True,
     temporal_weight=2.0,
     junction_weight=4.0,
 )
@@ -85,7 +76,6 @@ PUBLISHED = Recipe(
     no_speech=0.05,
     no_text=0.1,
     sampler_times=0.0,
-    noisy_motion=False,
     temporal_weight=0.33,  # 0.25 beside 0.75
     junction_weight=0.0,
 )
@@ -100,29 +90,27 @@ def draw_times(size: int, sampler: SamplerConfig, sampler_times: float) -> Tenso
     return torch.where(torch.rand(size) < sampler_times, chosen, uniform)
 
 
-def motion_noise(clean: Tensor) -> Tensor:
-    """What to add to the embedded model's clean motion latents [B, C, m, h, w].
+class Objective:
+    """What a family adds to Stage 1; this one adds nothing."""
 
-    About what a session misreads.
-    """
-    strength = clean.new_tensor([FLOW_NOISE if name in FLOW else MOTION_NOISE for name in FEATURES])
-    strength = strength.repeat(clean.shape[1] // len(FEATURES)).view(1, -1, 1, 1, 1)
-    share = torch.rand(clean.shape[0], 1, 1, 1, 1).to(clean)
-    return strength * share * torch.randn_like(clean)
-
-
-def by_frame(latents: Tensor, preset: Preset) -> Tensor:
-    """Latents [B, C, T, h, w] of the embedded model, or a mask with C = 1, one frame after another.
-
-    [B, C / 4, 4 T, h, w]: a latent holds the codes of four frames, and what is seen is whether
-    *they* move smoothly. Other presets' latents stay as they are.
-    """
-    if preset.autoencoder is None:
+    def augment(self, latents: Tensor, num_motion: int) -> Tensor:
+        """Clean latents [B, C, T, h, w] -> those that the model is asked for."""
         return latents
-    if latents.shape[1] == 1:
-        return latents.repeat_interleave(GROUP_FRAMES, dim=2)
-    frames = latents.unflatten(1, (GROUP_FRAMES, -1))  # [B, 4, D, T, h, w]
-    return frames.permute(0, 2, 3, 1, 4, 5).flatten(2, 3)
+
+    def motion_noise(self, motion_latents: Tensor) -> Tensor:
+        """What to add to clean motion latents [B, C, m, h, w]: about what a session misreads."""
+        return torch.zeros_like(motion_latents)
+
+    def by_frame(self, latents: Tensor) -> Tensor:
+        """Latents [B, C, T, h, w], or a mask with C = 1, in the order in which they are seen."""
+        return latents
+
+    def extra_loss(self, model: Denoiser, chunks: ChunkBatch) -> tuple[Tensor | None, str]:
+        """A further loss and its name, or None."""
+        return None, ""
+
+
+PLAIN = Objective()
 
 
 def drop_conditions(
@@ -142,52 +130,47 @@ def drop_conditions(
 
 
 def chunk_loss(
-    model: VideoTransformer, chunks: ChunkBatch, preset: Preset, recipe: Recipe
+    model: Denoiser,
+    chunks: ChunkBatch,
+    preset: Preset,
+    recipe: Recipe,
+    objective: Objective = PLAIN,
 ) -> tuple[Tensor, dict[str, float]]:
     """Stage 1 loss of a batch of chunks, and its parts; ``preset`` has their geometry."""
-    latents, config = chunks.latents, preset.transformer
-    batch, _, frames, _, _ = latents.shape
-    motion = 1 if torch.rand(()) < recipe.cold_start else preset.geometry.motion_latents
-    true = latents
-    if motion > 1 and config.face_cells:
-        bends = random_bends(batch, config.face_cells).to(latents)
-        latents = bent(latents, bends, motion)
+    batch, _, frames, _, _ = chunks.latents.shape
+    cold = torch.rand(()) < recipe.cold_start
+    num_motion = 1 if cold else preset.geometry.motion_latents
+    latents = objective.augment(chunks.latents, num_motion)
     noise = torch.randn_like(latents)
     times = draw_times(batch, preset.sampler, recipe.sampler_times).to(latents.device)
     share = times.view(-1, 1, 1, 1, 1)
-    noisy = renoise(latents, noise, 1000.0 * share)
-    clean = latents[:, :, :motion]
-    if recipe.noisy_motion:
-        clean = clean + motion_noise(clean)
-    condition = condition_latents(chunks.reference, config, frames, motion, chunks.closed)
+    motion_latents = latents[:, :, :num_motion]
+    motion_latents = motion_latents + objective.motion_noise(motion_latents)
+    condition = model.condition(chunks.reference, frames, num_motion, chunks.control)
     speech, text = drop_conditions(chunks.speech, chunks.text, chunks.null_text, recipe)
-    # outside of forward(), as in the chunk step: sharded weights are gathered for each of the two
-    audio_tokens = model.project_speech(speech)
     velocity = model(
-        hold_motion(noisy, clean),
+        hold_motion(renoise(latents, noise, 1000.0 * share), motion_latents),
         1000.0 * times,
         condition,
-        text=text,
-        image=chunks.image,
-        audio_tokens=audio_tokens,
+        # outside of forward(), as in the chunk step: sharded weights are gathered for each of them
+        model.project_speech(speech),
+        text,
+        chunks.image,
+        num_motion=num_motion,
     )
     mask = latents.new_zeros(batch, 1, frames, 1, 1)
-    mask[:, :, :motion] = 1.0
-    if config.predicts == "clean":  # its errors count alike at all times
+    mask[:, :, :num_motion] = 1.0
+    if model.anchored:  # its errors count alike at all times
         velocity, latents, noise = share * velocity, share * latents, share * noise
     flow = flow_matching(velocity, latents, noise, mask, chunks.weight.expand_as(latents))
     steady = temporal_difference(
-        *(by_frame(each, preset) for each in (velocity, latents, noise, mask)),
+        *(objective.by_frame(each) for each in (velocity, latents, noise, mask)),
         recipe.junction_weight,
     )
     loss = flow + recipe.temporal_weight * steady
     figures = {"flow": flow.item(), "temporal": steady.item()}
-    if config.face_cells:
-        codes = by_frame(true, preset).transpose(1, 2)  # [B, 4 T, D, h, w]
-        portraits = by_frame(chunks.reference, preset)[:, :, :1].transpose(1, 2).expand_as(codes)
-        unbent = unbending_error(
-            model.hand_over.face_like, codes.flatten(0, 1), portraits.flatten(0, 1)
-        )
-        loss = loss + unbent
-        figures["bends"] = unbent.item()
+    extra, name = objective.extra_loss(model, chunks)
+    if extra is not None:
+        loss = loss + extra
+        figures[name] = extra.item()
     return loss, figures

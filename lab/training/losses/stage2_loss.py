@@ -21,7 +21,6 @@ from flashtalk.config import Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
-from flashtalk.stream.chunk import chunk_condition
 from flashtalk.stream.denoise import clean_estimate, hold_motion, renoise
 from flashtalk.stream.schedule import shifted_timesteps
 from lab.training.data.talks import TalkSource, gather_talk
@@ -80,15 +79,15 @@ class Stage2Config:
     def require_fit(self, preset: Preset) -> None:
         """Raises :class:`FlashTalkError` for settings that mean nothing to networks of ``preset``.
 
-        A network that predicts clean latents counts them from the last given one. Trained only with
-        something given, it says nothing about a chunk in which nothing is.
+        An anchored denoiser counts clean latents from the last motion latent. Trained only with
+        motion latents, it says nothing about a chunk without them.
         """
-        if self.teacher_motion == "noised" and preset.transformer.predicts == "clean":
+        if self.teacher_motion == "noised" and preset.transformer.anchored:
             raise FlashTalkError(
-                f"The teacher's motion latents cannot be noised for {preset.name}: it counts a "
-                "chunk from the clean latents that it is given, and would have none to count "
-                "from. Use --teacher-motion clean; noised is for models that predict velocities, "
-                "such as flashtalk-14b."
+                f"The teacher's motion latents cannot be noised for {preset.name}: it "
+                "counts a chunk from the clean latents that it is given, and would have none to "
+                "count from. Use --teacher-motion clean; noised is for models that predict "
+                "velocities, such as flashtalk-14b."
             )
 
 
@@ -125,7 +124,7 @@ class Distillation:
             velocity = self._velocity(self.fake_score, talk, chunk, noisy, times)
             fake = clean_estimate(noisy, velocity, _wide(times))
             real = self.real_estimate(talk, chunk, noisy, times)
-        student, motion, draws = chunk.estimate, chunk.motion, self.config.draws
+        student, motion, draws = chunk.estimate, chunk.num_motion, self.config.draws
         judged = times_over(student.detach(), draws)
         gradients = dmd_gradient(judged, fake, real, motion)
         loss = dmd_loss(student, gradients.unflatten(0, (draws, -1)).mean(dim=0), motion)
@@ -135,7 +134,7 @@ class Distillation:
             "score_gap": (fake - real)[:, :, motion:].abs().mean().item(),
         }
         # who counts from the given latents copies them: there is nothing to align
-        copies = self.networks.preset.transformer.predicts == "clean"
+        copies = self.networks.transformer.anchored
         if self.config.motion_weight and not copies:
             aligned = motion_alignment(times_over(student, draws), real, motion)
             loss = loss + self.config.motion_weight * aligned
@@ -149,11 +148,11 @@ class Distillation:
         noisy, noise, times = self._noised(chunk, exit_step, chance)
         velocity = self._velocity(self.fake_score, talk, chunk, noisy, times)
         clean = times_over(chunk.estimate, self.config.draws)
-        if self.networks.preset.transformer.predicts == "clean":
+        if self.networks.transformer.anchored:
             # as in Stage 1: its errors count alike at all times, not most where there is no noise
             share = times.view(-1, 1, 1, 1, 1)
             velocity, clean, noise = share * velocity, share * clean, share * noise
-        loss = critic_loss(velocity, clean, noise, chunk.motion)
+        loss = critic_loss(velocity, clean, noise, chunk.num_motion)
         return loss, {"critic": loss.item()}
 
     def real_estimate(self, talk: Talk, chunk: LastChunk, noisy: Tensor, times: Tensor) -> Tensor:
@@ -161,7 +160,7 @@ class Distillation:
 
         ``noisy`` holds the student's estimate at ``times`` [B], motion latents clean.
         """
-        given = chunk.motion
+        given = chunk.num_motion
         if self.config.teacher_motion == "noised":
             # SoulX-FlashTalk's own way: noised like the rest. Then nothing is clean, and a mask
             # that marks motion must not say otherwise.
@@ -243,11 +242,12 @@ class Distillation:
         given: int | None = None,
     ) -> Tensor:
         """``model`` at ``noisy`` [B, C, T, h, w] and ``times`` [B], conditioned as in a session."""
-        condition = chunk_condition(
-            self.networks.preset,
-            talk.conditions,
-            chunk.state,
-            clean_latents=chunk.motion if given is None else given,
+        num_motion = chunk.num_motion if given is None else given
+        geometry, state = self.networks.preset.geometry, chunk.state
+        batch = state.motion_latents.shape[0]
+        control = model.control(geometry, state.seed, state.chunk_index, batch)
+        condition = model.condition(
+            talk.conditions.reference_latents, geometry.chunk_latents, num_motion, control
         )
         # As in the chunk step, the speech is projected outside of forward(): sharded weights are
         # gathered for each of the two calls.
@@ -258,7 +258,7 @@ class Distillation:
             None if each is None else times_over(each, self.config.draws) for each in conditions
         )
         return model(
-            noisy, 1000.0 * times, condition, text=text, image=image, audio_tokens=audio_tokens
+            noisy, 1000.0 * times, condition, audio_tokens, text, image, num_motion=num_motion
         )
 
 

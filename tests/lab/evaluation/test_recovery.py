@@ -12,7 +12,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import portrait_for, to_tensor
 from flashtalk.inputs.speech import load_speech
 from flashtalk.models.networks import Networks
-from flashtalk.models.tiny.flow_anchor import let_errors_stay
+from flashtalk.models.tiny.flow_anchor import disable_flow_prior
 from flashtalk.stream.state import opening_state
 from flashtalk.weights.checkpoint import find_checkpoint
 from lab.evaluation.studies.recovery import (
@@ -57,9 +57,9 @@ def talk(networks: Networks) -> Talk:
 def test_an_error_is_forgotten_unless_it_is_told_to_stay(
     networks: Networks, talk: Talk, bends: torch.Tensor
 ) -> None:
-    judge = networks.transformer.hand_over.face_like
+    judge = networks.transformer.flow_anchor.flow_prior
     forgotten, small = error_left(networks, talk, bends), error_grown(networks, talk, judge)
-    let_errors_stay(networks.transformer)
+    disable_flow_prior(networks.transformer)
     stayed, grown = error_left(networks, talk, bends), error_grown(networks, talk, judge)
     assert forgotten.shape == stayed.shape == (CHUNKS - 1, 1)
     assert abs(forgotten[0, 0]) < 0.4
@@ -71,7 +71,7 @@ def test_an_error_is_forgotten_unless_it_is_told_to_stay(
 def test_the_judge_takes_bends_for_errors_and_a_head_that_moves_for_none(
     networks: Networks, talk: Talk, bends: torch.Tensor
 ) -> None:
-    judge, portrait = networks.transformer.hand_over.face_like, portrait_code(talk)
+    judge, portrait = networks.transformer.flow_anchor.flow_prior, portrait_code(talk)
     with torch.inference_mode():
         state = spoken(networks, talk, opening_state(talk.conditions, 0), 0)
         moved = last_flow(state.motion_latents)

@@ -7,26 +7,26 @@ import torch
 from torch import Tensor
 
 from flashtalk.config import TINY
-from flashtalk.models.dit.transformer import VideoTransformer
-from lab.training.causal import look_back_only, look_both_ways
+from flashtalk.models.tiny.denoiser import TinyDenoiser
+from lab.training.causal import make_bidirectional, make_causal
 
 CONFIG = replace(
-    TINY.transformer, dim=32, ffn_dim=48, heads=2, layers=2, audio_width=12, face_cells=(4, 4)
+    TINY.transformer, dim=32, ffn_dim=48, heads=2, layers=2, audio_width=12, flow_prior_cells=(4, 4)
 )
 GEOMETRY = replace(TINY.geometry, height_px=128, width_px=128)
 
 
 @pytest.fixture
-def transformer() -> VideoTransformer:
+def transformer() -> TinyDenoiser:
     torch.manual_seed(0)
-    model = VideoTransformer(CONFIG).requires_grad_(False)
+    model = TinyDenoiser(CONFIG).requires_grad_(False)
     for name, parameter in model.named_parameters():
-        if not name.startswith(("smoothing", "hand_over")):
+        if not name.startswith(("smoothing", "flow_anchor")):
             parameter.normal_(std=0.2)
     return model
 
 
-def velocity(model: VideoTransformer, changed_latent: int | None = None) -> Tensor:
+def velocity(model: TinyDenoiser, changed_latent: int | None = None) -> Tensor:
     generator = torch.Generator().manual_seed(1)
     latents = torch.randn(1, 44, 9, 4, 4, generator=generator)
     condition = torch.randn(1, CONFIG.in_channels - 44, 9, 4, 4, generator=generator)
@@ -35,20 +35,23 @@ def velocity(model: VideoTransformer, changed_latent: int | None = None) -> Tens
     speech = torch.randn(1, 33, 5, 2, 128, generator=generator)
     if changed_latent is not None:
         latents[:, :, changed_latent] += 1.0
-    return model(latents, torch.tensor([500.0]), condition, speech)
+    tokens = model.project_speech(speech)
+    return model(latents, torch.tensor([500.0]), condition, tokens, num_motion=2)
 
 
-def test_nothing_depends_on_later_latents(transformer: VideoTransformer) -> None:
-    look_back_only(transformer, GEOMETRY)
+def test_nothing_depends_on_later_latents(transformer: TinyDenoiser) -> None:
+    make_causal(transformer, GEOMETRY)
     plain, changed = velocity(transformer), velocity(transformer, changed_latent=5)
     assert torch.allclose(plain[:, :, :5], changed[:, :, :5], atol=1e-5)
     assert not torch.allclose(plain[:, :, 5:], changed[:, :, 5:], atol=1e-3)
 
 
-def test_it_can_be_taken_back(transformer: VideoTransformer) -> None:
+def test_it_can_be_taken_back(transformer: TinyDenoiser) -> None:
     before = velocity(transformer)
-    assert not torch.allclose(velocity(look_back_only(transformer, GEOMETRY)), before, atol=1e-3)
-    assert torch.equal(velocity(look_both_ways(transformer)), before)
+    make_causal(transformer, GEOMETRY)
+    assert not torch.allclose(velocity(transformer), before, atol=1e-3)
+    make_bidirectional(transformer)
+    assert torch.equal(velocity(transformer), before)
     # both ways, every new latent feels the last one
     felt = velocity(transformer, changed_latent=8) - before
     assert felt[:, :, 2:].abs().amax(dim=(0, 1, 3, 4)).min() > 1e-4

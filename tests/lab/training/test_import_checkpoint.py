@@ -9,7 +9,7 @@ import torch
 
 from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError
-from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.tiny.denoiser import TinyDenoiser
 from flashtalk.models.tiny.speech_encoder import SpeechEncoder
 from flashtalk.weights import load_networks, modules_of, save_weights
 from lab.training.checkpoints.export import TRANSFORMER, trained_networks
@@ -38,10 +38,10 @@ def test_what_is_reopened_is_exported_as_it_was(runs: Path) -> None:
 
 
 def test_a_transformer_of_other_weights_takes_its_place(tmp_path: Path) -> None:
-    other = VideoTransformer(TINY.transformer)
+    other = TinyDenoiser(TINY.transformer)
     save_weights(tmp_path / "old", TINY.name, {"transformer": other})
     reopen(SHIPPED, tmp_path / "runs", transformer=tmp_path / "old")
-    found = VideoTransformer(TINY.transformer)
+    found = TinyDenoiser(TINY.transformer)
     for stage in ("stage1", TRANSFORMER):
         load_average(tmp_path / "runs" / stage, found)
         for name, value in found.state_dict().items():
@@ -54,7 +54,7 @@ def test_a_transformer_of_other_weights_takes_its_place(tmp_path: Path) -> None:
 def test_every_kind_of_training_can_begin_with_it(runs: Path) -> None:
     load_part(runs / "speech", "encoder", SpeechEncoder(TINY.speech_encoder))
     for stage in ("stage1", TRANSFORMER):
-        load_average(runs / stage, VideoTransformer(TINY.transformer))
+        load_average(runs / stage, TinyDenoiser(TINY.transformer))
     model = trained_in_part("warp", runs / "covered")
     learning = {name for name, value in model.named_parameters() if value.requires_grad}
     assert learning and all(name.startswith(TRAINED["warp"]) for name in learning)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
 
-from flashtalk.config import FOURTEEN_B, Preset
+from flashtalk.config import FOURTEEN_B, Preset, TransformerConfig
 from flashtalk.memory.live_bytes import counted
-from flashtalk.models.dit.transformer import VideoTransformer
-from flashtalk.models.networks import Networks
+from flashtalk.models.networks import Networks, build_denoiser
 from lab.training import stage2
 from lab.training.distributed import checkpoint_activations
 from lab.training.memory import (
@@ -40,17 +39,25 @@ def test_the_plan_counts_the_real_network(toy_networks: Networks) -> None:
 def real_peak(preset: Preset, recompute: bool) -> int:
     """Of a pass of the whole network on the processor, with PyTorch's own recomputing."""
     config, geometry = preset.transformer, preset.geometry
-    model = VideoTransformer(config).eval()
+    model = build_denoiser(config).eval()
     if recompute:
         checkpoint_activations(model)
     for parameter in model.parameters():
         parameter.register_post_accumulate_grad_hook(lambda p: setattr(p, "grad", None))
     shape = (2, 44, geometry.chunk_latents, geometry.latent_height, geometry.latent_width)
-    latents, condition = torch.zeros(shape), torch.zeros(2, 45, *shape[2:])
+    latents, condition = torch.zeros(shape), torch.zeros(2, 49, *shape[2:])
     speech, times = torch.zeros(2, 33, 5, 2, 8), torch.full((2,), 500.0)
+    num_motion = geometry.motion_latents
     with counted("cpu", gradients=True) as counter:
-        model(latents, times, condition, speech).square().mean().backward()
+        tokens = model.project_speech(speech)
+        model(latents, times, condition, tokens, num_motion=num_motion).square().mean().backward()
     return counter.peak
+
+
+def plain_transformer(preset: Preset, layers: int) -> TransformerConfig:
+    """As the toy's, without what follows its head."""
+    own = {each.name: getattr(preset.transformer, each.name) for each in fields(TransformerConfig)}
+    return TransformerConfig(**{**own, "layers": layers})
 
 
 @pytest.mark.parametrize("recompute", [False, True])
@@ -58,7 +65,7 @@ def test_activations_of_all_layers_follow_from_one_and_two(toy_networks, recompu
     preset = toy_networks.preset
     preset = replace(
         preset,
-        transformer=replace(preset.transformer, layers=7),
+        transformer=replace(preset.transformer, layers=7, flow_prior_cells=(8, 8)),
         geometry=replace(preset.geometry, height_px=256, width_px=256),
     )
     planned = training_activations(preset, torch.float32, 2, recompute, "cpu")
@@ -67,7 +74,7 @@ def test_activations_of_all_layers_follow_from_one_and_two(toy_networks, recompu
 
 def test_sixteen_layers_cost_little_when_they_are_recomputed(toy_networks) -> None:
     preset = toy_networks.preset
-    preset = replace(preset, transformer=replace(preset.transformer, layers=16))
+    preset = replace(preset, transformer=plain_transformer(preset, layers=16))
     kept, recomputed = (
         training_activations(preset, torch.float32, 1, recompute, "cpu")
         for recompute in (False, True)

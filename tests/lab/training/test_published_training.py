@@ -76,7 +76,7 @@ def test_the_teacher_is_guided_over_speech_and_text(networks, talks, passes, mot
         replace(networks, transformer=student), networks.transformer, student, talks, config
     )
     talk, chunk, exit_step, chance = losses._chunk(2, 0)
-    assert chunk.motion == 2  # a second chunk, read back by the autoencoder
+    assert chunk.num_motion == 2  # a second chunk, read back by the autoencoder
     noisy, _, times = losses._noised(chunk, exit_step, chance)
     with torch.no_grad():
         real = losses.real_estimate(talk, chunk, noisy, times)
@@ -92,7 +92,7 @@ def test_the_teacher_is_guided_over_speech_and_text(networks, talks, passes, mot
     assert torch.equal(both["audio_tokens"], spoken["audio_tokens"])
     assert not torch.equal(both["audio_tokens"], silent)
 
-    given = both["noisy"][:, :, : chunk.motion]
+    given = both["noisy"][:, :, : chunk.num_motion]
     assert torch.equal(hold_motion(both["noisy"], chunk.state.motion_latents), noisy)
     assert torch.equal(given, chunk.state.motion_latents) is (motion == "clean")
     share = times.view(-1, 1, 1, 1, 1)

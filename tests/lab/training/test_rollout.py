@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scenes import scene_of
 from torch import Tensor
 
 from flashtalk.models.networks import Networks
@@ -51,7 +52,7 @@ def frames_of(networks: Networks, talk: Talk, chunk: LastChunk) -> np.ndarray:
 
 
 def test_roll_outs_are_the_chunks_of_a_live_session(toy_networks, talk, samples) -> None:
-    session = Session(toy_networks, talk.conditions, seed=7)
+    session = Session(scene_of(toy_networks, talk.conditions), seed=7)
     live = [chunk.frames for chunk in session.push(samples)]
     assert len(live) == CHUNKS
     last_step = toy_networks.preset.sampler.steps - 1
@@ -66,7 +67,7 @@ def test_roll_outs_are_the_chunks_of_a_live_session(toy_networks, talk, samples)
         rolled = frames_of(toy_networks, talk, chunk).astype(int)
         away = np.abs(rolled - live[count - 1])[seam:]
         assert (away > 0).mean() < 1e-3 and (away > 1).mean() < 1e-4 and away.max() <= 8
-        assert chunk.motion == (1 if count == 1 else 2)
+        assert chunk.num_motion == (1 if count == 1 else 2)
 
 
 def test_windows_are_what_a_session_hears(toy_networks, samples) -> None:
@@ -102,7 +103,7 @@ def test_the_gradient_is_that_of_the_last_step_alone(learner, talk) -> None:
     """Were an earlier chunk or step in the graph, there would be more."""
     inputs: list[tuple[Tensor, Tensor, Tensor]] = []
     hook = learner.transformer.register_forward_pre_hook(
-        lambda _, given: inputs.append(tuple(each.detach() for each in given))
+        lambda _, given: inputs.append(tuple(each.detach() for each in given[:3]))
     )
     chunk = roll_out(learner, talk, Draw(2, 2), learner.preset.sampler, seed=0)
     hook.remove()
@@ -111,7 +112,7 @@ def test_the_gradient_is_that_of_the_last_step_alone(learner, talk) -> None:
 
     learner.transformer.zero_grad()
     noisy, timestep, condition = inputs[-1]
-    velocity = conditioned_velocity(learner.transformer, condition, talk.speech[:, 1])
+    velocity = conditioned_velocity(learner.transformer, condition, talk.speech[:, 1], num_motion=2)
     share = timestep.item() / 1000
     (noisy - share * velocity(noisy, timestep.item())).square().mean().backward()
     for expected, parameter in zip(rolled, learner.transformer.parameters(), strict=True):

@@ -12,8 +12,8 @@ from published_checkpoint import write_checkpoint
 from torch import Tensor, nn
 
 from flashtalk.config import TINY, Preset
-from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
+from flashtalk.models.tiny.denoiser import TinyDenoiser
 from flashtalk.models.tiny.face_code import FEATURES, FLOW
 from flashtalk.models.tiny.speech_encoder import SpeechEncoder
 from flashtalk.stream.schedule import shifted_timesteps
@@ -34,17 +34,23 @@ from lab.training.distributed import ALONE, Alone
 from lab.training.loop import read_checkpoint
 from lab.training.losses.stage1_loss import (
     EMBEDDED,
-    FLOW_NOISE,
-    MOTION_NOISE,
+    PLAIN,
     PUBLISHED,
+    Objective,
     Recipe,
     chunk_loss,
     draw_times,
     drop_conditions,
-    motion_noise,
 )
-from lab.training.stage1 import adapt, set_hand_over
+from lab.training.stage1 import adapt
+from lab.training.tiny.objective import (
+    FLOW_NOISE,
+    MOTION_NOISE,
+    TinyObjective,
+    set_carried_share,
+)
 
+TINY_OBJECTIVE = TinyObjective(TINY.transformer)
 SIZES = ((64, 64), (96, 64))
 SHORT_BUCKETS = (Bucket(17, 64, 64), Bucket(17, 96, 64))
 
@@ -64,12 +70,12 @@ def sampler() -> LatentSampler:
 
 
 @pytest.fixture(scope="module")
-def model() -> VideoTransformer:
+def model() -> TinyDenoiser:
     torch.manual_seed(0)
-    model = VideoTransformer(TINY.transformer).requires_grad_(False)
-    set_hand_over(model)
+    model = TinyDenoiser(TINY.transformer).requires_grad_(False)
+    set_carried_share(model)
     for name, parameter in model.named_parameters():  # new ones have closed gates
-        if "hand_over" not in name and "smoothing" not in name and parameter.dim() > 1:
+        if "flow_anchor" not in name and "smoothing" not in name and parameter.dim() > 1:
             parameter.normal_(std=0.05)
     return model
 
@@ -83,11 +89,18 @@ def embedded(sampler: LatentSampler) -> tuple[Preset, ChunkBatch]:
     return preset, ChunkBatch(latents, reference, weight, speech, closed)
 
 
-def loss_of(model: VideoTransformer, chunks: ChunkBatch, preset: Preset, **settings) -> float:
+def loss_of(
+    model: nn.Module,
+    chunks: ChunkBatch,
+    preset: Preset,
+    objective: Objective | None = None,
+    **settings,
+) -> float:
     """Always with the same random numbers; ``settings`` are of the recipe."""
     torch.manual_seed(1)
-    recipe = replace(PUBLISHED if chunks.text is not None else EMBEDDED, **settings)
-    return chunk_loss(model, chunks, preset, recipe)[0].item()
+    recipe, usual = (PUBLISHED, PLAIN) if chunks.text is not None else (EMBEDDED, TINY_OBJECTIVE)
+    recipe = replace(recipe, **settings)
+    return chunk_loss(model, chunks, preset, recipe, objective or usual)[0].item()
 
 
 def test_batches_have_one_length_and_all_lengths_come(sampler, model) -> None:
@@ -116,16 +129,20 @@ class KnownFlow(nn.Module):
     Given latents tell no velocity; what is said there must not matter.
     """
 
-    def __init__(self, true: Tensor, error_at: int | None) -> None:
+    def __init__(self, true: Tensor, error_at: int | None, anchored: bool) -> None:
         super().__init__()
+        self.anchored = anchored
         self.true = true
         self.error_at = error_at
 
     def project_speech(self, speech: Tensor) -> Tensor:
         return speech
 
-    def forward(self, noisy: Tensor, timestep: Tensor, condition: Tensor, **_: Tensor) -> Tensor:
-        motion = int(condition[0, 0, :, 0, 0].sum())
+    def condition(self, reference: Tensor, *_: Tensor | int | None) -> Tensor:
+        return reference
+
+    def forward(self, noisy: Tensor, timestep: Tensor, *_: Tensor, num_motion: int) -> Tensor:
+        motion = num_motion
         assert motion in (1, 2)
         assert not torch.equal(noisy[:, :, motion], self.true[:, :, motion])
         velocity = (noisy - self.true) / (timestep / 1000.0).view(-1, 1, 1, 1, 1)
@@ -135,10 +152,9 @@ class KnownFlow(nn.Module):
         return velocity
 
 
-@pytest.mark.parametrize("predicts", ["velocity", "clean"])
-def test_a_chunk_teaches_the_flow_behind_the_latents_that_are_given(predicts, toy_networks) -> None:
+@pytest.mark.parametrize("anchored", [False, True])
+def test_a_chunk_teaches_the_flow_behind_the_latents_that_are_given(anchored, toy_networks) -> None:
     preset = toy_networks.preset
-    preset = replace(preset, transformer=replace(preset.transformer, predicts=predicts))
     torch.manual_seed(0)
     latents = torch.randn(2, 44, 9, 2, 2)
     chunks = ChunkBatch(
@@ -149,7 +165,7 @@ def test_a_chunk_teaches_the_flow_behind_the_latents_that_are_given(predicts, to
     )
     for _ in range(8):  # a single given latent and two
         figures = [
-            chunk_loss(KnownFlow(latents, error_at), chunks, preset, EMBEDDED)[1]
+            chunk_loss(KnownFlow(latents, error_at, anchored), chunks, preset, EMBEDDED)[1]
             for error_at in (None, 0)
         ]
         assert figures[0]["flow"] < 1e-6 and figures[0]["temporal"] < 1e-6
@@ -164,6 +180,13 @@ def test_without_speech_the_loss_does_not_depend_on_it(sampler, model) -> None:
         assert (losses[0] == losses[1]) is same
 
 
+class Bending(TinyObjective):
+    """Motion latents are bent, but carry no noise."""
+
+    def motion_noise(self, motion_latents: Tensor) -> Tensor:
+        return torch.zeros_like(motion_latents)
+
+
 @pytest.mark.parametrize(("share", "motion"), [(1.0, 1), (0.0, 2)])
 def test_a_cold_start_has_one_motion_latent_and_else_there_are_two(
     sampler, model, share: float, motion: int
@@ -171,9 +194,9 @@ def test_a_cold_start_has_one_motion_latent_and_else_there_are_two(
     preset, chunks = embedded(sampler)
     given = []
     hook = model.register_forward_pre_hook(lambda _, inputs: given.append(inputs))
-    loss_of(model, chunks, preset, cold_start=share, noisy_motion=False)
+    loss_of(model, chunks, preset, Bending(TINY.transformer), cold_start=share)
     hook.remove()
-    latents, _, condition = given[0]
+    latents, _, condition = given[0][:3]
     mask = condition[0, 0, :, 0, 0]
     assert mask.tolist() == [1.0] * motion + [0.0] * (len(mask) - motion)
     if motion == 1:  # with two, both are bent
@@ -208,9 +231,9 @@ def test_half_of_the_times_are_the_samplers_and_the_others_are_shifted() -> None
     assert torch.isin(draw_times(100, TINY.sampler, 1.0), visited).all()
 
 
-def test_motion_noise_is_weak_where_the_hand_over_is_exact() -> None:
+def test_motion_noise_is_weak_where_motion_encoding_is_exact() -> None:
     torch.manual_seed(0)
-    noise = motion_noise(torch.zeros(3000, 4 * len(FEATURES), 1, 2, 2))
+    noise = TINY_OBJECTIVE.motion_noise(torch.zeros(3000, 4 * len(FEATURES), 1, 2, 2))
     spread = noise.unflatten(1, (4, -1)).square().mean(dim=(0, 1, 3, 4, 5)).sqrt()
     for name, value in zip(FEATURES, spread, strict=True):
         strength = FLOW_NOISE if name in FLOW else MOTION_NOISE
@@ -220,12 +243,12 @@ def test_motion_noise_is_weak_where_the_hand_over_is_exact() -> None:
     assert each.min() < 0.05 * each.max()
 
 
-def test_only_the_recipe_with_noise_adds_it(sampler, model) -> None:
+def test_only_the_objective_of_the_embedded_model_adds_it(sampler, model) -> None:
     preset, chunks = embedded(sampler)
     given = []
     hook = model.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0][:, :, :1]))
-    for noisy in (False, True):
-        loss_of(model, chunks, preset, cold_start=1.0, noisy_motion=noisy)
+    for objective in (PLAIN, TINY_OBJECTIVE):
+        loss_of(model, chunks, preset, objective, cold_start=1.0)
     hook.remove()
     assert torch.equal(given[0], chunks.latents[:, :, :1])
     assert 0.0 < (given[1] - given[0]).abs().mean() < MOTION_NOISE
@@ -264,7 +287,7 @@ def test_windows_become_latents_and_conditions_of_the_checkpoint(networks, chunk
     assert batch.weight.shape == (2, 1, 5, 12, 8)
     assert batch.speech.shape == (2, 17, 5, 2, 16)
     assert batch.text.shape == batch.null_text.shape and batch.image.shape[0] == 2
-    assert batch.closed is None
+    assert batch.control is None
     # the first latent is the first frame's alone: what a session hands over, it can start from
     windows = draw_windows([make_clip()], preset.geometry, 2, np.random.default_rng(0))
     handed_over = networks.autoencoder.encode(windows.video[:, :, :5])
@@ -364,7 +387,7 @@ def test_the_command_trains_the_embedded_model(versions: str, tmp_path: Path, mo
     assert not stage1.main()
     made = read_checkpoint(tmp_path / "run")
     assert made["step"] == 1 == made["optimizer"]["state"][0]["step"]
-    assert set(made["average"]) == set(VideoTransformer(TINY.transformer).state_dict())
+    assert set(made["average"]) == set(TinyDenoiser(TINY.transformer).state_dict())
 
 
 def test_the_command_trains_a_checkpoint_and_export_reads_it(
@@ -420,6 +443,8 @@ def test_a_gpu_finds_about_the_same_loss(sampler, model) -> None:
             parts = {
                 name: value.to(device) for name, value in vars(chunks).items() if value is not None
             }
-            losses.append(chunk_loss(network, ChunkBatch(**parts), preset, EMBEDDED)[0].item())
+            losses.append(
+                chunk_loss(network, ChunkBatch(**parts), preset, EMBEDDED, TINY_OBJECTIVE)[0].item()
+            )
         means.append(np.mean(losses))
     assert means[1] == pytest.approx(means[0], rel=0.3)

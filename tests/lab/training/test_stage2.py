@@ -67,15 +67,15 @@ def test_five_updates_of_the_critic_to_one_of_the_generator(
     assert updates == [1, 5]
 
 
-def test_only_the_student_lets_errors_stay(speech: np.ndarray, tmp_path: Path) -> None:
+def test_only_the_student_goes_without_the_flow_prior(speech: np.ndarray, tmp_path: Path) -> None:
     networks = build_networks(TINY)
     picture = np.random.default_rng(0).integers(0, 255, (1, 256, 256, 3), dtype=np.uint8)
     source = TalkSource([Person(picture, speech)], TINY.geometry)
     loop = LoopConfig(tmp_path, 1, learning_rate=1e-3)
     config = Stage2Config(chunks=1, batch=1)
-    learner = distill(networks, source, config, loop, critic_rate=1e-3, errors_stay=True)
-    assert learner.transformer.hand_over.errors_stay
-    assert not networks.transformer.hand_over.errors_stay
+    learner = distill(networks, source, config, loop, critic_rate=1e-3, flow_prior=False)
+    assert not learner.transformer.flow_anchor.corrects
+    assert networks.transformer.flow_anchor.corrects
 
 
 def test_attention_looks_back_only_if_asked(speech: np.ndarray, tmp_path: Path) -> None:
