@@ -278,6 +278,14 @@ window.addEventListener("flashtalk:failed", () => {
   run.ended = true;
   say("failed", "The video could not be started: the server is busy or away. Try again soon.");
 });
+// The server knows of the stop. A run of which nothing has come waits in line: it leaves at once.
+window.addEventListener("flashtalk:stopped", () => {
+  if (run.stopped && !run.id && !run.ended) document.getElementById("leave").click();
+});
+window.addEventListener("flashtalk:left", () => {
+  run.ended = true;
+  say("stopped");
+});
 showPoster(window.flashtalkPortrait || "");
 find("tap").addEventListener("click", (event) => {
   event.currentTarget.hidden = true;

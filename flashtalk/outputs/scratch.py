@@ -18,15 +18,17 @@ _LOCK = "lock"
 
 
 class ScratchFolder:
-    """A hidden folder inside ``parent``, removed by :meth:`close` or by the next run.
+    """A folder inside ``parent``, removed by :meth:`close` or by the next run.
+
+    Its name begins with ``prefix``, by which the next run knows it.
 
     Raises:
         OSError: if ``parent`` takes no folder.
     """
 
-    def __init__(self, parent: Path) -> None:
-        sweep(parent)
-        self.path, self._lock = _locked_folder(parent)
+    def __init__(self, parent: Path, prefix: str = PREFIX) -> None:
+        sweep(parent, prefix)
+        self.path, self._lock = _locked_folder(parent, prefix)
 
     def close(self) -> None:
         """Removes the folder and all in it; may be called twice."""
@@ -46,9 +48,9 @@ class ScratchFolder:
         self.close()
 
 
-def sweep(parent: Path) -> None:
+def sweep(parent: Path, prefix: str = PREFIX) -> None:
     """Removes what processes that have ended left in ``parent``; skips what is not ours."""
-    for folder in parent.glob(f"{PREFIX}*"):
+    for folder in parent.glob(f"{prefix}*"):
         if folder.is_symlink() or not (folder / _LOCK).is_file():
             continue
         lock = _lock_of(folder)
@@ -61,9 +63,9 @@ def sweep(parent: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _locked_folder(parent: Path) -> tuple[Path, FileLock]:
+def _locked_folder(parent: Path, prefix: str) -> tuple[Path, FileLock]:
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         lock = _lock_of(folder)
         try:
             lock.acquire()

@@ -8,11 +8,11 @@ that the part made so far becomes a finished file.
 from __future__ import annotations
 
 import logging
-import random
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,18 +23,21 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import Speech, load_speech
 from flashtalk.outputs.film import Film, pieces_of
+from flashtalk.outputs.scratch import ScratchFolder
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui.player import LiveMessages, Progress
+from flashtalk.ui.settings import Settings, uploaded
+from flashtalk.ui.stops import Stops
 
 logger = logging.getLogger(__name__)
 
-MAX_SEED = 2**31 - 1
+SCRATCH_PREFIX = "flashtalk-talk-"
 
 NO_PORTRAIT = "There is no portrait yet. Choose one of the people, or add a picture of your own."
 NO_VOICE = "There is no voice yet. Choose an example, record yourself, or add a sound file."
 UNEXPECTED = "Something went wrong on our side, and the video ended early. Please try again."
 
-Update = tuple[str, str | None, int]
+Update = tuple[str, str | None, int | dict]
 """Values for the live player, the finished file and the seed."""
 OnGpu = Callable[[Callable[..., Iterator[VideoPiece]]], Callable[..., Iterator[VideoPiece]]]
 
@@ -58,17 +61,6 @@ class Limits:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a visitor chose for one video."""
-
-    seed: int
-    steps: int | None = None
-    """``None`` for the model's own."""
-    prompt: str = ""
-    """Empty for the model's own."""
-
-
 class Talk:
     """The callbacks of one page around one engine.
 
@@ -86,22 +78,24 @@ class Talk:
 
     def talk(
         self,
-        portrait: str | None,
-        voice: str | None,
-        seed: float,
-        random_seed: bool,
-        steps: float | None,
+        portrait: object,
+        voice: object,
+        seed: object,
+        random_seed: object,
+        steps: object,
         request: gr.Request,
-        prompt: str = "",
+        prompt: object = "",
     ) -> Generator[Update, None, None]:
         """Live video of the portrait speaking, then the finished file.
+
+        Values come as the caller sent them, so that each is refused in a sentence.
 
         Args:
             portrait: path to a picture of one person.
             voice: path to a sound file, or a video with sound.
             seed: the same seed makes the same video again.
             random_seed: draw a new seed instead; the one drawn is returned.
-            steps: denoising steps; ``None`` for the model's own.
+            steps: denoising steps.
             request: given by Gradio.
             prompt: what is to be seen, for models that read one; empty for the model's own.
 
@@ -111,20 +105,21 @@ class Talk:
         Raises:
             gr.Error: with the sentence that the page shows under the video.
         """
-        seed = random.randint(0, MAX_SEED) if random_seed else int(seed or 0)
         messages = LiveMessages()
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "flashtalk.mp4"
+        shown: int | dict = gr.skip()  # a seed that cannot be used stays in its box
+        file: Path | None = None
+        with ExitStack() as stack:
             try:
-                with self._stops.run(request.session_hash or "") as stop:
-                    settings = Settings(seed, int(steps) if steps else None, prompt)
-                    for message in self._run(portrait, voice, settings, messages, stop, file):
-                        yield message, _made(file), seed
+                scratch = stack.enter_context(_scratch_folder())
+                file = scratch.path / "flashtalk.mp4"
+                stop = stack.enter_context(self._stops.run(request.session_hash or ""))
+                settings = Settings.of(seed, random_seed, steps, prompt)
+                shown = settings.seed
+                for message in self._run(portrait, voice, settings, messages, stop, file):
+                    yield message, _made(file), shown
             except Exception as error:
-                sentence = str(error) if isinstance(error, FlashTalkError) else UNEXPECTED
-                if sentence == UNEXPECTED:
-                    logger.exception("a video ended early")
-                yield messages.error(sentence), _made(file), seed
+                sentence = _sentence(error, portrait, voice, file)
+                yield messages.error(sentence), _made(file), shown
                 raise gr.Error(sentence, visible=False, print_exception=False) from error
 
     def stop(self, request: gr.Request) -> None:
@@ -135,11 +130,15 @@ class Talk:
         """Drops a Stop that came too late, so that the next video is not ended by it."""
         self._stops.forget(request.session_hash or "")
 
+    def end_all(self, patience_s: float) -> bool:
+        """Ends every video after the piece that is being made; whether all ended in time."""
+        return self._stops.end_all(patience_s)
+
     # --- inside ---------------------------------------------------------------------------------
     def _run(
         self,
-        portrait: str | None,
-        voice: str | None,
+        portrait: object,
+        voice: object,
         settings: Settings,
         messages: LiveMessages,
         stop: threading.Event,
@@ -150,8 +149,11 @@ class Talk:
             raise FlashTalkError(NO_PORTRAIT)
         if not voice:
             raise FlashTalkError(NO_VOICE)
-        speaker = portrait_for(portrait, self._engine.preset)
-        speech = load_speech(voice, max_s=self._limits.speech_s)
+        kept_s = self._limits.keep_files_s
+        picture = uploaded(portrait, "picture", kept_s)
+        sound = uploaded(voice, "sound", kept_s)
+        speaker = portrait_for(picture, self._engine.preset)
+        speech = load_speech(sound, max_s=self._limits.speech_s)
         notices = [*speaker.notices, *speech.notices]
         if notice := self._engine.prompt_notice(settings.prompt):
             notices.append(notice)
@@ -194,48 +196,22 @@ class Talk:
         yield messages.end(film.made_s, stopped=not film.complete, last=film.tail)
 
 
-def _made(file: Path) -> str | None:
+def _sentence(error: Exception, *files: object) -> str:
+    """What the visitor reads: no sentence names a folder of the server."""
+    if not isinstance(error, FlashTalkError):
+        logger.error("a video ended early", exc_info=error)
+        return UNEXPECTED
+    sentence = str(error)
+    for path in files:
+        if isinstance(path, str | Path):
+            sentence = sentence.replace(f"{Path(path).parent}{os.sep}", "")
+    return sentence
+
+
+def _scratch_folder() -> ScratchFolder:
+    return ScratchFolder(Path(tempfile.gettempdir()), SCRATCH_PREFIX)
+
+
+def _made(file: Path | None) -> str | None:
     """The finished file, once there is one."""
-    return str(file) if file.exists() else None
-
-
-class Stops:
-    """Which visitor asked to stop; safe for several threads.
-
-    A visitor may press Stop while the video still waits in the queue; that is remembered until the
-    video would have begun.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running: dict[str, threading.Event] = {}
-        self._early: set[str] = set()
-
-    @contextmanager
-    def run(self, visitor: str) -> Iterator[threading.Event]:
-        """The flag of a run that begins now."""
-        flag = threading.Event()
-        with self._lock:
-            if visitor in self._early:
-                self._early.discard(visitor)
-                flag.set()
-            self._running[visitor] = flag
-        try:
-            yield flag
-        finally:
-            with self._lock:
-                if self._running.get(visitor) is flag:
-                    del self._running[visitor]
-
-    def stop(self, visitor: str) -> None:
-        """Sets the flag of the visitor's run, or of the one that is about to begin."""
-        with self._lock:
-            if visitor in self._running:
-                self._running[visitor].set()
-            else:
-                self._early.add(visitor)
-
-    def forget(self, visitor: str) -> None:
-        """Drops a Stop for which no run came."""
-        with self._lock:
-            self._early.discard(visitor)
+    return str(file) if file is not None and file.exists() else None

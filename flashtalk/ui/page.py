@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
 
 from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
-from flashtalk.ui.events import MAX_SEED, Limits, OnGpu, Talk
+from flashtalk.ui.door import Page, as_sent
+from flashtalk.ui.events import Limits, OnGpu, Talk
 from flashtalk.ui.player import live_player
+from flashtalk.ui.settings import MAX_SEED
 
 TITLE = "FlashTalk"
 
@@ -42,6 +43,8 @@ _SHOW_PORTRAIT = """(portrait) => {
 }"""
 
 _FAILED = "() => { window.dispatchEvent(new Event('flashtalk:failed')); }"
+_STOPPED = "() => { window.dispatchEvent(new Event('flashtalk:stopped')); }"
+_LEFT = "() => { window.dispatchEvent(new Event('flashtalk:left')); }"
 _OFFER = """(video) => [
   {__type__: 'update', visible: Boolean(video)},
   {__type__: 'update', visible: Boolean(video), value: video},
@@ -50,7 +53,7 @@ _OFFER = """(video) => [
 
 def build_page(
     engine: Engine, limits: Limits, on_gpu: OnGpu = lambda function: function, assets: Path = ASSETS
-) -> gr.Blocks:
+) -> Page:
     """The whole page around one engine.
 
     Args:
@@ -65,7 +68,7 @@ def build_page(
     voices = _files(assets / "voices", {".wav", ".flac", ".mp3", ".m4a", ".ogg"})
 
     keep = (limits.keep_files_s, limits.keep_files_s)
-    with gr.Blocks(title=TITLE, delete_cache=keep, fill_width=True) as page:
+    with Page(talk, title=TITLE, delete_cache=keep, fill_width=True) as page:
         gr.HTML(_HEADER, apply_default_css=False)
         with gr.Row(elem_id="studio"):
             with gr.Column(scale=3, min_width=280, elem_id="face"):
@@ -75,6 +78,7 @@ def build_page(
                 with gr.Row(elem_id="actions"):
                     start = gr.Button("Talk", variant="primary", elem_id="talk", scale=3)
                     stop = gr.Button("Stop", interactive=False, elem_id="stop", scale=1)
+                    leave = gr.Button("Leave the line", visible="hidden", elem_id="leave")
                 video = gr.Video(
                     label="Finished video, AI-generated",
                     visible=False,
@@ -101,6 +105,8 @@ def build_page(
                     random_seed = gr.Checkbox(True, label="A new seed each time")
         gr.HTML(_CONSENT, apply_default_css=False)
 
+        for component in (portrait, voice, seed, random_seed, steps, *prompt):
+            as_sent(component)
         private = {"api_visibility": "private", "show_progress": "hidden"}
         if people and voices:
             suited = _suited_voice([path.stem for path in portraits], voices, _pairs(assets))
@@ -121,7 +127,13 @@ def build_page(
         for after in (run.then, run.failure):  # Gradio 6.31 calls only the latter after an error
             after(None, None, [start, stop], js=_READY, **private)
             after(talk.forget, None, None, queue=False, **private)
-        stop.click(talk.stop, None, None, queue=False, **private)
+        stopping = stop.click(talk.stop, None, None, queue=False, **private)
+        # The player presses the hidden button if nothing of the run has come: it waits in line.
+        stopping.then(None, None, None, js=_STOPPED, **private)
+        leave.click(None, None, None, cancels=[run], api_visibility="private")
+        leave.click(None, None, None, js=_LEFT, **private)
+        leave.click(None, None, [start, stop], js=_READY, **private)
+        leave.click(talk.forget, None, None, queue=False, **private)
         video.change(None, video, [video, download], js=_OFFER, **private)
     page.queue(max_size=limits.queue)
     return page
@@ -140,9 +152,6 @@ def _portrait_picker(portraits: list[Path]) -> tuple[gr.Image, gr.Examples | Non
         alt_text="The chosen portrait",
         elem_id="portrait",
     )
-    # Gradio would open the picture itself and answer a broken file with nothing but "Error";
-    # reading it, and saying what is wrong with it, is the work of flashtalk.inputs.
-    portrait.preprocess = _path  # type: ignore[method-assign, assignment]
     gr.HTML(_FACE_HINT, apply_default_css=False)
     people = None
     if portraits:
@@ -181,10 +190,6 @@ def _suited_voice(
         return str(theirs)
 
     return choose
-
-
-def _path(file: ImageData | None) -> str | None:
-    return file.path if file else None
 
 
 def _voice_picker(voices: list[Path]) -> gr.Audio:

@@ -10,9 +10,13 @@ import sys
 from pathlib import Path
 
 import av
+import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+
+from flashtalk.ui.door import NOT_TAKEN
+from flashtalk.ui.events import NO_PORTRAIT, NO_VOICE
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,3 +77,89 @@ def test_a_problem_is_an_error_with_its_sentence(
         client.predict(
             portrait=handle_file(words), voice=handle_file(short_speech), api_name="/talk"
         )
+
+
+FILE = {"meta": {"_type": "gradio.FileData"}}
+
+
+@pytest.fixture(scope="module")
+def uploads(address: str, portrait: Path, short_speech: Path) -> list[dict]:
+    """Portrait and voice, uploaded as any client does."""
+    files = [("files", path.open("rb")) for path in (portrait, short_speech)]
+    paths = httpx.post(f"{address}/gradio_api/upload", files=files).json()
+    return [FILE | {"path": path} for path in paths]
+
+
+def refusal(address: str, values: list) -> str:
+    """What a client of plain HTTP reads when the call of /talk with ``values`` fails."""
+    call = f"{address}/gradio_api/call/talk"
+    event = httpx.post(call, json={"data": values}).json()["event_id"]
+    with httpx.stream("GET", f"{call}/{event}", timeout=120) as reply:
+        lines = list(reply.iter_lines())
+    assert "event: error" in lines, lines
+    error = json.loads(lines[lines.index("event: error") + 1].removeprefix("data: "))
+    assert isinstance(error["error"], str), error
+    return error["error"]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "sentence"),
+    [
+        (2, 2.7, "The seed must be a whole number between 0 and 2147483647, got 2.7."),
+        (2, "7", "The seed must be a whole number between 0 and 2147483647, got '7'."),
+        (2, -1, "The seed must be a whole number between 0 and 2147483647, got -1."),
+        (2, None, "The seed must be a whole number between 0 and 2147483647, got nothing."),
+        (2, True, "The seed must be a whole number between 0 and 2147483647, got True."),
+        (3, "false", "A random seed is true or false, got 'false'."),
+        (4, 2.5, "Steps must be a whole number, got 2.5."),
+        (4, None, "Steps must be a whole number, got nothing."),
+        (4, 0, "Steps must be between 1 and 50, got 0."),
+        (4, [4], "Steps must be a whole number, got [4]."),
+        (0, None, NO_PORTRAIT),
+        (1, None, NO_VOICE),
+        (0, FILE | {"path": "/etc/hostname"}, NOT_TAKEN),
+        (1, FILE | {"path": "/etc/hostname"}, NOT_TAKEN),
+        (0, {"path": "/etc/hostname"}, NOT_TAKEN),
+        (0, "/etc/hostname", NOT_TAKEN),
+        (0, 7, NOT_TAKEN),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_a_sentence(
+    address: str, uploads: list[dict], place: int, value: object, sentence: str
+) -> None:
+    values = [*uploads, 7, False, 4]
+    values[place] = value
+    assert refusal(address, values) == sentence
+
+
+def test_too_few_values_are_a_sentence(address: str, uploads: list[dict]) -> None:
+    assert refusal(address, uploads[:1]) == NOT_TAKEN
+
+
+@pytest.mark.parametrize(("place", "kind"), [(0, "picture"), (1, "sound")])
+def test_a_file_that_was_deleted_after_its_time_is_a_sentence(
+    address: str, portrait: Path, short_speech: Path, uploads: list[dict], place: int, kind: str
+) -> None:
+    lone = (portrait, short_speech)[place]
+    files = [("files", (f"another{lone.suffix}", lone.read_bytes()))]
+    (path,) = httpx.post(f"{address}/gradio_api/upload", files=files).json()
+    Path(path).unlink()
+    values = [*uploads, 7, False, 4]
+    values[place] = FILE | {"path": path}
+    assert refusal(address, values) == (
+        f"Your {kind} is no longer here: files are kept for an hour. Add it again."
+    )
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("content", [b"", b"this is neither", b"\x89PNG\r\n\x1a\n" + bytes(99)])
+def test_no_sentence_names_a_folder_of_the_server(
+    address: str, uploads: list[dict], place: int, content: bytes
+) -> None:
+    files = [("files", ("mine.png", content))]
+    (path,) = httpx.post(f"{address}/gradio_api/upload", files=files).json()
+    values = [*uploads, 7, False, 4]
+    values[place] = FILE | {"path": path}
+    sentence = refusal(address, values)
+    assert "mine.png" in sentence
+    assert "/" not in sentence.replace("and/or", "")

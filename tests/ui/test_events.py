@@ -19,8 +19,9 @@ from published_checkpoint import write_checkpoint
 from flashtalk.engine import Engine
 from flashtalk.models.networks import Networks
 from flashtalk.stream.piece import VideoPiece
-from flashtalk.ui.events import NO_PORTRAIT, NO_VOICE, UNEXPECTED, Limits, Stops, Talk
+from flashtalk.ui.events import NO_PORTRAIT, NO_VOICE, UNEXPECTED, Limits, Talk
 from flashtalk.ui.player import Progress
+from flashtalk.ui.stops import Stops
 
 VISITOR = gr.Request(session_hash="visitor")
 

@@ -1,0 +1,60 @@
+"""The page's door: what comes in is handed on as it was sent, and a refusal is a sentence.
+
+Gradio opens pictures, rounds numbers and checks files before our code sees them, and answers what
+it refuses with nothing but "Error". Here only its check of files stays, with a sentence of ours.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.data_classes import FileData, ImageData
+from gradio.utils import get_upload_folder
+
+from flashtalk.ui.events import Talk
+
+logger = logging.getLogger(__name__)
+
+NOT_TAKEN = (
+    "The request cannot be used: it needs a picture and a sound that were uploaded here (the page "
+    "and gradio_client's handle_file do so), and one value for each other field."
+)
+
+
+class Page(gr.Blocks):
+    """The page with the talks that it makes."""
+
+    def __init__(self, talk: Talk, **options: Any) -> None:
+        super().__init__(**options)
+        self.talk = talk
+
+    async def preprocess_data(self, *given: Any, **named: Any) -> list[Any]:
+        """What Gradio makes of a request's values.
+
+        Raises:
+            gr.Error: for values that it refuses, such as a file that nobody uploaded.
+        """
+        try:
+            return await super().preprocess_data(*given, **named)
+        except Exception as error:
+            logger.info("a request was refused: %s", error)
+            raise gr.Error(NOT_TAKEN, print_exception=False) from error
+
+
+def as_sent(component: Component) -> None:
+    """Lets ``component`` hand on its value as it was sent, a file as its path."""
+    component.preprocess = _as_sent  # type: ignore[method-assign]
+
+
+def _as_sent(value: Any) -> Any:
+    if not isinstance(value, FileData | ImageData):
+        return value
+    # Gradio looks at the paths of files that say that they are files; at others, nobody would.
+    folder = Path(get_upload_folder()).resolve()
+    if value.path is None or not Path(value.path).resolve().is_relative_to(folder):
+        raise gr.Error(NOT_TAKEN, print_exception=False)
+    return value.path

@@ -1,0 +1,94 @@
+"""What a caller chose for one video: values of the page or the API, checked in sentences.
+
+Gradio would bend them silently (seed 2.7 becomes 3, "false" is true) or refuse them without a word.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from flashtalk.errors import FlashTalkError
+
+MAX_SEED = 2**31 - 1
+"""What a page's number box carries without rounding, and more than anybody tries."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What makes the same video again, beside portrait and voice."""
+
+    seed: int
+    steps: int
+    prompt: str = ""
+    """Empty for the model's own."""
+
+    @classmethod
+    def of(cls, seed: object, random_seed: object, steps: object, prompt: object) -> Settings:
+        """The settings of a request; ``random_seed`` draws a seed in place of ``seed``.
+
+        Raises:
+            FlashTalkError: for a value of another type or out of range.
+        """
+        if not isinstance(random_seed, bool):
+            raise FlashTalkError(f"A random seed is true or false, got {_shown(random_seed)}.")
+        if not isinstance(prompt, str):
+            raise FlashTalkError(f"A prompt is text, got {_shown(prompt)}.")
+        drawn = random.randint(0, MAX_SEED) if random_seed else seed
+        return cls(
+            seed=_seed(drawn),
+            steps=_whole_number(steps, "Steps must be a whole number"),
+            prompt=prompt,
+        )
+
+
+def uploaded(file: object, kind: str, kept_s: int) -> Path:
+    """The path of an upload, which is still there.
+
+    Args:
+        file: what Gradio hands over.
+        kind: what it is to the visitor, such as "picture".
+        kept_s: how long files are kept, in seconds.
+
+    Raises:
+        FlashTalkError: if it is not a path, or the file was deleted after its time.
+    """
+    if not isinstance(file, str):
+        raise FlashTalkError(f"A {kind} is a file, got {_shown(file)}.")
+    path = Path(file)
+    if not path.is_file():
+        raise FlashTalkError(
+            f"Your {kind} is no longer here: files are kept for {_duration(kept_s)}. Add it again."
+        )
+    return path
+
+
+def _seed(value: object) -> int:
+    rule = f"The seed must be a whole number between 0 and {MAX_SEED}"
+    seed = _whole_number(value, rule)
+    if not 0 <= seed <= MAX_SEED:
+        raise FlashTalkError(f"{rule}, got {seed}.")
+    return seed
+
+
+def _whole_number(value: object, rule: str) -> int:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0:
+        return int(value)
+    raise FlashTalkError(f"{rule}, got {_shown(value)}.")
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "nothing"
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def _duration(seconds: int) -> str:
+    for unit, size_s in (("hour", 3600), ("minute", 60), ("second", 1)):
+        if seconds >= size_s and seconds % size_s == 0:
+            count = seconds // size_s
+            single = "an hour" if unit == "hour" else f"a {unit}"
+            return single if count == 1 else f"{count} {unit}s"
+    raise ValueError(f"seconds must be a whole number above 0, got {seconds}")
