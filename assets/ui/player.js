@@ -275,16 +275,16 @@ window.addEventListener("flashtalk:portrait", () => {
 });
 // The event failed; the server has usually said why. If not, it was never reached.
 window.addEventListener("flashtalk:failed", () => {
+  if (run.left) return;
   run.ended = true;
   say("failed", "The video could not be started: the server is busy or away. Try again soon.");
 });
 // The server knows of the stop. A run of which nothing has come waits in line: it leaves at once.
 window.addEventListener("flashtalk:stopped", () => {
-  if (run.stopped && !run.id && !run.ended) document.getElementById("leave").click();
-});
-window.addEventListener("flashtalk:left", () => {
-  run.ended = true;
+  if (!run.stopped || run.id || run.ended) return;
+  run.ended = run.left = true;
   say("stopped");
+  document.getElementById("leave").click();
 });
 showPoster(window.flashtalkPortrait || "");
 find("tap").addEventListener("click", (event) => {

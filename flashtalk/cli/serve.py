@@ -16,6 +16,7 @@ from gradio.utils import get_upload_folder
 from flashtalk.cli.options import ServeOptions
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.ui.ending import talks_end_first
 from flashtalk.ui.events import Limits, OnGpu
 from flashtalk.ui.page import build_page
 from flashtalk.ui.theme import STYLE, theme
@@ -49,17 +50,18 @@ def serve(
     if warms_up(engine.device.type, gpu_is_lent):
         logging.info("Warm after %.1f s.", engine.warm_up())
     page = build_page(engine, limits or Limits(), on_gpu=on_gpu)
-    page.launch(
-        server_name=host,
-        server_port=port,
-        share=options.share or None,
-        theme=theme(),
-        css_paths=STYLE,
-        max_file_size=LARGEST_UPLOAD,
-        footer_links=["api"],
-        run_history=False,
-        ssr_mode=False,
-    )
+    with talks_end_first(page):
+        page.launch(
+            server_name=host,
+            server_port=port,
+            share=options.share or None,
+            theme=theme(),
+            css_paths=STYLE,
+            max_file_size=LARGEST_UPLOAD,
+            footer_links=["api"],
+            run_history=False,
+            ssr_mode=False,
+        )
     return 0
 
 

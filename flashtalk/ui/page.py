@@ -44,7 +44,6 @@ _SHOW_PORTRAIT = """(portrait) => {
 
 _FAILED = "() => { window.dispatchEvent(new Event('flashtalk:failed')); }"
 _STOPPED = "() => { window.dispatchEvent(new Event('flashtalk:stopped')); }"
-_LEFT = "() => { window.dispatchEvent(new Event('flashtalk:left')); }"
 _OFFER = """(video) => [
   {__type__: 'update', visible: Boolean(video)},
   {__type__: 'update', visible: Boolean(video), value: video},
@@ -131,7 +130,6 @@ def build_page(
         # The player presses the hidden button if nothing of the run has come: it waits in line.
         stopping.then(None, None, None, js=_STOPPED, **private)
         leave.click(None, None, None, cancels=[run], api_visibility="private")
-        leave.click(None, None, None, js=_LEFT, **private)
         leave.click(None, None, [start, stop], js=_READY, **private)
         leave.click(talk.forget, None, None, queue=False, **private)
         video.change(None, video, [video, download], js=_OFFER, **private)

@@ -3,54 +3,24 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 import wave
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from served_app import served
 
 from flashtalk.inputs.speech import load_speech
 
 ROOT = Path(__file__).parents[2]
-START_S = 180.0
 
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the app is served."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("app") / "log.txt"
-    command = [sys.executable, "app.py", "--port", str(port)]
-    with log.open("w") as output:
-        app = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        end_s = time.monotonic() + START_S
-        while not answers(url):
-            if app.poll() is not None or time.monotonic() > end_s:
-                pytest.fail(f"the app does not serve its page:\n{log.read_text()}")
-            time.sleep(0.5)
+    with served(tmp_path_factory.mktemp("app")) as (url, _):
         yield url
-    finally:
-        app.terminate()
-        app.wait(20)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as reply:
-            return reply.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 @pytest.fixture(scope="session")

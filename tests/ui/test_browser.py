@@ -170,3 +170,30 @@ def test_somebody_of_the_gallery_brings_a_voice_but_takes_nobodys(
     expect(page.locator("#portrait img")).not_to_have_attribute("src", before, timeout=SLOW_MS)
     page.wait_for_timeout(1000)
     expect(page.locator("#sound")).to_contain_text("0:30")
+
+
+def test_stop_in_the_line_leaves_it_at_once(
+    page: Page, browser: Browser, address: str, portrait: Path, long_speech: Path
+) -> None:
+    upload(page, "#sound", long_speech)
+    expect(page.locator("#sound")).to_contain_text("0:30", timeout=SLOW_MS)
+    page.locator("#talk").click()
+    page.wait_for_function(f"{VIDEO}.currentTime > 0.1", timeout=SLOW_MS)
+
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    other = context.new_page()
+    other.goto(address)
+    expect(other.locator("#sound #duration")).not_to_have_text("0:00", timeout=SLOW_MS)
+    for _ in range(2):
+        other.locator("#talk").click()
+        expect(other.locator(".ft-live")).to_have_attribute("data-state", "queued", timeout=SLOW_MS)
+        other.locator("#stop").click()
+        expect(other.locator(".ft-live")).to_have_attribute("data-state", "stopped")
+        expect(other.locator("#talk")).to_be_enabled()
+    assert page.evaluate(NOW)["running"], "the first visitor still talks"
+
+    page.locator("#stop").click()
+    expect(page.locator(".ft-live")).to_have_attribute("data-state", "stopped", timeout=SLOW_MS)
+    other.locator("#talk").click()  # no Stop of before ends it
+    other.wait_for_function(f"{VIDEO}.currentTime > 0.1", timeout=SLOW_MS)
+    context.close()
