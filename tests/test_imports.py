@@ -15,6 +15,7 @@ LAYERS = (
     {"lab.evaluation"},
     {"lab.training"},
     {"lab.synthesis"},
+    {"lab.options"},
     {"app"},
     {"__main__", "generate", "bench", "plan"},
     {"cli"},

@@ -1,4 +1,4 @@
-"""Cells of the table on disk: one JSON per row, seed and length, written whole or not at all."""
+"""Measurements on disk: one JSON per run, seed and length, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,45 +11,46 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-FOLDER = "cells"  # below the output folder
+FOLDER = "measurements"  # below the output folder
 
 
 @dataclass(frozen=True)
-class Cell:
+class Measurement:
     """What was measured at one moment of one talk."""
 
-    variant: str
+    run: str
     seed: int
     seconds: int
-    """How long the talk had lasted; the figures are of the stretch that ends there."""
+    """How long the talk had lasted; the figures are of the segment that ends there."""
     person: str
     voice: str
-    window_s: float
+    segment_s: float
     settings: Mapping[str, str | float | None]
     digest: str
-    """Of weights, settings, judges and clips: a cell of others is made again."""
+    """Of weights, settings, judges and clips: a measurement of others is made again."""
     frames_per_s: float
     """Frames made per second of wall time, measuring left out, beside whatever else ran: how fast
-    a row is when it is alone is in ``speed.py``."""
+    a run is when it is alone is in ``speed.py``."""
     figures: Mapping[str, float]
-    """Named by ``stretch.FIGURES``; NaN where something cannot be known."""
+    """Named by ``segment.FIGURES``; NaN where something cannot be known."""
     speech_clips: int | None = None
-    """Different clips that the talk joins; None in cells of before this was noted."""
+    """Different clips that the talk joins; None where that is not noted."""
     speech_s: float | None = None
     """Seconds of speech in them, likewise."""
 
 
-def cell_path(out: Path, variant: str, seed: int, seconds: int) -> Path:
-    """Where a cell lies below the output folder."""
-    return out / FOLDER / variant / f"seed{seed}-{seconds}s.json"
+def measurement_path(out: Path, run: str, seed: int, seconds: int) -> Path:
+    """Where a measurement lies below the output folder."""
+    return out / FOLDER / run / f"seed{seed}-{seconds}s.json"
 
 
-def write_cell(out: Path, cell: Cell) -> Path:
-    """Write ``cell`` under its own name, at once."""
-    path = cell_path(out, cell.variant, cell.seed, cell.seconds)
+def write_measurement(out: Path, measurement: Measurement) -> Path:
+    """Write ``measurement`` under its own name, at once."""
+    path = measurement_path(out, measurement.run, measurement.seed, measurement.seconds)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figures = {name: None if math.isnan(value) else value for name, value in cell.figures.items()}
-    write_whole(path, asdict(cell) | {"figures": figures})
+    known = measurement.figures.items()
+    figures = {name: None if math.isnan(value) else value for name, value in known}
+    write_whole(path, asdict(measurement) | {"figures": figures})
     return path
 
 
@@ -60,28 +61,29 @@ def write_whole(path: Path, content: Mapping[str, object]) -> None:
     temporary.replace(path)
 
 
-def read_cell(path: Path) -> Cell | None:
-    """The cell in ``path``; None, with a warning, if the file is none."""
+def read_measurement(path: Path) -> Measurement | None:
+    """The measurement in ``path``; None, with a warning, if the file is none."""
     try:
         content = json.loads(path.read_text())
         content["figures"] = {
             name: math.nan if value is None else float(value)
             for name, value in content["figures"].items()
         }
-        return Cell(**content)
+        return Measurement(**content)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        log.warning("%s is no cell and is left out: %s", path, error)
+        log.warning("%s is no measurement and is left out: %s", path, error)
         return None
 
 
-def read_cells(out: Path) -> list[Cell]:
-    """All cells below the output folder, by row, length and seed."""
-    cells = [cell for path in (out / FOLDER).glob("*/*.json") if (cell := read_cell(path))]
-    return sorted(cells, key=lambda cell: (cell.variant, cell.seconds, cell.seed))
+def read_measurements(out: Path) -> list[Measurement]:
+    """All measurements below the output folder, by run, length and seed."""
+    paths = (out / FOLDER).glob("*/*.json")
+    found = [each for path in paths if (each := read_measurement(path))]
+    return sorted(found, key=lambda each: (each.run, each.seconds, each.seed))
 
 
-def is_done(out: Path, variant: str, seed: int, seconds: int, digest: str) -> bool:
-    """Whether that cell is there and was made by the same weights, settings and judges."""
-    path = cell_path(out, variant, seed, seconds)
-    cell = read_cell(path) if path.is_file() else None
-    return cell is not None and cell.digest == digest
+def is_done(out: Path, run: str, seed: int, seconds: int, digest: str) -> bool:
+    """Whether that measurement is there and was made by the same weights, settings and judges."""
+    path = measurement_path(out, run, seed, seconds)
+    measurement = read_measurement(path) if path.is_file() else None
+    return measurement is not None and measurement.digest == digest

@@ -1,4 +1,4 @@
-"""One stretch of a talk -> all of its figures. What each means is said in :data:`FIGURES`."""
+"""One segment of a talk -> all of its figures. What each means is said in :data:`FIGURES`."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def reference_of(reader: FaceReader, portrait: np.ndarray) -> Reference:
 
 @dataclass(frozen=True, eq=False)
 class Judges:
-    """The networks that read and compare; the same for all rows of a table."""
+    """The networks that read and compare; the same for all runs of a table."""
 
     reader: FaceReader
     sync: SyncNetwork | None = None

@@ -1,12 +1,12 @@
-"""How fast each row of the table is by itself: ``python -m lab.evaluation --bench``.
+"""How fast each run of the table is by itself: ``python -m lab.evaluation --bench``.
 
-    python -m lab.evaluation --bench --clips DIR --variant ours=assets/flashtalk-tiny \\
+    python -m lab.evaluation --bench --clips DIR --run ours=assets/flashtalk-tiny \\
         --out docs/evaluation
 
-Cells are made in any order, with few threads, beside whatever else runs, so their own speed says
-nothing about a row. Here rows are timed one after another, each alone, with all threads: the same
-talk several times, and the median of these. Nothing else should run meanwhile. The figures lie
-beside the cells as ``speed.json``; rows that are timed again are replaced, others stay.
+Talks are measured in any order, with few threads, beside whatever else goes on, so their own speed
+says nothing about a run. Here runs are timed one after another, each alone, with all threads: the
+same talk several times, and the median of these. Nothing else should go on meanwhile. The figures
+lie beside the measurements as ``speed.json``; runs that are timed again are replaced, others stay.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lab.evaluation.runs import Variant
 from lab.evaluation.talks import Talk
 
 FILE = "speed.json"
-SPEED_IS = "made per second of wall time, each row alone, all threads, median of some talks"
+SPEED_IS = "made per second of wall time, each run alone, all threads, median of some talks"
 SECONDS = 20.0  # of the talk
 REPEATS = 3
 
@@ -45,17 +45,17 @@ def frames_per_s(engine: Engine, talk: Talk, seed: int, seconds: float) -> float
         return frames / (time.perf_counter() - started_s)
 
 
-def time_row(
-    variant: Variant,
+def time_run(
+    run: Variant,
     talk: Talk,
     seed: int,
     device: torch.device,
     seconds: float,
     repeats: int,
 ) -> dict[str, object]:
-    """The entry of ``variant`` in the file: the median speed, each of them, and where."""
+    """The entry of ``run`` in the file: the median speed, each of them, and where."""
     where = machine(device)  # first: its load is that of others
-    engine = Engine(variant.load(device), device=device)
+    engine = Engine(run.load(device), device=device)
     engine.warm_up()
     found = [frames_per_s(engine, talk, seed, seconds) for _ in range(repeats)]
     return {
@@ -67,41 +67,41 @@ def time_row(
     }
 
 
-def write_row(out: Path, name: str, entry: dict[str, object]) -> None:
-    """Put one row into the file below ``out``, beside those that are there."""
+def write_speed(out: Path, name: str, entry: dict[str, object]) -> None:
+    """Put one run into the file below ``out``, beside those that are there."""
     path = out / FILE
-    rows = _rows(path) | {name: entry}
+    runs = _runs(path) | {name: entry}
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(path, rows)
+    write_whole(path, runs)
 
 
 def read_speed(out: Path) -> dict[str, float]:
-    """Frames per second by row; empty if none was timed.
+    """Frames per second by run; empty if none was timed.
 
     Raises :class:`FlashTalkError` for a file that cannot be read.
     """
-    return {name: float(entry["frames_per_s"]) for name, entry in _rows(out / FILE).items()}
+    return {name: float(entry["frames_per_s"]) for name, entry in _runs(out / FILE).items()}
 
 
 def bench(
-    variants: Sequence[Variant], talk: Talk, seed: int, device: torch.device, out: Path
+    runs: Sequence[Variant], talk: Talk, seed: int, device: torch.device, out: Path
 ) -> dict[str, float]:
-    """Time all ``variants``, one after another, and write each at once."""
-    for variant in variants:
-        write_row(out, variant.name, time_row(variant, talk, seed, device, SECONDS, REPEATS))
+    """Time all ``runs``, one after another, and write each at once."""
+    for run in runs:
+        write_speed(out, run.name, time_run(run, talk, seed, device, SECONDS, REPEATS))
     return read_speed(out)
 
 
-def _rows(path: Path) -> dict[str, dict]:
+def _runs(path: Path) -> dict[str, dict]:
     if not path.is_file():
         return {}
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        if not all(float(entry["frames_per_s"]) > 0 for entry in rows.values()):
+        runs = json.loads(path.read_text(encoding="utf-8"))
+        if not all(float(entry["frames_per_s"]) > 0 for entry in runs.values()):
             raise ValueError("a speed is not above 0")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FlashTalkError(
-            f"{path} holds no speeds ({error}). Delete it and time the rows again with "
+            f"{path} holds no speeds ({error}). Delete it and time the runs again with "
             "python -m lab.evaluation --bench."
         ) from error
-    return rows
+    return runs

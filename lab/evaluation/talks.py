@@ -101,6 +101,11 @@ def clip_names(folder: Path, held_out: bool = True) -> list[str]:
     return names
 
 
+def load_held_out(folder: Path) -> list[RenderedClip]:
+    """All finished clips of ``folder`` that nothing is trained on; raises as :func:`clip_names`."""
+    return [load_clip(folder, name) for name in clip_names(folder)]
+
+
 @dataclass(frozen=True, eq=False)
 class Speech:
     """Speech, its phones and what they ask of the lips, F frames long."""

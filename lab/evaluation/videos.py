@@ -10,10 +10,10 @@ held-out clips themselves are written so, which tells what the judge sees at bes
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,8 @@ from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.weights.checkpoint import find_checkpoint
 from lab.evaluation.measures.series import CLOSURES
-from lab.evaluation.talks import Speech, clip_names, load_clip, make_talk
+from lab.evaluation.talks import RenderedClip, Speech, load_held_out, make_talk
+from lab.options import read_options, set_up
 from lab.synthesis.curves import LEAD_S
 from lab.synthesis.voices.phones import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 
@@ -73,36 +74,56 @@ def _heard(speech: Speech) -> Heard:
     return Heard(speech.samples, speech.samples[None], playback_rate_hz=SAMPLE_RATE_HZ)
 
 
-@command
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=Path, required=True, help="made by lab.synthesis")
-    parser.add_argument("--weights", default=TINY.name, help="a preset's name or a folder")
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(12)))
-    parser.add_argument("--seconds", type=int, default=8)
-    parser.add_argument("--rendered", action="store_true", help="the clips themselves")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threads", type=int)
-    options = parser.parse_args(arguments)
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    clips = [load_clip(options.clips, name) for name in clip_names(options.clips)]
-    if options.rendered:
-        for clip in tqdm((clip for clip in clips if clip.phones), unit="clip"):
-            frames = clip.frames()
-            speech = Speech.whole(clip.samples, clip.phones).within(0, len(frames))
-            whole = VideoPiece(index=0, frames=frames, samples=speech.samples, start_s=0.0)
-            keep(options.out / clip.name, [whole], speech, frames.shape[2:0:-1])
-        return 0
-    engine = Engine(find_checkpoint(options.weights).load(torch.device("cpu")))
-    for seed in tqdm(options.seeds, unit="talk"):
-        talk = make_talk(clips, seed, options.seconds)
+@dataclass(frozen=True, kw_only=True)
+class Videos:
+    """Write talks of held-out people as files, for a judge that is not ours."""
+
+    clips: Path
+    """Folder of clips, as ``python -m lab.synthesis`` makes them."""
+    weights: str = TINY.name
+    """A preset's name or a folder."""
+    seeds: tuple[int, ...] = tuple(range(12))
+    """Of the talks."""
+    seconds: int = 8
+    """Length of a talk."""
+    rendered: bool = False
+    """Write the held-out clips themselves in place of talks."""
+    out: Path
+    """Folder of the files."""
+    threads: int | None = None
+    """Of the processor."""
+
+
+def write_rendered(clips: Sequence[RenderedClip], out: Path) -> None:
+    """Write the clips in which somebody speaks as they were rendered."""
+    for clip in tqdm([clip for clip in clips if clip.phones], unit="clip"):
+        frames = clip.frames()
+        speech = Speech.whole(clip.samples, clip.phones).within(0, len(frames))
+        whole = VideoPiece(index=0, frames=frames, samples=speech.samples, start_s=0.0)
+        keep(out / clip.name, [whole], speech, frames.shape[2:0:-1])
+
+
+def write_talks(config: Videos, clips: Sequence[RenderedClip]) -> None:
+    """Generate and write the talks of ``config.seeds``."""
+    engine = Engine(find_checkpoint(config.weights).load(torch.device("cpu")))
+    for seed in tqdm(config.seeds, unit="talk"):
+        talk = make_talk(clips, seed, config.seconds)
         portrait = portrait_for(talk.person.portrait, engine.preset, crop="cover")
-        speech = talk.speech.within(0, options.seconds * FRAME_RATE_HZ)
+        speech = talk.speech.within(0, config.seconds * FRAME_RATE_HZ)
         name = f"{seed:02d}-{talk.person.name}-{talk.voice}"
-        talk_to(engine, portrait, speech, options.out / name, seed)
-    return 0
+        talk_to(engine, portrait, speech, config.out / name, seed)
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    config = read_options(Videos, arguments)
+    set_up(config.threads)
+    clips = load_held_out(config.clips)
+    if config.rendered:
+        write_rendered(clips, config.out)
+    else:
+        write_talks(config, clips)
 
 
 if __name__ == "__main__":

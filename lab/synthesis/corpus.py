@@ -13,17 +13,18 @@ are invented, and no two items share one of those. The held-out voices never spe
 --held-out is given. LICENSES.md and options.json lie beside the items.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from flashtalk.errors import command
+from lab.options import read_options, require_at_least
 from lab.synthesis.curves import loudness, mouth_curves, mouth_weights
 from lab.synthesis.dataset import open_folder
 from lab.synthesis.licenses import CORPUS
@@ -37,34 +38,46 @@ FORMANT_SHARE = 0.25
 STREAM = 7001  # keeps the items' random numbers apart from those of rendered clips
 
 
-@dataclass(frozen=True)
-class CorpusItem:
-    """One file to write: its number, folder, and the folder of the voices."""
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Write speech with phones and mouth curves."""
 
-    number: int
+    minutes: float
+    """Length of all items together."""
     out: Path
-    assets: Path | None
-    held_out: bool
+    """Folder of the .npz files."""
+    workers: int = 1
+    """Processes."""
+    assets: Path | None = None
+    """Folder of :mod:`lab.synthesis.assets`, or what $FLASHTALK_SYNTHESIS_ASSETS names."""
+    held_out: bool = False
+    """Only voices that are kept for evaluation."""
+
+    def __post_init__(self) -> None:
+        require_at_least(1, self, "workers")
+        if self.minutes <= 0:
+            raise ValueError(f"minutes must be above 0, got {self.minutes:g}")
 
     @property
-    def path(self) -> Path:
-        """Where the item lies."""
-        return self.out / f"{self.number:06d}.npz"
+    def items(self) -> int:
+        """As many as last ``minutes`` on average."""
+        return round(self.minutes * 60 / (0.5 * (SHORTEST_S + LONGEST_S)))
 
 
-def write_item(item: CorpusItem) -> None:
+def write_item(config: Corpus, number: int) -> None:
     """Speaks, measures and stores one item; does nothing where its file exists already."""
-    if item.path.exists():
+    path = config.out / f"{number:06d}.npz"
+    if path.exists():
         return
-    rng = np.random.default_rng((STREAM, item.number, int(item.held_out)))
+    rng = np.random.default_rng((STREAM, number, int(config.held_out)))
     frames = int(rng.integers(SHORTEST_S * FRAME_RATE_HZ, LONGEST_S * FRAME_RATE_HZ + 1))
-    formant = not item.held_out and rng.random() < FORMANT_SHARE
-    reader = cast_formant_reader(rng) if formant else cast_reader(rng, item.held_out)
-    studio = open_studio(speech_folder(item.assets))
+    formant = not config.held_out and rng.random() < FORMANT_SHARE
+    reader = cast_formant_reader(rng) if formant else cast_reader(rng, config.held_out)
+    studio = open_studio(speech_folder(config.assets))
     spoken, first = recite_around(studio, reader, rng, frames)
     weights = mouth_weights(spoken.phones, loudness(spoken.samples))
     heard = cut(spoken, first, frames)
-    unfinished = item.path.with_suffix(f".{os.getpid()}.part")
+    unfinished = path.with_suffix(f".{os.getpid()}.part")
     with unfinished.open("wb") as file:
         np.savez(
             file,
@@ -73,44 +86,31 @@ def write_item(item: CorpusItem) -> None:
             mouth=mouth_curves(weights)[first : first + frames].astype(np.float16),
             voice=reader.speaker.name,
         )
-    unfinished.replace(item.path)
+    unfinished.replace(path)
 
 
-def write_corpus(
-    minutes: float, out: Path, workers: int, assets: Path | None, held_out: bool
-) -> None:
-    """Writes as many items as last `minutes` on average, over `workers` processes."""
+def write_corpus(config: Corpus) -> None:
+    """Writes all items that are not there yet."""
     from tqdm import tqdm
 
     # a missing program or voice is reported once, before any worker starts
-    check_voices(speech_folder(assets), formant=not held_out)
-    open_folder(out, {"held_out": held_out}, CORPUS)
-    count = round(minutes * 60 / (0.5 * (SHORTEST_S + LONGEST_S)))
-    items = [CorpusItem(number, out, assets, held_out) for number in range(count)]
-    if workers == 1:
-        for item in tqdm(items, unit="item"):
-            write_item(item)
+    check_voices(speech_folder(config.assets), formant=not config.held_out)
+    open_folder(config.out, {"held_out": config.held_out}, CORPUS)
+    write = partial(write_item, config)
+    numbers = range(config.items)
+    if config.workers == 1:
+        for number in tqdm(numbers, unit="item"):
+            write(number)
         return
-    with ProcessPoolExecutor(workers) as pool:
-        for _ in tqdm(pool.map(write_item, items), total=count, unit="item"):
+    with ProcessPoolExecutor(config.workers) as pool:
+        for _ in tqdm(pool.map(write, numbers), total=len(numbers), unit="item"):
             pass
 
 
 @command
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Reads the command line and writes the corpus."""
-    parser = argparse.ArgumentParser(
-        prog="python -m lab.synthesis.corpus", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--minutes", type=float, required=True, help="length of all items together")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the .npz files")
-    parser.add_argument("--workers", type=int, default=1, help="processes")
-    parser.add_argument("--assets", type=Path, help="default: $FLASHTALK_SYNTHESIS_ASSETS")
-    parser.add_argument("--held-out", action="store_true", help="only voices kept for evaluation")
-    options = parser.parse_args(arguments)
-    if options.minutes <= 0 or options.workers < 1:
-        parser.error("--minutes must be positive and --workers at least 1")
-    write_corpus(options.minutes, options.out, options.workers, options.assets, options.held_out)
+    """Entry point."""
+    write_corpus(read_options(Corpus, arguments))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +29,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from flashtalk.errors import FlashTalkError
+from lab.options import require_at_least
 from lab.synthesis.assets import Assets
 from lab.synthesis.clip import CURVES, Clip, render_clip
 from lab.synthesis.dataset import open_folder
@@ -46,50 +47,51 @@ FRAME_RATE, SAMPLE_RATE_HZ = 25, 16_000
 CRF = "14"  # H.264 quality; close to lossless for these pictures
 
 
-@dataclass(frozen=True)
-class FactoryOptions:
-    """What to make.
-
-    out: folder for the clips
-    assets: folder of `lab.synthesis.assets`
-    clips, start: clips `start` .. `start + clips - 1`; the number is the seed of everything
-    seconds: length of a clip
-    workers: processes; each renders on one core
-    size_px: side of the pictures
-    """
+@dataclass(frozen=True, kw_only=True)
+class ClipFactory:
+    """Make training clips of synthetic people."""
 
     out: Path
-    assets: Path
+    """Folder for the clips; holds clips of one kind."""
+    assets: Path | None = None
+    """Folder of :mod:`lab.synthesis.assets`, or what $FLASHTALK_SYNTHESIS_ASSETS names."""
     clips: int = 100
+    """How many clips."""
     start: int = 0
+    """Number of the first clip, which is the seed of everything in it."""
     seconds: float = 4.0
-    workers: int = 2
+    """Length of a clip."""
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Processes; each renders on one core."""
     size_px: int = 256
+    """Side of the pictures, a multiple of 64."""
 
     def __post_init__(self) -> None:
-        for name in ("clips", "workers", "seconds"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name}: got {getattr(self, name)}, expected more than 0")
+        require_at_least(1, self, "clips", "workers")
+        require_at_least(0, self, "start")
+        if self.seconds <= 0:
+            raise ValueError(f"seconds: got {self.seconds}, expected more than 0")
         if self.size_px % 64 or self.size_px <= 0:
             raise ValueError(f"size_px: got {self.size_px}, expected a multiple of 64")
 
 
-def make_clips(options: FactoryOptions) -> int:
+def make_clips(config: ClipFactory) -> int:
     """Make all clips that are not there yet; the number of clips that failed is returned.
 
     Raises FlashTalkError where something is missing that every clip needs, or where the folder
     holds clips made with other options.
     """
     # these fail here, in one sentence, rather than for every clip in turn
-    Assets(options.assets)
-    check_voices(speech_folder(options.assets))
-    made_with = {"seconds": float(options.seconds), "size_px": options.size_px}
-    open_folder(options.out, made_with, CLIPS)
-    numbers = range(options.start, options.start + options.clips)
-    waiting = [n for n in numbers if not data_file(options.out, n).exists()]
+    assets = Assets.locate(config.assets).root
+    config = replace(config, assets=assets)
+    check_voices(speech_folder(assets))
+    made_with = {"seconds": float(config.seconds), "size_px": config.size_px}
+    open_folder(config.out, made_with, CLIPS)
+    numbers = range(config.start, config.start + config.clips)
+    waiting = [n for n in numbers if not data_file(config.out, n).exists()]
     bar = tqdm(total=len(numbers), initial=len(numbers) - len(waiting), unit="clip", smoothing=0.1)
     failed = 0
-    with bar, closing(_made(options, waiting)) as made:
+    with bar, closing(_made(config, waiting)) as made:
         for number, problem in made:
             if problem:
                 failed += 1
@@ -103,17 +105,17 @@ def data_file(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.npz"
 
 
-def _made(options: FactoryOptions, waiting: list[int]) -> Iterator[tuple[int, str]]:
+def _made(config: ClipFactory, waiting: list[int]) -> Iterator[tuple[int, str]]:
     """Numbers of the clips as they are done, each with its problem or an empty string."""
-    if options.workers == 1 or len(waiting) < 2:
+    if config.workers == 1 or len(waiting) < 2:
         _use_one_core()
         for number in waiting:
-            yield _make_clip(options, number)
+            yield _make_clip(config, number)
         return
     context = multiprocessing.get_context("spawn")  # a GL context does not survive a fork
-    pool = ProcessPoolExecutor(options.workers, context, _use_one_core)
+    pool = ProcessPoolExecutor(config.workers, context, _use_one_core)
     try:
-        for job in as_completed([pool.submit(_make_clip, options, n) for n in waiting]):
+        for job in as_completed([pool.submit(_make_clip, config, n) for n in waiting]):
             yield job.result()
     except BrokenProcessPool as error:
         raise FlashTalkError(
@@ -142,17 +144,17 @@ def _use_one_core() -> None:
     cv2.setNumThreads(1)
 
 
-def _make_clip(options: FactoryOptions, number: int) -> tuple[int, str]:
+def _make_clip(config: ClipFactory, number: int) -> tuple[int, str]:
     """Make one clip; its number, and its problem or an empty string.
 
     Raises FlashTalkError where this process cannot make any clip at all.
     """
-    worker = _worker(options.assets, options.size_px)
+    worker = _worker(config.assets, config.size_px)
     try:
         held_out = is_held_out(number)
-        performance = perform(number, options.seconds, held_out=held_out, assets=options.assets)
+        performance = perform(number, config.seconds, held_out=held_out, assets=config.assets)
         clip = render_clip(worker.library, worker.renderer, performance, number)
-        write_clip(options.out, number, performance, clip)
+        write_clip(config.out, number, performance, clip)
     except FlashTalkError as problem:
         return number, str(problem)
     except Exception:  # whatever it is, hours of other clips must not be lost with this one

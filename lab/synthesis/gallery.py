@@ -10,8 +10,8 @@ Flow: person -> **gallery** -> ``assets/portraits/*.jpg``.
 
 from __future__ import annotations
 
-import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from flashtalk.errors import command
-from lab.synthesis.assets import ENVIRONMENT, Assets
+from lab.options import read_options
+from lab.synthesis.assets import Assets
 from lab.synthesis.clip import CALM, SMILES
 from lab.synthesis.heads.identity import is_held_out, sample_identity
 from lab.synthesis.heads.library import Library
@@ -106,22 +107,26 @@ def soft_room(wall: tuple[float, float, float], seed: int, size_px: int) -> np.n
     return np.clip(np.asarray(image) / 255 + rng.normal(0, 0.004, (size_px, size_px, 3)), 0, 1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """Render the gallery's portraits."""
+
+    out: Path
+    """Folder for the pictures."""
+    assets: Path | None = None
+    """Folder of :mod:`lab.synthesis.assets`, or what $FLASHTALK_SYNTHESIS_ASSETS names."""
+
+
 @command
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit status is returned."""
-    parser = argparse.ArgumentParser(
-        prog="python -m lab.synthesis.gallery", description="Render the gallery portraits."
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
-    parser.add_argument("--assets", type=Path, help=f"asset folder (or variable {ENVIRONMENT})")
-    chosen = parser.parse_args(arguments)
-    library = Library(Assets.locate(chosen.assets))
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    config = read_options(Gallery, arguments)
+    library = Library(Assets.locate(config.assets))
     renderer = Renderer(SIZE_PX, supersample=SUPERSAMPLE)
-    chosen.out.mkdir(parents=True, exist_ok=True)
+    config.out.mkdir(parents=True, exist_ok=True)
     for still in STILLS:
         picture = Image.fromarray(render_still(library, renderer, still))
-        picture.save(chosen.out / f"{still.name}.jpg", quality=JPEG_QUALITY, optimize=True)
-    return 0
+        picture.save(config.out / f"{still.name}.jpg", quality=JPEG_QUALITY, optimize=True)
 
 
 if __name__ == "__main__":

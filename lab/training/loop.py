@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from flashtalk.errors import FlashTalkError
+from lab.options import require_at_least, require_shares
 from lab.training.distributed import ALONE, Ranks, gathered, scattered
 
 log = logging.getLogger(__name__)
@@ -38,36 +39,35 @@ Step = Callable[[int], tuple[Tensor, dict[str, float]]]
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How long and how fast to train."""
+    """How long and how fast to train. The command lines of trainings extend it."""
 
     out: Path
-    """Folder of ``checkpoint.pt`` and ``log.jsonl``."""
+    """Folder of ``checkpoint.pt`` and ``log.jsonl``; a training that is there goes on."""
     steps: int
     """Length of the cosine schedule."""
-    learning_rate: float = 1e-3
+    rate: float = 1e-3
+    """Learning rate at its peak."""
     warmup_steps: int = 100
     final_share: float = 0.02
     """Where the cosine ends, as a share of the peak; 1 keeps the rate constant."""
     weight_decay: float = 0.01
     clip_norm: float = 1.0
+    """Gradients that are longer are shortened to this."""
     accumulate: int = 1
     """Batches whose gradients are averaged before an update."""
     average_decay: float = 0.998
     """Decay of the exponential moving average of the weights, which is what ships."""
     checkpoint_every_s: float = 120.0
-    """Time between checkpoints; there is one at the end and after a stop besides."""
+    """Seconds between checkpoints; there is one at the end and after a stop besides."""
     log_every: int = 20
+    """Steps between lines of the log."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "accumulate", "log_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.checkpoint_every_s < 0:
-            raise ValueError(f"checkpoint_every_s must be 0 or more, got {self.checkpoint_every_s}")
+        require_at_least(1, self, "steps", "accumulate", "log_every")
+        require_at_least(0, self, "rate", "warmup_steps", "checkpoint_every_s")
+        require_shares(self, "final_share")
         if not 0.0 <= self.average_decay < 1.0:
             raise ValueError(f"average_decay must be in [0, 1), got {self.average_decay}")
-        if not 0.0 <= self.final_share <= 1.0:
-            raise ValueError(f"final_share must be in [0, 1], got {self.final_share}")
 
     def share_at(self, step: int) -> float:
         """Linear warm-up, then a cosine to ``final_share``, as a share of the peak rate."""
@@ -76,10 +76,6 @@ class LoopConfig:
         progress = min(1.0, (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps))
         height = 0.5 * (1.0 + math.cos(math.pi * progress))
         return self.final_share + (1.0 - self.final_share) * height
-
-    def rate_at(self, step: int) -> float:
-        """Learning rate of ``step``."""
-        return self.learning_rate * self.share_at(step)
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ class Trainee:
     model: nn.Module
     step: Step
     """Called with the number of the batch: ``step * accumulate`` + batches of this step so far."""
-    learning_rate: float
+    rate: float
     """Peak rate; the schedule is the loop's."""
     betas: tuple[float, float] = (0.9, 0.98)
     every: int = 1
@@ -99,7 +95,7 @@ class Trainee:
 
 def train(model: nn.Module, step: Step, config: LoopConfig) -> None:
     """Train ``model`` in place until ``config.steps`` or a stop signal; resumes by itself."""
-    train_together([Trainee("model", model, step, config.learning_rate)], config)
+    train_together([Trainee("model", model, step, config.rate)], config)
 
 
 def train_together(trainees: Sequence[Trainee], config: LoopConfig, ranks: Ranks = ALONE) -> None:
@@ -150,7 +146,7 @@ class _Run:
         self.parameters = [p for p in trainee.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.parameters,
-            lr=trainee.learning_rate,
+            lr=trainee.rate,
             betas=trainee.betas,
             weight_decay=config.weight_decay,
         )
@@ -158,7 +154,7 @@ class _Run:
     def update(self, step: int, ranks: Ranks) -> dict[str, float]:
         """One update of the weights; the figures to log."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.trainee.learning_rate * self.config.share_at(step)
+            group["lr"] = self.trainee.rate * self.config.share_at(step)
         self.optimizer.zero_grad(set_to_none=True)
         figures: dict[str, float] = {}
         count = self.config.accumulate

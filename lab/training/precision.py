@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Literal, get_args
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+Precision = Literal["auto", "float32", "bfloat16"]
+PRECISIONS = get_args(Precision)
 
 
 def has_fast_bfloat16() -> bool:

@@ -125,7 +125,7 @@ def adapt(
     loop = LoopConfig(
         out=out,
         steps=recipe.steps,
-        learning_rate=recipe.rate,
+        rate=recipe.rate,
         warmup_steps=0,
         final_share=1.0,
         accumulate=recipe.accumulate,
@@ -188,7 +188,7 @@ def _train_embedded(options: argparse.Namespace, recipe: Recipe) -> None:
     config = LoopConfig(
         out=options.out,
         steps=recipe.steps,
-        learning_rate=recipe.rate,
+        rate=recipe.rate,
         accumulate=recipe.accumulate,
         log_every=options.log_every,
         checkpoint_every_s=options.checkpoint_every,

@@ -105,7 +105,7 @@ def distill(
                 "model",
                 generator,
                 losses.generator_step,
-                loop.learning_rate,
+                loop.rate,
                 BETAS,
                 every=critic_ratio,
             ),
@@ -154,7 +154,7 @@ def main() -> None:
         LoopConfig(
             out=options.out,
             steps=options.steps,
-            learning_rate=options.rate,
+            rate=options.rate,
             warmup_steps=options.warmup,
             final_share=1.0,
             clip_norm=CLIP_NORM,

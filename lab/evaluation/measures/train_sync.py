@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +29,14 @@ from lab.evaluation.measures.sync import (
     score_of,
 )
 from lab.evaluation.talks import RenderedClip, clip_names, load_clip
+from lab.options import read_options, require_at_least
 from lab.synthesis.voices.phones import SAMPLES_PER_FRAME
-from lab.training.cli import begin, training_parser
-from lab.training.loop import LoopConfig, device_of, load_average, train
+from lab.training.loop import device_of, load_average, train
+from lab.training.options import Training, begin
 
 log = logging.getLogger(__name__)
 
+EVALUATE_EVERY = 300  # steps
 FRAMES = 64  # of a training window
 PLACE_NOISE = 0.006  # picture units; the reader's error from frame to frame
 GAIN_DB = 6.0
@@ -96,17 +99,28 @@ def accuracy(
     }
 
 
-@command
-def main() -> None:
-    """Entry point."""
-    parser = training_parser(__doc__.splitlines()[0], steps=1500, batch=16, rate=2e-3, threads=1)
-    parser.add_argument("--clips", type=Path, required=True)
-    arguments = begin(parser)
-    device = arguments.device
+@dataclass(frozen=True, kw_only=True)
+class SyncTraining(Training):
+    """Train the sync network of the evaluation."""
 
-    folder = arguments.clips
+    clips: Path
+    """Folder of clips, as ``python -m lab.synthesis`` makes them."""
+    steps: int = 1500
+    rate: float = 2e-3
+    batch: int = 16
+    """Windows of clips."""
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least(1, self, "batch")
+
+
+def train_sync(config: SyncTraining) -> None:
+    """Train the network, save it for :func:`load_sync`, and log how often it is right."""
+    device = begin(config)
     learned, held_out = (
-        [load_clip(folder, name) for name in clip_names(folder, held_out=unseen)]
+        [load_clip(config.clips, name) for name in clip_names(config.clips, held_out=unseen)]
         for unseen in (False, True)
     )
     learned = [clip for clip in learned if clip.phones and len(clip.track.points) >= FRAMES]
@@ -114,19 +128,24 @@ def main() -> None:
     network = SyncNetwork().to(device)
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
-        if index % 300 == 299:
+        if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
             log.info("held out, current weights: %s", accuracy(network, unseen))
         network.train()
         # by the number of the step, so that a resumed training sees what it would have seen
-        drawn = draw(learned, arguments.batch, np.random.default_rng((1, index)))
+        drawn = draw(learned, config.batch, np.random.default_rng((1, index)))
         loss = matching_loss(*network(*(each.to(device) for each in drawn)))
         return loss, {"loss": loss.item()}
 
-    config = LoopConfig(out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate)
     train(network, step, config)
-    load_average(arguments.out, network)
-    save_sync(network, arguments.out)
+    load_average(config.out, network)
+    save_sync(network, config.out)
     log.info("held out, averaged weights: %s", accuracy(network, unseen))
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    train_sync(read_options(SyncTraining, arguments))
 
 
 if __name__ == "__main__":

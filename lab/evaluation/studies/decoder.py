@@ -11,7 +11,6 @@ beside that of the copy: groups of four frames are put together by how good a co
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
@@ -34,6 +33,7 @@ from flashtalk.stream.session import to_pixels
 from lab.evaluation.measures.pictures import frame_differences
 from lab.evaluation.measures.reading import load_autoencoder, read_faces
 from lab.evaluation.measures.series import border_jump, correlation
+from lab.options import TINY_WEIGHTS, read_options, set_up
 from lab.training.data.clips import Clip, ClipSet, pixels_of
 from lab.training.data.codec_dataset import (
     any_place,
@@ -325,39 +325,40 @@ def _spread(values: Sequence[float]) -> dict[str, float | int | None]:
     return {"clips": len(values)} | {name: round(float(v), 3) for name, v in named.items()}
 
 
-@command
-def main() -> None:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, default=Path("assets/flashtalk-tiny"))
-    parser.add_argument("--out", type=Path, help="folder for decoder.json")
-    parser.add_argument(
-        "--round-trip",
-        action="store_true",
-        help="also read the frames: portrait prepared as a session does, encoded, decoded",
-    )
-    parser.add_argument(
-        "--pictures",
-        type=Path,
-        help="also draw the pictures in this folder, moved as the clips move; no training saw them",
-    )
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(arguments.threads)
+@dataclass(frozen=True, kw_only=True)
+class DecoderStudy:
+    """Judge how well the embedded decoder draws held-out clips from their true codes."""
 
-    autoencoder = load_autoencoder(arguments.weights)
-    clips = ClipSet(arguments.clips, held_out=True).clips
+    clips: Path
+    """Folder of clips, as ``python -m lab.synthesis`` makes them."""
+    weights: Path = TINY_WEIGHTS
+    """Folder of the embedded model's weights."""
+    out: Path | None = None
+    """Folder for decoder.json."""
+    round_trip: bool = False
+    """Also read the frames: portrait prepared as a session does, encoded, decoded."""
+    pictures: Path | None = None
+    """Also draw the pictures in this folder, moved as the clips move; no training saw them."""
+    threads: int = 1
+    """Of the processor."""
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    config = read_options(DecoderStudy, arguments)
+    set_up(config.threads)
+    autoencoder = load_autoencoder(config.weights)
+    clips = ClipSet(config.clips, held_out=True).clips
     found = measured(autoencoder, clips, from_true_codes)
-    if arguments.round_trip:
+    if config.round_trip:
         found["round_trip"] = measured(autoencoder, clips, round_trip)
-    if arguments.pictures:
-        found["pictures"] = moved_pictures(autoencoder, clips, Pictures(arguments.pictures))
+    if config.pictures:
+        found["pictures"] = moved_pictures(autoencoder, clips, Pictures(config.pictures))
         log.info("pictures: %s", found["pictures"])
-    if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "decoder.json").write_text(json.dumps(found, indent=1) + "\n")
+    if config.out:
+        config.out.mkdir(parents=True, exist_ok=True)
+        (config.out / "decoder.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

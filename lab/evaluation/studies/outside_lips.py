@@ -1,9 +1,8 @@
 """Lips of finished talks, read by a network that is not ours: MediaPipe's face mesh.
 
-    python -m lab.evaluation.studies.recorded ... --videos runs/recorded python3 -m venv .judge &&
-    .judge/bin/pip install mediapipe==0.10.14 av PYTHONPATH=. .judge/bin/python
-    lab/evaluation/studies/outside_lips.py runs/talks runs/true runs/recorded \\
-        --out docs/evaluation/outside.json
+    python3 -m venv .judge && .judge/bin/pip install mediapipe==0.10.14 av tyro
+    PYTHONPATH=. .judge/bin/python lab/evaluation/studies/outside_lips.py \\
+        runs/talks runs/true runs/recorded --out docs/evaluation/outside.json
 
 Has an environment of its own, because MediaPipe asks for older packages than the product's. The
 portrait autoencoder was trained beside the project's own face reader, so a second judge is due.
@@ -12,7 +11,6 @@ Each folder holds NAME.mp4 and NAME.json, as ``lab.evaluation.videos`` writes th
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -22,8 +20,10 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import tyro
 
 from lab.evaluation.measures.series import around, match_lips
+from lab.options import read_options
 
 SIDE_PX = 512  # faces are found better in larger pictures
 EYE_CORNERS = (33, 263)
@@ -135,14 +135,21 @@ def read_folder(folder: Path) -> dict[str, Lips]:
     return found
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@dataclass(frozen=True, kw_only=True)
+class OutsideLips:
     """Read every video of some folders."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folders", type=Path, nargs="+", help="with NAME.mp4 and NAME.json")
-    parser.add_argument("--out", type=Path, help="JSON file for all figures")
-    options = parser.parse_args(arguments)
+
+    folders: tyro.conf.Positional[tuple[Path, ...]]
+    """With NAME.mp4 and NAME.json."""
+    out: Path | None = None
+    """JSON file for all figures."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read every video; 2 if a folder has none with a face."""
+    config = read_options(OutsideLips, arguments)
     report = {}
-    for folder in options.folders:
+    for folder in config.folders:
         videos = read_folder(folder)
         if not videos:
             sys.stderr.write(f"There is no video with a face and its NAME.json in {folder}.\n")
@@ -152,9 +159,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "videos": {name: asdict(lips) for name, lips in videos.items()},
         }
         sys.stdout.write(f"{folder.name}: {report[folder.name]['summary']}\n")
-    if options.out:
+    if config.out:
         found = {"closed_below": CLOSED, "folders": report}
-        options.out.write_text(json.dumps(found, indent=1) + "\n")
+        config.out.write_text(json.dumps(found, indent=1) + "\n")
     return 0
 
 

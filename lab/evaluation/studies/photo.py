@@ -14,7 +14,6 @@ decoded:
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+import tyro
 from torch import Tensor
 
 from flashtalk.config import TINY
@@ -33,6 +33,7 @@ from flashtalk.inputs.picture import open_picture
 from flashtalk.inputs.portrait import cut, to_tensor
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
 from lab.evaluation.measures.reading import load_autoencoder
+from lab.options import TINY_WEIGHTS, read_options
 from lab.training.tiny.quality import psnr_db
 
 FACES = (0.55, 0.48, 0.42, 0.36, 0.3, 0.25, 0.18)
@@ -142,25 +143,6 @@ def face_box(face: Face, square: Crop) -> Box:
     return left, top, left + size, top + size
 
 
-@command
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pictures", type=Path, nargs="+")
-    parser.add_argument("--weights", type=Path, default=Path("assets/flashtalk-tiny"))
-    options = parser.parse_args(arguments)
-    autoencoder = load_autoencoder(options.weights)
-    for path in options.pictures:
-        for share, found in measure(autoencoder, path):
-            moved = found.moved
-            sys.stdout.write(
-                f"{path}, face {share:.0%} of the side: {found.rest_db:.1f} dB at rest; in motion "
-                f"{moved.whole_db:.1f} (a copy {moved.whole_copy_db:.1f}), its face "
-                f"{moved.face_db:.1f} (a copy {moved.face_copy_db:.1f})\n"
-            )
-    return 0
-
-
 def measure(autoencoder: PortraitAutoencoder, path: Path) -> Iterator[tuple[float, Quality]]:
     """Share of the face and quality of each square of the picture in ``path``.
 
@@ -176,6 +158,31 @@ def measure(autoencoder: PortraitAutoencoder, path: Path) -> Iterator[tuple[floa
         portrait = to_tensor(cut(picture, square, size))
         moved = psnr_in_motion(autoencoder, portrait, face_box(faces[0], square))
         yield share, Quality(psnr_at_rest(autoencoder, portrait), moved)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoStudy:
+    """Judge how well photographs survive being read and drawn."""
+
+    pictures: tyro.conf.Positional[tuple[Path, ...]]
+    """Photographs with a face."""
+    weights: Path = TINY_WEIGHTS
+    """Folder of the embedded model's weights."""
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    config = read_options(PhotoStudy, arguments)
+    autoencoder = load_autoencoder(config.weights)
+    for path in config.pictures:
+        for share, found in measure(autoencoder, path):
+            moved = found.moved
+            sys.stdout.write(
+                f"{path}, face {share:.0%} of the side: {found.rest_db:.1f} dB at rest; in motion "
+                f"{moved.whole_db:.1f} (a copy {moved.whole_copy_db:.1f}), its face "
+                f"{moved.face_db:.1f} (a copy {moved.face_copy_db:.1f})\n"
+            )
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ should do as SPEAKER-PORTRAIT.json, for ``lab/evaluation/studies/outside_lips.py
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ from lab.evaluation.measures.reading import load_reader, read_faces
 from lab.evaluation.segment import Judges, measure, reference_of
 from lab.evaluation.talks import Speech, clip_names, join, load_clip
 from lab.evaluation.videos import talk_to
+from lab.options import TINY_WEIGHTS, read_options, set_up
 from lab.synthesis.voices.alignment import AlignmentFailed, PhoneAligner, spoken_words
 from lab.synthesis.voices.phones import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Utterance
 
@@ -100,26 +101,33 @@ def judge(
     )
 
 
-@command
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Talk to recordings of real people, and measure.")
-    parser.add_argument("--recordings", type=Path, required=True, help="SPEAKER/NAME.wav and .txt")
-    parser.add_argument("--portraits", type=Path, nargs="+", required=True)
-    parser.add_argument("--clips", type=Path, required=True, help="made by lab.synthesis")
-    parser.add_argument("--weights", default=TINY.name, help="a preset's name or a folder")
-    parser.add_argument("--reader", type=Path, default=Path("assets/flashtalk-tiny"))
-    parser.add_argument("--out", type=Path, default=Path("docs/evaluation"))
-    parser.add_argument("--videos", type=Path, help="folder for the talks themselves")
-    parser.add_argument("--threads", type=int)
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
+@dataclass(frozen=True, kw_only=True)
+class RecordedTalks:
+    """Talk to recordings of real people, and measure."""
 
-    wanted = speakers(options.recordings)
-    engine = Engine(find_checkpoint(options.weights).load(torch.device("cpu")))
-    portraits = {path.stem: portrait_for(path, engine.preset) for path in options.portraits}
+    recordings: Path
+    """Folder of SPEAKER/NAME.wav and NAME.txt."""
+    portraits: tuple[Path, ...]
+    """Pictures of those who speak."""
+    clips: Path
+    """Folder of clips, as ``python -m lab.synthesis`` makes them."""
+    weights: str = TINY.name
+    """A preset's name or a folder."""
+    reader: Path = TINY_WEIGHTS
+    """Folder with the face reader that judges."""
+    out: Path = Path("docs/evaluation")
+    """Folder for the figures."""
+    videos: Path | None = None
+    """Folder for the talks themselves."""
+    threads: int | None = None
+    """Of the processor."""
+
+
+def align_all(wanted: Mapping[str, Sequence[tuple[Path, str]]]) -> dict[str, list[Utterance]]:
+    """Those of the ``wanted`` recordings that can be aligned, by speaker; others are logged.
+
+    Raises :class:`FlashTalkError` if none is left.
+    """
     aligner = PhoneAligner()
     spoken: dict[str, list[Utterance]] = {}
     for speaker, files in wanted.items():
@@ -129,34 +137,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except AlignmentFailed as error:
                 log.warning("left out: %s", error)
     if not spoken:
-        raise FlashTalkError(f"No recording in {options.recordings} could be aligned; see above.")
-    reader = load_reader(options.reader)
-    clips = [load_clip(options.clips, name) for name in for_calibration(clip_names(options.clips))]
-    judges = Judges(reader, calibration=calibrate(reader, clips))
+        raise FlashTalkError("None of the recordings could be aligned; see above.")
+    return spoken
 
-    rows = []
+
+def measure_talks(config: RecordedTalks) -> list[dict[str, object]]:
+    """Each speaker's recordings, spoken by each portrait: their figures."""
+    wanted = speakers(config.recordings)
+    engine = Engine(find_checkpoint(config.weights).load(torch.device("cpu")))
+    portraits = {path.stem: portrait_for(path, engine.preset) for path in config.portraits}
+    spoken = align_all(wanted)
+    reader = load_reader(config.reader)
+    names = for_calibration(clip_names(config.clips))
+    clips = [load_clip(config.clips, name) for name in names]
+    judges = Judges(reader, calibration=calibrate(reader, clips))
+    talks: list[dict[str, object]] = []
     for speaker, recordings in spoken.items():
         speech = join_all(recordings)
         for name, portrait in portraits.items():
-            video = options.videos and options.videos / f"{speaker}-{name}"
+            video = config.videos and config.videos / f"{speaker}-{name}"
             frames = talk_to(engine, portrait, speech, video)
             figures = judge(judges, engine.preset, portrait, frames, speech)
             seconds = len(frames) / engine.preset.geometry.fps
-            rows.append(
-                {
-                    "speaker": speaker,
-                    "portrait": name,
-                    "recordings": len(recordings),
-                    "seconds": seconds,
-                    "figures": figures,
-                }
-            )
+            talk = {"speaker": speaker, "portrait": name, "recordings": len(recordings)}
+            talks.append(talk | {"seconds": seconds, "figures": figures})
             shown = ", ".join(f"{figure} {figures[figure]:.2f}" for figure in SHOWN)
             log.info("%s, %s, %.0f s: %s", speaker, name, seconds, shown)
-    options.out.mkdir(parents=True, exist_ok=True)
-    report = {"weights": str(options.weights), "talks": rows}
-    (options.out / REPORT).write_text(json.dumps(report, indent=1) + "\n")
-    return 0
+    return talks
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    config = read_options(RecordedTalks, arguments)
+    set_up(config.threads)
+    report = {"weights": config.weights, "talks": measure_talks(config)}
+    config.out.mkdir(parents=True, exist_ok=True)
+    (config.out / REPORT).write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

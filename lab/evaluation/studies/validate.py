@@ -9,7 +9,6 @@ renders and a reader may lose their lips.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
@@ -19,7 +18,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
 from flashtalk.config import TINY
 from flashtalk.errors import command
@@ -33,6 +31,7 @@ from lab.evaluation.measures.sync import SHIPPED, SyncNetwork, load_sync
 from lab.evaluation.measures.train_sync import accuracy
 from lab.evaluation.segment import Judges, measure, reference_of
 from lab.evaluation.talks import RenderedClip, Speech, clip_names, load_clip
+from lab.options import TINY_WEIGHTS, read_options, require_at_least, set_up
 
 log = logging.getLogger(__name__)
 
@@ -253,33 +252,40 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-@command
-def main() -> None:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=Path, required=True)
-    parser.add_argument("--reader", type=Path, default=Path("assets/flashtalk-tiny"))
-    parser.add_argument(
-        "--sync",
-        type=Path,
-        default=SHIPPED,
-        help="folder made by lab.evaluation.measures.train_sync (default: what ships)",
-    )
-    parser.add_argument("--count", type=int, default=30, help="most clips to use")
-    parser.add_argument("--out", type=Path, help="folder for judges.json")
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(arguments.threads)
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Judge the judges: the measuring chain on rendered clips, whose truth is known."""
 
-    names = clip_names(arguments.clips)[: arguments.count]
-    clips = [load_clip(arguments.clips, name) for name in names]
-    report = validate(load_reader(arguments.reader), clips, load_sync(arguments.sync))
+    clips: Path
+    """Folder of clips, as ``python -m lab.synthesis`` makes them."""
+    reader: Path = TINY_WEIGHTS
+    """Folder with the face reader that judges."""
+    sync: Path = SHIPPED
+    """Folder of the sync network, made by ``lab.evaluation.measures.train_sync``."""
+    count: int = 30
+    """Most clips to use."""
+    out: Path | None = None
+    """Folder for judges.json."""
+    threads: int = 1
+    """Of the processor."""
+
+    def __post_init__(self) -> None:
+        require_at_least(1, self, "count")
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    config = read_options(Validation, arguments)
+    set_up(config.threads)
+    names = clip_names(config.clips)[: config.count]
+    clips = [load_clip(config.clips, name) for name in names]
+    report = validate(load_reader(config.reader), clips, load_sync(config.sync))
     for group, figures in report.items():
         log.info("%s: %s", group, {name: round(value, 3) for name, value in figures.items()})
-    if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        path = arguments.out / "judges.json"
+    if config.out:
+        config.out.mkdir(parents=True, exist_ok=True)
+        path = config.out / "judges.json"
         path.write_text(json.dumps(report, indent=1) + "\n")
 
 

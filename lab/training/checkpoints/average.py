@@ -11,14 +11,15 @@ Writes a run as a training does, which ``lab.training.checkpoints.export`` and `
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from flashtalk.errors import FlashTalkError, command
+from lab.options import read_options
 from lab.training.loop import read_checkpoint, write_checkpoint
 
 
@@ -54,23 +55,33 @@ def between(
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Average:
+    """Write the run that lies between two others."""
+
+    first: Path
+    """Folder of a training."""
+    second: Path
+    """Folder of one that went on."""
+    share: float
+    """0 is the first, 1 the second, 2 as far again."""
+    whole: tuple[str, ...] = ()
+    """Beginnings of the names of weights that are taken from the second alone."""
+    out: Path
+    """Folder of the new run."""
+
+
+def average_runs(config: Average) -> None:
+    """Write the run that ``config`` describes; raises as :func:`between` does."""
+    first, second = (read_checkpoint(run) for run in (config.first, config.second))
+    average = between(first["average"], second["average"], config.share, config.whole)
+    write_checkpoint(config.out, {"average": average, "step": second["step"]})
+
+
 @command
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--first", type=Path, required=True, help="folder of a training")
-    parser.add_argument("--second", type=Path, required=True, help="folder of one that went on")
-    parser.add_argument(
-        "--share", type=float, required=True, help="0 is the first, 1 the second, 2 as far again"
-    )
-    parser.add_argument(
-        "--whole", nargs="+", default=[], metavar="NAME", help="weights taken from the second alone"
-    )
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    first, second = (read_checkpoint(run) for run in (arguments.first, arguments.second))
-    average = between(first["average"], second["average"], arguments.share, arguments.whole)
-    write_checkpoint(arguments.out, {"average": average, "step": second["step"]})
+    average_runs(read_options(Average, arguments))
 
 
 if __name__ == "__main__":

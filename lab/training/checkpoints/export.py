@@ -13,10 +13,12 @@ in the old one's place::
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from huggingface_hub import save_torch_state_dict
@@ -27,6 +29,7 @@ from flashtalk.models.networks import Networks, build_denoiser
 from flashtalk.weights import build_networks, modules_of, save_weights
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.sizes import CONFIG
+from lab.options import read_options
 from lab.training.loop import (
     has_checkpoint,
     load_average,
@@ -39,7 +42,7 @@ from lab.training.tiny.parts import TRAINED
 AUTOENCODER_PARTS = {
     "decoder": TRAINED["decoder"],
     "warp": TRAINED["warp"],
-    "sharpening": TRAINED["closeups"],
+    "sharpening": TRAINED["painters"],
     "lids": TRAINED["lids"],
     "flow": TRAINED["flow"],
     "polished": TRAINED["polish"],
@@ -97,31 +100,39 @@ def save_published(source: Path, run: Path, out: Path, dtype: torch.dtype) -> No
     shutil.copy(source / CONFIG, out / CONFIG)
 
 
-@command
-def main() -> None:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the trainings")
-    parser.add_argument("--published", type=Path, help="checkpoint, in place of those")
-    parser.add_argument(
-        "--transformer", type=Path, help=f"Stage 1 or Stage 2 (default: {TRANSFORMER} below --runs)"
-    )
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument(
-        "--sharing",
-        type=Path,
-        metavar="FOLDER",
-        help="other embedded weights: files that are the same there are named, not written again",
-    )
-    parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"))
-    arguments = parser.parse_args()
-    dtype = getattr(torch, arguments.dtype)
-    transformer = arguments.transformer or arguments.runs / TRANSFORMER
-    if arguments.published:
-        save_published(arguments.published, transformer, arguments.out, dtype)
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Write trained networks as a folder of weights."""
+
+    out: Path
+    """Folder of the weights."""
+    runs: Path = Path("runs")
+    """Folder of the trainings of the embedded model."""
+    published: Path | None = None
+    """In place of those: the published checkpoint that a training began with."""
+    transformer: Path | None = None
+    """Run of Stage 1 or Stage 2; without, ``stage2`` below --runs."""
+    sharing: Path | None = None
+    """Other embedded weights; files that are the same there are named, not written again."""
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    """What weights are written as."""
+
+
+def export(config: Export) -> None:
+    """Write the weights that ``config`` describes."""
+    dtype = getattr(torch, config.dtype)
+    transformer = config.transformer or config.runs / TRANSFORMER
+    if config.published:
+        save_published(config.published, transformer, config.out, dtype)
         return
-    networks = trained_networks(TINY, arguments.runs, transformer)
-    save_weights(arguments.out, TINY.name, modules_of(networks), dtype, sharing=arguments.sharing)
+    networks = trained_networks(TINY, config.runs, transformer)
+    save_weights(config.out, TINY.name, modules_of(networks), dtype, sharing=config.sharing)
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    export(read_options(Export, arguments))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m lab.training.checkpoints.import_checkpoint --weights assets/flashtalk-tiny \\
         --out runs/shipped
-    python -m lab.training.stage1 --init runs/shipped/stage2 ...
+    python -m lab.training.tiny.stage1 --init runs/shipped/stage2 ...
 
 With ``--transformer FOLDER`` the transformer is that of other weights, such as older ones whose
 autoencoder today's code no longer reads.
@@ -14,20 +14,22 @@ and for ``--speech``, not for ``--out``.
 
 from __future__ import annotations
 
-import argparse
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.weights import load_networks, load_weights
+from lab.options import TINY_WEIGHTS, read_options
 from lab.training.checkpoints.export import AUTOENCODER_PARTS, TRANSFORMER
 from lab.training.loop import has_checkpoint, write_checkpoint
 
 TRANSFORMERS = ("stage1", TRANSFORMER)  # Stage 2 begins with the first
 
 
-def reopen(weights: Path, runs: Path, transformer: Path | None = None) -> None:
+def import_checkpoint(weights: Path, runs: Path, transformer: Path | None = None) -> None:
     """Write the networks in ``weights``, an embedded model's, as trainings below ``runs``.
 
     With ``transformer``, another folder of weights, that one's transformer takes its place. Every
@@ -57,17 +59,23 @@ def reopen(weights: Path, runs: Path, transformer: Path | None = None) -> None:
         write_checkpoint(runs / name, {"average": average, "step": 0})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """Write shipped weights as the folders of trainings that they came from."""
+
+    out: Path
+    """Folder for the trainings' folders."""
+    weights: Path = TINY_WEIGHTS
+    """Folder of an embedded model's weights."""
+    transformer: Path | None = None
+    """Folder of weights to take the transformer from instead."""
+
+
 @command
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, default=Path("assets/flashtalk-tiny"))
-    parser.add_argument("--out", type=Path, required=True, help="folder for the trainings' folders")
-    parser.add_argument(
-        "--transformer", type=Path, metavar="FOLDER", help="weights to take it from instead"
-    )
-    arguments = parser.parse_args()
-    reopen(arguments.weights, arguments.out, arguments.transformer)
+    config = read_options(Import, arguments)
+    import_checkpoint(config.weights, config.out, config.transformer)
 
 
 if __name__ == "__main__":

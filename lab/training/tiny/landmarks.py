@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -27,14 +29,16 @@ from flashtalk.models.tiny.face_code import LANDMARKS
 from flashtalk.models.tiny.landmark_refiner import MOUTH_CROP, REFINED
 from flashtalk.models.tiny.landmarks import SIDE_PX as FIRST_SIDE
 from flashtalk.models.tiny.landmarks import FaceReader
-from lab.training.cli import add_workers, begin, training_parser
+from lab.options import read_options
 from lab.training.data.clips import Clip, ClipSet
 from lab.training.data.codec_dataset import INNER_MARKS, as_float, between_lips, change_colors
 from lab.training.data.codes import mirror_points
-from lab.training.loop import LoopConfig, device_of, load_average, prefetched, train
+from lab.training.loop import device_of, load_average, prefetched, train
+from lab.training.options import ClipTraining, begin
 
 log = logging.getLogger(__name__)
 
+EVALUATE_EVERY = 200  # steps
 GAZE_WEIGHT = 0.1
 SPREAD_WEIGHT = 0.02  # keeps heat maps compact; the center alone does not (DSNT, arXiv 1801.07372)
 PLAIN_SHARE = 0.4  # of the pictures that stay as they were rendered, but for their place and size
@@ -201,30 +205,35 @@ def evaluate(reader: FaceReader, clips: ClipSet, size: int = 128) -> dict[str, f
     }
 
 
-@command
-def main() -> None:
-    """Entry point."""
-    parser = training_parser(__doc__.splitlines()[0], steps=3000, batch=24, rate=2e-3)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--init", type=Path, help="run to start from")
-    add_workers(parser)
-    arguments = begin(parser)
-    device = arguments.device
-    cv2.setNumThreads(1)
+@dataclass(frozen=True, kw_only=True)
+class LandmarkTraining(ClipTraining):
+    """Train the face reader: landmarks and gaze."""
 
-    clips = ClipSet(arguments.data)
-    held_out = ClipSet(arguments.data, held_out=True)
+    init: Path | None = None
+    """Run to start from."""
+    steps: int = 3000
+    rate: float = 2e-3
+    warmup_steps: int = 50
+    batch: int = 24
+    """Pictures."""
+
+
+def train_landmarks(config: LandmarkTraining) -> None:
+    """Train the reader and log how far off it is in people whom it never saw."""
+    device = begin(config)
+    cv2.setNumThreads(1)
+    clips = ClipSet(config.data)
+    held_out = ClipSet(config.data, held_out=True)
     reader = FaceReader(TINY.autoencoder.width).to(memory_format=torch.channels_last)
-    if arguments.init:
-        load_average(arguments.init, reader).requires_grad_(True)
+    if config.init:
+        load_average(config.init, reader).requires_grad_(True)
     reader.to(device)
     rng = np.random.default_rng()
-    coming = prefetched(lambda: draw(clips, arguments.batch, rng, varied=True), arguments.workers)
-
+    coming = prefetched(lambda: draw(clips, config.batch, rng, varied=True), config.workers)
     read_again = [LANDMARKS.index(name) for name in REFINED]
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
-        if index % 200 == 199:
+        if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
             log.info("held out, current weights: %s", evaluate(reader, held_out))
         reader.train()
         pictures, points, gaze = (each.to(device) for each in next(coming))
@@ -237,12 +246,15 @@ def main() -> None:
         loss = away + near_away + GAZE_WEIGHT * looks + SPREAD_WEIGHT * spread
         return loss, {"px": 128 * away.item(), "near_px": 128 * near_away.item()}
 
-    config = LoopConfig(
-        out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate, warmup_steps=50
-    )
     train(reader, step, config)
-    load_average(arguments.out, reader)
+    load_average(config.out, reader)
     log.info("held out, averaged weights: %s", evaluate(reader, held_out))
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    train_landmarks(read_options(LandmarkTraining, arguments))
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ def polish_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]
     }
 
 
-def closeup_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
+def painter_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
     """How well mouths and eyes are painted."""
     return painting_losses(painted_features(model, batch))
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from flashtalk.config import TINY
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
 from lab.training.loop import load_average
 
-WEIGHTS = {
+LOSS_WEIGHTS = {
     "guess": 2.0,
     "flow": 8.0,
     "square": 40.0,
@@ -29,7 +31,7 @@ TRAINED = {
         f"decoder.{layer}" for layer in ("coarse", "reference", "middle", "fine", "flow", "outline")
     )
     + tuple(f"pyramid.{layer}" for layer in ("stem", "fine", "middle", "coarse", "finest_static")),
-    "closeups": ("decoder.mouth.", "decoder.eye."),  # and lab.training.tiny.sharpening
+    "painters": ("decoder.mouth.", "decoder.eye."),  # and lab.training.tiny.sharpening
     "teeth": ("decoder.mouth.",),  # by lab.training.tiny.teeth alone
     "polish": ("decoder.mouth.", "decoder.cover."),
     "cover": ("decoder.cover.",),  # by lab.training.tiny.sharpening alone
@@ -48,3 +50,9 @@ def trained_in_part(
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(TRAINED[part]))
     return model.to(device)
+
+
+def weighted_sum(losses: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    """The sum of ``losses`` with their ``LOSS_WEIGHTS``, and each of them for the log."""
+    total = sum(LOSS_WEIGHTS[name] * loss for name, loss in losses.items())
+    return total, {name: loss.item() for name, loss in losses.items()}

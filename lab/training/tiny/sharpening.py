@@ -1,13 +1,13 @@
 """Mouths and eyes made crisp: the painters against critics that tell their windows from true ones.
 
-    python -m lab.training.tiny.sharpening --data runs/clips --init runs/closeups \\
+    python -m lab.training.tiny.sharpening --data runs/clips --init runs/painters \\
         --out runs/sharpening
     python -m lab.training.tiny.sharpening --data runs/clips --init runs/sharpening \\
         --out runs/cover --part cover
     python -m lab.training.tiny.sharpening --data runs/clips --init runs/cover \\
         --out runs/lids --part lids
 
-Comes after ``lab.training.tiny.autoencoder --part closeups``. Where exactly teeth end under a lip
+Comes after ``lab.training.tiny.autoencoder --part painters``. Where exactly teeth end under a lip
 does not follow from the few numbers in a latent, so the best guess by difference of pixels is an
 average: a white haze. A critic accepts any picture that a mouth could be, and its features say
 what differs. Patch critics with hinge loss (Isola et al. 2017; Lim and Ye 2017), spectral
@@ -21,10 +21,11 @@ of shut lids, which begins as the painter of eyes, from blinks alone.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ from flashtalk.errors import command
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
 from flashtalk.models.tiny.crops import crop_fade
 from flashtalk.models.tiny.painter import PaintedCrops
-from lab.training.cli import add_precision, add_workers, begin, training_parser
+from lab.options import read_options
 from lab.training.data.clips import Clip, ClipSet
 from lab.training.data.codec_dataset import (
     Batch,
@@ -47,8 +48,9 @@ from lab.training.data.codec_dataset import (
     shut_place,
     telling_place,
 )
-from lab.training.loop import LoopConfig, Trainee, train_together
+from lab.training.loop import Trainee, train_together
 from lab.training.losses.basic import critic_hinge, feature_matching
+from lab.training.options import MixedTraining, begin
 from lab.training.precision import mixed_precision
 from lab.training.tiny.painter_losses import (
     PaintedFeatures,
@@ -59,10 +61,11 @@ from lab.training.tiny.painter_losses import (
     painting_losses,
     unpainted,
 )
-from lab.training.tiny.parts import WEIGHTS, trained_in_part
+from lab.training.tiny.parts import trained_in_part, weighted_sum
 from lab.training.tiny.quality import EVALUATE_EVERY, log_progress, log_quality
 
 WIDTHS = (32, 64, 96)
+BETAS = (0.5, 0.98)  # of both optimizers
 FOOLED_WEIGHT = 0.6
 FEATURE_WEIGHT = 20.0
 MISREAD = 0.02  # of landmarks, for cover and lids: photographs are read worst where these matter
@@ -151,7 +154,7 @@ Painting = tuple[dict[str, Tensor], list[Judged]]
 """Losses without the critics, and what these are to judge."""
 
 
-def closeups_painted(model: PortraitAutoencoder, batch: Batch, critics: Critics) -> Painting:
+def both_painted(model: PortraitAutoencoder, batch: Batch, critics: Critics) -> Painting:
     """Mouths and eyes."""
     made = painted_features(model, batch)
     windows = [critics.of_mouths(made), critics.of_eyes(made.eyes, made.eyes_true)]
@@ -171,8 +174,8 @@ def lids_painted(model: PortraitAutoencoder, batch: Batch, critics: Critics) -> 
 
 
 @dataclass(frozen=True)
-class Part:
-    """What is sharpened."""
+class Sharpening:
+    """What is sharpened, and how."""
 
     paint: Callable[[PortraitAutoencoder, Batch, Critics], Painting]
     place: Place
@@ -185,93 +188,122 @@ class Part:
     """Of what a critic does not take for true; 0 leaves its features alone."""
 
 
-PARTS = {
-    "closeups": Part(closeups_painted, telling_place),
-    "cover": Part(covers_painted, shut_place, shows_teeth, ("cover", "mouth")),
+Part = Literal["painters", "cover", "lids"]
+SHARPENINGS: Mapping[Part, Sharpening] = {
+    "painters": Sharpening(both_painted, telling_place),
+    "cover": Sharpening(covers_painted, shut_place, shows_teeth, ("cover", "mouth")),
     # a critic wants lashes, and gets scribbles where the eyes of a photograph are misread
-    "lids": Part(lids_painted, blink_place, begins_as=("lids", "eye"), fooled_weight=0.0),
+    "lids": Sharpening(lids_painted, blink_place, begins_as=("lids", "eye"), fooled_weight=0.0),
 }
 
 
-@command
-def main() -> None:
-    """Entry point."""
-    parser = training_parser(
-        __doc__.splitlines()[0], steps=4000, batch=8, rate=5e-4, batch_of="groups of four frames"
-    )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--init", type=Path, required=True, help="run that painted them before")
-    parser.add_argument(
-        "--part",
-        choices=tuple(PARTS),
-        default="closeups",
-        help="mouths and eyes, lips over teeth, or shut lids",
-    )
-    parser.add_argument(
-        "--go-on",
-        action="store_true",
-        help="cover and lids begin as those of --init, not as its painters of mouths and eyes",
-    )
-    add_precision(parser)
-    add_workers(parser)
-    arguments = begin(parser)
-    device = arguments.device
+@dataclass(frozen=True, kw_only=True)
+class SharpeningTraining(MixedTraining):
+    """Train painters of the embedded autoencoder against critics."""
 
-    clips = ClipSet(arguments.data)
-    held_out = ClipSet(arguments.data, held_out=True)
-    part = PARTS[arguments.part]
-    if arguments.go_on and not part.begins_as:
-        parser.error("--go-on is for cover and lids; closeups always go on from those of --init.")
-    model = trained_in_part(arguments.part, arguments.init, device)
-    if part.only:
-        clips.keep(part.only)
-        held_out.keep(part.only)
-    if part.begins_as and not arguments.go_on:
-        painter, first = (getattr(model.decoder, name) for name in part.begins_as)
+    init: Path
+    """Run that painted them before."""
+    part: Part = "painters"
+    """Mouths and eyes, lips over teeth, or shut lids."""
+    go_on: bool = False
+    """Cover and lids begin as those of --init, not as its painters of mouths and eyes."""
+    steps: int = 4000
+    rate: float = 5e-4
+    warmup_steps: int = 50
+    clip_norm: float = 5.0
+    batch: int = 8
+    """Groups of four frames."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.go_on and not SHARPENINGS[self.part].begins_as:
+            raise ValueError("--go-on is for cover and lids; painters always go on from --init")
+
+
+def starting_painters(
+    config: SharpeningTraining, sharpening: Sharpening, device: torch.device
+) -> PortraitAutoencoder:
+    """The autoencoder of ``config.init``, its new painter being a copy of an older one."""
+    model = trained_in_part(config.part, config.init, device)
+    if sharpening.begins_as and not config.go_on:
+        painter, first = (getattr(model.decoder, name) for name in sharpening.begins_as)
         painter.load_state_dict(first.state_dict())
-    critics = Critics().to(device, memory_format=torch.channels_last)
-    rng = np.random.default_rng()
-    coming = batches(clips, arguments.batch, rng, part.place, workers=arguments.workers)
-    newest: list[list[Judged]] = []  # the critics judge what was painted in the same step
+    return model
 
-    def painter_step(index: int) -> tuple[Tensor, dict[str, float]]:
+
+class Contest:
+    """Steps of the painters and of their critics, who judge what was painted in the same step."""
+
+    def __init__(
+        self,
+        config: SharpeningTraining,
+        model: PortraitAutoencoder,
+        coming: Iterator[Batch],
+        held_out: ClipSet,
+        device: torch.device,
+    ) -> None:
+        self.sharpening = SHARPENINGS[config.part]
+        self.precision = config.precision
+        self.model = model
+        self.coming = coming
+        self.held_out = held_out
+        self.device = device
+        self.critics = Critics().to(device, memory_format=torch.channels_last)
+        self._painted: list[Judged] = []
+
+    def painter_step(self, index: int) -> tuple[Tensor, dict[str, float]]:
+        """Losses of the painters, and what they lose to the critics."""
         if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
-            log_progress(model, held_out, part.place)
-        model.train()
-        critics.requires_grad_(False)
-        with mixed_precision(arguments.precision, device.type):
-            losses, windows = part.paint(model, next(coming).to(device), critics)
-            fooling = fooling_losses(windows)
-        newest[:] = [windows]
-        total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
-        total = (
-            total + part.fooled_weight * fooling["fooled"] + FEATURE_WEIGHT * fooling["features"]
-        )
-        return total, {name: loss.item() for name, loss in (losses | fooling).items()}
+            log_progress(self.model, self.held_out, self.sharpening.place)
+        self.model.train()
+        self.critics.requires_grad_(False)
+        batch = next(self.coming).to(self.device)
+        with mixed_precision(self.precision, self.device.type):
+            losses, self._painted = self.sharpening.paint(self.model, batch, self.critics)
+            fooling = fooling_losses(self._painted)
+        total, figures = weighted_sum(losses)
+        total = total + self.sharpening.fooled_weight * fooling["fooled"]
+        total = total + FEATURE_WEIGHT * fooling["features"]
+        return total, figures | {name: loss.item() for name, loss in fooling.items()}
 
-    def critic_step(index: int) -> tuple[Tensor, dict[str, float]]:
-        critics.requires_grad_(True)
-        with mixed_precision(arguments.precision, device.type):
+    def critic_step(self, index: int) -> tuple[Tensor, dict[str, float]]:
+        """Hinge loss of the critics."""
+        self.critics.requires_grad_(True)
+        with mixed_precision(self.precision, self.device.type):
             total = sum(
                 critic_hinge(each.told(each.true), each.told(each.made.detach()), each.weight)
-                for each in newest.pop()
+                for each in self._painted
             )
         return total, {"critics": total.item()}
 
+
+def train_sharpening(config: SharpeningTraining) -> None:
+    """Train ``config.part`` and its critics, and log how well held-out clips are drawn."""
+    device = begin(config)
+    sharpening = SHARPENINGS[config.part]
+    clips = ClipSet(config.data)
+    held_out = ClipSet(config.data, held_out=True)
+    model = starting_painters(config, sharpening, device)
+    if sharpening.only:
+        clips.keep(sharpening.only)
+        held_out.keep(sharpening.only)
+    rng = np.random.default_rng()
+    coming = batches(clips, config.batch, rng, sharpening.place, workers=config.workers)
+    contest = Contest(config, model, coming, held_out, device)
     train_together(
         [
-            Trainee("model", model, painter_step, arguments.rate, betas=(0.5, 0.98)),
-            Trainee("critics", critics, critic_step, arguments.rate, betas=(0.5, 0.98)),
+            Trainee("model", model, contest.painter_step, config.rate, BETAS),
+            Trainee("critics", contest.critics, contest.critic_step, config.rate, BETAS),
         ],
-        LoopConfig(
-            out=arguments.out,
-            steps=arguments.steps,
-            learning_rate=arguments.rate,
-            warmup_steps=50,
-            clip_norm=5.0,
-        ),
+        config,
     )
-    log_quality(arguments.out, model, held_out, part.place)
+    log_quality(config.out, model, held_out, sharpening.place)
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    train_sharpening(read_options(SharpeningTraining, arguments))
 
 
 if __name__ == "__main__":

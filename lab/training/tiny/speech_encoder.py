@@ -22,6 +22,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +34,12 @@ from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.models.tiny.speech_encoder import SpeechEncoder
 from flashtalk.weights import load_weights
+from lab.options import read_options, require_at_least
 from lab.synthesis.curves import MOUTH_CURVES
 from lab.synthesis.voices.augment import augment
 from lab.synthesis.voices.phones import CLASS_INDEX, PHONE_CLASSES, SILENCE
-from lab.training.cli import add_workers, begin, training_parser
 from lab.training.data.labeled_speech import LabelledSpeech
 from lab.training.loop import (
-    LoopConfig,
     device_of,
     has_checkpoint,
     load_average,
@@ -48,9 +49,12 @@ from lab.training.loop import (
     train,
 )
 from lab.training.losses.basic import correlation, curve_error, phone_error
+from lab.training.options import Training, begin
 
 log = logging.getLogger(__name__)
 
+EVALUATE_EVERY = 500  # steps
+LEAST_SPREAD = 0.02  # of a curve: one that hardly moves must not count without end
 CHECKED_ITEMS = 80  # of those held out; about twelve minutes of a corpus
 DEGRADED_SEED = 20  # the same rooms, noises and lines in every evaluation
 FIGURES = "figures.json"
@@ -104,7 +108,7 @@ def evaluate(
         right_spoken += int(hits[spoken].sum())
         spoken_frames += int(spoken.sum())
         truth = torch.from_numpy(item.mouth).T
-        kept = truth.std(dim=1) > 0.02
+        kept = truth.std(dim=1) > LEAST_SPREAD
         if kept.any():
             found = correlation(curves[0].T, truth)
             scores.append(found[kept].mean().item())
@@ -134,39 +138,59 @@ def _require_same_encoder(out: Path, encoder: SpeechEncoder) -> None:
             )
 
 
-@command
-def main() -> None:
-    """Entry point."""
-    parser = training_parser(__doc__.splitlines()[0], steps=4000, batch=24, rate=2e-3)
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="corpora")
-    parser.add_argument(
-        "--check", type=Path, nargs="+", required=True, help="clips, whose held-out voices tell"
-    )
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument("--init", type=Path, help="run whose encoder to start from")
-    start.add_argument("--judge", type=Path, help="weights whose encoder stays; only heads learn")
-    add_workers(parser)
-    arguments = begin(parser)
-    device = arguments.device
+@dataclass(frozen=True, kw_only=True)
+class SpeechTraining(Training):
+    """Pre-train the speech encoder, or judge one."""
 
-    data = LabelledSpeech(arguments.data, held_out=False)
-    held_out = LabelledSpeech(arguments.check, held_out=True)
-    geometry = TINY.geometry
+    data: tuple[Path, ...]
+    """Corpora, as ``python -m lab.synthesis.corpus`` makes them, or clips."""
+    check: tuple[Path, ...]
+    """Corpora or clips whose held-out voices tell how good it is."""
+    init: Path | None = None
+    """Run whose encoder to start from."""
+    judge: Path | None = None
+    """Folder of weights whose encoder stays; only heads learn."""
+    steps: int = 4000
+    rate: float = 2e-3
+    batch: int = 24
+    """Windows of speech."""
+    workers: int = 1
+    """Threads that make batches; a GPU waits for one alone."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least(1, self, "batch", "workers")
+        if self.init and self.judge:
+            raise ValueError("--init and --judge exclude each other: one learns, the other stays")
+
+
+def starting_encoder(config: SpeechTraining) -> SpeechEncoder:
+    """The encoder that ``config`` begins with; one to be judged is frozen."""
     encoder = SpeechEncoder(TINY.speech_encoder)
-    if arguments.init:
-        load_part(arguments.init, "encoder", encoder).requires_grad_(True)
-    if arguments.judge:
-        load_weights(arguments.judge, TINY.name, {"speech_encoder": encoder})
+    if config.init:
+        load_part(config.init, "encoder", encoder).requires_grad_(True)
+    if config.judge:
+        load_weights(config.judge, TINY.name, {"speech_encoder": encoder})
         encoder.requires_grad_(False)
-        _require_same_encoder(arguments.out, encoder)
+        _require_same_encoder(config.out, encoder)
+    return encoder
+
+
+def train_speech_encoder(config: SpeechTraining) -> None:
+    """Train encoder and heads, or heads alone, and write figures of held-out speech."""
+    device = begin(config)
+    data = LabelledSpeech(config.data, held_out=False)
+    held_out = LabelledSpeech(config.check, held_out=True)
+    geometry = TINY.geometry
+    encoder = starting_encoder(config)
     model = SpeechPretraining(encoder, len(PHONE_CLASSES), len(MOUTH_CURVES)).to(device)
     rng = np.random.default_rng(0)
     spread = torch.from_numpy(
-        np.concatenate([item.mouth for item in data.items]).std(axis=0) + 0.02
+        np.concatenate([item.mouth for item in data.items]).std(axis=0) + LEAST_SPREAD
     ).to(device)
     coming = prefetched(
-        lambda: data.batch(arguments.batch, geometry.speech_window_frames, geometry, rng),
-        arguments.workers,
+        lambda: data.batch(config.batch, geometry.speech_window_frames, geometry, rng),
+        config.workers,
     )
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
@@ -176,18 +200,20 @@ def main() -> None:
         phone_loss = phone_error(logits, phones)
         mouth_loss = curve_error(prediction, mouth, spread)
         figures = {"phones": phone_loss.item(), "mouth": mouth_loss.item()}
-        if (index + 1) % 500 == 0:
+        if index % EVALUATE_EVERY == EVALUATE_EVERY - 1:
             log.info("held out: %s", report(model, held_out))
         return 0.5 * phone_loss + mouth_loss, figures
 
-    train(
-        model,
-        step,
-        LoopConfig(out=arguments.out, steps=arguments.steps, learning_rate=arguments.rate),
-    )
-    figures = report(load_average(arguments.out, model), held_out)
+    train(model, step, config)
+    figures = report(load_average(config.out, model), held_out)
     log.info("averaged, held out: %s", figures)
-    (arguments.out / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (config.out / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    train_speech_encoder(read_options(SpeechTraining, arguments))
 
 
 if __name__ == "__main__":

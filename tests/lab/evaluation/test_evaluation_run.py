@@ -19,9 +19,11 @@ from flashtalk.models.networks import Networks
 from flashtalk.models.tiny.landmarks import FaceReader
 from flashtalk.stream.chunk import conditioned_velocity
 from flashtalk.weights.checkpoint import ASSETS, find_checkpoint
+from lab.evaluation.digests import clips_digest
+from lab.evaluation.measured_talk import Measured, Plan, run_talk
 from lab.evaluation.measures.reading import read_faces
 from lab.evaluation.measures.sync import SyncNetwork
-from lab.evaluation.run import Measured, Plan, clips_digest, main, run_talk
+from lab.evaluation.run import main
 from lab.evaluation.runs import (
     GuidedTransformer,
     Variant,
@@ -87,16 +89,16 @@ def test_colors_are_compared_with_the_beginning_once_there_is_one(
     assert whole.figures["color_drift"] == whole.figures["color_drift_percent"] == 0.0
 
 
-def test_a_talk_shorter_than_the_stretch_is_measured_whole(
+def test_a_talk_shorter_than_the_segment_is_measured_whole(
     toy_networks: Networks, judges: Judges, talk: Talk, measured: list[Measured]
 ) -> None:
     longer = list(run_talk(Engine(toy_networks), judges, talk, 0, Plan((2, 4), 3.0, opening_s=2.0)))
-    assert [each.window_s for each in longer] == [2.0, 3.0]
+    assert [each.segment_s for each in longer] == [2.0, 3.0]
     assert longer[0].figures == measured[0].figures
     assert longer[1].figures != measured[1].figures
 
 
-def test_the_last_stretch_is_what_the_session_shows_there(
+def test_the_last_segment_is_what_the_session_shows_there(
     toy_networks: Networks, judges: Judges, talk: Talk, measured: list[Measured]
 ) -> None:
     portrait = portrait_for(talk.person.portrait, toy_networks.preset, crop="cover")
@@ -179,27 +181,31 @@ def test_clips_of_the_same_names_are_told_apart_by_what_is_in_them(
 
 
 def test_plans_that_cannot_be_are_sentences(capsys: pytest.CaptureFixture[str]) -> None:
-    for seconds, window_s in (((10, 60), 1.0), ((1, 60), 20.0)):
+    for seconds, segment_s in (((10, 60), 1.0), ((1, 60), 20.0)):
         with pytest.raises(FlashTalkError, match="must last 2 s or more"):
-            Plan(seconds, window_s)
+            Plan(seconds, segment_s)
     with pytest.raises(FlashTalkError, match="must ascend"):
         Plan((60, 10), 5.0)
     with pytest.raises(FlashTalkError, match="must last some time"):
         Plan((10, 60), 5.0, opening_s=0.0)
-    assert main(["--clips", "nowhere"]) == 2
-    assert "give --weights or --variant" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["--clips", "nowhere"])
+    assert "There is nothing to evaluate: give --run NAME=" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["--clips", "nowhere", "--run", "a=flashtalk-tiny", "--run", "a=stage1"])
+    assert "Every run needs a name of its own" in capsys.readouterr().err
 
 
-def test_rows_are_timed_alone(clips_folder: Path, tmp_path: Path, monkeypatch) -> None:
+def test_runs_are_timed_alone(clips_folder: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("lab.evaluation.speed.SECONDS", 1.0)
     arguments = ["--bench", "--clips", str(clips_folder), "--out", str(tmp_path)]
-    assert main([*arguments, "--variant", "ours=flashtalk-tiny"]) == 0
+    assert main([*arguments, "--run", "ours=flashtalk-tiny"]) == 0
     content = json.loads((tmp_path / "speed.json").read_text())
     assert list(content) == ["ours"]
     assert content["ours"]["seconds"] == 1.0
     assert len(content["ours"]["each"]) == 3
     assert content["ours"]["frames_per_s"] == sorted(content["ours"]["each"])[1]
-    assert not list(tmp_path.glob("cells/*"))
+    assert not list(tmp_path.glob("measurements/*"))
 
 
 def test_speed_is_frames_over_the_time_of_the_talk(

@@ -1,4 +1,4 @@
-"""Cells survive the disk, and the table says their median, spread and change."""
+"""Measurements survive the disk, and the table says their median, spread and change."""
 
 import json
 import math
@@ -8,25 +8,23 @@ from pathlib import Path
 import pytest
 
 from flashtalk.errors import FlashTalkError
-from lab.evaluation.measurements import Cell, is_done, read_cells, write_cell
-from lab.evaluation.reports.table import (
+from lab.evaluation.measurements import Measurement, is_done, read_measurements, write_measurement
+from lab.evaluation.reports.summaries import (
     changes,
     known_columns,
-    markdown,
     median_and_spread,
-    speech_line,
     values_of,
-    write_report,
 )
-from lab.evaluation.speed import read_speed, write_row
+from lab.evaluation.reports.table import markdown, speech_line, write_report
+from lab.evaluation.speed import read_speed, write_speed
 
-CELL = Cell(
-    variant="ours",
+ONE = Measurement(
+    run="ours",
     seed=0,
     seconds=10,
     person="000009",
     voice="alma",
-    window_s=10.0,
+    segment_s=10.0,
     settings={
         "weights": "here",
         "steps": 4,
@@ -34,7 +32,7 @@ CELL = Cell(
         "color_strength": 1.0,
         "seam_frames": 6,
         "lookahead_frames": 5,
-        "face_like": True,
+        "flow_prior": True,
         "causal": False,
     },
     digest="abc",
@@ -43,33 +41,33 @@ CELL = Cell(
 )
 
 
-def cell(seed: int, seconds: int, correlation: float, variant: str = "ours") -> Cell:
+def one(seed: int, seconds: int, correlation: float, run: str = "ours") -> Measurement:
     figures = {"lip_correlation": correlation}
-    return replace(CELL, seed=seed, seconds=seconds, figures=figures, variant=variant)
+    return replace(ONE, seed=seed, seconds=seconds, figures=figures, run=run)
 
 
-def test_a_cell_comes_back_from_the_disk(tmp_path: Path) -> None:
-    path = write_cell(tmp_path, CELL)
+def test_a_measurement_comes_back_from_the_disk(tmp_path: Path) -> None:
+    path = write_measurement(tmp_path, ONE)
     assert "NaN" not in path.read_text()
-    (found,) = read_cells(tmp_path)
+    (found,) = read_measurements(tmp_path)
     assert math.isnan(found.figures["closures"])
-    assert replace(found, figures={}) == replace(CELL, figures={})
+    assert replace(found, figures={}) == replace(ONE, figures={})
     assert found.figures["lip_correlation"] == 0.8
 
 
-def test_a_cell_is_done_for_its_own_weights_only(tmp_path: Path) -> None:
+def test_a_measurement_is_done_for_its_own_weights_only(tmp_path: Path) -> None:
     assert not is_done(tmp_path, "ours", 0, 10, "abc")
-    write_cell(tmp_path, CELL)
+    write_measurement(tmp_path, ONE)
     assert is_done(tmp_path, "ours", 0, 10, "abc")
     assert not is_done(tmp_path, "ours", 0, 10, "other weights")
     assert not is_done(tmp_path, "ours", 1, 10, "abc")
 
 
 def test_half_a_file_is_left_out(tmp_path: Path) -> None:
-    path = write_cell(tmp_path, CELL)
+    path = write_measurement(tmp_path, ONE)
     path.write_text(path.read_text()[:50])
-    assert read_cells(tmp_path) == []
-    with pytest.raises(FlashTalkError, match="no measured cell"):
+    assert read_measurements(tmp_path) == []
+    with pytest.raises(FlashTalkError, match="no measurement"):
         write_report(tmp_path)
 
 
@@ -80,20 +78,20 @@ def test_entries_are_median_and_spread() -> None:
 
 
 def test_change_is_last_minus_first_of_the_same_seed() -> None:
-    cells = [cell(0, 10, 0.8), cell(0, 60, 0.9), cell(0, 900, 0.5), cell(1, 10, 0.4)]
-    assert changes(cells, "ours", "lip_correlation") == pytest.approx([-0.3])
-    assert values_of(cells, "ours", 10, "lip_correlation") == [0.8, 0.4]
+    measured = [one(0, 10, 0.8), one(0, 60, 0.9), one(0, 900, 0.5), one(1, 10, 0.4)]
+    assert changes(measured, "ours", "lip_correlation") == pytest.approx([-0.3])
+    assert values_of(measured, "ours", 10, "lip_correlation") == [0.8, 0.4]
 
 
-def test_the_report_has_a_table_per_moment_with_rows_in_order(tmp_path: Path) -> None:
-    cells = [
-        cell(0, 10, 0.81),
-        cell(0, 300, 0.52),
-        cell(0, 10, 0.11, variant="baseline"),
-        cell(0, 10, 0.22, variant="another"),
+def test_the_report_has_a_table_per_moment_with_runs_in_order(tmp_path: Path) -> None:
+    measured = [
+        one(0, 10, 0.81),
+        one(0, 300, 0.52),
+        one(0, 10, 0.11, run="baseline"),
+        one(0, 10, 0.22, run="another"),
     ]
-    for each in cells:
-        write_cell(tmp_path, each)
+    for each in measured:
+        write_measurement(tmp_path, each)
     text = write_report(tmp_path, ["baseline", "ours"]).read_text(encoding="utf-8")
     assert text == (tmp_path / "table.md").read_text(encoding="utf-8")
     first, later = text.index("## At 10 s"), text.index("## At 5 min")
@@ -108,30 +106,30 @@ def test_the_report_has_a_table_per_moment_with_rows_in_order(tmp_path: Path) ->
 
 
 def test_missing_plots_are_said() -> None:
-    assert "matplotlib was not installed" in markdown([CELL])
+    assert "matplotlib was not installed" in markdown([ONE])
 
 
 def test_columns_that_nothing_is_known_of_are_left_out() -> None:
-    assert [column.figure for column in known_columns([CELL])] == ["lip_correlation"]
-    later = replace(CELL, seconds=60, figures={"sync_c": 0.4})
-    assert "sync_c" in [column.figure for column in known_columns([CELL, later])]
-    table = markdown([CELL])
-    assert "| row | lip correlation |\n" in table
+    assert [column.figure for column in known_columns([ONE])] == ["lip_correlation"]
+    later = replace(ONE, seconds=60, figures={"sync_c": 0.4})
+    assert "sync_c" in [column.figure for column in known_columns([ONE, later])]
+    table = markdown([ONE])
+    assert "| run | lip correlation |\n" in table
     assert "sync C (own)" not in table
 
 
-def steady(seconds: int, likeness: float, seed: int = 0, **figures: float) -> Cell:
-    return replace(CELL, seconds=seconds, seed=seed, figures={"identity": likeness, **figures})
+def steady(seconds: int, likeness: float, seed: int = 0, **figures: float) -> Measurement:
+    return replace(ONE, seconds=seconds, seed=seed, figures={"identity": likeness, **figures})
 
 
-def test_targets_are_counted_stretch_by_stretch() -> None:
-    cells = [
+def test_targets_are_counted_segment_by_segment() -> None:
+    measured = [
         steady(10, 0.90, lip_correlation=0.9, border_jump=1.2, color_drift_percent=0.0),
         steady(300, 0.86, lip_correlation=0.79, border_jump=1.1, color_drift_percent=4.9),
         steady(900, 0.85, lip_correlation=0.8, border_jump=math.nan, color_drift_percent=5.1),
     ]
-    text = markdown(cells)
-    titles, _, entries = text[text.index("| row | lip correlation, ≥ 0.80") :].split("\n")[:3]
+    text = markdown(measured)
+    titles, _, entries = text[text.index("| run | lip correlation, ≥ 0.80") :].split("\n")[:3]
     found = dict(zip(titles.split(" | "), entries.split(" | "), strict=True))
     assert found["lip correlation, ≥ 0.80"] == "2 of 3"
     assert found["border jump, ≤ 1.15"] == "1 of 2"
@@ -142,49 +140,51 @@ def test_targets_are_counted_stretch_by_stretch() -> None:
 
 def test_colors_drift_from_their_own_beginning_and_are_no_difference() -> None:
     """A talk that was measured at a minute first has drifted then, too."""
-    cells = [steady(60, 0.9, color_drift=1.5), steady(900, 0.9, color_drift=2.0)]
-    drift = markdown(cells).split("## Change")[1]
+    measured = [steady(60, 0.9, color_drift=1.5), steady(900, 0.9, color_drift=2.0)]
+    drift = markdown(measured).split("## Change")[1]
     row = next(line for line in drift.split("\n") if line.startswith("| ours | 15 min"))
     assert " | 2.0 | " in row and " | 0.5 | " not in row
 
 
-def test_cells_of_before_the_drift_was_measured_are_read(tmp_path: Path) -> None:
-    path = write_cell(tmp_path, replace(CELL, speech_clips=2, speech_s=16.0))
+def test_measurements_without_a_drift_are_read(tmp_path: Path) -> None:
+    path = write_measurement(tmp_path, replace(ONE, speech_clips=2, speech_s=16.0))
     content = json.loads(path.read_text())
     assert content.pop("speech_clips") == 2 and content.pop("speech_s") == 16.0
     path.write_text(json.dumps(content))
-    (found,) = read_cells(tmp_path)
+    (found,) = read_measurements(tmp_path)
     assert found.speech_clips is None
     table = markdown([found, replace(found, seed=1, figures={"color_drift": 0.5})])
     assert "color drift, ΔE" in table
 
 
 def test_what_a_talk_consists_of_is_said() -> None:
-    cells = [replace(CELL, seconds=s, window_s=w) for s, w in ((10, 10.0), (20, 20.0), (900, 30.0))]
-    assert "the held-out clips of one voice (few) again" in markdown(cells)
+    measured = [
+        replace(ONE, seconds=s, segment_s=w) for s, w in ((10, 10.0), (20, 20.0), (900, 30.0))
+    ]
+    assert "the held-out clips of one voice (few) again" in markdown(measured)
     known = [
-        *(replace(cell, speech_clips=2, speech_s=16.2) for cell in cells),
-        replace(CELL, seed=1, speech_clips=3, speech_s=25.0),
+        *(replace(each, speech_clips=2, speech_s=16.2) for each in measured),
+        replace(ONE, seed=1, speech_clips=3, speech_s=25.0),
     ]
     text = speech_line(known)
     assert "the held-out clips of one voice (2 to 3, together 16 to 25 s) again and again" in text
     assert "Of 900 s, 50 s are measured" in text  # the first 10 s count once
 
 
-def test_speed_is_that_of_the_row_alone(tmp_path: Path) -> None:
-    write_cell(tmp_path, CELL)
-    write_cell(tmp_path, replace(CELL, variant="other"))
+def test_speed_is_that_of_the_run_alone(tmp_path: Path) -> None:
+    write_measurement(tmp_path, ONE)
+    write_measurement(tmp_path, replace(ONE, run="other"))
     assert "| – |" in write_report(tmp_path).read_text(encoding="utf-8").split("## At")[0]
-    write_row(tmp_path, "ours", {"frames_per_s": 27.6})
-    write_row(tmp_path, "other", {"frames_per_s": 12.0})
-    write_row(tmp_path, "other", {"frames_per_s": 13.0})
+    write_speed(tmp_path, "ours", {"frames_per_s": 27.6})
+    write_speed(tmp_path, "other", {"frames_per_s": 12.0})
+    write_speed(tmp_path, "other", {"frames_per_s": 13.0})
     assert read_speed(tmp_path) == {"ours": 27.6, "other": 13.0}
     text = write_report(tmp_path).read_text(encoding="utf-8")
     assert "| ours | here | 4 | 1 | 1 | 6 | 5 | True | False | 28 |" in text
-    assert "31" not in text.split("## At")[0]  # what the cell was made at
+    assert "31" not in text.split("## At")[0]  # what the talk was made at
 
 
 def test_broken_speeds_are_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "speed.json").write_text('{"ours": {}}')
-    with pytest.raises(FlashTalkError, match="time the rows again"):
+    with pytest.raises(FlashTalkError, match="time the runs again"):
         read_speed(tmp_path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lab.synthesis.clip import decode_labels, face_mask, sample_portrait_pose
-from lab.synthesis.factory import FactoryOptions
+from lab.synthesis.factory import ClipFactory
 from lab.synthesis.gallery import STILLS, Still
 from lab.synthesis.heads.identity import is_held_out
 from lab.synthesis.heads.materials import PARTS
@@ -101,6 +101,6 @@ def test_gallery_people_are_held_out() -> None:
 
 def test_wrong_options_are_named(tmp_path) -> None:
     with pytest.raises(ValueError, match="workers"):
-        FactoryOptions(out=tmp_path, assets=tmp_path, workers=0)
+        ClipFactory(out=tmp_path, assets=tmp_path, workers=0)
     with pytest.raises(ValueError, match="zoom"):
         Camera(zoom=9)

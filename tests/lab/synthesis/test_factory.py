@@ -14,12 +14,12 @@ import pytest
 
 from flashtalk.errors import FlashTalkError
 from lab.synthesis import corpus, factory
-from lab.synthesis.assets import ENVIRONMENT
+from lab.synthesis.assets import ENVIRONMENT, Assets
 from lab.synthesis.clip import CURVES, Clip, Labels
-from lab.synthesis.corpus import CorpusItem, write_item
+from lab.synthesis.corpus import Corpus, write_item
 from lab.synthesis.curves import MOUTH_CURVES
 from lab.synthesis.dataset import OPTIONS_FILE, open_folder
-from lab.synthesis.factory import FactoryOptions, make_clips, write_clip
+from lab.synthesis.factory import ClipFactory, make_clips, write_clip
 from lab.synthesis.heads.library import LANDMARKS
 from lab.synthesis.licenses import CLIPS, CORPUS, LICENSES_FILE
 from lab.synthesis.motion import head_motion
@@ -84,7 +84,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
             raise problems[number]
         return clip(number)
 
-    monkeypatch.setattr(factory, "Assets", Path)
+    monkeypatch.setattr(Assets, "__post_init__", lambda assets: None)
     monkeypatch.setattr(factory, "speech_folder", Path)
     monkeypatch.setattr(factory, "check_voices", lambda folder: None)
     monkeypatch.setattr(factory, "_worker", lambda assets, size: factory._Worker(None, None))
@@ -95,8 +95,8 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
     return calls
 
 
-def options(folder: Path, **changed: object) -> FactoryOptions:
-    return FactoryOptions(
+def options(folder: Path, **changed: object) -> ClipFactory:
+    return ClipFactory(
         **{"out": folder, "assets": folder, "clips": 4, "start": 7, "workers": 1} | changed
     )
 
@@ -251,8 +251,9 @@ def hummed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_items_have_sound_and_labels_of_one_length(hummed: Path) -> None:
     voices = set()
+    kept = Corpus(minutes=1, out=hummed, assets=hummed, held_out=True)
     for number in range(12):
-        write_item(CorpusItem(number, hummed, hummed, held_out=True))
+        write_item(kept, number)
         with np.load(hummed / f"{number:06d}.npz") as item:
             frames = len(item["phones"])
             assert 8 * 25 <= frames <= 12 * 25
@@ -265,10 +266,10 @@ def test_items_have_sound_and_labels_of_one_length(hummed: Path) -> None:
     assert voices <= set(HELD_OUT_VOICES) and len(voices) > 2
     before = (hummed / "000003.npz").read_bytes()
     (hummed / "000003.npz").unlink()
-    write_item(CorpusItem(3, hummed, hummed, held_out=True))
+    write_item(kept, 3)
     assert before == (hummed / "000003.npz").read_bytes(), "an item depends on its number alone"
     (hummed / "000003.npz").write_bytes(b"kept")
-    write_item(CorpusItem(3, hummed, hummed, held_out=True))
+    write_item(kept, 3)
     assert (hummed / "000003.npz").read_bytes() == b"kept"
 
 

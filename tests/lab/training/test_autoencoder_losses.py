@@ -12,7 +12,7 @@ from flashtalk.models.tiny.face_code import FEATURES, GROUP_FRAMES, LANDMARKS, m
 from flashtalk.models.tiny.feature_state import read_mouths
 from flashtalk.models.tiny.painter import IDENTITY_CHANNELS
 from lab.training.data.codec_dataset import Batch
-from lab.training.tiny.autoencoder import PARTS
+from lab.training.tiny.autoencoder import LOSSES
 from lab.training.tiny.painter_losses import (
     TEETH_WEIGHT,
     mouths_by,
@@ -136,7 +136,7 @@ def pushed(batch) -> Batch:
 def test_warps_move_to_where_the_pixels_are_from(pushed, part, term) -> None:
     torch.manual_seed(0)
     model = trained_in_part(part, None)
-    losses = PARTS[part](model, pushed)
+    losses = LOSSES[part](model, pushed)
     assert set(losses) == {"flow", "square"}
     losses[term].backward()
     assert model.decoder.flow.bias.grad[0] < 0, "more to the right is better"
@@ -144,7 +144,7 @@ def test_warps_move_to_where_the_pixels_are_from(pushed, part, term) -> None:
 
 def test_the_warp_learns_under_painters_that_stay(pushed) -> None:
     model = trained_in_part("warp", None)
-    sum(PARTS["warp"](model, pushed).values()).backward()
+    sum(LOSSES["warp"](model, pushed).values()).backward()
     learned = {name for name, weight in model.named_parameters() if weight.grad is not None}
     painters = ("decoder.mouth.", "decoder.cover.", "decoder.eye.", "decoder.lids.")
     assert not {
@@ -157,8 +157,8 @@ def test_the_warp_learns_under_painters_that_stay(pushed) -> None:
 def test_teeth_are_no_concern_of_the_warp_alone(pushed) -> None:
     opened = replace(pushed, inner=torch.ones_like(pushed.inner))
     model = trained_in_part("decoder", None)
-    assert PARTS["decoder"](model, opened)["square"] == 0.0
-    assert PARTS["warp"](model, opened)["square"] > 0.0
+    assert LOSSES["decoder"](model, opened)["square"] == 0.0
+    assert LOSSES["warp"](model, opened)["square"] > 0.0
 
 
 def test_polishing_moves_painters_and_nothing_else_toward_what_is_true(pushed) -> None:
@@ -168,7 +168,7 @@ def test_polishing_moves_painters_and_nothing_else_toward_what_is_true(pushed) -
     half_open = half_open.repeat(1, GROUP_FRAMES, 1, 1)
     # one painter draws it in part, one the rest
     pushed = replace(pushed, points=face(gap=0.06), codes=half_open)
-    losses = PARTS["polish"](model, pushed)
+    losses = LOSSES["polish"](model, pushed)
     assert set(losses) == {"mouth", "mouth_gradient"}
     sum(losses.values()).backward()
     learned = {name for name, weight in model.named_parameters() if weight.grad is not None}
@@ -177,7 +177,7 @@ def test_polishing_moves_painters_and_nothing_else_toward_what_is_true(pushed) -
     assert all(name.startswith(painters) for name in learned)
     brighter = replace(pushed, frames=torch.full_like(pushed.frames, 255))
     model.zero_grad()
-    PARTS["polish"](model, brighter)["mouth"].backward()
+    LOSSES["polish"](model, brighter)["mouth"].backward()
     assert model.decoder.mouth.color.bias.grad[:3].max() < 0, "brighter paint is better"
 
 

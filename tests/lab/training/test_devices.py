@@ -17,12 +17,12 @@ from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
 from flashtalk.models.tiny.landmarks import FaceReader
 from lab.synthesis.curves import MOUTH_CURVES
 from lab.synthesis.voices.casting import HELD_OUT_VOICES
-from lab.training import cli as training_command
+from lab.training import options as training_command
 from lab.training.loop import read_checkpoint, write_checkpoint
 from lab.training.tiny import autoencoder, quality, sharpening, teeth
 from lab.training.tiny import landmarks as reader
 from lab.training.tiny import speech_encoder as speech
-from lab.training.tiny.autoencoder import PARTS
+from lab.training.tiny.autoencoder import LOSSES
 
 # weights are loaded there, whatever PyTorch thinks of the meta device
 pytestmark = pytest.mark.filterwarnings("ignore:for .*copying from a non-meta parameter")
@@ -59,9 +59,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 TRAININGS = [
     (reader, "read", []),
-    *((autoencoder, "painted", ["--part", part]) for part in PARTS),
-    *((sharpening, "painted", ["--part", part]) for part in sharpening.PARTS),
-    (teeth, "painted", ["--models", "3", "13", "--usual", "13"]),
+    *((autoencoder, "painted", ["--part", part]) for part in LOSSES),
+    *((sharpening, "painted", ["--part", part]) for part in sharpening.SHARPENINGS),
+    (teeth, "painted", ["--donors", "3", "13", "--default-donor", "13"]),
 ]
 
 

@@ -76,9 +76,7 @@ def work(rank: int, job: Job) -> None:
     for mode, steps in RUNS:
         source = Witness(job.people, job.preset.geometry)
         source.asked.clear()
-        loop = LoopConfig(
-            job.folder / mode, steps, learning_rate=1e-3, warmup_steps=1, final_share=1.0
-        )
+        loop = LoopConfig(job.folder / mode, steps, rate=1e-3, warmup_steps=1, final_share=1.0)
         learner = stage2.distill(
             job.networks(),
             source,

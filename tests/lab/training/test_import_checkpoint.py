@@ -13,7 +13,7 @@ from flashtalk.models.tiny.denoiser import TinyDenoiser
 from flashtalk.models.tiny.speech_encoder import SpeechEncoder
 from flashtalk.weights import load_networks, modules_of, save_weights
 from lab.training.checkpoints.export import TRANSFORMER, trained_networks
-from lab.training.checkpoints.import_checkpoint import reopen
+from lab.training.checkpoints.import_checkpoint import import_checkpoint
 from lab.training.loop import load_average, load_part, read_checkpoint, write_checkpoint
 from lab.training.tiny.parts import TRAINED, trained_in_part
 
@@ -23,11 +23,11 @@ SHIPPED = Path(__file__).parents[3] / "assets" / "flashtalk-tiny"
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
-    reopen(SHIPPED, folder)
+    import_checkpoint(SHIPPED, folder)
     return folder
 
 
-def test_what_is_reopened_is_exported_as_it_was(runs: Path) -> None:
+def test_what_is_imported_is_exported_as_it_was(runs: Path) -> None:
     shipped = load_networks(SHIPPED, TINY)
     again = modules_of(trained_networks(TINY, runs, runs / TRANSFORMER))
     for name, module in modules_of(shipped).items():
@@ -40,7 +40,7 @@ def test_what_is_reopened_is_exported_as_it_was(runs: Path) -> None:
 def test_a_transformer_of_other_weights_takes_its_place(tmp_path: Path) -> None:
     other = TinyDenoiser(TINY.transformer)
     save_weights(tmp_path / "old", TINY.name, {"transformer": other})
-    reopen(SHIPPED, tmp_path / "runs", transformer=tmp_path / "old")
+    import_checkpoint(SHIPPED, tmp_path / "runs", transformer=tmp_path / "old")
     found = TinyDenoiser(TINY.transformer)
     for stage in ("stage1", TRANSFORMER):
         load_average(tmp_path / "runs" / stage, found)
@@ -63,12 +63,12 @@ def test_every_kind_of_training_can_begin_with_it(runs: Path) -> None:
 def test_no_training_is_written_over(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "warp", {"step": 7})
     with pytest.raises(FlashTalkError, match="already"):
-        reopen(SHIPPED, tmp_path)
+        import_checkpoint(SHIPPED, tmp_path)
     assert read_checkpoint(tmp_path / "warp") == {"step": 7}
     assert [path.name for path in tmp_path.iterdir()] == ["warp"]
 
 
 def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
     with pytest.raises(FlashTalkError, match="nothing here"):
-        reopen(tmp_path / "nothing here", tmp_path / "runs")
+        import_checkpoint(tmp_path / "nothing here", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()

@@ -17,7 +17,7 @@ def _fit(model: nn.Module, out: Path, steps: int) -> None:
         loss = (model(torch.ones(1, 1)) - target).square().mean()
         return loss, {"loss": loss.item()}
 
-    train(model, step, LoopConfig(out, steps, learning_rate=0.05, warmup_steps=1, log_every=5))
+    train(model, step, LoopConfig(out, steps, rate=0.05, warmup_steps=1, log_every=5))
 
 
 def test_training_learns_and_resumes_where_it_stopped(tmp_path: Path) -> None:
@@ -37,8 +37,8 @@ def test_training_learns_and_resumes_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_the_rate_warms_up_and_falls(tmp_path: Path) -> None:
-    config = LoopConfig(tmp_path, 100, learning_rate=1.0, warmup_steps=10)
-    rates = [config.rate_at(step) for step in range(100)]
+    config = LoopConfig(tmp_path, 100, rate=1.0, warmup_steps=10)
+    rates = [config.rate * config.share_at(step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1) and max(rates) == pytest.approx(1.0)
     assert rates[-1] < 0.03
     with pytest.raises(ValueError, match="steps"):

@@ -112,7 +112,7 @@ def test_the_teacher_is_guided_over_speech_and_text(networks, talks, passes, mot
 def test_what_was_distilled_is_a_published_checkpoint_again(
     networks, talks, checkpoint: Path, tmp_path: Path
 ) -> None:
-    loop = LoopConfig(tmp_path / "run", 1, learning_rate=1e-3, warmup_steps=1, final_share=1.0)
+    loop = LoopConfig(tmp_path / "run", 1, rate=1e-3, warmup_steps=1, final_share=1.0)
     config = replace(CONFIG, chunks=1)
     learner = distill(networks, talks, config, loop, critic_rate=1e-3, recompute=True)
     save_published(checkpoint, tmp_path / "run", tmp_path / "out", torch.float32)

@@ -26,7 +26,7 @@ CONFIG = Stage2Config(chunks=2, batch=1, audio_guidance=3.0)
 
 
 def train(networks: Networks, source: TalkSource, out: Path, steps: int) -> Networks:
-    loop = LoopConfig(out, steps, learning_rate=1e-3, warmup_steps=1, final_share=1.0, log_every=2)
+    loop = LoopConfig(out, steps, rate=1e-3, warmup_steps=1, final_share=1.0, log_every=2)
     return distill(networks, source, CONFIG, loop, critic_rate=1e-3, critic_ratio=2)
 
 
@@ -60,7 +60,7 @@ def test_five_updates_of_the_critic_to_one_of_the_generator(
 ) -> None:
     """The paper's ratio, unless another one is asked for."""
     assert stage2._parser().parse_args([]).critic_ratio == 5
-    loop = LoopConfig(tmp_path, 5, learning_rate=1e-3)
+    loop = LoopConfig(tmp_path, 5, rate=1e-3)
     distill(toy_networks, source, replace(CONFIG, chunks=1), loop, critic_rate=1e-3)
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     updates = [each["optimizer"]["state"][0]["step"] for each in (saved, *saved["others"].values())]
@@ -71,7 +71,7 @@ def test_only_the_student_goes_without_the_flow_prior(speech: np.ndarray, tmp_pa
     networks = build_networks(TINY)
     picture = np.random.default_rng(0).integers(0, 255, (1, 256, 256, 3), dtype=np.uint8)
     source = TalkSource([Person(picture, speech)], TINY.geometry)
-    loop = LoopConfig(tmp_path, 1, learning_rate=1e-3)
+    loop = LoopConfig(tmp_path, 1, rate=1e-3)
     config = Stage2Config(chunks=1, batch=1)
     learner = distill(networks, source, config, loop, critic_rate=1e-3, flow_prior=False)
     assert not learner.transformer.flow_anchor.corrects

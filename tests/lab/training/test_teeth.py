@@ -2,12 +2,12 @@ import torch
 
 from flashtalk.models.tiny.painter import IDENTITY_CHANNELS
 from lab.training.tiny.parts import TRAINED, trained_in_part
-from lab.training.tiny.teeth import ROWS, PeoplesTeeth
+from lab.training.tiny.teeth import ROWS, DonorTeeth
 
 
 def test_everybody_has_teeth_of_their_own() -> None:
     torch.manual_seed(0)
-    teeth = PeoplesTeeth()
+    teeth = DonorTeeth()
     codes = teeth(torch.tensor([3, 70, 3, ROWS + 70]))
     assert codes.shape == (4, IDENTITY_CHANNELS)
     assert torch.equal(codes[0], codes[2])
