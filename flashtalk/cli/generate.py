@@ -5,7 +5,6 @@ The same session, chunk step and encoder as the live page, fed from files.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -118,26 +117,27 @@ def _make_one(maker: Maker, job: Job, stop: Stop) -> int:
 def _make_many(maker: Maker, jobs: list[Job], stop: Stop) -> int:
     """Every video of ``jobs`` that is not there yet; one that fails does not stop the others.
 
-    A video has its name only when it is complete, so the next start knows what is left to do.
+    A video has its name only when it is complete, so the next start knows what is left to do. What
+    was made of one that broke off is NAME.part.mp4 until then.
     """
     todo = [job for job in jobs if not job.out.exists()]
     failed = 0
-    part = jobs[0].out.with_name(f".flashtalk-{os.getpid()}.mp4")
     if todo:
         _ = maker.engine  # what is wrong with the model is wrong for every video: said once
     for number, job in enumerate(todo, start=1):
         if stop:
             break
+        part = job.out.with_suffix(".part.mp4")
         try:
-            title = f"{number}/{len(todo)} {job.out.name}"
-            if maker.make(job, part, stop, title).complete:
+            film = maker.make(job, part, stop, f"{number}/{len(todo)} {job.out.name}")
+            if film.complete:
                 part.replace(job.out)
                 sys.stdout.write(f"{job.out}\n")
+            else:
+                _say(_kept(film))
         except (FlashTalkError, OSError) as error:
             failed += 1
             _say(f"flashtalk: {job.out.name} was not made: {_reason(error)}")
-        finally:
-            part.unlink(missing_ok=True)
     made = sum(job.out.exists() for job in todo)
     there = len(jobs) - len(todo)
     _say(

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
@@ -16,6 +17,7 @@ from gradio.utils import get_upload_folder
 from flashtalk.cli.options import ServeOptions
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui.ending import talks_end_first
 from flashtalk.ui.events import Limits, OnGpu
 from flashtalk.ui.page import build_page
@@ -49,7 +51,7 @@ def serve(
     )
     if warms_up(engine.device.type, gpu_is_lent):
         logging.info("Warm after %.1f s.", engine.warm_up())
-    page = build_page(engine, limits or Limits(), on_gpu=on_gpu)
+    page = build_page(engine, limits or Limits(), on_gpu=computes_at(engine.device.type, on_gpu))
     with talks_end_first(page):
         page.launch(
             server_name=host,
@@ -68,6 +70,20 @@ def serve(
 def warms_up(device_type: str, gpu_is_lent: bool) -> bool:
     """Whether a chunk can be computed before the first visit: not on a GPU that is only lent."""
     return device_type == "cpu" or not gpu_is_lent
+
+
+def computes_at(device_type: str, on_gpu: OnGpu) -> OnGpu:
+    """``on_gpu`` for a model on a GPU; the processor's computes in this process.
+
+    A process forked from one that has computed cannot use more threads than one: it would wait
+    forever. ``on_gpu`` sees the function all the same, because ZeroGPU starts with no other Space.
+    """
+
+    def here(function: Callable[..., Iterator[VideoPiece]]) -> Callable[..., Iterator[VideoPiece]]:
+        on_gpu(function)
+        return function
+
+    return here if device_type == "cpu" else on_gpu
 
 
 def check_port(host: str, port: int) -> None:

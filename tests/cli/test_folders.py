@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -58,6 +63,27 @@ def test_a_second_start_makes_only_what_is_missing(folder: Path, capsys) -> None
     assert (out / "one.mp4").read_bytes() == b"an earlier start's"
     assert generate(folder / "faces" / "ada.JPG", folder / "voices", out) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_what_was_made_of_a_video_that_breaks_off_is_kept(folder: Path) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, 16_000 * 120)
+    soundfile.write(folder / "voices" / "long.wav", noise, 16_000)
+    out = folder / "talks"
+    arguments = ["--portrait", folder / "faces", "--audio", folder / "voices" / "long.wav"]
+    command = [sys.executable, "-m", "flashtalk", "generate", *arguments, "--out", out]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        seen = b""
+        while b"x real time" not in seen and (more := os.read(process.stderr.fileno(), 4096)):
+            seen += more
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read().decode()
+    assert process.returncode == 130
+    assert [path.name for path in out.iterdir()] == ["ada.part.mp4"]
+    assert f"of 120.0 s are in {out / 'ada.part.mp4'}." in said
+    assert "Stopped. 0 of 2 videos were made" in said
+    with av.open(str(out / "ada.part.mp4")) as video:
+        assert 0 < video.streams.video[0].frames < 25 * 120
 
 
 def test_names_tell_the_videos_apart(folder: Path) -> None:

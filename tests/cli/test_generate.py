@@ -92,6 +92,13 @@ def test_a_published_checkpoint_with_a_prompt_and_a_size(folder: Path, tmp_path_
         assert (stream.height, stream.width) == (32, 48)
 
 
+def test_a_name_with_a_colon_is_a_name(folder: Path, weights: Path, monkeypatch) -> None:
+    monkeypatch.chdir(folder)
+    Path("2026-11-30T12:30").mkdir()
+    assert main(command(folder, weights, out="2026-11-30T12:30/talk.mp4", steps=1)) == 0
+    assert decoded(folder / "2026-11-30T12:30" / "talk.mp4")[0] == 25
+
+
 def test_an_older_video_is_replaced(folder: Path, weights: Path) -> None:
     (folder / "talk.mp4").write_bytes(b"old")
     assert main([*command(folder, weights, steps=1, seed=3), "--no-crop"]) == 0

@@ -9,7 +9,7 @@ import pytest
 
 from flashtalk.cli.main import main
 from flashtalk.cli.options import ServeOptions
-from flashtalk.cli.serve import warms_up
+from flashtalk.cli.serve import computes_at, warms_up
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,18 @@ def test_a_gpu_that_is_lent_to_visits_is_not_warmed_up_before_one(
     device: str, gpu_is_lent: bool, warm: bool
 ) -> None:
     assert warms_up(device, gpu_is_lent) is warm
+
+
+def test_only_a_model_on_a_gpu_computes_in_the_process_that_has_one() -> None:
+    seen = []
+
+    def on_gpu(function):
+        seen.append(function)
+        return lambda *given: iter(())
+
+    assert computes_at("cpu", on_gpu)(iter) is iter
+    assert computes_at("cuda", on_gpu)(iter) is not iter
+    assert seen == [iter, iter], "ZeroGPU looks for a function of its own"
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *options: str) -> str:
