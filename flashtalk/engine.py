@@ -18,14 +18,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from flashtalk.conditions import gather_conditions
 from flashtalk.config import Preset, SamplerConfig
@@ -61,18 +60,14 @@ class Engine:
         *,
         device: str | torch.device = "cpu",
         placement: Placement | None = None,
-        draw: Callable[[nn.Module], None] | None = None,
     ) -> None:
-        """``draw`` gives weights to networks that have none yet, as ``apply_placement`` says."""
         self._device = checked_device(device)
         for module in modules_of(networks).values():
             module.eval().requires_grad_(False)
             if placement is None:
-                if draw is not None:
-                    draw(module)
                 module.to(self._device)
         if placement is not None:
-            apply_placement(networks, placement, self._device, draw=draw)
+            apply_placement(networks, placement, self._device)
         self._networks = networks
         self._turns = Turns(torch.get_num_threads())
         # only processors gain by decoding side by side

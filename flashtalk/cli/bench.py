@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +18,18 @@ import torch
 from flashtalk.assets import ASSETS
 from flashtalk.cli.bench_table import STAGES, spread_of, table
 from flashtalk.cli.destination import check_writable
-from flashtalk.cli.hardware import machine, matmul_rate, versions
+from flashtalk.cli.hardware import device_memory, machine, matmul_rate, versions
 from flashtalk.cli.options import BenchOptions
 from flashtalk.engine import Engine, checked_device, chosen_placement, default_device
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import parse_size
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import SPEECH_RATE_HZ, Speech, load_speech
-from flashtalk.memory import Budget, Rehearsal, device_memory, draw_weights, rehearsal_of
 from flashtalk.outputs.film import Film, pieces_of
-from flashtalk.placement import PLACEMENTS
+from flashtalk.placement import ALL_RESIDENT, PLACEMENTS
+from flashtalk.placement.plan import Budget, footprints
 from flashtalk.weights.checkpoint import require_gpu
+from flashtalk.weights.dry_run import DryRun, dry_run_of
 
 
 @dataclass
@@ -75,11 +75,11 @@ def measure(options: BenchOptions) -> dict:
     """All measurements as plain numbers; see :func:`table` for what they mean."""
     started = datetime.datetime.now(datetime.UTC)
     start_s = time.perf_counter()
-    rehearsal, budget = None, None
+    dry_run, budget = None, None
     size = parse_size(options.size) if options.size else None
     if options.random_weights:
-        rehearsal = rehearsal_of(options.preset, size)
-        engine, budget = _rehearsed(rehearsal, options)
+        dry_run = dry_run_of(options.preset, size)
+        engine, budget = _dry_engine(dry_run, options)
     else:
         engine = Engine.from_pretrained(
             options.preset,
@@ -113,8 +113,8 @@ def measure(options: BenchOptions) -> dict:
             "device": str(engine.device),
             "height_px": portrait.image.height,
             "width_px": portrait.image.width,
-            "placement": budget.placement.name if budget else options.placement,
-            "weights": rehearsal.notice if rehearsal else "as trained",
+            "placement": budget.placement if budget else options.placement,
+            "weights": dry_run.notice if dry_run else "as trained",
             "steps": options.steps or engine.preset.sampler.steps,
             "seed": options.seed,
             "seconds": options.video_s,
@@ -131,27 +131,22 @@ def measure(options: BenchOptions) -> dict:
         "open_s": asdict(spread_of(r.open_s for r in repeats)),
         "first_fragment_s": asdict(spread_of(r.first_fragment_s for r in repeats)),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "device_memory": device_memory(engine.device, budget),
+        "device_memory": device_memory(engine.device, budget, compared=options.random_weights),
     }
 
 
-def _rehearsed(rehearsal: Rehearsal, options: BenchOptions) -> tuple[Engine, Budget]:
-    """The engine with random weights, and what is planned for it."""
-    preset = rehearsal.preset
+def _dry_engine(dry_run: DryRun, options: BenchOptions) -> tuple[Engine, Budget | None]:
+    """The engine with random weights, and what is planned for it, if its sizes are known."""
+    preset = dry_run.preset
     if not torch.cuda.is_available():
         require_gpu(preset, torch.device("cpu"))  # first: no other device would help
     device = checked_device(options.device or default_device(preset))
     require_gpu(preset, device)
     placement = chosen_placement(preset, device, options.placement)
     torch.set_num_threads(options.threads)
-    budget = rehearsal.plan(device, placement)
-    engine = Engine(
-        rehearsal.networks(device),
-        device=device,
-        placement=placement,
-        draw=partial(draw_weights, device=device),
-    )
-    return engine, budget
+    footprint = footprints().get(preset.name)
+    budget = footprint and footprint.budget((placement or ALL_RESIDENT).name, preset.geometry)
+    return Engine(dry_run.networks(device), device=device, placement=placement), budget
 
 
 def _repeats(

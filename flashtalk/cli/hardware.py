@@ -1,6 +1,6 @@
 """What computes here: processor, GPU, versions, and how fast they multiply. For benchmark reports.
 
-What a preset needs and whether this machine has it is :mod:`flashtalk.memory`'s subject.
+What a preset needs and whether this machine has it is :mod:`flashtalk.placement`'s subject.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from pathlib import Path
 import torch
 
 import flashtalk
+from flashtalk.placement.plan import GIB, Budget
 
+NOT_MEASURED = "Device memory is not measured on a processor."
+NOT_PLANNED = "There is no plan for networks of these sizes (python -m lab.memory makes one)."
 MATRIX = 2048  # side of the square float32 matrices multiplied
 
 
@@ -59,3 +62,25 @@ def matmul_rate(device: torch.device, repeats: int = 5) -> float:
         product[0, 0].item()  # waits for a GPU
         times_s.append(time.perf_counter() - start_s)
     return 2 * MATRIX**3 / min(times_s[1:]) / 1e9
+
+
+def device_memory(
+    device: torch.device, budget: Budget | None, *, compared: bool
+) -> dict[str, float | str | None]:
+    """Peaks since they were last reset, in GiB, beside the plan's; ``None`` where there is none.
+
+    If they are to be ``compared``, a plan that there is not is said.
+    """
+    measured = device.type == "cuda"
+    notices = [] if measured else [NOT_MEASURED]
+    notices += [NOT_PLANNED] if compared and budget is None else []
+    peak = torch.cuda.max_memory_allocated(device) / GIB if measured else None
+    planned = budget.peak.total / GIB if budget else None
+    return {
+        "peak_allocated_gib": peak,
+        "peak_reserved_gib": torch.cuda.max_memory_reserved(device) / GIB if measured else None,
+        "planned_gib": planned,
+        "planned_phase": budget.peak.name if budget else None,
+        "measured_over_planned": peak / planned if peak and planned else None,
+        "notice": " ".join(notices),
+    }

@@ -146,7 +146,7 @@ class PlanOptions:
     """
 
     preset: Annotated[str, arg(metavar="NAME")] = TINY.name
-    """flashtalk-tiny or flashtalk-14b."""
+    """flashtalk-tiny, flashtalk-14b, or a folder of weights."""
     gpu_memory_gib: Annotated[float | None, unset("this machine's", "GIB")] = None
     """Plan for a GPU with so much memory."""
     placement: Annotated[str | None, unset("the fastest that fits", "NAME")] = None

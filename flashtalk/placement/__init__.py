@@ -1,15 +1,14 @@
 """What makes the networks fit and run fast on a GPU: applied from outside, after loading.
 
-Above the weights, below the engine. Every part has an off switch that restores the plain path, and
-a test that the plain path is what it restores.
+Above the weights, below the engine. A placement is chosen by name (``--placement``). ``80gb`` is
+the plain path, and a test compares every other one with it.
 """
 
 from flashtalk.placement.placement import (
     ALL_RESIDENT,
-    ENCODERS_LEAVE,
+    OFFLOAD_ENCODERS,
     PLACEMENTS,
     STREAMED,
-    Arrangement,
     Placement,
     apply_placement,
     choose,
@@ -18,10 +17,9 @@ from flashtalk.placement.placement import (
 
 __all__ = [
     "ALL_RESIDENT",
-    "ENCODERS_LEAVE",
+    "OFFLOAD_ENCODERS",
     "PLACEMENTS",
     "STREAMED",
-    "Arrangement",
     "Placement",
     "apply_placement",
     "choose",

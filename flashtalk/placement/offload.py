@@ -1,9 +1,9 @@
 """Networks that are on the GPU only while they run; between runs they wait in host memory.
 
 Applied from outside, in two sizes: a whole encoder that runs once per session
-(:func:`visit`, by accelerate's hook), and the blocks of the transformer, which pass through the GPU
-one after the other in every step (:func:`stream_blocks`, by diffusers' group hooks). Both return a
-handle whose ``remove`` restores the plain path.
+(:func:`offload_to_cpu`, by accelerate's hook), and the blocks of the transformer, which pass
+through the GPU one after the other in every step (:func:`stream_blocks`, by diffusers' group
+hooks). Both change where weights are, never a result.
 
 Why the group hooks go on the blocks and not on the whole transformer, as diffusers proposes: the
 timestep layers are read as float32 without being called, and the speech is projected before the
@@ -13,37 +13,16 @@ not a block is 0.6 GB of the 14B and stays on the GPU.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.hooks import RemovableHandle
-
-if TYPE_CHECKING:
-    from accelerate.hooks import UserCpuOffloadHook
 
 GROUP_HOOK = "group_offloading"  # diffusers' name of the hook on each block
 BLOCKS_IN_FLIGHT = 2  # one computes while the next one arrives
 
 
-@dataclass
-class Visitor:
-    """An encoder that comes to the device for each call and leaves after it."""
-
-    encoder: nn.Module
-    device: torch.device
-    _hook: UserCpuOffloadHook
-    _leave: RemovableHandle
-
-    def remove(self) -> None:
-        """Keeps the encoder on the device from now on. May be called twice."""
-        self._leave.remove()
-        self._hook.remove()
-        self.encoder.to(self.device)
-
-
-def visit(encoder: nn.Module, device: torch.device) -> Visitor:
+def offload_to_cpu(encoder: nn.Module, device: torch.device) -> None:
     """Moves ``encoder`` to the host; each call brings it and its inputs to ``device`` and back.
 
     Its results stay on ``device``. The hook is on ``encoder`` itself; calls of its parts go past.
@@ -52,25 +31,7 @@ def visit(encoder: nn.Module, device: torch.device) -> Visitor:
 
     encoder.to("cpu")
     _, hook = cpu_offload_with_hook(encoder, device)
-    leave = encoder.register_forward_hook(lambda *_: hook.offload())
-    return Visitor(encoder, device, hook, leave)
-
-
-@dataclass
-class StreamedBlocks:
-    """Blocks that pass through the device."""
-
-    blocks: list[nn.Module]
-    device: torch.device
-
-    def remove(self) -> None:
-        """Keeps all blocks on the device from now on. May be called twice."""
-        for block in self.blocks:
-            block._diffusers_hook.remove_hook(GROUP_HOOK, recurse=False)
-            del block._diffusers_hook
-            block.__dict__.pop("forward", None)  # what the registry left: the class has the same
-            block.to(self.device)
-        self.blocks = []
+    encoder.register_forward_hook(lambda *_: hook.offload())
 
 
 class _Shelf(nn.Module):
@@ -81,7 +42,7 @@ class _Shelf(nn.Module):
         self.blocks = nn.ModuleList(blocks)
 
 
-def stream_blocks(blocks: list[nn.Module], device: torch.device) -> StreamedBlocks:
+def stream_blocks(blocks: list[nn.Module], device: torch.device) -> None:
     """Keeps ``blocks`` on the host; each is on ``device`` while it runs and while the one before it
     runs, the first one while the last one runs. They must be called in this order, round and round.
 
@@ -106,4 +67,3 @@ def stream_blocks(blocks: list[nn.Module], device: torch.device) -> StreamedBloc
         for hook, following in zip(hooks, hooks[1:] + hooks[:1], strict=True):
             hook.next_group = following.group
             following.group.onload_self = False
-    return StreamedBlocks(list(blocks), device)

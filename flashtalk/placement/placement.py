@@ -1,14 +1,13 @@
 """Which network is where, and in how many bits: three arrangements for three sizes of GPU.
 
-The same networks, the same chunk step; :func:`apply_placement` arranges them from outside and its
-result puts them back. ``python -m flashtalk.plan`` says what each arrangement needs.
+The same networks, the same chunk step; :func:`apply_placement` arranges them from outside. The
+plain path is ``80gb``, which moves everything to the GPU as it is: ``--placement 80gb`` switches
+FP8 and offload off. ``python -m flashtalk.plan`` says what each arrangement needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -16,7 +15,7 @@ from torch import nn
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
 from flashtalk.placement.fp8 import store_as_fp8
-from flashtalk.placement.offload import stream_blocks, visit
+from flashtalk.placement.offload import offload_to_cpu, stream_blocks
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Placement:
     name: str
     least_gib: float
     """The smallest GPU it is made for, in GiB as PyTorch reports them (an "80 GB" card has 79)."""
-    encoders_leave: bool = False
+    offload_encoders: bool = False
     """Text and image encoder are on the GPU only while a session opens."""
     fp8: bool = False
     """The transformer's blocks store their weights in 8 bits."""
@@ -44,11 +43,11 @@ class Placement:
 
 
 ALL_RESIDENT = Placement("80gb", least_gib=56.0)
-ENCODERS_LEAVE = Placement("48gb", least_gib=33.0, encoders_leave=True, fp8=True)
-STREAMED = Placement("24gb", least_gib=21.0, encoders_leave=True, fp8=True, resident_blocks=12)
+OFFLOAD_ENCODERS = Placement("48gb", least_gib=33.0, offload_encoders=True, fp8=True)
+STREAMED = Placement("24gb", least_gib=21.0, offload_encoders=True, fp8=True, resident_blocks=12)
 
 PLACEMENTS: dict[str, Placement] = {
-    placement.name: placement for placement in (ALL_RESIDENT, ENCODERS_LEAVE, STREAMED)
+    placement.name: placement for placement in (ALL_RESIDENT, OFFLOAD_ENCODERS, STREAMED)
 }
 
 
@@ -72,75 +71,32 @@ def choose(total_gib: float) -> Placement:
     )
 
 
-class Applied(Protocol):
-    """Something that can be switched off."""
+def apply_placement(networks: Networks, placement: Placement, device: torch.device) -> None:
+    """Arranges ``networks``, which are on the host, for ``device``; for good.
 
-    def remove(self) -> None:
-        """Restores the plain path."""
-
-
-@dataclass
-class Arrangement:
-    """What :func:`apply_placement` did, in order."""
-
-    steps: list[Applied] = field(default_factory=list)
-
-    def remove(self) -> None:
-        """Undoes everything, last step first: all networks plain and on the device."""
-        while self.steps:
-            self.steps[-1].remove()
-            self.steps.pop()
-
-
-def apply_placement(
-    networks: Networks,
-    placement: Placement,
-    device: torch.device,
-    *,
-    reversible: bool = False,
-    draw: Callable[[nn.Module], None] | None = None,
-) -> Arrangement:
-    """Arranges ``networks``, which are on the host, for ``device``.
-
-    ``reversible`` keeps the original weights on the host, so that FP8 can be switched off again;
-    without it the arrangement is for good. ``draw`` is for networks without weights: it is given
-    each part just before the part is placed and puts weights on ``device``, so that the whole is
-    never in one place. Raises ``ValueError`` for weights that need gradients.
+    Raises ``ValueError`` for weights that need gradients and are to be stored in 8 bits.
     """
-    draw = draw or (lambda part: None)
-    done = Arrangement()
     transformer = networks.transformer
     blocks: list[nn.Module] = list(transformer.blocks)
     kept = len(blocks) if placement.resident_blocks is None else placement.resident_blocks
-    resident, streamed = blocks[:kept], blocks[kept:]
+    streamed = blocks[kept:]
     # 1. fewer bits, before anything else is moved: the GPU, which converts faster, never holds a
     #    plain copy of all blocks
     for number, block in enumerate(blocks):
-        draw(block)
         if placement.fp8:
-            done.steps.append(store_as_fp8(block, device=device, keep_originals=reversible))
-        if number >= kept:
-            block.to("cpu")
+            store_as_fp8(block, device=device)
+        block.to(device if number < kept else "cpu")
     # 2. the streamed blocks get their hooks while they are still on the host
     if streamed:
-        done.steps.append(stream_blocks(streamed, device))
-    # 3. the encoders that only visit
-    visitors = (networks.text_encoder, networks.image_encoder) if placement.encoders_leave else ()
-    for conditioner in visitors:
-        if conditioner is not None:
-            draw(conditioner.encoder)
-            done.steps.append(visit(conditioner.encoder, device))
-    # 4. everything else moves in, for good
-    for name, child in transformer.named_children():
-        if name != "blocks":
-            draw(child)
-            child.to(device)
-    for block in resident:
-        block.to(device)
-    rest = [networks.autoencoder, networks.speech_encoder]
-    rest += [] if visitors else [networks.text_encoder, networks.image_encoder]
-    for network in rest:
+        stream_blocks(streamed, device)
+    # 3. the encoders come and go, or move in as everything else does
+    encoders = [networks.text_encoder, networks.image_encoder]
+    if placement.offload_encoders:
+        for conditioner in encoders:
+            if conditioner is not None:
+                offload_to_cpu(conditioner.encoder, device)
+        encoders = []
+    around = [child for name, child in transformer.named_children() if name != "blocks"]
+    for network in [*around, networks.autoencoder, networks.speech_encoder, *encoders]:
         if isinstance(network, nn.Module):
-            draw(network)
             network.to(device)
-    return done

@@ -1,7 +1,7 @@
 """How much memory Stage 2 takes on each GPU and on its host, before a machine is rented.
 
 Weights are counted from the networks as built on the meta device, where they take none; activations
-by running them there (:mod:`flashtalk.memory`). What is not counted: workspaces of the libraries,
+by running them there (:mod:`lab.memory`). What is not counted: workspaces of the libraries,
 for which there is a reserve, and the uneven last shard of a tensor whose rows do not divide (below
 one row per tensor).
 """
@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from flashtalk.config import Preset
-from flashtalk.memory import GIB, RESERVE_BYTES, Parts, activation_peaks, parts_of
-from flashtalk.memory.live_bytes import FusedAttention, counted
 from flashtalk.models.networks import build_denoiser
+from flashtalk.placement.plan import GIB, RESERVE_BYTES
+from lab.memory import Parts, activation_peaks, parts_of
+from lab.memory.live_bytes import FusedAttention, counted
 from lab.training.distributed import checkpoint_activations
 
 WEIGHT_BYTES = 4  # the generator's and the critic's are float32, whatever they are computed in
@@ -220,7 +221,8 @@ def _rows(
 
 
 def _host_lines(counts: Counts, parts: Parts) -> list[str]:
-    converted = sum(p.bytes for p in parts.parts if p.converted and p.name != "transformer")
+    others = parts.converted - {"transformer"}
+    converted = sum(part.bytes for part in parts.parts if part.name in others)
     frozen = next(part.bytes for part in parts.parts if part.name == "transformer")
     each = counts.whole * WEIGHT_BYTES + converted
     checkpoint = counts.whole * (2 * (WEIGHT_BYTES + OPTIMIZER_BYTES) + AVERAGE_BYTES)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from published_checkpoint import TRANSFORMER, write_config
 
 from flashtalk.cli import plan
 from flashtalk.cli.main import main
 from flashtalk.config import FOURTEEN_B
-from flashtalk.memory import (
-    GIB,
-    RESERVE_BYTES,
-    Budget,
-    Machine,
-    Parts,
-    activation_peaks,
-    budget_of,
-    fetched_bytes,
-    parts_of,
-)
-from flashtalk.placement import ALL_RESIDENT, ENCODERS_LEAVE, PLACEMENTS, STREAMED
+from flashtalk.placement import PLACEMENTS
+from flashtalk.placement.machine import Machine, fetched_bytes
+from flashtalk.placement.plan import GIB, Budget, footprints
+from flashtalk.weights.empty import PUBLISHED, PublishedSizes
 
 LARGEST = max(FOURTEEN_B.sizes, key=lambda size: size[0] * size[1])
+
+FULL_TRANSFORMER = TRANSFORMER | {
+    "dim": 5120,
+    "ffn_dim": 13824,
+    "freq_dim": 256,
+    "num_heads": 40,
+    "num_layers": 40,
+    "text_len": 512,
+    "context_tokens": 32,
+    "intermediate_dim": 512,
+    "output_dim": 768,
+}
 
 HERE = Machine(
     gpu="NVIDIA H100 80GB HBM3",
@@ -36,58 +42,18 @@ HERE = Machine(
 
 
 @pytest.fixture(scope="module")
-def parts() -> Parts:
-    return parts_of(FOURTEEN_B)
-
-
-@pytest.fixture(scope="module")
-def activations(parts: Parts) -> dict[str, int]:
+def budgets() -> list[Budget]:
     """At the largest size of the preset: every other one needs less."""
-    return activation_peaks(parts, FOURTEEN_B.with_size(LARGEST))
-
-
-@pytest.fixture(scope="module")
-def budgets(parts: Parts, activations: dict[str, int]) -> list[Budget]:
-    return [budget_of(parts, activations, placement) for placement in PLACEMENTS.values()]
+    geometry = FOURTEEN_B.with_size(LARGEST).geometry
+    footprint = footprints()[FOURTEEN_B.name]
+    return [footprint.budget(name, geometry) for name in PLACEMENTS]
 
 
 def test_every_placement_fits_the_gpu_it_is_made_for(budgets: list[Budget]) -> None:
     for budget in budgets:
-        assert budget.gpu_bytes / GIB < budget.placement.least_gib
-        assert budget.gpu_bytes / GIB > 0.85 * budget.placement.least_gib  # and not a smaller one
-
-
-def test_budgets_add_up(parts: Parts, activations: dict[str, int]) -> None:
-    size = {part.name: part.bytes for part in parts.parts}
-    resident = budget_of(parts, activations, ALL_RESIDENT)
-    assert {phase.weights for phase in resident.phases} == {sum(size.values())}
-    assert resident.peak.name == "decode"
-    assert resident.gpu_bytes == sum(size.values()) + activations["decode"] + RESERVE_BYTES
-
-    blocks = parts.blocks
-    saved = blocks.count * (blocks.plain - blocks.fp8)
-    packed = size["transformer"] - saved
-    stay = packed + size["autoencoder"] + size["speech_encoder"]
-    leave = {phase.name: phase for phase in budget_of(parts, activations, ENCODERS_LEAVE).phases}
-    assert leave["text"].weights == stay + size["text_encoder"]
-    assert leave["image"].weights == stay + size["image_encoder"]
-    assert leave["decode"].weights == stay
-    assert leave["denoise"].activations == activations["denoise fp8"]
-
-    streamed = budget_of(parts, activations, STREAMED)
-    kept = STREAMED.resident_blocks + 2  # one runs, the next one arrives
-    away = (blocks.count - kept) * blocks.fp8
-    assert {p.name: p.weights for p in streamed.phases}["decode"] == stay - away
-    converted = size["text_encoder"] + size["image_encoder"] + size["autoencoder"]
-    converted += size["speech_encoder"] if parts.part("speech_encoder").converted else 0
-    waiting = (blocks.count - STREAMED.resident_blocks) * blocks.fp8
-    assert streamed.host_bytes == converted + waiting
-
-
-def test_scores_of_attention_are_not_counted(activations: dict[str, int]) -> None:
-    tokens = FOURTEEN_B.with_size(LARGEST).geometry.tokens
-    scores = 40 * tokens**2 * 2  # bytes, of one layer: 16.6 GB
-    assert activations["denoise"] < scores / 8
+        least_gib = PLACEMENTS[budget.placement].least_gib
+        assert budget.gpu_bytes / GIB < least_gib
+        assert budget.gpu_bytes / GIB > 0.85 * least_gib  # and not a smaller one
 
 
 @pytest.mark.parametrize(
@@ -104,17 +70,14 @@ def test_scores_of_attention_are_not_counted(activations: dict[str, int]) -> Non
     ],
 )
 def test_verdicts(
-    parts: Parts,
     budgets: list[Budget],
     given_gib: float | None,
     machine: Machine,
     fits: bool,
     said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    verdict, sentence = plan.gpu_verdict(FOURTEEN_B, parts, budgets, machine, given_gib)
+    to_fetch = footprints()[FOURTEEN_B.name].download_bytes
+    verdict, sentence = plan.gpu_verdict(FOURTEEN_B, budgets, machine, given_gib, to_fetch)
     assert verdict is fits
     assert said in sentence
     assert sentence.startswith("Fits: " if fits else "Does not fit: ")
@@ -122,7 +85,7 @@ def test_verdicts(
 
 
 def test_what_was_fetched_before_needs_no_room(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert fetched_bytes(FOURTEEN_B) == 0
@@ -142,17 +105,10 @@ def test_the_embedded_model_fits_here(capsys: pytest.CaptureFixture[str]) -> Non
     assert out.splitlines()[-1].startswith("Fits: flashtalk-tiny runs on the processor")
 
 
-def test_the_table_of_the_14b(
-    parts: Parts,
-    activations: dict[str, int],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(plan, "parts_of", lambda preset: parts)
-    monkeypatch.setattr(plan, "activation_peaks", lambda parts, preset: activations)
+def test_the_table_of_the_14b(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--preset", "flashtalk-14b", "--gpu-memory-gib", "80"]) == 0
     out = capsys.readouterr().out
-    for column in plan.SHOWN:
+    for column in ("80gb", "+ offload", "+ FP8", "48gb", "24gb"):
         assert column in out
     assert "18,882,046,784  bfloat16" in out
     assert main(["plan", "--preset", "flashtalk-14b", "--gpu-memory-gib", "12"]) == 1
@@ -175,3 +131,47 @@ def test_what_cannot_be_planned_is_a_sentence(
 ) -> None:
     assert main(["plan", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_folder_of_the_14b_s_sizes_is_planned_and_needs_no_download(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_configs(tmp_path / "tuned", FULL_TRANSFORMER, PUBLISHED)
+    assert main(["plan", "--preset", str(folder), "--gpu-memory-gib", "80"]) == 0
+    told = capsys.readouterr().out
+    assert main(["plan", "--preset", "flashtalk-14b", "--gpu-memory-gib", "80"]) == 0
+    known = capsys.readouterr().out
+    assert told.split("peak by phase")[1].split("this machine")[0] in known
+    assert "all               25,414,987,443                  47.515          0.00" in told
+    assert "to fetch" not in told.split("this machine")[1]
+
+
+@pytest.mark.parametrize("part", ["transformer", "text"])
+def test_other_sizes_are_said_to_have_no_plan(
+    part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    transformer, sizes = FULL_TRANSFORMER, PUBLISHED
+    if part == "transformer":
+        transformer = transformer | {"num_layers": 30}
+    else:
+        sizes = replace(sizes, text={**sizes.text, "num_layers": 12})
+    folder = write_configs(tmp_path / "other", transformer, sizes)
+    assert main(["plan", "--preset", str(folder), "--gpu-memory-gib", "80"]) == 2
+    said = capsys.readouterr().err
+    assert f"There is no plan for {folder}" in said
+    assert f"python -m lab.memory --weights {folder}" in said
+
+
+def write_configs(folder: Path, transformer: dict[str, object], sizes: PublishedSizes) -> Path:
+    """The published layout without a single weight."""
+    write_config(folder, transformer)
+    for name, config in (
+        ("vae", sizes.autoencoder),
+        ("text_encoder", sizes.text),
+        ("image_encoder", sizes.image),
+        ("wav2vec2", sizes.speech),
+    ):
+        write_config(folder / name, config)
+    flags = folder / "wav2vec2" / "preprocessor_config.json"
+    flags.write_text(json.dumps({"do_normalize": False}))
+    return folder

@@ -1,4 +1,4 @@
-"""FP8 storage: how far it is from the plain path, and that it can be left exactly."""
+"""FP8 storage: how far it is from the plain path, and what it takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from flashtalk.config import SpeechFeatures, TransformerConfig
-from flashtalk.errors import FlashTalkError
 from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.placement.fp8 import STORAGE, row_scales, store_as_fp8
 
@@ -57,7 +56,7 @@ def velocity(transformer: VideoTransformer) -> Tensor:
             random(1, 4, 3, 8, 6),
             torch.tensor([600.0]),
             random(1, 8, 3, 8, 6),
-            random(1, 9, 5, 2, 8),
+            transformer.project_speech(random(1, 9, 5, 2, 8)),
             random(1, 6, 24),
             random(1, 5, 20),
         )
@@ -67,20 +66,12 @@ def stored_bytes(module: nn.Module) -> int:
     return sum(p.numel() * p.element_size() for p in module.parameters())
 
 
-def test_a_transformer_stays_near_its_plain_path_and_returns_to_it_exactly(
-    plain: VideoTransformer,
-) -> None:
+def test_a_transformer_stays_near_its_plain_path(plain: VideoTransformer) -> None:
     expected = velocity(plain)
     transformer = copy.deepcopy(plain)
-    switched_on = store_as_fp8(transformer.blocks, keep_originals=True)
+    store_as_fp8(transformer.blocks)
     difference = velocity(transformer) - expected
     assert 0 < difference.std() < TOLERANCE * expected.std()
-    switched_on.remove()
-    assert torch.equal(velocity(transformer), expected)
-    state = transformer.state_dict()
-    assert state.keys() == plain.state_dict().keys()
-    assert all(torch.equal(state[name], tensor) for name, tensor in plain.state_dict().items())
-    switched_on.remove()  # a second time does nothing
 
 
 def test_weights_take_a_byte_each_and_keep_type_and_shape(plain: VideoTransformer) -> None:
@@ -130,11 +121,9 @@ def test_scales_use_the_whole_range_and_survive_zeros() -> None:
     assert (weight.abs() / scales).amax() <= 448
 
 
-def test_what_cannot_be_switched_is_said(plain: VideoTransformer) -> None:
+def test_what_cannot_be_stored_is_said(plain: VideoTransformer) -> None:
     block = copy.deepcopy(plain.blocks[0])
-    switched_on = store_as_fp8(block)
-    with pytest.raises(FlashTalkError, match="originals were not kept"):
-        switched_on.remove()
+    store_as_fp8(block)
     with pytest.raises(ValueError, match="twice"):
         store_as_fp8(block)
     with pytest.raises(ValueError, match="requires_grad_"):

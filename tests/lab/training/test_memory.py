@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from flashtalk.config import FOURTEEN_B, Preset, TransformerConfig
-from flashtalk.memory.live_bytes import counted
 from flashtalk.models.networks import Networks, build_denoiser
+from lab.memory.live_bytes import counted
 from lab.training import stage2
 from lab.training.distributed import checkpoint_activations
 from lab.training.memory import (

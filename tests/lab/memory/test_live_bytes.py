@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from flashtalk.config import SpeechFeatures, TransformerConfig
-from flashtalk.memory.live_bytes import LiveBytes, counted
 from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.published.wan_vae import WanAutoencoder
+from lab.memory.live_bytes import LiveBytes, counted
 
 KB = 1024
 

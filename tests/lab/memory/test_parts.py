@@ -10,11 +10,12 @@ from published_checkpoint import AUTOENCODER, IMAGE, SPEECH, TEXT, write_checkpo
 from torch import nn
 
 from flashtalk.config import FOURTEEN_B, TINY
-from flashtalk.memory import Parts, PublishedSizes, activation_peaks, parts_of
-from flashtalk.memory.parts import bytes_of
-from flashtalk.memory.phases import PHASES
+from flashtalk.weights.empty import PublishedSizes
 from flashtalk.weights.published import ON_GPU, load_published
 from flashtalk.weights.sizes import PublishedFiles, published_preset
+from lab.memory import Parts, activation_peaks, parts_of
+from lab.memory.parts import bytes_of
+from lab.memory.placed import PHASES
 
 TOY_SIZES = PublishedSizes(
     autoencoder={key: value for key, value in AUTOENCODER.items() if key != "_class_name"},
@@ -80,7 +81,7 @@ def test_parts_of_a_toy_weigh_what_is_loaded(tmp_path: Path) -> None:
     peaks = activation_peaks(parts, preset.with_size((64, 48)))
     assert peaks.keys() == {*PHASES, "denoise fp8"}
     larger = activation_peaks(parts_of(preset, TOY_SIZES), preset.with_size((128, 96)))
-    for phase in ("first frame", "denoise", "decode", "hand-over"):
+    for phase in ("first frame", "denoise", "decode", "motion encode"):
         assert 2.0 < larger[phase] / peaks[phase] < 4.1
 
 
@@ -88,4 +89,4 @@ def test_the_embedded_model_comes_with_the_repository() -> None:
     parts = parts_of(TINY)
     assert [part.name for part in parts.parts] == ["transformer", "autoencoder", "speech_encoder"]
     assert all(part.bytes >= 4 * part.parameters > 0 for part in parts.parts)
-    assert parts.download_bytes == 0
+    assert not any(part.download_bytes for part in parts.parts)

@@ -17,26 +17,14 @@ from torch import Tensor
 from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.config import Preset
-from flashtalk.memory.live_bytes import LiveBytes, counted
-from flashtalk.memory.parts import Parts
 from flashtalk.models.networks import Networks
 from flashtalk.stream.chunk import Scene, advance, sample
 from flashtalk.stream.state import SessionState
-from flashtalk.stream.timing import NO_TIMER
+from flashtalk.stream.timing import NO_TIMER, Timer
+from lab.memory.live_bytes import LiveBytes, counted
+from lab.memory.parts import Parts
 
-PHASES = {
-    "text": "text_encoder",
-    "image": "image_encoder",
-    "first frame": "autoencoder",
-    "speech": "speech_encoder",
-    "denoise": "transformer",
-    "decode": "autoencoder",
-    "color": None,
-    "hand-over": "autoencoder",
-}
-"""All phases in order, and the network that each of them runs."""
-
-STAGE_PHASES = {"motion_encode": "hand-over"}  # where the chunk step's own names are others
+STAGE_PHASES = {"motion_encode": "motion encode"}  # where the chunk step's own names are others
 PLANNED_STEPS = 2  # of the sampler: one with fresh noise after it and the last one; more are alike
 
 
@@ -65,14 +53,21 @@ def activation_peaks(parts: Parts, preset: Preset) -> dict[str, int]:
 
     Included is what a session carries along (text and image states, reference and motion latents).
     ``parts`` must be new: the text encoder remembers prompts, and a second run would find its own.
-    Besides the :data:`PHASES` there is ``"denoise fp8"``: the same with a transformer whose weights
-    are stored in 8 bits, where those that are made anew at each use count too.
+    Besides the phases of a session there is ``"denoise fp8"``: the same with a transformer whose
+    weights are stored in 8 bits, where those that are made anew at each use count too.
     """
+    with counted(parts.device) as counter:
+        timer = PeakTimer(counter)
+        run_session(parts, preset, timer)
+    return timer.peaks
+
+
+def run_session(parts: Parts, preset: Preset, timer: Timer) -> None:
+    """Conditioning and one chunk in the middle of a stream, at the picture size of ``preset``."""
     networks = replace(parts.networks, preset=preset)
     packed = replace(networks, transformer=parts.packed_transformer)
     sampler = replace(preset.sampler, steps=min(preset.sampler.steps, PLANNED_STEPS))
-    with counted(parts.device) as counter, torch.device(parts.device):
-        timer = PeakTimer(counter)
+    with torch.device(parts.device):
         conditions = _conditions(networks, preset, timer)
         with timer.stage("speech"):
             speech = _speech(networks, preset)
@@ -81,10 +76,9 @@ def activation_peaks(parts: Parts, preset: Preset) -> dict[str, int]:
         advance(scene, state, speech)
         with timer.stage("denoise fp8"):
             sample(replace(scene, networks=packed, timer=NO_TIMER), state, speech)
-    return timer.peaks
 
 
-def _conditions(networks: Networks, preset: Preset, timer: PeakTimer) -> Conditions:
+def _conditions(networks: Networks, preset: Preset, timer: Timer) -> Conditions:
     geometry = preset.geometry
     portrait = torch.zeros(1, 3, geometry.height_px, geometry.width_px)
     text = image = None

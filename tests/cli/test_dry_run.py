@@ -14,11 +14,16 @@ from PIL import Image
 from published_checkpoint import AUTOENCODER, IMAGE, SPEECH, TEXT, TRANSFORMER, write_config
 from torch import nn
 
+from flashtalk.cli.hardware import device_memory
 from flashtalk.cli.main import main
-from flashtalk.memory import GIB, Rehearsal, draw_weights, rehearsal_of
-from flashtalk.memory.parts import bytes_of
-from flashtalk.placement import ALL_RESIDENT, ENCODERS_LEAVE, STREAMED, Placement, apply_placement
+from flashtalk.placement import ALL_RESIDENT, OFFLOAD_ENCODERS, STREAMED, Placement, apply_placement
+from flashtalk.placement.plan import GIB, footprints
 from flashtalk.weights import modules_of
+from flashtalk.weights.dry_run import DryRun, dry_run_of, init_weights
+from flashtalk.weights.published import ON_CPU
+from lab.memory.parts import bytes_of, parts_of
+from lab.memory.placed import placed_weights
+from lab.memory.table import footprint
 
 CPU = torch.device("cpu")
 SIZE = (64, 64)
@@ -32,15 +37,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_config(folder, TRANSFORMER)
     for name, config in parts.items():
         write_config(folder / name, config)
+    flags = folder / "wav2vec2" / "preprocessor_config.json"
+    flags.write_text(json.dumps({"do_normalize": False}))
     return folder
 
 
 @pytest.fixture(scope="module")
-def rehearsal(folder: Path) -> Rehearsal:
-    return rehearsal_of(str(folder), SIZE)
+def dry_run(folder: Path) -> DryRun:
+    return dry_run_of(str(folder), SIZE)
 
 
-def test_a_benchmark_without_weights(folder: Path, tmp_path: Path, capsys) -> None:
+def test_a_benchmark_without_weights(
+    folder: Path, dry_run: DryRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    counted = footprint(dry_run.preset, dry_run.sizes, ON_CPU)
+    monkeypatch.setitem(footprints(), dry_run.preset.name, counted)
     Image.new("RGB", (128, 128), (120, 90, 80)).save(tmp_path / "face.png")
     soundfile.write(tmp_path / "voice.wav", np.full(8_000, 0.1), 16_000)
     out = tmp_path / "docs" / "benchmarks" / "toy.json"
@@ -53,7 +64,7 @@ def test_a_benchmark_without_weights(folder: Path, tmp_path: Path, capsys) -> No
     report = json.loads(out.read_text())
     assert all(spread["median"] > 0 for spread in report["chunk_stages_s"].values())
     memory, settings = report["device_memory"], report["settings"]
-    assert memory["planned_gib"] > 0 and memory["planned_phase"] in ("decode", "hand-over")
+    assert memory["planned_gib"] > 0 and memory["planned_phase"] in ("decode", "motion encode")
     assert memory["peak_allocated_gib"] is memory["measured_over_planned"] is None
     assert (settings["height_px"], settings["width_px"], settings["placement"]) == (64, 64, "48gb")
     assert "24 fixed token ids" in settings["weights"]
@@ -63,14 +74,16 @@ def test_a_benchmark_without_weights(folder: Path, tmp_path: Path, capsys) -> No
 
 
 @pytest.mark.parametrize(
-    "placement", [ALL_RESIDENT, ENCODERS_LEAVE, replace(STREAMED, resident_blocks=1)]
+    "placement", [ALL_RESIDENT, OFFLOAD_ENCODERS, replace(STREAMED, resident_blocks=1)]
 )
-def test_weights_are_drawn_for_every_placement(rehearsal: Rehearsal, placement: Placement) -> None:
-    networks = rehearsal.networks(CPU)
+def test_weights_are_made_for_every_placement(dry_run: DryRun, placement: Placement) -> None:
+    networks = dry_run.empty_networks(CPU)
     modules = modules_of(networks).values()
     made = sum(p.nbytes for module in modules for p in module.parameters() if not p.is_meta)
     assert made == 4 * SPEECH["hidden_size"]  # transformers makes one vector whatever is asked
-    apply_placement(networks, placement, CPU, draw=lambda part: draw_weights(part, CPU))
+    for module in modules:
+        init_weights(module, CPU)
+    apply_placement(networks, placement, CPU)
     for module in modules:
         assert not any(t.is_meta for t in [*module.parameters(), *module.buffers()])
         assert all(bool(p.float().isfinite().all()) for p in module.parameters())
@@ -82,23 +95,40 @@ def test_weights_are_drawn_for_every_placement(rehearsal: Rehearsal, placement: 
     assert text.isfinite().all() and image.isfinite().all()
 
 
-def test_the_plan_counts_what_is_drawn(rehearsal: Rehearsal) -> None:
-    networks = rehearsal.networks(CPU)
-    for module in modules_of(networks).values():
-        draw_weights(module, CPU)
-    drawn = sum(bytes_of(module) for module in modules_of(networks).values())
-    assert {phase.weights for phase in rehearsal.plan(CPU, None).phases} == {drawn}
-    assert drawn < GIB / 100
+def test_the_plan_counts_what_is_made(dry_run: DryRun) -> None:
+    networks = dry_run.networks(CPU)
+    made = sum(bytes_of(module) for module in modules_of(networks).values())
+    planned = placed_weights(parts_of(dry_run.preset, dry_run.sizes, ON_CPU), ALL_RESIDENT)
+    assert set(planned.gpu_bytes.values()) == {made}
+    assert made < GIB / 100
+
+
+def test_blocks_share_values_on_the_host_and_none_when_they_move(dry_run: DryRun) -> None:
+    blocks = dry_run.networks(CPU).transformer.blocks
+    first, second = (block.self_attn.q.weight for block in blocks[:2])
+    assert first is not second
+    assert first.data_ptr() == second.data_ptr()
+    blocks.to(torch.float64)  # as a move to a GPU does, it makes new memory for each
+    moved = [block.self_attn.q.weight.data_ptr() for block in blocks]
+    assert len(set(moved)) == len(blocks)
+
+
+def test_sizes_that_nobody_counted_are_said_to_have_no_plan(dry_run: DryRun) -> None:
+    assert dry_run.preset.name not in footprints()
+    told = device_memory(CPU, None, compared=True)
+    assert "There is no plan for networks of these sizes" in told["notice"]
+    assert told["planned_gib"] is told["measured_over_planned"] is None
+    assert "no plan" not in device_memory(CPU, None, compared=False)["notice"]
 
 
 def test_what_has_memory_is_left_alone() -> None:
     layer = nn.Linear(3, 2)
     before = layer.weight
-    draw_weights(layer, CPU)
+    init_weights(layer, CPU)
     assert layer.weight is before
     strange = nn.BatchNorm1d(2, device="meta")
     with pytest.raises(ValueError, match="running_mean"):
-        draw_weights(strange, CPU)
+        init_weights(strange, CPU)
 
 
 @pytest.mark.parametrize("device", [[], ["--device", "cpu"], ["--device", "cuda"]])
