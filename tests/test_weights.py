@@ -19,7 +19,7 @@ from flashtalk.weights import (
     save_weights,
 )
 
-SHARD_BYTES = 150_000
+SHARD_BYTES = 280_000
 
 
 @pytest.fixture

@@ -22,11 +22,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from flashtalk.engine import checked_device
 from flashtalk.errors import FlashTalkError
-from flashtalk.models.dit.transformer import VideoTransformer
 
 
 class Ranks(Protocol):
@@ -41,7 +40,7 @@ class Ranks(Protocol):
     def leads(self) -> bool:
         """Whether this process writes files and logs."""
 
-    def shard(self, model: VideoTransformer, compute_dtype: torch.dtype | None = None) -> None:
+    def shard(self, model: nn.Module, compute_dtype: torch.dtype | None = None) -> None:
         """Splits the weights over the ranks, in place; gradients are then averaged by themselves.
 
         ``compute_dtype`` is what layers are gathered and computed in; the shards keep their type.
@@ -67,7 +66,7 @@ class Alone:
     def __init__(self, device: torch.device | None = None) -> None:
         self.device = device or torch.device("cpu")
 
-    def shard(self, model: VideoTransformer, compute_dtype: torch.dtype | None = None) -> None:
+    def shard(self, model: nn.Module, compute_dtype: torch.dtype | None = None) -> None:
         raise FlashTalkError(
             "Sharding needs several processes, and this one is alone. Start the training with "
             "accelerate launch --num_processes N, or without --shard."
@@ -106,7 +105,7 @@ class Team:
     def leads(self) -> bool:
         return self.index == 0
 
-    def shard(self, model: VideoTransformer, compute_dtype: torch.dtype | None = None) -> None:
+    def shard(self, model: nn.Module, compute_dtype: torch.dtype | None = None) -> None:
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import (
             MixedPrecisionPolicy,
@@ -161,7 +160,7 @@ def join_ranks(device: str = "cpu") -> Ranks:
 
 
 def checkpoint_activations(
-    model: VideoTransformer,
+    model: nn.Module,
     again: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> None:
     """Keeps only each layer's input for the backward pass and computes the rest again.

@@ -54,7 +54,6 @@ def network(config: dict) -> VideoTransformer:
             layers=config["num_layers"],
             latent_channels=16,
             mask_channels=4,
-            mask_marks="reference",
             speech=SpeechFeatures(layers=12, width=768),
             audio_hidden=config["intermediate_dim"],
             audio_tokens=config["context_tokens"],
@@ -117,7 +116,9 @@ def test_a_chunk_with_heads_of_128_channels_agrees() -> None:
         lambda x, t: reference.velocity(weights, x, t, **given), iter(noise), motion.double()
     )
     ours = conditioned_velocity(
-        model, *(given[name][None] for name in ("condition", "audio", "text", "image"))
+        model,
+        *(given[name][None] for name in ("condition", "audio", "text", "image")),
+        num_motion=2,
     )
     fresh = iter(each[None] for each in noise)
     got = denoise(

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from flashtalk.config import Preset
 from flashtalk.errors import FlashTalkError
-from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.contracts import Denoiser
 from flashtalk.models.networks import Networks
 from flashtalk.stream.denoise import clean_estimate, hold_motion, renoise
 from flashtalk.stream.schedule import shifted_timesteps
@@ -97,8 +97,8 @@ class Distillation:
     def __init__(
         self,
         networks: Networks,
-        real_score: VideoTransformer,
-        fake_score: VideoTransformer,
+        real_score: Denoiser,
+        fake_score: Denoiser,
         source: TalkSource,
         config: Stage2Config,
         ranks: Ranks = ALONE,
@@ -231,7 +231,7 @@ class Distillation:
 
     def _velocity(
         self,
-        model: VideoTransformer,
+        model: Denoiser,
         talk: Talk,
         chunk: LastChunk,
         noisy: Tensor,

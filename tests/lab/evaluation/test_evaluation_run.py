@@ -133,7 +133,7 @@ def test_guidance_moves_away_from_silence(toy_networks: Networks, scale: float) 
     speech = torch.randn(1, 33, *windows)
 
     def velocity(network, heard: torch.Tensor) -> torch.Tensor:
-        return conditioned_velocity(network, condition, heard)(latents, 700.0)
+        return conditioned_velocity(network, condition, heard, num_motion=2)(latents, 700.0)
 
     spoken = velocity(transformer, speech)
     silent = velocity(transformer, torch.zeros_like(speech))

@@ -1,6 +1,7 @@
 """How much is left of an error that was handed over."""
 
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from flashtalk.config import FOURTEEN_B
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import portrait_for, to_tensor
 from flashtalk.inputs.speech import load_speech
@@ -98,7 +100,7 @@ def test_what_cannot_be_bent_is_refused(
     toy_networks: Networks, bends: torch.Tensor, clips_folder: Path, capsys
 ) -> None:
     with pytest.raises(FlashTalkError, match="without displacements"):
-        error_left(toy_networks, None, bends)
+        error_left(replace(toy_networks, preset=FOURTEEN_B), None, bends)
     arguments = ["--clips", str(clips_folder), "--variant", "ours=flashtalk-tiny"]
     for option in ("--chunks", "--alone"):
         assert main([*arguments, option, "0"]) == 2
