@@ -185,12 +185,13 @@ class Engine:
                 "Leave the prompt empty."
             )
         portrait = portrait.to(self._device)
+        read, look = networks.text_encoder, networks.image_encoder
         with self._turns.turn(), torch.inference_mode():
             conditions = gather_conditions(
                 networks,
                 portrait,
-                text=networks.text_encoder and networks.text_encoder(prompt or self.preset.prompt),
-                image=networks.image_encoder and networks.image_encoder(portrait),
+                text=read(prompt or self.preset.prompt) if read else None,
+                image=look(portrait) if look else None,
             )
         scene = Scene(
             networks,

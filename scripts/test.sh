@@ -6,4 +6,6 @@ setup_venv requirements-dev.txt
 install_system chromium chromium
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
+.venv/bin/codespell
+.venv/bin/mypy
 exec .venv/bin/python -m pytest "$@"

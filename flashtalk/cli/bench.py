@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,7 +72,7 @@ def bench(options: BenchOptions, given: Sequence[str]) -> int:
     return 0
 
 
-def measure(options: BenchOptions) -> dict:
+def measure(options: BenchOptions) -> dict[str, Any]:
     """All measurements as plain numbers; see :func:`table` for what they mean."""
     started = datetime.datetime.now(datetime.UTC)
     start_s = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 STAGES = ("speech", "denoise", "decode", "color", "motion_encode", "video")
 LABELS = {
@@ -35,7 +36,7 @@ def spread_of(values: Iterable[float]) -> Spread:
     return Spread(statistics.median(numbers), numbers[0], numbers[-1])
 
 
-def table(report: dict) -> str:
+def table(report: dict[str, Any]) -> str:
     """The report for a person."""
     settings, computer = report["settings"], report["machine"]
     lines = [
@@ -69,7 +70,7 @@ def table(report: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _memory_lines(memory: dict) -> list[str]:
+def _memory_lines(memory: dict[str, Any]) -> list[str]:
     lines = [memory["notice"]] if memory["notice"] else []
     for name, label in (
         ("peak_allocated_gib", "peak on the device, GiB"),

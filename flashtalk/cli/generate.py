@@ -21,7 +21,7 @@ from flashtalk.cli.stopping import Stop, stoppable
 from flashtalk.engine import Engine, Size
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import parse_size
-from flashtalk.inputs.portrait import portrait_for
+from flashtalk.inputs.portrait import CropWay, portrait_for
 from flashtalk.inputs.speech import load_speech
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.placement import placement_named
@@ -84,7 +84,7 @@ class Maker:
             OSError: for a file that cannot be written any more.
         """
         options = self._options
-        crop = None if options.crop else "whole"
+        crop: CropWay | None = None if options.crop else "whole"
         portrait = portrait_for(job.portrait, self._preset, crop=crop)
         speech = load_speech(job.audio, max_s=60 * options.max_minutes)
         for notice in (*portrait.notices, *speech.notices):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from flashtalk.config.networks import AutoencoderConfig, SpeechEncoderConfig, TransformerConfig
 from flashtalk.errors import FlashTalkError
@@ -158,7 +158,7 @@ class Preset:
         seam_frames: int | None = None,
     ) -> Preset:
         """A copy with other sampler settings; ``None`` keeps the preset's own."""
-        asked = {
+        asked: dict[str, Any] = {
             "steps": steps,
             "color_strength": color_strength,
             "seam_frames": seam_frames,

@@ -135,7 +135,7 @@ def cut(picture: Image.Image, area: Crop, size: tuple[int, int]) -> Image.Image:
         (area.left_px + left, area.top_px + top, area.right_px - right, area.bottom_px - bottom)
     )
     if not (left or top or right or bottom):
-        return inside.resize(size, Image.LANCZOS)
+        return inside.resize(size, Image.Resampling.LANCZOS)
     across, down = size[0] / area.width_px, size[1] / area.height_px
     box = [
         min(round(left * across), size[0] - 1),
@@ -144,7 +144,7 @@ def cut(picture: Image.Image, area: Crop, size: tuple[int, int]) -> Image.Image:
         size[1] - round(bottom * down),
     ]
     box[2:] = max(box[2], box[0] + 1), max(box[3], box[1] + 1)
-    known = np.asarray(inside.resize((box[2] - box[0], box[3] - box[1]), Image.LANCZOS))
+    known = np.asarray(inside.resize((box[2] - box[0], box[3] - box[1]), Image.Resampling.LANCZOS))
     margins = (box[1], size[1] - box[3], box[0], size[0] - box[2])
     filled = cv2.copyMakeBorder(known, *margins, cv2.BORDER_REPLICATE)
     outside = np.ones(filled.shape[:2], np.uint8)

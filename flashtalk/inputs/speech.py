@@ -87,7 +87,7 @@ def load_speech(source: SoundSource, *, max_s: float = MAX_S) -> Speech:
     center = None
     if sound.center is not None:
         center = _resampled(sound.center[None] / peak, sound, SPEECH_RATE_HZ, count)[0]
-    heard = choose(narrow, SPEECH_RATE_HZ, center)
+    heard = choose(list(narrow), SPEECH_RATE_HZ, center)
     if np.ptp(heard.samples) / 2 < _SILENCE and np.abs(heard.samples).max() < 1.0:
         notices.append(SILENT)
     if heard.canceled:

@@ -79,7 +79,7 @@ class Track:
         loudest = max(block.loudest for block in self.blocks)
         return Mixed(samples, np.concatenate(centers) if centers else None, loudest)
 
-    def add(self, packet: av.Packet) -> None:
+    def add(self, packet: av.Packet[av.AudioStream]) -> None:
         """Decode one packet."""
         try:
             frames = packet.decode()
@@ -162,7 +162,7 @@ def audible_track(file: BinaryIO, max_s: float, formats: str) -> Track:
     while index < count and best.peak < AUDIBLE:
         file.seek(0)
         # An open file rather than its name: names such as "concat:..." mean more to FFmpeg.
-        with av.open(file, options={"format_whitelist": formats}) as container:
+        with av.open(file, "r", options={"format_whitelist": formats}) as container:
             streams = container.streams.audio
             count = len(streams)
             if not streams:
@@ -200,14 +200,15 @@ def declared_s(
         return _declared_by_wav(stream, head)
     if kind not in _TELLING or (kind == "mp3" and b"Xing" not in head and b"Info" not in head):
         return None
-    if stream.duration is not None:
+    if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     told = stream.metadata.get("DURATION", "")
     if told.count(":") == 2:
         hours, minutes, seconds = (float(part) for part in told.split(":"))
         return 3_600 * hours + 60 * minutes + seconds
-    alone = len(container.streams) == 1 and container.duration is not None
-    return container.duration / av.time_base if alone else None
+    if len(container.streams) != 1 or container.duration is None:
+        return None
+    return container.duration / av.time_base
 
 
 def _declared_by_wav(stream: av.AudioStream, head: bytes) -> float | None:

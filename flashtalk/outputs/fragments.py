@@ -18,6 +18,7 @@ import io
 import operator
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -171,7 +172,7 @@ class FragmentEncoder:
         self._screen = Screen(bytes(video.extradata or b""))
         self._audio_frame = audio.frame_size  # 1,024 samples
 
-    def _picture(self, pixels: np.ndarray, starts_fragment: bool) -> list[Packet]:
+    def _picture(self, pixels: np.ndarray, starts_fragment: bool) -> list[Packet[Any]]:
         rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
         frame = self._pixels.reformat(
             rgb,
@@ -191,7 +192,7 @@ class FragmentEncoder:
         self._screen.show(packets)
         return packets
 
-    def _sound(self, samples: np.ndarray) -> list[Packet]:
+    def _sound(self, samples: np.ndarray) -> list[Packet[Any]]:
         """Packets of the whole AAC frames in what waited and ``samples [channels, n]``."""
         waiting = np.concatenate([self._waiting, samples.astype(np.float32)], axis=1)
         size = self._audio_frame
@@ -200,7 +201,7 @@ class FragmentEncoder:
         starts = range(0, whole, size)
         return [p for start in starts for p in self._encode_sound(waiting[:, start : start + size])]
 
-    def _encode_sound(self, samples: np.ndarray) -> list[Packet]:
+    def _encode_sound(self, samples: np.ndarray) -> list[Packet[Any]]:
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(samples), format="fltp", layout=self._layout
         )
@@ -225,7 +226,7 @@ class FragmentEncoder:
         container.close()
         return b"".join(data for name, data in _boxes(file.getvalue()) if name in ("ftyp", "moov"))
 
-    def _fragment(self, pictures: list[Packet], sound: list[Packet]) -> bytes:
+    def _fragment(self, pictures: list[Packet[Any]], sound: list[Packet[Any]]) -> bytes:
         file, container, video, audio = self._container()
         for packet in pictures:
             packet.stream = video

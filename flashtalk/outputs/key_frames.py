@@ -8,6 +8,7 @@ from the picture on the screen, and from the new one where the two visibly diffe
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import av
 import cv2
@@ -35,7 +36,7 @@ class Screen:
         self._decoder.flags |= Flags.low_delay
         self._shown: av.VideoFrame | None = None
 
-    def show(self, packets: Iterable[Packet]) -> None:
+    def show(self, packets: Iterable[Packet[Any]]) -> None:
         """Decodes the next picture."""
         for packet in packets:
             for frame in self._decoder.decode(Packet(bytes(packet))):

@@ -186,10 +186,12 @@ class Session:
         first = self._first_fragment_frames if state.chunk_index == 0 else 0
         shown: Tensor | None = None
         for video in show(scene, state, latents, fragment_bounds(scene.geometry, first)):
-            short = shown is not None and video.shape[2] < scene.geometry.motion_frames
-            shown = torch.cat((shown, video), dim=2) if short else video
+            if shown is None or video.shape[2] >= scene.geometry.motion_frames:
+                shown = video
+            else:
+                shown = torch.cat((shown, video), dim=2)
             yield video
-        return carry(scene, state, shown)
+        return carry(scene, state, shown)  # type: ignore[arg-type]  # a chunk has a piece
 
     def _show(self, video: Tensor) -> VideoPiece:
         geometry = self._scene.geometry

@@ -47,7 +47,7 @@ class Page(gr.Blocks):
 
 def as_sent(component: Component) -> None:
     """Lets ``component`` hand on its value as it was sent, a file as its path."""
-    component.preprocess = _as_sent  # type: ignore[method-assign]
+    component.preprocess = _as_sent  # type: ignore[method-assign, assignment]
 
 
 def _as_sent(value: Any) -> Any:

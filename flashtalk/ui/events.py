@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -37,9 +38,10 @@ NO_PORTRAIT = "There is no portrait yet. Choose one of the people, or add a pict
 NO_VOICE = "There is no voice yet. Choose an example, record yourself, or add a sound file."
 UNEXPECTED = "Something went wrong on our side, and the video ended early. Please try again."
 
-Update = tuple[str, str | None, int | dict]
+Update = tuple[str, str | None, int | dict[str, Any]]
 """Values for the live player, the finished file and the seed."""
-OnGpu = Callable[[Callable[..., Iterator[VideoPiece]]], Callable[..., Iterator[VideoPiece]]]
+Pieces = Generator[VideoPiece, None, None]
+OnGpu = Callable[[Callable[..., Pieces]], Callable[..., Pieces]]
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Talk:
             gr.Error: with the sentence that the page shows under the video.
         """
         messages = LiveMessages()
-        shown: int | dict = gr.skip()  # a seed that cannot be used stays in its box
+        shown: int | dict[str, Any] = gr.skip()  # a seed that cannot be used stays in its box
         file: Path | None = None
         with ExitStack() as stack:
             try:
@@ -163,9 +165,7 @@ class Talk:
         with closing(self._pieces(speaker, speech, settings)) as pieces:
             yield from self._deliver(pieces, film, messages, stop)
 
-    def _compute(
-        self, portrait: Portrait, speech: Speech, settings: Settings
-    ) -> Iterator[VideoPiece]:
+    def _compute(self, portrait: Portrait, speech: Speech, settings: Settings) -> Pieces:
         """All video of ``speech``; on ZeroGPU this runs in a process with the GPU."""
         session = self._engine.open(
             portrait,

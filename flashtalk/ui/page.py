@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.helpers import Examples
 
 from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
@@ -106,7 +107,7 @@ def build_page(
 
         for component in (portrait, voice, seed, random_seed, steps, *prompt):
             as_sent(component)
-        private = {"api_visibility": "private", "show_progress": "hidden"}
+        private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         if people and voices:
             suited = _suited_voice([path.stem for path in portraits], voices, _pairs(assets))
             people.dataset.select(suited, voice, voice, **private)
@@ -137,7 +138,7 @@ def build_page(
     return page
 
 
-def _portrait_picker(portraits: list[Path]) -> tuple[gr.Image, gr.Examples | None]:
+def _portrait_picker(portraits: list[Path]) -> tuple[gr.Image, Examples | None]:
     gr.Markdown("### Face")
     portrait = gr.Image(
         value=str(portraits[0]) if portraits else None,

@@ -13,6 +13,7 @@ import io
 import itertools
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gradio as gr
@@ -66,7 +67,7 @@ class LiveMessages:
         self._numbers = itertools.count()
 
     def stage(
-        self, sentence: str, *, poster: Image.Image | None = None, notices: tuple[str, ...] = ()
+        self, sentence: str, *, poster: Image.Image | None = None, notices: Sequence[str] = ()
     ) -> str:
         """What is being done before the first picture; ``poster`` is shown until then."""
         picture = {"poster": _data_url(poster)} if poster else {}

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from huggingface_hub import constants, snapshot_download
-from huggingface_hub.errors import (
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is httpx2's
     DryRunError,
     GatedRepoError,
     HfHubHTTPError,

@@ -41,10 +41,9 @@ def read_pickle(path: Path, remedy: str) -> dict[str, Tensor]:
 
 def only_tensors(content: object, place: str, remedy: str) -> dict[str, Tensor]:
     """``content`` of the file at ``place`` if it is a tensor for each name; an error otherwise."""
-    named = isinstance(content, Mapping) and all(
+    if not isinstance(content, Mapping) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
-    )
-    if not named:
+    ):
         raise FlashTalkError(
             f"{place} holds more than tensors: expected one tensor for each name, got "
             f"{type(content).__name__} of other things. {remedy}"

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -45,6 +45,8 @@ from flashtalk.weights.sizes import (
 from flashtalk.weights.strict import Naming, as_dtype, assign, check, read, survey
 
 PICKLE = "pytorch_model.bin"
+
+Network = TypeVar("Network", bound=nn.Module)
 
 TRANSFORMER = Naming()
 AUTOENCODER = Naming()
@@ -149,7 +151,7 @@ def load_published(files: PublishedFiles, preset: Preset, precision: Precision) 
 # --- inside -------------------------------------------------------------------------------------
 
 
-def _built(build: Callable[[dict[str, Any]], nn.Module], folder: Path) -> nn.Module:
+def _built(build: Callable[[dict[str, Any]], Network], folder: Path) -> Network:
     config = read_json(folder / CONFIG, "sizes")
     try:
         return build(config)

@@ -110,7 +110,7 @@ def build_networks(preset: Preset) -> Networks:
         # channels last: twice as fast on processors
         autoencoder=PortraitAutoencoder(preset.autoencoder)
         .eval()
-        .to(memory_format=torch.channels_last),
+        .to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         speech_encoder=SpeechEncoder(preset.speech_encoder).eval(),
     )
 

@@ -111,7 +111,7 @@ class Assets:
         return self.geometry / kind / name / f"{name}.mhclo"
 
     def texture_file(self, kind: str, name: str) -> Path:
-        """The colour image of a hair style, brow, garment ... (folder names differ in case)."""
+        """The color image of a hair style, brow, garment ... (folder names differ in case)."""
         for folder in sorted((self.makehuman / "proxies" / kind).iterdir()):
             if folder.name.lower() == name.lower():
                 images = [

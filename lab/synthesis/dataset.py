@@ -1,4 +1,4 @@
-"""The folder of a data set: how its files were made, under which licences, and what is finished.
+"""The folder of a data set: how its files were made, under which licenses, and what is finished.
 
 A stopped run goes on in its folder, so everything in one folder must be made alike. What decides
 how a file turns out, beside its number, is written down in ``options.json``.
@@ -29,7 +29,7 @@ def open_folder(
 ) -> None:
     """Prepare ``folder`` for new or further files made with ``options``.
 
-    materials: the rows of the licence note, CLIPS or CORPUS of `licenses`. Raises FlashTalkError
+    materials: the rows of the license note, CLIPS or CORPUS of `licenses`. Raises FlashTalkError
     where the files in the folder were made with other options. A folder of before options were
     written down is taken as it is.
     """

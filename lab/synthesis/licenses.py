@@ -1,4 +1,4 @@
-"""The licence note that is written beside every data set made here.
+"""The license note that is written beside every data set made here.
 
 The file NOTICE of the project says the same of the weights that are trained on these data.
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 LICENSES_FILE = "LICENSES.md"
 
-# material, source, licence: one row of the table each
+# material, source, license: one row of the table each
 PICTURES = (
     (
         "base mesh hm08 and its morph targets",
@@ -68,9 +68,9 @@ def write_licenses(folder: Path, materials: tuple[tuple[str, str, str], ...]) ->
     (folder / LICENSES_FILE).write_text(
         "# Where these data come from\n\n"
         "Every person that is seen or heard here is synthetic. The data were made from:\n\n"
-        f"| material | source | licence |\n|---|---|---|\n{rows}\n\n"
+        f"| material | source | license |\n|---|---|---|\n{rows}\n\n"
         "The pictures, sounds and labels made from them may be used for any purpose under the\n"
-        "project's licence; the notices of the MIT and Apache-2.0 material above must stay with\n"
+        "project's license; the notices of the MIT and Apache-2.0 material above must stay with\n"
         "copies of that material.\n",
         encoding="utf-8",
     )

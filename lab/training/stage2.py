@@ -224,7 +224,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--chunks", type=int, default=own.chunks, help="K, the longest roll-out")
     parser.add_argument("--critic-ratio", type=int, default=5, help="steps per generator update")
     parser.add_argument("--batch", type=int, default=own.batch, help="talks per rank")
-    parser.add_argument("--draws", type=int, default=own.draws, help="judgements per roll-out")
+    parser.add_argument("--draws", type=int, default=own.draws, help="judgments per roll-out")
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--rate", type=float, default=5e-5, help="generator; the 14B's is 2e-6")
     parser.add_argument("--critic-rate", type=float, default=5e-5, help="the 14B's is 4e-7")

@@ -28,8 +28,10 @@ def named(name: str, shape: tuple[int, ...], std: float) -> torch.Tensor:
 
 @pytest.mark.parametrize(("key", "strength"), [("strength1", 1.0), ("strength05", 0.5)])
 def test_published_values(key: str, strength: float) -> None:
-    video = named("colour.video", (1, 3, 4, 24, 16), 0.5).clamp(-1, 1)
-    reference = (named("colour.reference", (1, 3, 1, 24, 16), 0.3) + 0.2).clamp(-1, 1)
+    # The names are seeds of the golden values.
+    video = named("colour.video", (1, 3, 4, 24, 16), 0.5).clamp(-1, 1)  # codespell:ignore colour
+    noise = named("colour.reference", (1, 3, 1, 24, 16), 0.3)  # codespell:ignore colour
+    reference = (noise + 0.2).clamp(-1, 1)
     matched = match_color(video, measure_color(reference[:, :, 0]), strength)
     assert (matched - load_file(GOLDEN)[key]).abs().max() < 1e-4
 

@@ -6,7 +6,7 @@ one hidden state: a class token and one token for each of the tower's patches.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,6 +44,7 @@ class ImageConditioner(nn.Module):
 
         224 pixels in patches of 14 make 257 tokens.
         """
-        pixels = clip_pixels(portrait, self.encoder.config.image_size).to(self.encoder.dtype)
+        side: Any = self.encoder.config.image_size  # the library's types allow two sides
+        pixels = clip_pixels(portrait, side).to(self.encoder.dtype)
         states = self.encoder(pixel_values=pixels, output_hidden_states=True).hidden_states
         return states[-2]

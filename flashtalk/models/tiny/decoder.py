@@ -53,7 +53,7 @@ class OutlineFlow(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.flow = nn.Conv2d(width, 2 * 4, 3, padding=1)
         nn.init.zeros_(self.flow.weight)
-        nn.init.zeros_(self.flow.bias)
+        nn.init.zeros_(self.flow.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, flow: Tensor, guidance: Guidance) -> Tensor:
         """Trunk [M, fine, h, w] and flow [M, 2, 2h, 2w] -> flow [M, 2, 4h, 4w]."""
@@ -89,7 +89,7 @@ class Decoder(nn.Module):
         self.lids = FeaturePainter(replace(eye, cover_margin=LASH_MARGIN))
         for layer in (self.flow, self.finer_flow):
             nn.init.normal_(layer.weight, std=1e-3)
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def flow_of(self, code: Tensor, guidance: Guidance) -> Tensor:
         """Codes [M, D, h, w] -> backward flow [M, 2, 16h, 16w] in picture units.

@@ -124,6 +124,8 @@ class FeaturePainter(nn.Module):
     whiter than all that it learned from would shine through, and so would eyes.
     """
 
+    default_identity: Tensor
+
     def __init__(self, config: PainterConfig) -> None:
         super().__init__()
         self.config = config
@@ -170,12 +172,12 @@ class FeaturePainter(nn.Module):
             self.stem, self.down, self.merge, self.trunk_out, self.detail, self.mix, self.blend
         ):  # fmt: skip
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        for layer in (self.edge_shift, self.texture_shift, self.shading, self.flow, self.color):
-            nn.init.normal_(layer.weight, std=1e-3)
-            nn.init.zeros_(layer.bias)
+        for head in (self.edge_shift, self.texture_shift, self.shading, self.flow, self.color):
+            nn.init.normal_(head.weight, std=1e-3)
+            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
         if self.config.has_jaws:
-            nn.init.zeros_(self.jaw_transform[2].weight)
-            nn.init.zeros_(self.jaw_transform[2].bias)
+            for parameter in self.jaw_transform[2].parameters():
+                nn.init.zeros_(parameter)
 
     def crop_px(self, height_px: int, width_px: int) -> tuple[int, int]:
         """Rows and columns of a crop of such a picture, whole cells of the trunk's coarse map."""

