@@ -24,7 +24,7 @@ def check_video(out: Path, inputs: Sequence[Path]) -> None:
             f"The video is an MP4 file: give --out a name ending in .mp4, not {out}."
         )
     check_writable(out)
-    if out.exists() and any(source.exists() and out.samefile(source) for source in inputs):
+    if any(_same_file(out, source) for source in inputs):
         raise FlashTalkError(f"{out} is an input. Give --out another name.")
 
 
@@ -55,6 +55,13 @@ def is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except OSError:
+        return False
+
+
+def _same_file(out: Path, source: Path) -> bool:
+    try:
+        return out.samefile(source)
+    except OSError:  # one of them is not there, or has a name that no file can have
         return False
 
 

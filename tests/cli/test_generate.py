@@ -159,6 +159,18 @@ def test_an_input_is_never_overwritten(folder: Path, weights: Path, capsys) -> N
     assert clip.read_bytes() == b"somebody's video"
 
 
+@pytest.mark.parametrize(
+    ("given", "named"), [("portrait", "picture"), ("audio", "sound"), ("out", "--out")]
+)
+def test_a_name_that_no_file_can_have_is_named(
+    folder: Path, weights: Path, given: str, named: str, capsys
+) -> None:
+    (folder / "talk.mp4").write_bytes(b"old")
+    assert main(command(folder, weights, **{given: folder / ("n" * 300 + ".mp4")})) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "File name too long" in sentence and named in sentence
+
+
 def test_a_folder_named_like_a_video(folder: Path, weights: Path, capsys) -> None:
     (folder / "talk.mp4").mkdir()
     assert main(command(folder, weights)) == 2
