@@ -1,7 +1,7 @@
 """Talks are generated and measured; the command line of the evaluation.
 
     python -m lab.evaluation --clips DIR --run ours=assets/flashtalk-tiny \\
-        --seconds 10 60 300 900 --seeds 0 1 2 --out docs/evaluation
+        --seconds 10 60 300 900 --seeds 0 1 2 --out runs/evaluation
 
 A talk of 900 s begins with those of 10, 60 and 300 s: it is generated once, and whenever one of
 these moments is reached, the segment that ends there is measured and its measurement is written.
@@ -67,7 +67,7 @@ class Evaluation:
     """Folder with the face reader that judges all runs."""
     sync: Path = SHIPPED
     """Folder of the sync network, made by ``lab.evaluation.measures.train_sync``."""
-    out: Path = Path("docs/evaluation")
+    out: Path = Path("runs/evaluation")
     """Folder of measurements, table and plots."""
     bench: bool = False
     """Measure no talks: time each run alone, for the table's speed."""

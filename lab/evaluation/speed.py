@@ -1,7 +1,7 @@
 """How fast each run of the table is by itself: ``python -m lab.evaluation --bench``.
 
     python -m lab.evaluation --bench --clips DIR --run ours=assets/flashtalk-tiny \\
-        --out docs/evaluation
+        --out runs/evaluation
 
 Talks are measured in any order, with few threads, beside whatever else goes on, so their own speed
 says nothing about a run. Here runs are timed one after another, each alone, with all threads: the

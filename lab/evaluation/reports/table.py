@@ -1,6 +1,6 @@
 """Measurements -> the table as markdown, and plots if matplotlib is there.
 
-    python -m lab.evaluation.reports.table --out docs/evaluation
+    python -m lab.evaluation.reports.table --out runs/evaluation
 
 Every entry is the median over seeds with the smallest and largest value; one seed has no spread and
 shows none. How fast runs are comes from ``speed.py``, because talks are measured beside each other.
@@ -240,7 +240,7 @@ def _targets(
 class Table:
     """Write the table of what was measured, and its plots."""
 
-    out: Path = Path("docs/evaluation")
+    out: Path = Path("runs/evaluation")
     """Folder of the measurements; table and plots are written beside them."""
     runs: tuple[str, ...] = ()
     """These first, in this order."""

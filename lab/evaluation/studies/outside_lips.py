@@ -2,7 +2,7 @@
 
     python3 -m venv .judge && .judge/bin/pip install mediapipe==0.10.14 av tyro
     PYTHONPATH=. .judge/bin/python lab/evaluation/studies/outside_lips.py \\
-        runs/talks runs/true runs/recorded --out docs/evaluation/outside.json
+        runs/talks runs/true runs/recorded --out runs/evaluation/outside.json
 
 Has an environment of its own, because MediaPipe asks for older packages than the product's. The
 portrait autoencoder was trained beside the project's own face reader, so a second judge is due.

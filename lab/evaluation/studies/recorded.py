@@ -2,7 +2,7 @@
 synthesizer made?
 
     python -m lab.evaluation.studies.recorded --recordings DIR --portraits PICTURE... --clips DIR \\
-        --out docs/evaluation --videos runs/recorded
+        --out runs/evaluation --videos runs/recorded
 
 DIR holds a folder for each speaker, with NAME.wav (or .flac, .mp3 ...) and its words in NAME.txt.
 A speaker's recordings are joined and spoken by each portrait through the same session as any talk.
@@ -115,7 +115,7 @@ class RecordedTalks:
     """A preset's name or a folder."""
     reader: Path = TINY_WEIGHTS
     """Folder with the face reader that judges."""
-    out: Path = Path("docs/evaluation")
+    out: Path = Path("runs/evaluation")
     """Folder for the figures."""
     videos: Path | None = None
     """Folder for the talks themselves."""

@@ -1,7 +1,7 @@
 """Self-correction seen directly, in the displacements that chunks hand over to each other.
 
     python -m lab.evaluation.studies.recovery --clips DIR --variant ours=assets/flashtalk-tiny \\
-        --variant errors-stay=assets/flashtalk-tiny,facelike=0 --out docs/evaluation
+        --variant errors-stay=assets/flashtalk-tiny,facelike=0 --out runs/evaluation
 
 *What is left of an error.* After the first chunk of a talk, the displacements that it hands over
 are bent as a bad hand-over would bend them. The talk then goes on twice, bent and not, with the
