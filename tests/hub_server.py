@@ -8,15 +8,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+import pytest
+from huggingface_hub import constants
 
 COMMIT = "c" * 40  # of every branch
 
 
 class HubServer(ThreadingHTTPServer):
-    """``repositories`` maps owner/name to a folder; every revision but "gone" is there."""
+    """``repositories`` maps owner/name to a folder; a revision is there unless ``gone``."""
 
     daemon_threads = True
 
@@ -24,16 +31,46 @@ class HubServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.repositories = repositories
         self.gated: set[str] = set()
+        self.gone = {"gone"}
+        """Revisions that no repository has."""
         self.cut: set[str] = set()
         """Names of files of which only the first half arrives."""
         self.asked: list[str] = []
         """Paths of all requests."""
         self.sent: list[str] = []
-        """owner/name/file of what was sent as a body."""
+        """owner/name/file of what was sent as a body, from some byte to its end."""
+        self.looked_into: Counter[str] = Counter()
+        """owner/name/file of what was sent in part -> bytes of it."""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+
+@contextmanager
+def running(
+    repositories: dict[str, Path], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[HubServer]:
+    """A server that the client asks in the Hub's place; downloads go to ``cache``."""
+    server = HubServer(dict(repositories))
+    point_to(server.url, monkeypatch)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def point_to(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    template = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -63,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(404, "RepoNotFound")
         if repository in self.server.gated:
             return self.refuse(403, "GatedRepo")
-        if revision == "gone":
+        if revision in self.server.gone:
             return self.refuse(404, "RevisionNotFound")
         if what == "revision":
             sha = revision if len(revision) == 40 else COMMIT
@@ -86,16 +123,22 @@ class Handler(BaseHTTPRequestHandler):
         if folder is None or not (folder / name).is_file():
             return self.refuse(404, "EntryNotFound")
         content = (folder / name).read_bytes()
-        start = int((self.headers.get("Range") or "bytes=0-")[6:].partition("-")[0])
-        self.send_response(206 if start else 200)
+        asked = self.headers.get("Range")
+        first, _, last = (asked or "bytes=0-")[6:].partition("-")
+        start, whole = int(first), len(content)
+        content = content[: int(last) + 1] if last else content
+        self.send_response(206 if asked else 200)
         self.send_header("ETag", f'"{etag(folder / name)}"')
         self.send_header("X-Repo-Commit", revision)
         self.send_header("Content-Length", str(len(content) - start))
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{whole}")
         self.end_headers()
         if body:
-            self.server.sent.append(f"{repository}/{name}")
+            if last:
+                self.server.looked_into[f"{repository}/{name}"] += len(content) - start
+            else:
+                self.server.sent.append(f"{repository}/{name}")
             end = len(content) // 2 if Path(name).name in self.server.cut else len(content)
             self.wfile.write(content[start:end])
         return None

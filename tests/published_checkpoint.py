@@ -9,6 +9,7 @@ names of weight normalization beside its feature extractor's settings.
 from __future__ import annotations
 
 import json
+import shutil
 import string
 from collections.abc import Mapping
 from functools import cache
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import torch
 from huggingface_hub import save_torch_state_dict
+from original_encoders import original_modules
 from torch import Tensor, nn
 
 TRANSFORMER = {
@@ -95,6 +97,21 @@ def write_checkpoint(folder: Path, *, speech_folder: str = "wav2vec2") -> Path:
     extractor = Wav2Vec2FeatureExtractor(do_normalize=False)
     extractor.save_pretrained(folder / speech_folder)
     write_tokenizer(folder / "tokenizer")
+    return folder
+
+
+def write_original(folder: Path) -> Path:
+    """The same checkpoint with the encoders in Wan's own files, in one folder."""
+    write_checkpoint(folder)
+    modules = original_modules()
+    for name in ("vae", "text_encoder", "image_encoder"):
+        shutil.rmtree(folder / name)
+    (folder / "google").mkdir()
+    (folder / "tokenizer").rename(folder / "google" / "umt5-xxl")
+    torch.save(stored(modules["vae"]), folder / "Wan2.1_VAE.pth")
+    torch.save(stored(modules["text"]), folder / "models_t5_umt5-xxl-enc-bf16.pth")
+    clip = folder / "models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth"
+    torch.save(stored(modules["clip"]), clip)
     return folder
 
 

@@ -9,14 +9,13 @@ import errno
 import json
 import logging
 import shutil
-import threading
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from hub_server import COMMIT, HubServer
+from hub_server import COMMIT, HubServer, point_to, running
 from huggingface_hub import constants
 from published_checkpoint import TRANSFORMER, write_checkpoint
 
@@ -25,7 +24,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
 from flashtalk.weights import modules_of, save_weights
 from flashtalk.weights.checkpoint import Checkpoint, find_checkpoint
-from flashtalk.weights.hub import _sentence, fetch, hub_files, is_hub_id
+from flashtalk.weights.hub import fetch, hub_files, hub_sentence, is_hub_id
 
 SOURCE = FOURTEEN_B.source
 SHARD = "diffusion_pytorch_model-00002-of-00003.safetensors"
@@ -53,23 +52,8 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def hub(
     repositories: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[HubServer]:
-    server = HubServer(dict(repositories))
-    point_to(server.url, monkeypatch)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def point_to(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    template = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-    monkeypatch.setattr(constants, "ENDPOINT", url)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    with running(repositories, tmp_path / "cache", monkeypatch) as server:
+        yield server
 
 
 def refused(call, *said: str) -> None:
@@ -195,7 +179,7 @@ def test_no_room_on_the_disk(
 
 
 def test_a_disk_that_becomes_full() -> None:
-    sentence = _sentence(SOURCE.wan, OSError(errno.ENOSPC, "No space left on device"))
+    sentence = hub_sentence(SOURCE.wan, OSError(errno.ENOSPC, "No space left on device"))
     assert "became full" in sentence and "HF_HOME" in sentence
 
 

@@ -153,6 +153,8 @@ class PlanOptions:
     """80gb, 48gb or 24gb."""
     size: Annotated[str | None, unset("the preset's", "HEIGHTxWIDTH")] = None
     """In pixels, such as 768x448."""
+    check_published: bool = False
+    """Ask the Hub instead: do names, shapes and types of the files fit? Reads headers alone."""
 
     def check(self) -> None:
         """Raise :class:`FlashTalkError` for a value that cannot be used."""

@@ -12,10 +12,18 @@ from flashtalk.config.networks import (
     TransformerConfig,
 )
 from flashtalk.config.preset import HubFiles, Preset, PublishedSource, SamplerConfig
-from flashtalk.config.presets import FOURTEEN_B, PRESETS, TINY, TINY_SPEECH, preset_named
+from flashtalk.config.presets import (
+    FOURTEEN_B,
+    FOURTEEN_B_EXACT,
+    PRESETS,
+    TINY,
+    TINY_SPEECH,
+    preset_named,
+)
 
 __all__ = [
     "FOURTEEN_B",
+    "FOURTEEN_B_EXACT",
     "PRESETS",
     "TINY",
     "TINY_SPEECH",

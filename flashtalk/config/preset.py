@@ -56,12 +56,22 @@ class PublishedSource:
     """Where the parts of a published checkpoint come from; laid out in one folder when loaded."""
 
     transformer: HubFiles
-    """The video transformer: shards, their index and config.json. No commit of this repository
-    could be verified when this was written, so it follows ``main``."""
+    """The video transformer: shards, their index and config.json."""
     wan: HubFiles
-    """Autoencoder, text encoder with tokenizer, and image encoder, in diffusers' layout."""
+    """Autoencoder, text encoder with tokenizer, and image encoder."""
     wav2vec: HubFiles
     """The speech encoder, in transformers' layout."""
+    original: bool = False
+    """Whether ``wan`` is in Wan's own layout (.pth) or in that of diffusers and transformers."""
+
+    def at_revision(self, revision: str) -> PublishedSource:
+        """The same with another revision of the transformer's repository."""
+        repo_id = self.transformer.repo_id
+        transformer, wan = (
+            replace(files, revision=revision) if files.repo_id == repo_id else files
+            for files in (self.transformer, self.wan)
+        )
+        return replace(self, transformer=transformer, wan=wan)
 
 
 @dataclass(frozen=True)

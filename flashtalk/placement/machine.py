@@ -47,7 +47,8 @@ def fetched_bytes(preset: Preset) -> int:
     """What the cache of downloads holds of the preset's repositories already."""
     source, cache = preset.source, Path(constants.HF_HUB_CACHE).expanduser()
     total = 0
-    for files in (source.transformer, source.wan, source.wav2vec) if source else ():
-        blobs = cache / f"models--{files.repo_id.replace('/', '--')}" / "blobs"
+    parts = (source.transformer, source.wan, source.wav2vec) if source else ()
+    for repo_id in {files.repo_id for files in parts}:
+        blobs = cache / f"models--{repo_id.replace('/', '--')}" / "blobs"
         total += sum(path.stat().st_size for path in blobs.glob("*") if path.is_file())
     return total

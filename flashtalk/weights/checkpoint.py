@@ -27,6 +27,7 @@ from flashtalk.weights.sizes import (
 )
 from flashtalk.weights.tiny import MANIFEST
 
+SMALL_FILES = ("*.json",)  # sizes, settings, indices: looked at before gigabytes are fetched
 LARGEST_ON_CPU = 1_000_000_000
 """Parameters of the transformer; more would take minutes per second of video on a processor."""
 
@@ -51,26 +52,35 @@ class Checkpoint:
             return embedded.load_networks(self.weights, self.preset)
         files = self.weights
         if isinstance(files, PublishedSource):
-            files = _fetch_source(files)
-            told = published_preset(files)
-            if told.transformer != self.preset.transformer:
-                raise FlashTalkError(
-                    f"{files.transformer / CONFIG} describes another network than "
-                    f"{self.preset.name}: {told.transformer}. Fetch weights and code of the same "
-                    "release."
-                )
+            source = files
+            self._require_same_network(fetch_source(source, SMALL_FILES))
+            files = fetch_source(source)
+            self._require_same_network(files)
         return load_published(files, self.preset, ON_GPU if device.type == "cuda" else ON_CPU)
+
+    def _require_same_network(self, files: PublishedFiles) -> None:
+        told = published_preset(files, self.preset)
+        if told.transformer != self.preset.transformer:
+            raise FlashTalkError(
+                f"{files.transformer / CONFIG} describes another network than "
+                f"{self.preset.name}: {told.transformer}. Fetch weights and code of the same "
+                "release."
+            )
 
 
 def find_checkpoint(name_or_folder: str | Path) -> Checkpoint:
     """The checkpoint of a preset's name, a local folder, or ``owner/name[@revision]`` on the Hub.
 
+    A published preset's name may also carry a revision of its transformer's repository.
     Raises :class:`FlashTalkError` if there is none, saying what was looked for.
     """
     name = str(name_or_folder)
     if name in PRESETS:
         preset = PRESETS[name]
         return Checkpoint(preset, preset.source or ASSETS / preset.weights)
+    preset_name, _, revision = name.partition("@")
+    if preset_name in PRESETS and revision:
+        return _at_revision(PRESETS[preset_name], revision)
     folder = Path(name_or_folder)
     if folder.is_dir():
         return _in_folder(folder)
@@ -114,6 +124,14 @@ def _in_folder(folder: Path) -> Checkpoint:
     return Checkpoint(preset_named(embedded.read_manifest(folder).preset), folder)
 
 
+def _at_revision(preset: Preset, revision: str) -> Checkpoint:
+    if preset.source is None:
+        raise FlashTalkError(
+            f"{preset.name} lies in this repository and has no revisions. Leave @{revision} out."
+        )
+    return Checkpoint(preset, preset.source.at_revision(revision))
+
+
 def _on_hub(hub_id: str) -> Checkpoint:
     """Reads the small files of a repository; the large ones are fetched by ``load``."""
     from flashtalk.weights.hub import fetch, hub_files
@@ -130,7 +148,7 @@ def _on_hub(hub_id: str) -> Checkpoint:
         (folder,) = fetch([hub_files(hub_id, (CONFIG, "*.safetensors"))])
         return Checkpoint(preset_named(embedded.read_manifest(folder).preset), folder)
     source = _source_of(hub_id, folder)
-    files = _fetch_source(source, patterns=("*.json",))
+    files = fetch_source(source, SMALL_FILES)
     return Checkpoint(published_preset(files), source)
 
 
@@ -156,7 +174,7 @@ def _source_of(hub_id: str, folder: Path) -> PublishedSource:
     )
 
 
-def _fetch_source(
+def fetch_source(
     source: PublishedSource, patterns: tuple[str, ...] | None = None
 ) -> PublishedFiles:
     """Fetches all files of ``source``, or only those of ``patterns``."""
@@ -165,5 +183,9 @@ def _fetch_source(
     parts = [source.transformer, source.wan, source.wav2vec]
     wanted = [HubFiles(p.repo_id, patterns or p.allow_patterns, p.revision) for p in parts]
     transformer, wan, speech = fetch(wanted)
-    nested = source.wav2vec.allow_patterns[0].rpartition("/")[0]
-    return PublishedFiles(transformer, wan, speech / nested if nested else speech)
+    return PublishedFiles(transformer, wan, speech / speech_folder(source), source.original)
+
+
+def speech_folder(source: PublishedSource) -> str:
+    """The speech encoder's folder inside its repository; empty for the repository itself."""
+    return source.wav2vec.allow_patterns[0].rpartition("/")[0]

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flashtalk.config import Preset
+from flashtalk.config import FOURTEEN_B, Preset
 from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
 from flashtalk.weights.published import Precision
-from flashtalk.weights.sizes import CONFIG, PublishedFiles, read_json
+from flashtalk.weights.sizes import CONFIG, PublishedFiles, encoder_configs, read_json
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,13 @@ PUBLISHED = PublishedSizes(
 
 
 def published_sizes(files: PublishedFiles) -> PublishedSizes:
-    """What the config.json files of a local checkpoint say."""
-    vae = read_json(files.wan / "vae" / CONFIG, "sizes")
+    """What the config.json files of a local checkpoint say, or its tensors where it has none."""
+    configs = encoder_configs(files, FOURTEEN_B.transformer)
+    vae = configs.autoencoder
     return PublishedSizes(
         autoencoder={key: value for key, value in vae.items() if not key.startswith("_")},
-        text=read_json(files.wan / "text_encoder" / CONFIG, "sizes"),
-        image=read_json(files.wan / "image_encoder" / CONFIG, "sizes"),
+        text=configs.text,
+        image=configs.image,
         speech=read_json(files.speech / CONFIG, "sizes"),
     )
 

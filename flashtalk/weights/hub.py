@@ -69,7 +69,7 @@ def _fetch_one(files: HubFiles) -> Path:
             files.repo_id, revision=files.revision, allow_patterns=list(files.allow_patterns)
         )
     except (OSError, HTTPError, HFValidationError) as error:
-        raise FlashTalkError(_sentence(files, error)) from error
+        raise FlashTalkError(hub_sentence(files, error)) from error
     return Path(folder)
 
 
@@ -105,12 +105,12 @@ def _missing_bytes(files: HubFiles) -> tuple[int, int]:
     except DryRunError:
         return 0, 0  # unreachable or refused: fetching looks into the cache and says why
     except (OSError, HTTPError, HFValidationError) as error:
-        raise FlashTalkError(_sentence(files, error)) from error
+        raise FlashTalkError(hub_sentence(files, error)) from error
     missing = [entry.file_size or 0 for entry in listing if entry.will_download]
     return sum(missing), len(missing)
 
 
-def _sentence(files: HubFiles, error: Exception) -> str:
+def hub_sentence(files: HubFiles, error: Exception) -> str:
     """What went wrong and what to do; the order follows the kinds' inheritance."""
     name = f"{files.repo_id} (revision {files.revision})"
     if isinstance(error, GatedRepoError):
@@ -119,7 +119,10 @@ def _sentence(files: HubFiles, error: Exception) -> str:
             "and set HF_TOKEN to a token of that account."
         )
     if isinstance(error, RevisionNotFoundError):
-        return f"{files.repo_id} has no revision {files.revision}. Choose a commit or branch of it."
+        return (
+            f"{files.repo_id} has no revision {files.revision}. Choose a commit or branch of it: "
+            f"{files.repo_id}@main is its newest state."
+        )
     if isinstance(error, RepositoryNotFoundError):
         return (
             f"There is no repository {files.repo_id} on the Hugging Face Hub, or it is private. "

@@ -7,6 +7,7 @@ rebuilds tensors and refuses everything else: a file that wants to run code is a
 from __future__ import annotations
 
 import logging
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def read_pickle(path: Path, remedy: str) -> dict[str, Tensor]:
         raise FlashTalkError(f"{path} is missing. {remedy}")
     logger.info("%s is not safetensors: reading its tensors with weights_only=True", path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        mapped = zipfile.is_zipfile(path)  # files of PyTorch before 1.6 cannot be mapped
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # the unpickler raises many kinds for a file that is cut off
         raise FlashTalkError(
             f"{path} is cut off, damaged or holds more than tensors ({first_line(error)}). {remedy}"

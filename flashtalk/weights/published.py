@@ -1,71 +1,26 @@
 """A published checkpoint -> networks: the released transformer and the encoders it was made with.
 
-The layout, as one local folder (from the Hub the three groups lie in three snapshot folders)::
-
-    config.json                                            the transformer: sizes
-    diffusion_pytorch_model-00001-of-0000n.safetensors     its shards
-    diffusion_pytorch_model.safetensors.index.json         which tensor is in which shard
-    vae/           config.json, diffusion_pytorch_model.safetensors        AutoencoderKLWan
-    text_encoder/  config.json, model-*.safetensors, index                 UMT5EncoderModel
-    tokenizer/     tokenizer.json, tokenizer_config.json, ...
-    image_encoder/ config.json, model.safetensors            CLIPVisionModelWithProjection
-    wav2vec2/      config.json, preprocessor_config.json,    Wav2Vec2Model
-                   model.safetensors or pytorch_model.bin
-                   (may also be called chinese-wav2vec2-base/)
-
-Other files (a scheduler, the image processor's settings, pickles of the original release) are not
-looked at. Everything is safetensors, with one exception: the repository of the speech encoder holds
-only a .bin, which is read with ``torch.load(weights_only=True)``, that is, tensors and no code.
-
-The sizes come from the config.json files, so a smaller checkpoint of the same make loads as well.
+:mod:`flashtalk.weights.layout` says which file holds what. Most are safetensors; the speech
+encoder's repository holds a .bin and Wan's own encoders are .pth, which are read as tensors alone
+(:mod:`flashtalk.weights.pickles`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from torch import nn
 
 from flashtalk.config import Preset
 from flashtalk.errors import FlashTalkError
-from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
+from flashtalk.weights.layout import Place, places_of
 from flashtalk.weights.pickles import described, first_line, read_pickle
-from flashtalk.weights.sizes import (
-    CONFIG,
-    FETCH_AGAIN,
-    PublishedFiles,
-    hears_standardized,
-    read_json,
-)
-from flashtalk.weights.strict import Naming, as_dtype, assign, check, read, survey
-
-PICKLE = "pytorch_model.bin"
-
-Network = TypeVar("Network", bound=nn.Module)
-
-TRANSFORMER = Naming()
-AUTOENCODER = Naming()
-TEXT = Naming(tied={"encoder.embed_tokens.weight": "shared.weight"})
-# The tower alone (CLIPVisionModel) or with the projection that belongs to CLIP's text, which is
-# not used here. Older files also hold the positions' numbers.
-IMAGE = Naming(
-    renames=((r"^vision_model\.", ""),),
-    unused=(r"embeddings\.position_ids$", r"visual_projection\.weight$"),
-)
-# The file is a pre-training checkpoint, and weight normalization has been renamed since.
-SPEECH = Naming(
-    renames=(
-        (r"^wav2vec2\.", ""),
-        (r"\.conv\.weight_g$", ".conv.parametrizations.weight.original0"),
-        (r"\.conv\.weight_v$", ".conv.parametrizations.weight.original1"),
-    ),
-    unused=(r"quantizer\.", r"project_hid\.", r"project_q\."),
-)
+from flashtalk.weights.sizes import FETCH_AGAIN, PublishedFiles, hears_standardized
+from flashtalk.weights.strict import as_dtype, assign, check, read, survey
 
 
 @dataclass(frozen=True)
@@ -96,81 +51,55 @@ def load_published(files: PublishedFiles, preset: Preset, precision: Precision) 
     """The networks of a published checkpoint on the CPU, in eval mode.
 
     Raises :class:`FlashTalkError` for files that are missing or damaged and for tensors that are
-    missing, unknown, doubled or of another shape. All headers are checked before any tensor is
-    read.
+    missing, unknown, doubled, of another shape or type. All headers are checked before any tensor
+    is read.
     """
-    # Imported here: the embedded model starts without these libraries.
-    from accelerate import init_empty_weights
-    from diffusers import AutoencoderKLWan
-    from transformers import (
-        CLIPVisionConfig,
-        CLIPVisionModel,
-        UMT5Config,
-        UMT5EncoderModel,
-        Wav2Vec2Config,
-        Wav2Vec2Model,
-    )
-
+    # Imported here: the embedded model starts without the libraries of the encoders.
     from flashtalk.models.published.clip import ImageConditioner
     from flashtalk.models.published.umt5 import TextConditioner
     from flashtalk.models.published.wan_vae import WanAutoencoder
     from flashtalk.models.published.wav2vec import Wav2Vec2SpeechEncoder
 
-    wan = files.wan
-    # Parameters on the meta device; buffers (positions) are computed, as no file holds them.
-    with init_empty_weights(include_buffers=False):
-        transformer = VideoTransformer(preset.transformer)
-        vae = _built(lambda c: AutoencoderKLWan.from_config(c), wan / "vae")
-        text = _built(lambda c: UMT5EncoderModel(UMT5Config.from_dict(c)), wan / "text_encoder")
-        image = _built(
-            lambda c: CLIPVisionModel(CLIPVisionConfig.from_dict(c)), wan / "image_encoder"
-        )
-        speech = _built(lambda c: Wav2Vec2Model(Wav2Vec2Config.from_dict(c)), files.speech)
-    tokenizer = _tokenizer(wan / "tokenizer")
-    fillers = [
-        _filler(transformer, files.transformer, TRANSFORMER, "transformer", precision.transformer),
-        _filler(vae, wan / "vae", AUTOENCODER, "autoencoder", precision.autoencoder),
-        _filler(text, wan / "text_encoder", TEXT, "text encoder", precision.text),
-        _filler(image, wan / "image_encoder", IMAGE, "image encoder", precision.image),
-        _filler(speech, files.speech, SPEECH, "speech encoder", precision.speech),
-    ]
+    places = places_of(files, preset)
+    _require_pickles(places.values())
+    standardize = hears_standardized(files)
+    tokenizer = _tokenizer(files.tokenizer)
+    fillers = [_filler(place, getattr(precision, key)) for key, place in places.items()]
     for fill in fillers:
         fill()
+    modules: dict[str, Any] = {key: place.module for key, place in places.items()}
     return Networks(
         preset=preset,
-        transformer=transformer,
-        autoencoder=WanAutoencoder(vae).eval(),
+        transformer=modules["transformer"],
+        autoencoder=WanAutoencoder(modules["autoencoder"]).eval(),
         speech_encoder=Wav2Vec2SpeechEncoder(
-            speech, preset.geometry.samples_per_frame, standardize=hears_standardized(files)
+            modules["speech"], preset.geometry.samples_per_frame, standardize=standardize
         ).eval(),
-        text_encoder=TextConditioner(text, tokenizer, preset.transformer.text_tokens).eval(),
-        image_encoder=ImageConditioner(image).eval(),
+        text_encoder=TextConditioner(
+            modules["text"], tokenizer, preset.transformer.text_tokens
+        ).eval(),
+        image_encoder=ImageConditioner(modules["image"]).eval(),
     )
 
 
 # --- inside -------------------------------------------------------------------------------------
+def _require_pickles(places: Iterable[Place]) -> None:
+    """Before shapes are compared: without these files some are guesses."""
+    for place in places:
+        if not place.safetensors and not (place.folder / str(place.pickle)).is_file():
+            raise FlashTalkError(
+                f"{place.folder / str(place.pickle)} (the {place.name}) is missing. {FETCH_AGAIN}"
+            )
 
 
-def _built(build: Callable[[dict[str, Any]], Network], folder: Path) -> Network:
-    config = read_json(folder / CONFIG, "sizes")
-    try:
-        return build(config)
-    except Exception as error:  # whatever a library makes of sizes that cannot be
-        raise FlashTalkError(
-            f"{folder / CONFIG} describes a network that cannot be built: {error}. {FETCH_AGAIN}"
-        ) from error
-
-
-def _filler(
-    module: nn.Module, folder: Path, naming: Naming, name: str, dtype: torch.dtype
-) -> Callable[[], None]:
+def _filler(place: Place, dtype: torch.dtype) -> Callable[[], None]:
     """Checks names, shapes and types now; the returned call reads the tensors."""
-    what = f"{name} in {folder}"
-    pickle = folder / PICKLE
-    if naming is SPEECH and pickle.is_file() and not any(folder.glob("*.safetensors")):
-        tensors = read_pickle(pickle, FETCH_AGAIN)
-        state = {naming.renamed(key): tensor for key, tensor in tensors.items()}
-        names = check(module, described(state, pickle), naming, what, FETCH_AGAIN)
+    module, naming, folder = place.module, place.naming, place.folder
+    what = f"{place.name} in {folder}"
+    present = [path.name for path in folder.glob("*")]
+    if place.pickle and place.reads_pickle(present):
+        state = place.converted(read_pickle(folder / place.pickle, FETCH_AGAIN))
+        names = check(module, described(state, folder / place.pickle), naming, what, FETCH_AGAIN)
         return lambda: assign(module, {key: as_dtype(state[key], dtype) for key in names}, naming)
     stored = survey(folder, naming, FETCH_AGAIN)
     names = check(module, stored, naming, what, FETCH_AGAIN)

@@ -11,8 +11,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from flashtalk.config import FOURTEEN_B, Preset, SpeechFeatures
+from flashtalk.config import FOURTEEN_B, Preset, SpeechFeatures, TransformerConfig
 from flashtalk.errors import FlashTalkError
+from flashtalk.weights.original import (
+    AUTOENCODER_FILE,
+    IMAGE_FILE,
+    TEXT_FILE,
+    TOKENIZER,
+    Config,
+    EncoderConfigs,
+    autoencoder_config,
+    image_config,
+    is_original,
+    sizes_of,
+    text_config,
+)
+from flashtalk.weights.pickles import read_pickle
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
@@ -30,6 +44,8 @@ class PublishedFiles:
     """Holds vae, text_encoder, tokenizer and image_encoder."""
     speech: Path
     """Holds the speech encoder's config.json and weights."""
+    original: bool = False
+    """Whether ``wan`` is in Wan's own layout, see :mod:`flashtalk.weights.original`."""
 
     @classmethod
     def of(cls, folder: str | Path) -> PublishedFiles:
@@ -37,7 +53,12 @@ class PublishedFiles:
         folder = Path(folder)
         named = [folder / name for name in SPEECH_FOLDERS]
         speech = next((path for path in named if path.is_dir()), named[0])
-        return cls(folder, folder, speech)
+        return cls(folder, folder, speech, is_original(folder))
+
+    @property
+    def tokenizer(self) -> Path:
+        """The folder of the text encoder's tokenizer."""
+        return self.wan / (TOKENIZER if self.original else "tokenizer")
 
 
 def published_preset(files: PublishedFiles, base: Preset = FOURTEEN_B) -> Preset:
@@ -47,11 +68,8 @@ def published_preset(files: PublishedFiles, base: Preset = FOURTEEN_B) -> Preset
     sizes that do not fit each other.
     """
     own = _config(files.transformer, "the transformer", model_type="i2v")
-    vae = _config(files.wan / "vae", "the autoencoder", _class_name="AutoencoderKLWan")
-    text = _config(files.wan / "text_encoder", "the text encoder", model_type="umt5")
-    image = _config(
-        files.wan / "image_encoder", "the image encoder", model_type="clip_vision_model"
-    )
+    encoders = encoder_configs(files, base.transformer)
+    vae, text, image = encoders.autoencoder, encoders.text, encoders.image
     heard = _config(files.speech, "the speech encoder", model_type="wav2vec2")
     usual = base.transformer
     try:
@@ -102,6 +120,30 @@ def published_preset(files: PublishedFiles, base: Preset = FOURTEEN_B) -> Preset
     return preset
 
 
+def encoder_configs(files: PublishedFiles, usual: TransformerConfig) -> EncoderConfigs:
+    """The sizes of autoencoder, text and image encoder.
+
+    They come from config.json files, or from the tensors where the layout has none. Until those
+    are fetched, only what a transformer like ``usual`` needs of them is told.
+    """
+    wan = files.wan
+    if files.original:
+        side = round((usual.image_tokens - 1) ** 0.5)
+        picture = {"hidden_size": usual.image_dim, "image_size": side, "patch_size": 1}
+        return EncoderConfigs(
+            autoencoder=_told_by_tensors(wan / AUTOENCODER_FILE, autoencoder_config)
+            or {"z_dim": usual.latent_channels},
+            text=_told_by_tensors(wan / TEXT_FILE, text_config) or {"d_model": usual.text_dim},
+            image=_told_by_tensors(wan / IMAGE_FILE, image_config) or picture,
+        )
+    clip = {"model_type": "clip_vision_model"}
+    return EncoderConfigs(
+        autoencoder=_config(wan / "vae", "the autoencoder", _class_name="AutoencoderKLWan"),
+        text=_config(wan / "text_encoder", "the text encoder", model_type="umt5"),
+        image=_config(wan / "image_encoder", "the image encoder", **clip),
+    )
+
+
 def hears_standardized(files: PublishedFiles) -> bool:
     """Whether the speech encoder hears samples of zero mean and unit variance.
 
@@ -148,6 +190,13 @@ def _config(folder: Path, what: str, **kind: str) -> dict[str, Any]:
                 "Choose the checkpoint that belongs to this system."
             )
     return config
+
+
+def _told_by_tensors(path: Path, config: Config) -> dict[str, Any]:
+    """Empty for a file that is not there."""
+    if not path.is_file():
+        return {}
+    return sizes_of(read_pickle(path, FETCH_AGAIN), config, str(path), FETCH_AGAIN)
 
 
 def _require_equal(what: str, files: PublishedFiles, told: int, part: str, expected: int) -> None:

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -71,26 +72,68 @@ class Stored:
     """As safetensors writes it, such as ``BF16``."""
 
 
-def survey(folder: Path, naming: Naming, remedy: str) -> dict[str, Stored]:
+Header = Mapping[str, tuple[tuple[int, ...], str]]
+"""Shapes and types of a file's tensors, by their names there."""
+
+
+class Files(Protocol):
+    """Safetensors files of one folder, on this machine or elsewhere."""
+
+    def names(self) -> list[str]:
+        """All of them, sorted."""
+
+    def header(self, name: str) -> Header:
+        """What one of them holds; :class:`FlashTalkError` if it cannot be read."""
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """Those in a folder of this machine."""
+
+    folder: Path
+    remedy: str
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.folder.glob("*.safetensors"))
+
+    def header(self, name: str) -> Header:
+        file = self.folder / name
+        try:
+            with safe_open(file, framework="pt") as content:
+                slices = {key: content.get_slice(key) for key in content.keys()}  # noqa: SIM118 (no dict)
+                return {k: (tuple(s.get_shape()), s.get_dtype()) for k, s in slices.items()}
+        except (SafetensorError, OSError) as error:
+            raise FlashTalkError(
+                f"{file} is cut off, damaged or no safetensors file: {file.stat().st_size:,} "
+                f"bytes, {error}. {self.remedy}"
+            ) from error
+
+
+def survey(
+    folder: Path, naming: Naming, remedy: str, files: Files | None = None
+) -> dict[str, Stored]:
     """All tensors of the safetensors files in ``folder``, by the names the module gives them.
 
-    Several files need an index (``*.safetensors.index.json``). Raises :class:`FlashTalkError` for
+    Several files need an index (``*.safetensors.index.json``), which lies in ``folder`` also where
+    the ``files`` themselves are elsewhere. Raises :class:`FlashTalkError` for
     missing, cut off or foreign files, for files that the index does not describe, and for tensors
     that are there twice; each sentence ends with ``remedy``.
     """
     index = _index_of(folder, remedy)
     found: dict[str, Stored] = {}
-    for file in _files_of(folder, index, remedy):
-        for key, (shape, dtype) in _header(file, remedy).items():
+    files = files or LocalFiles(folder, remedy)
+    for name in _names_of(folder, files.names(), index, remedy):
+        file = folder / name
+        for key, (shape, dtype) in files.header(name).items():
             if index and index.get(key) != file.name:
                 raise FlashTalkError(
                     f"{file} holds {key}, which the index beside it "
                     f"{'places in ' + index[key] if key in index else 'does not list'}. {remedy}"
                 )
-            name = naming.renamed(key)
-            if name in found:
-                raise FlashTalkError(f"{name} is stored twice in {folder}. {remedy}")
-            found[name] = Stored(file, key, shape, dtype)
+            renamed = naming.renamed(key)
+            if renamed in found:
+                raise FlashTalkError(f"{renamed} is stored twice in {folder}. {remedy}")
+            found[renamed] = Stored(file, key, shape, dtype)
     absent = sorted(key for key in index if naming.renamed(key) not in found)
     if absent:
         raise FlashTalkError(
@@ -204,35 +247,21 @@ def _index_of(folder: Path, remedy: str) -> dict[str, str]:
     return weight_map
 
 
-def _files_of(folder: Path, index: Mapping[str, str], remedy: str) -> list[Path]:
+def _names_of(folder: Path, present: list[str], index: Mapping[str, str], remedy: str) -> list[str]:
     if index:
-        files = [folder / name for name in sorted(set(index.values()))]
-        missing = [path.name for path in files if not path.is_file()]
+        needed = sorted(set(index.values()))
+        missing = [name for name in needed if name not in present]
         if missing:
             raise FlashTalkError(
-                f"{folder} lacks {len(missing)} of {len(files)} weight files: {listed(missing)}. "
+                f"{folder} lacks {len(missing)} of {len(needed)} weight files: {listed(missing)}. "
                 f"{remedy}"
             )
-        return files
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
+        return needed
+    if not present:
         raise FlashTalkError(f"There is no safetensors file in {folder}. {remedy}")
-    if len(files) > 1:
+    if len(present) > 1:
         raise FlashTalkError(
-            f"{folder} holds {len(files)} safetensors files but no index (*{INDEX_SUFFIX}) that "
+            f"{folder} holds {len(present)} safetensors files but no index (*{INDEX_SUFFIX}) that "
             f"tells which belong together. {remedy}"
         )
-    return files
-
-
-def _header(file: Path, remedy: str) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shapes and types of a file's tensors by name."""
-    try:
-        with safe_open(file, framework="pt") as content:
-            slices = {key: content.get_slice(key) for key in content.keys()}  # noqa: SIM118 (no dict)
-            return {k: (tuple(each.get_shape()), each.get_dtype()) for k, each in slices.items()}
-    except (SafetensorError, OSError) as error:
-        raise FlashTalkError(
-            f"{file} is cut off, damaged or no safetensors file: {file.stat().st_size:,} bytes, "
-            f"{error}. {remedy}"
-        ) from error
+    return present

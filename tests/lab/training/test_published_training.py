@@ -16,7 +16,7 @@ from torch import Tensor
 from flashtalk.models.networks import Networks
 from flashtalk.stream.denoise import hold_motion
 from flashtalk.weights.checkpoint import find_checkpoint
-from flashtalk.weights.published import TRANSFORMER
+from flashtalk.weights.layout import TRANSFORMER
 from flashtalk.weights.strict import read, survey
 from lab.training.checkpoints.export import save_published
 from lab.training.data.talks import Person, TalkSource
