@@ -1,7 +1,7 @@
 """A preset without its files: real networks with random weights.
 
 How fast the networks are and what they take does not depend on what was learned. So speed and
-memory can be measured on a GPU before 64 GB are fetched (``flashtalk bench --random-weights``).
+memory can be measured on a GPU before 63 GB are fetched (``flashtalk bench --random-weights``).
 Nothing is downloaded.
 """
 

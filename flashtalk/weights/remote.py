@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 import torch
 from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is httpx2's
+    HfHubHTTPError,
     HFValidationError,
     HTTPError,
     SafetensorsParsingError,
@@ -51,7 +52,7 @@ class RemoteFiles:
             tree = HfApi().list_repo_tree(source.repo_id, revision=source.revision, recursive=True)
             sizes = {entry.path: entry.size for entry in tree if isinstance(entry, RepoFile)}
         except (OSError, HTTPError, HFValidationError) as error:
-            raise FlashTalkError(hub_sentence(source, error)) from error
+            raise FlashTalkError(_sentence(source, error)) from error
         return cls(source, sizes, remedy)
 
     def below(self, folder: str) -> RemoteFiles:
@@ -83,7 +84,7 @@ class RemoteFiles:
                 f"{self.size(name):,} bytes, {first_line(error)}. {self.remedy}"
             ) from error
         except (OSError, HTTPError) as error:
-            raise FlashTalkError(hub_sentence(self.source, error)) from error
+            raise FlashTalkError(_sentence(self.source, error)) from error
         return {key: (tuple(each.shape), each.dtype) for key, each in header.tensors.items()}
 
     def tensors(self, name: str) -> dict[str, Tensor]:
@@ -103,7 +104,7 @@ class RemoteFiles:
         except FlashTalkError:
             raise
         except (OSError, HTTPError) as error:
-            raise FlashTalkError(hub_sentence(self.source, error)) from error
+            raise FlashTalkError(_sentence(self.source, error)) from error
         except Exception as error:  # the unpickler raises many kinds for a file that is cut off
             raise FlashTalkError(
                 f"{self._place(name)} is cut off, damaged or holds more than tensors "
@@ -116,6 +117,16 @@ class RemoteFiles:
 
     def _place(self, name: str) -> str:
         return f"{self._path(name)} of {self.source.repo_id} (revision {self.source.revision})"
+
+
+def _sentence(source: HubFiles, error: Exception) -> str:
+    """As for a download, but for a Hub that does not answer: no file was on its way."""
+    if isinstance(error, HTTPError | OSError) and not isinstance(error, HfHubHTTPError):
+        return (
+            f"{source.repo_id} cannot be checked: the Hub cannot be reached ({first_line(error)}). "
+            "Connect to a network; without one nothing can be said about its files."
+        )
+    return hub_sentence(source, error)
 
 
 class _Ranges(io.RawIOBase):
