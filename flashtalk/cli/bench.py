@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import resource
 import shlex
 import sys
 import time
@@ -19,7 +18,7 @@ import torch
 from flashtalk.assets import ASSETS
 from flashtalk.cli.bench_table import STAGES, spread_of, table
 from flashtalk.cli.destination import check_writable
-from flashtalk.cli.hardware import device_memory, machine, matmul_rate, versions
+from flashtalk.cli.hardware import device_memory, machine, matmul_rate, peak_memory_mb, versions
 from flashtalk.cli.options import BenchOptions
 from flashtalk.engine import Engine, checked_device, chosen_placement, default_device
 from flashtalk.errors import FlashTalkError
@@ -131,7 +130,7 @@ def measure(options: BenchOptions) -> dict[str, Any]:
         "real_time_factor": asdict(spread_of(r.real_time_factor for r in repeats)),
         "open_s": asdict(spread_of(r.open_s for r in repeats)),
         "first_fragment_s": asdict(spread_of(r.first_fragment_s for r in repeats)),
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_memory_mb": peak_memory_mb(),
         "device_memory": device_memory(engine.device, budget, compared=options.random_weights),
     }
 
@@ -146,7 +145,9 @@ def _dry_engine(dry_run: DryRun, options: BenchOptions) -> tuple[Engine, Budget 
     placement = chosen_placement(preset, device, options.placement)
     torch.set_num_threads(options.threads)
     footprint = footprints().get(preset.name)
-    budget = footprint and footprint.budget((placement or ALL_RESIDENT).name, preset.geometry)
+    budget = None
+    if footprint is not None:
+        budget = footprint.budget((placement or ALL_RESIDENT).name, preset.geometry)
     return Engine(dry_run.networks(device), device=device, placement=placement), budget
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import torch
 
 import flashtalk
@@ -24,18 +26,17 @@ MATRIX = 2048  # side of the square float32 matrices multiplied
 def machine(device: torch.device) -> dict[str, object]:
     """Processor, cores, memory and GPU, as far as the system tells."""
     processor = platform.processor()
-    info = Path("/proc/cpuinfo")
+    info = Path("/proc/cpuinfo")  # Linux; macOS and Windows tell the name above
     if info.is_file():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         processor = names[0].split(":", 1)[1].strip() if names else processor
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     found: dict[str, object] = {
         "processor": processor or platform.machine(),
         "cores": os.cpu_count(),
-        "memory_gb": round(memory / 2**30, 1),
+        "memory_gb": round(psutil.virtual_memory().total / GIB, 1),
         "system": platform.platform(),
         "gpu": None,
-        "load_average": [round(value, 2) for value in os.getloadavg()],
+        "load_average": [round(value, 2) for value in psutil.getloadavg()],
     }
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
@@ -43,6 +44,18 @@ def machine(device: torch.device) -> dict[str, object]:
         found["gpu_memory_gib"] = round(properties.total_memory / 2**30, 1)
         found["cuda"] = torch.version.cuda
     return found
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held."""
+    if sys.platform == "win32":
+        peak = float(psutil.Process().memory_info().peak_wset)
+    else:
+        import resource  # which Windows lacks
+
+        unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, others KiB
+        peak = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+    return peak / 2**20
 
 
 def versions() -> dict[str, str]:

@@ -95,7 +95,8 @@ def networks_table(preset: Preset, footprint: Footprint) -> list[str]:
         (each.name, each.dtype, each.parameters, each.bytes, each.download_bytes)
         for each in footprint.networks
     ]
-    rows.append(("all", "", *(sum(row[field] for row in rows) for field in (2, 3, 4))))
+    sums = [sum(sizes) for sizes in zip(*(row[2:] for row in rows), strict=True)]
+    rows.append(("all", "", sums[0], sums[1], sums[2]))
     return [
         f"{preset.name} at {geometry.height_px}x{geometry.width_px}: chunks of "
         f"{geometry.chunk_frames} frames, {geometry.tokens:,} tokens",

@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
@@ -17,9 +17,8 @@ from gradio.utils import get_upload_folder
 from flashtalk.cli.options import ServeOptions
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
-from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui.ending import talks_end_first
-from flashtalk.ui.events import Limits, OnGpu
+from flashtalk.ui.events import Limits, OnGpu, Pieces
 from flashtalk.ui.page import build_page
 from flashtalk.ui.theme import STYLE, theme
 
@@ -79,7 +78,7 @@ def computes_at(device_type: str, on_gpu: OnGpu) -> OnGpu:
     forever. ``on_gpu`` sees the function all the same, because ZeroGPU starts with no other Space.
     """
 
-    def here(function: Callable[..., Iterator[VideoPiece]]) -> Callable[..., Iterator[VideoPiece]]:
+    def here(function: Callable[..., Pieces]) -> Callable[..., Pieces]:
         on_gpu(function)
         return function
 

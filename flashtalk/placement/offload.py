@@ -61,7 +61,8 @@ def stream_blocks(blocks: list[nn.Module], device: torch.device) -> None:
         use_stream=beside,
         non_blocking=beside,
     )
-    hooks: list[Any] = [block._diffusers_hook.get_hook(GROUP_HOOK) for block in blocks]
+    registries: list[Any] = [block._diffusers_hook for block in blocks]
+    hooks = [registry.get_hook(GROUP_HOOK) for registry in registries]
     if len(blocks) > 1:
         # diffusers finds the order by watching a parent's first call; here it is known.
         for hook, following in zip(hooks, hooks[1:] + hooks[:1], strict=True):

@@ -8,6 +8,7 @@ FP8 and offload off. ``python -m flashtalk.plan`` says what each arrangement nee
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -76,7 +77,7 @@ def apply_placement(networks: Networks, placement: Placement, device: torch.devi
 
     Raises ``ValueError`` for weights that need gradients and are to be stored in 8 bits.
     """
-    transformer = networks.transformer
+    transformer: Any = networks.transformer  # a published one, which has blocks
     blocks: list[nn.Module] = list(transformer.blocks)
     kept = len(blocks) if placement.resident_blocks is None else placement.resident_blocks
     streamed = blocks[kept:]
@@ -90,7 +91,7 @@ def apply_placement(networks: Networks, placement: Placement, device: torch.devi
     if streamed:
         stream_blocks(streamed, device)
     # 3. the encoders come and go, or move in as everything else does
-    encoders = [networks.text_encoder, networks.image_encoder]
+    encoders: list[Any] = [networks.text_encoder, networks.image_encoder]
     if placement.offload_encoders:
         for conditioner in encoders:
             if conditioner is not None:

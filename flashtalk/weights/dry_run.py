@@ -94,7 +94,7 @@ def init_weights(module: nn.Module, device: torch.device) -> None:
     Scaled by the number of inputs, so that signals neither vanish nor overflow in 16 bits. Tied
     parameters stay tied. Raises ``ValueError`` for a buffer whose values are not known here.
     """
-    values: dict[tuple, Tensor] = {}  # by shape, type and kind
+    values: dict[tuple[object, ...], Tensor] = {}  # by shape, type and kind
     ready: dict[int, nn.Parameter] = {}  # by the identity of what is replaced
     for owner in module.modules():
         for name, parameter in owner._parameters.items():
