@@ -19,6 +19,8 @@ from flashtalk.assets import ASSETS
 
 Options = TypeVar("Options")
 
+CONVENTIONS = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+"""How fields become options."""
 TINY_WEIGHTS = ASSETS / "flashtalk-tiny"
 """The weights of the embedded model that ship."""
 
@@ -28,13 +30,13 @@ def read_options(kind: type[Options], arguments: Sequence[str] | None = None) ->
 
     Ends the process with status 2 after a sentence where an option is missing, unknown or refused.
     """
+    return tyro.cli(kind, prog=program(), args=arguments, config=CONVENTIONS)
+
+
+def program() -> str | None:
+    """How this process was started, for the help: ``python -m NAME``."""
     main = sys.modules["__main__"].__spec__
-    return tyro.cli(
-        kind,
-        prog=f"python -m {main.name}" if main else None,
-        args=arguments,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
-    )
+    return f"python -m {main.name}" if main else None
 
 
 def set_up(threads: int | None) -> None:

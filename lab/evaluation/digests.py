@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from torch import nn
 
 from lab.evaluation.measured_talk import Plan
-from lab.evaluation.runs import Variant
+from lab.evaluation.runs import Run
 from lab.evaluation.segment import Judges
 from lab.evaluation.talks import RenderedClip
 
 
-def digest_of(variant: Variant, judges: Judges, plan: Plan, clips: str) -> str:
+def digest_of(run: Run, judges: Judges, plan: Plan, clips: str) -> str:
     """Changes when weights, settings, judges, the measured segment or ``clips`` do.
 
     ``clips`` is their own digest (:func:`clips_digest`). The calibration follows from reader and
     clips. It is left out, because its last digits follow from the number of threads, too.
     """
-    known = (variant.digest(), plan.segment_s, clips)
+    known = (run.digest(), plan.segment_s, clips)
     total = hashlib.sha256(" ".join(map(str, known)).encode())
     for judge in (judges.reader, judges.sync):
         total.update(weights_digest(judge) if judge is not None else b"none")

@@ -39,7 +39,7 @@ from lab.evaluation.measures.calibration import calibrate, for_calibration
 from lab.evaluation.measures.reading import load_reader
 from lab.evaluation.measures.sync import SHIPPED, load_sync
 from lab.evaluation.reports.table import write_report
-from lab.evaluation.runs import FORM, Variant, parse_variant
+from lab.evaluation.runs import FORM, Run, parse_run
 from lab.evaluation.segment import Judges
 from lab.evaluation.talks import RenderedClip, Talk, load_held_out, make_talk
 from lab.options import TINY_WEIGHTS, read_options, set_up
@@ -83,9 +83,9 @@ class Evaluation:
         Plan(self.moments, self.segment_s)
 
     @property
-    def runs(self) -> list[Variant]:
+    def runs(self) -> list[Run]:
         """What ``run`` says."""
-        return [parse_variant(text) for text in self.run]
+        return [parse_run(text) for text in self.run]
 
     @property
     def moments(self) -> tuple[int, ...]:
@@ -102,7 +102,7 @@ class Evaluation:
 class Work:
     """A talk of a run whose measurements are missing."""
 
-    run: Variant
+    run: Run
     digest: str
     seed: int
     plan: Plan
@@ -154,7 +154,7 @@ def evaluate(config: Evaluation) -> int:
     return 130 if interrupted else 0
 
 
-def engine_of(run: Variant, device: torch.device) -> Engine:
+def engine_of(run: Run, device: torch.device) -> Engine:
     """An engine with the weights of ``run``, warmed up."""
     engine = Engine(run.load(device), device=device)
     engine.warm_up()
@@ -178,7 +178,7 @@ def measurement_of(todo: Work, talk: Talk, engine: Engine, found: Measured) -> M
             "color_strength": sampler.color_strength,
             "seam_frames": sampler.seam_frames,
             "lookahead_frames": geometry.lookahead_frames,
-            "flow_prior": todo.run.face_like,
+            "flow_prior": todo.run.flow_prior,
             "causal": todo.run.causal,
         },
         digest=todo.digest,

@@ -1,9 +1,10 @@
-"""Rows of the table: a folder of weights and how it is sampled."""
+"""Runs of the table: weights and how they are sampled."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -19,12 +20,12 @@ from flashtalk.weights import MANIFEST
 from flashtalk.weights.checkpoint import find_checkpoint
 from lab.training.causal import make_causal
 
-FORM = "NAME=FOLDER[,steps=20][,guidance=4][,color=0][,seam=0][,ahead=0][,facelike=0][,causal=1]"
+FORM = "NAME=WEIGHTS[,steps=20][,guidance=4][,color_strength=0][,seam_frames=0] ..."
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One row. ``None`` keeps the preset's own setting."""
+class Run:
+    """One run. ``None`` keeps the preset's own setting."""
 
     name: str
     weights: str
@@ -35,20 +36,20 @@ class Variant:
     color_strength: float | None = None
     seam_frames: int | None = None
     lookahead_frames: int | None = None
-    face_like: bool = True
-    """Whether what is handed over returns to displacements that a face makes."""
+    flow_prior: bool = True
+    """Whether displacements of motion frames return to those that a face makes."""
     causal: bool = False
     """Whether no latent frame sees a later one, as these weights were trained."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.+-]+", self.name):
             raise FlashTalkError(
-                f"A row is named with letters, digits and . + - _ only, as it names files; got "
+                f"A run is named with letters, digits and . + - _ only, as it names files; got "
                 f"{self.name!r}."
             )
 
     def load(self, device: torch.device) -> Networks:
-        """The networks, sampling as this row says. Raises :class:`FlashTalkError`."""
+        """The networks, sampling as this run says. Raises :class:`FlashTalkError`."""
         checkpoint = find_checkpoint(self.weights)
         preset = checkpoint.preset.with_sampler(
             steps=self.steps, color_strength=self.color_strength, seam_frames=self.seam_frames
@@ -59,7 +60,7 @@ class Variant:
         networks = replace(checkpoint.load(device), preset=preset)
         if self.causal:
             make_causal(networks.transformer, preset.geometry)
-        if not self.face_like:
+        if not self.flow_prior:
             disable_flow_prior(networks.transformer)
         if self.guidance == 1.0:
             return networks
@@ -71,32 +72,36 @@ class Variant:
         folder = find_checkpoint(self.weights).weights
         manifest = Path(folder) / MANIFEST if isinstance(folder, Path) else None
         content = manifest.read_bytes() if manifest and manifest.is_file() else str(folder).encode()
-        sampled = replace(self, name="row", weights="")
+        sampled = replace(self, name="run", weights="")
         return hashlib.sha256(content + repr(sampled).encode()).hexdigest()[:16]
 
 
-def parse_variant(text: str) -> Variant:
-    """A row written like ``FORM``; :class:`FlashTalkError` for anything else."""
+SETTINGS: Mapping[str, Callable[[str], object]] = {
+    "steps": int,
+    "guidance": float,
+    "color_strength": float,
+    "seam_frames": int,
+    "lookahead_frames": int,
+    "flow_prior": lambda text: bool(int(text)),
+    "causal": lambda text: bool(int(text)),
+}
+"""Settings of a :class:`Run` as text: how each is read."""
+
+
+def parse_run(text: str) -> Run:
+    """A run written NAME=WEIGHTS[,SETTING=VALUE ...]; :class:`FlashTalkError` for anything else."""
     name, separator, rest = text.partition("=")
     weights, *settings = rest.split(",")
     given = dict(setting.partition("=")[::2] for setting in settings)
-    unknown = given.keys() - {"steps", "guidance", "color", "seam", "ahead", "facelike", "causal"}
-    if not separator or not weights or unknown:
-        raise FlashTalkError(f"A row is written {FORM}, got {text!r}.")
-    try:
-        return Variant(
-            name=name,
-            weights=weights,
-            steps=int(given["steps"]) if "steps" in given else None,
-            guidance=float(given.get("guidance", 1.0)),
-            color_strength=float(given["color"]) if "color" in given else None,
-            seam_frames=int(given["seam"]) if "seam" in given else None,
-            lookahead_frames=int(given["ahead"]) if "ahead" in given else None,
-            face_like=bool(int(given.get("facelike", 1))),
-            causal=bool(int(given.get("causal", 0))),
+    if not separator or not weights or given.keys() - SETTINGS.keys():
+        raise FlashTalkError(
+            f"A run is written {FORM}, got {text!r}. Its settings are {', '.join(SETTINGS)}."
         )
+    try:
+        read = {setting: SETTINGS[setting](value) for setting, value in given.items()}
     except ValueError as error:
         raise FlashTalkError(f"In {text!r} a setting is no number: {error}.") from error
+    return Run(name, weights, **read)
 
 
 class GuidedTransformer(nn.Module):

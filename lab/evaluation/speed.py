@@ -25,7 +25,7 @@ from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import portrait_for
 from lab.evaluation.measurements import write_whole
-from lab.evaluation.runs import Variant
+from lab.evaluation.runs import Run
 from lab.evaluation.talks import Talk
 
 FILE = "speed.json"
@@ -46,7 +46,7 @@ def frames_per_s(engine: Engine, talk: Talk, seed: int, seconds: float) -> float
 
 
 def time_run(
-    run: Variant,
+    run: Run,
     talk: Talk,
     seed: int,
     device: torch.device,
@@ -84,7 +84,7 @@ def read_speed(out: Path) -> dict[str, float]:
 
 
 def bench(
-    runs: Sequence[Variant], talk: Talk, seed: int, device: torch.device, out: Path
+    runs: Sequence[Run], talk: Talk, seed: int, device: torch.device, out: Path
 ) -> dict[str, float]:
     """Time all ``runs``, one after another, and write each at once."""
     for run in runs:

@@ -71,6 +71,10 @@ class Splitting:
         return getattr(torch, self.compute_dtype) if self.shard else None
 
 
+WHOLE = Splitting()
+"""Networks that are neither split nor computed twice."""
+
+
 def begin(training: Training, seed: int | None = 0) -> torch.device:
     """Sets up log, threads and, unless ``None``, torch's seed; the device to train on.
 

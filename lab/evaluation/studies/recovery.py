@@ -1,30 +1,30 @@
-"""Self-correction seen directly, in the displacements that chunks hand over to each other.
+"""Self-correction seen directly, in the displacements of motion latents.
 
-    python -m lab.evaluation.studies.recovery --clips DIR --variant ours=assets/flashtalk-tiny \\
-        --variant errors-stay=assets/flashtalk-tiny,facelike=0 --out runs/evaluation
+    python -m lab.evaluation.studies.recovery --clips DIR --run ours=assets/flashtalk-tiny \\
+        --run no-flow-prior=assets/flashtalk-tiny,flow_prior=0 --out runs/evaluation
 
-*What is left of an error.* After the first chunk of a talk, the displacements that it hands over
-are bent as a bad hand-over would bend them. The talk then goes on twice, bent and not, with the
-same speech and the same noise. What both hand over after each further chunk is compared along the
-bend: 1 is an error that stays, 0 one that is forgotten. Along the bend only, because two talks that
-differ a little soon hold their heads differently, which is no error.
+*What is left of an error.* After the first chunk of a talk, the displacements of its motion latents
+are bent as a bad encoding would bend them. The talk then goes on twice, bent and not, with the same
+speech and the same noise. The motion latents of both after each further chunk are compared along
+the bend: 1 is an error that stays, 0 one that is forgotten. Along the bend only, because two talks
+that differ a little soon hold their heads differently, which is no error.
 
 *What piles up.* The same talks, longer and left alone: after each chunk, how far the displacements
-are from the nearest that a face makes, by one judge for all rows. A head that moves counts little.
+are from the nearest that a face makes, by one judge for all runs. A head that moves counts little.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import tyro
 from torch import Tensor
 
 from flashtalk.config import TINY, TinyDenoiserConfig
@@ -37,8 +37,9 @@ from flashtalk.stream.chunk import Scene, skip
 from flashtalk.stream.state import SessionState, opening_state
 from flashtalk.weights.checkpoint import find_checkpoint
 from lab.evaluation.reports.plots import can_draw, plot
-from lab.evaluation.runs import FORM, parse_variant
-from lab.evaluation.talks import RenderedClip, clip_names, load_clip, make_talk
+from lab.evaluation.runs import FORM, parse_run
+from lab.evaluation.talks import RenderedClip, load_held_out, make_talk
+from lab.options import read_options, require_at_least, set_up
 from lab.training.data.flow_augment import LARGEST, bent, smooth_fields
 from lab.training.data.talks import gather_talk
 from lab.training.rollout import Talk
@@ -138,12 +139,12 @@ def beginning(talk: Talk, chunks: int) -> Talk:
     return replace(talk, speech=talk.speech[:, :chunks])
 
 
-def draw_grown(rows: Mapping[str, Sequence[float]], chunk_s: float, path: Path) -> None:
-    """Plot of errors that pile up, a line for each row; nothing without matplotlib."""
+def draw_grown(runs: Mapping[str, Sequence[float]], chunk_s: float, path: Path) -> None:
+    """Plot of errors that pile up, a line for each run; nothing without matplotlib."""
     if not can_draw():
         return
     with plot(path, "length of the talk, s", "error of the displacements") as axes:
-        for name, errors in rows.items():
+        for name, errors in runs.items():
             axes.plot(chunk_s * np.arange(1, len(errors) + 1), errors, label=name)
         axes.set_ylim(bottom=0.0)
 
@@ -157,54 +158,67 @@ def _summary(figures: np.ndarray, digits: int = 3) -> dict[str, list[float]]:
     }
 
 
-@command
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=Path, required=True, help="made by lab.synthesis")
-    parser.add_argument("--variant", action="append", required=True, metavar=FORM)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(6)))
-    parser.add_argument("--chunks", type=int, default=6, help="after the bent one")
-    parser.add_argument("--alone", type=int, default=54, help="chunks in which errors pile up")
-    parser.add_argument("--judge", default=TINY.name, help="weights that know what a face makes")
-    parser.add_argument("--out", type=Path, help=f"folder for {REPORT} and a plot")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(options.threads)
-    for name in ("chunks", "alone"):
-        if getattr(options, name) < 1:
-            raise FlashTalkError(f"--{name} must be at least 1, got {getattr(options, name)}.")
+@dataclass(frozen=True, kw_only=True)
+class RecoveryStudy:
+    """Judge what is left of an error in the displacements, and what piles up."""
 
-    clips = [load_clip(options.clips, name) for name in clip_names(options.clips)]
-    judging = find_checkpoint(options.judge).load(torch.device("cpu"))
+    clips: Path
+    """Folder of clips, as ``python -m lab.synthesis`` makes them."""
+    run: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """A run to judge, written NAME=WEIGHTS[,SETTING=VALUE ...]; may be given several times."""
+    seeds: tuple[int, ...] = tuple(range(6))
+    """Of the talks."""
+    chunks: int = 6
+    """Chunks after the bent one."""
+    alone: int = 54
+    """Chunks in which errors pile up."""
+    judge: str = TINY.name
+    """Weights that know what a face makes."""
+    out: Path | None = None
+    """Folder for recovery.json and a plot."""
+    threads: int = 1
+    """Of the processor."""
+
+    def __post_init__(self) -> None:
+        require_at_least(1, self, "chunks", "alone")
+        if not self.run:
+            raise FlashTalkError(f"There is nothing to judge: give --run {FORM}.")
+
+
+def judge_runs(config: RecoveryStudy) -> dict[str, dict[str, object]]:
+    """Both figures of every run, by its name."""
+    clips = load_held_out(config.clips)
+    judging = find_checkpoint(config.judge).load(torch.device("cpu"))
     require_displacements(judging)
     judge = judging.transformer.flow_anchor.flow_prior
     cells = (TINY.geometry.latent_height, TINY.geometry.latent_width)
-    rows = {}
-    for variant in map(parse_variant, options.variant):
-        networks = variant.load(torch.device("cpu"))
-        torch.manual_seed(0)  # every row is bent alike
-        bends = LARGEST * smooth_fields(len(options.seeds), cells)
-        bent_chunks = options.chunks + 1
-        talk = talks_of(networks, clips, options.seeds, max(bent_chunks, options.alone))
-        rows[variant.name] = {
-            "weights": variant.weights,
-            "left": _summary(error_left(networks, beginning(talk, bent_chunks), bends)),
-            "grown": _summary(error_grown(networks, beginning(talk, options.alone), judge)),
-        }
-        log.info(
-            "%s: left %s, grown %s .. %s",
-            variant.name,
-            rows[variant.name]["left"]["mean"],
-            *(rows[variant.name]["grown"]["mean"][place] for place in (0, -1)),
-        )
-    if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        report = {"seeds": options.seeds, "rows": rows}
-        (options.out / REPORT).write_text(json.dumps(report, indent=1) + "\n")
-        lines = {name: row["grown"]["mean"] for name, row in rows.items()}
-        draw_grown(lines, TINY.geometry.new_s, options.out / PLOT)
+    found: dict[str, dict[str, object]] = {}
+    for run in map(parse_run, config.run):
+        networks = run.load(torch.device("cpu"))
+        torch.manual_seed(0)  # every run is bent alike
+        bends = LARGEST * smooth_fields(len(config.seeds), cells)
+        bent_chunks = config.chunks + 1
+        talk = talks_of(networks, clips, config.seeds, max(bent_chunks, config.alone))
+        left = _summary(error_left(networks, beginning(talk, bent_chunks), bends))
+        grown = _summary(error_grown(networks, beginning(talk, config.alone), judge))
+        found[run.name] = {"weights": run.weights, "left": left, "grown": grown}
+        means = left["mean"], grown["mean"][0], grown["mean"][-1]
+        log.info("%s: left %s, grown %s .. %s", run.name, *means)
+    return found
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    config = read_options(RecoveryStudy, arguments)
+    set_up(config.threads)
+    found = judge_runs(config)
+    if config.out:
+        config.out.mkdir(parents=True, exist_ok=True)
+        report = {"seeds": config.seeds, "runs": found}
+        (config.out / REPORT).write_text(json.dumps(report, indent=1) + "\n")
+        lines = {name: each["grown"]["mean"] for name, each in found.items()}
+        draw_grown(lines, TINY.geometry.new_s, config.out / PLOT)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from lab.training.data.codes import mirror
 from lab.training.data.latents import DEGRADED, LatentClip
 
 
-class ResidentSampler:
+class GpuSampler:
     """Draws batches of chunks. Letters: N clips of up to F frames, V versions of a sound.
 
     100 clips of 8 s with two versions take 0.3 GB.

@@ -1,8 +1,8 @@
 """Stage 1's loss: what is clean, noised and left out of a batch of chunks, and what counts.
 
-Between the pure equations (:mod:`lab.training.losses.basic`) and the entry point
-(:mod:`lab.training.stage1`). A :class:`Recipe` says how much of what; an :class:`Objective` has
-what only one family does.
+Between the pure equations (:mod:`lab.training.losses.basic`) and the entry points
+(:mod:`lab.training.stage1`, :mod:`lab.training.tiny.stage1`). A :class:`Stage1Loss` says how much
+of what; an :class:`Objective` has what only one family does.
 """
 
 from __future__ import annotations
@@ -16,50 +16,34 @@ from flashtalk.config import Preset, SamplerConfig
 from flashtalk.models.contracts import Denoiser
 from flashtalk.stream.denoise import hold_motion, renoise
 from flashtalk.stream.schedule import shift_time, shifted_timesteps
+from lab.options import require_at_least, require_shares
 from lab.training.data.chunks import ChunkBatch
 from lab.training.losses.basic import flow_matching, temporal_difference
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What is asked of the model, and for how long; shares are of chunks, 0..1."""
+class Stage1Loss:
+    """What is asked of the model; shares are of chunks, 0..1."""
 
-    steps: int
-    batch: int
-    """Chunks per rank."""
-    accumulate: int
-    """Batches per step."""
-    rate: float
-    """The learning rate at its highest."""
     cold_start: float
     """Share of batches with a single motion latent, as at the start of a session."""
     no_speech: float
+    """Share of chunks without speech, for guidance."""
     no_text: float
-    """These read the negative prompt. Who loses the rarer of speech and text loses both."""
+    """Share that reads the negative prompt. Who loses the rarer of speech and text loses both."""
     sampler_times: float
-    """Share at exactly the few-step sampler's timesteps."""
+    """Share of timesteps that are exactly the few-step sampler's."""
     temporal_weight: float
     """Of the difference between consecutive latents, beside 1 for the latents themselves."""
     junction_weight: float
     """In that difference, of the step from the motion latents to the first new one."""
 
     def __post_init__(self) -> None:
-        for name in ("cold_start", "no_speech", "no_text", "sampler_times"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        for name in ("temporal_weight", "junction_weight"):
-            if getattr(self, name) < 0.0:
-                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
-        for name in ("steps", "batch", "accumulate"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        require_shares(self, "cold_start", "no_speech", "no_text", "sampler_times")
+        require_at_least(0, self, "temporal_weight", "junction_weight")
 
 
-EMBEDDED = Recipe(
-    steps=6000,
-    batch=16,
-    accumulate=1,
-    rate=6e-4,
+TINY_LOSS = Stage1Loss(
     cold_start=0.15,
     no_speech=0.1,
     no_text=0.0,
@@ -67,11 +51,7 @@ EMBEDDED = Recipe(
     temporal_weight=2.0,
     junction_weight=4.0,
 )
-PUBLISHED = Recipe(
-    steps=500,
-    batch=1,
-    accumulate=4,  # on 8 GPUs: 32 chunks
-    rate=2e-6,
+PUBLISHED_LOSS = Stage1Loss(
     cold_start=0.5,
     no_speech=0.05,
     no_text=0.1,
@@ -114,7 +94,7 @@ PLAIN = Objective()
 
 
 def drop_conditions(
-    speech: Tensor, text: Tensor | None, null_text: Tensor | None, recipe: Recipe
+    speech: Tensor, text: Tensor | None, null_text: Tensor | None, settings: Stage1Loss
 ) -> tuple[Tensor, Tensor | None]:
     """Speech [B, F, window, layers, width] and text [B, L, text_dim], some of both left out.
 
@@ -123,9 +103,9 @@ def drop_conditions(
     """
     chance = torch.rand(speech.shape[0]).to(speech.device)
     # null speech is zero features, as in the published model; silence is something else
-    speech = speech * (chance >= recipe.no_speech).view(-1, 1, 1, 1, 1)
+    speech = speech * (chance >= settings.no_speech).view(-1, 1, 1, 1, 1)
     if text is not None:
-        text = torch.where((chance >= recipe.no_text).view(-1, 1, 1), text, null_text)
+        text = torch.where((chance >= settings.no_text).view(-1, 1, 1), text, null_text)
     return speech, text
 
 
@@ -133,21 +113,21 @@ def chunk_loss(
     model: Denoiser,
     chunks: ChunkBatch,
     preset: Preset,
-    recipe: Recipe,
+    settings: Stage1Loss,
     objective: Objective = PLAIN,
 ) -> tuple[Tensor, dict[str, float]]:
     """Stage 1 loss of a batch of chunks, and its parts; ``preset`` has their geometry."""
     batch, _, frames, _, _ = chunks.latents.shape
-    cold = torch.rand(()) < recipe.cold_start
+    cold = torch.rand(()) < settings.cold_start
     num_motion = 1 if cold else preset.geometry.motion_latents
     latents = objective.augment(chunks.latents, num_motion)
     noise = torch.randn_like(latents)
-    times = draw_times(batch, preset.sampler, recipe.sampler_times).to(latents.device)
+    times = draw_times(batch, preset.sampler, settings.sampler_times).to(latents.device)
     share = times.view(-1, 1, 1, 1, 1)
     motion_latents = latents[:, :, :num_motion]
     motion_latents = motion_latents + objective.motion_noise(motion_latents)
     condition = model.condition(chunks.reference, frames, num_motion, chunks.control)
-    speech, text = drop_conditions(chunks.speech, chunks.text, chunks.null_text, recipe)
+    speech, text = drop_conditions(chunks.speech, chunks.text, chunks.null_text, settings)
     velocity = model(
         hold_motion(renoise(latents, noise, 1000.0 * share), motion_latents),
         1000.0 * times,
@@ -165,9 +145,9 @@ def chunk_loss(
     flow = flow_matching(velocity, latents, noise, mask, chunks.weight.expand_as(latents))
     steady = temporal_difference(
         *(objective.by_frame(each) for each in (velocity, latents, noise, mask)),
-        recipe.junction_weight,
+        settings.junction_weight,
     )
-    loss = flow + recipe.temporal_weight * steady
+    loss = flow + settings.temporal_weight * steady
     figures = {"flow": flow.item(), "temporal": steady.item()}
     extra, name = objective.extra_loss(model, chunks)
     if extra is not None:

@@ -10,6 +10,7 @@ networks are called comes without the rank.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,7 @@ from flashtalk.models.contracts import Denoiser
 from flashtalk.models.networks import Networks
 from flashtalk.stream.denoise import clean_estimate, hold_motion, renoise
 from flashtalk.stream.schedule import shifted_timesteps
+from lab.options import require_at_least
 from lab.training.data.talks import TalkSource, gather_talk
 from lab.training.distributed import ALONE, Ranks
 from lab.training.losses.distillation import (
@@ -35,6 +37,8 @@ from lab.training.losses.distillation import (
     score_times,
 )
 from lab.training.rollout import LastChunk, Talk, roll_out, shared_draw
+
+log = logging.getLogger(__name__)
 
 GENERATOR, CRITIC = 0, 1  # words of the random numbers' seeds
 
@@ -54,10 +58,10 @@ class Stage2Config:
     """Of the real score; the public reproduction's, 1 = none."""
     text_guidance: float = 3.0
     """The same for text, in models that read a prompt."""
-    motion_weight: float = 1.0
-    """Of the motion-alignment term, beside its own m / (T - m); 0 leaves it out. Networks that
-    predict clean latents (the embedded model) copy the given ones: for them there is no such term,
-    whatever this says."""
+    motion_weight: float | None = None
+    """Of the motion-alignment term, beside its own m / (T - m); unset 1, and 0 leaves it out.
+    Anchored denoisers (the embedded model) copy the motion latents: for them there is no such
+    term, whatever this says."""
     teacher_motion: Literal["clean", "noised"] = "clean"
     """What the real score is given at the motion latents. The paper noises them; with clean ones
     its motion cannot differ from the student's, so there is nothing to jump at a border. Networks
@@ -69,12 +73,13 @@ class Stage2Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("chunks", "batch", "draws"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("audio_guidance", "text_guidance", "motion_weight", "seed"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        require_at_least(1, self, "chunks", "batch", "draws")
+        require_at_least(0, self, "audio_guidance", "text_guidance", "motion_weight", "seed")
+
+    @property
+    def alignment(self) -> float:
+        """Weight of the motion-alignment term where there is one."""
+        return 1.0 if self.motion_weight is None else self.motion_weight
 
     def require_fit(self, preset: Preset) -> None:
         """Raises :class:`FlashTalkError` for settings that mean nothing to networks of ``preset``.
@@ -89,6 +94,15 @@ class Stage2Config:
                 "count from. Use --teacher-motion clean; noised is for models that predict "
                 "velocities, such as flashtalk-14b."
             )
+        if self.motion_weight is not None and preset.transformer.anchored:
+            log.warning(
+                "--motion-weight does nothing for %s: it copies the latents that it is given, so "
+                "there is nothing to align.",
+                preset.name,
+            )
+
+
+PUBLISHED_LOSS = Stage2Config()
 
 
 class Distillation:
@@ -135,9 +149,9 @@ class Distillation:
         }
         # who counts from the given latents copies them: there is nothing to align
         copies = self.networks.transformer.anchored
-        if self.config.motion_weight and not copies:
+        if self.config.alignment and not copies:
             aligned = motion_alignment(times_over(student, draws), real, motion)
-            loss = loss + self.config.motion_weight * aligned
+            loss = loss + self.config.alignment * aligned
             figures["motion"] = aligned.item()
         return loss, figures
 

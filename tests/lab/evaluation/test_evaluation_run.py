@@ -26,8 +26,8 @@ from lab.evaluation.measures.sync import SyncNetwork
 from lab.evaluation.run import main
 from lab.evaluation.runs import (
     GuidedTransformer,
-    Variant,
-    parse_variant,
+    Run,
+    parse_run,
 )
 from lab.evaluation.segment import FIGURES, Judges
 from lab.evaluation.speed import frames_per_s
@@ -142,7 +142,7 @@ def test_guidance_moves_away_from_silence(toy_networks: Networks, scale: float) 
     assert torch.allclose(found, silent + scale * (spoken - silent), atol=1e-4)
 
 
-def test_a_guided_row_runs_through_the_engine(
+def test_a_guided_run_goes_through_the_engine(
     toy_networks: Networks, judges: Judges, talk: Talk, measured: list[Measured]
 ) -> None:
     guided = replace(toy_networks, transformer=GuidedTransformer(toy_networks.transformer, 4.0))
@@ -150,15 +150,15 @@ def test_a_guided_row_runs_through_the_engine(
     assert found[0].figures != measured[0].figures
 
 
-def test_a_row_is_read_from_one_argument() -> None:
-    row = parse_variant("stage1=runs/stage1,steps=20,guidance=4,color=0.5,ahead=0,facelike=0")
-    assert row == Variant(
-        "stage1", "runs/stage1", 20, 4.0, 0.5, lookahead_frames=0, face_like=False
+def test_a_run_is_read_from_one_argument() -> None:
+    run = parse_run(
+        "stage1=runs/stage1,steps=20,guidance=4,color_strength=0.5,lookahead_frames=0,flow_prior=0"
     )
-    assert parse_variant("plain=flashtalk-tiny") == Variant("plain", "flashtalk-tiny")
+    assert run == Run("stage1", "runs/stage1", 20, 4.0, 0.5, lookahead_frames=0, flow_prior=False)
+    assert parse_run("plain=flashtalk-tiny") == Run("plain", "flashtalk-tiny")
     for wrong in ("folder", "a=", "a=b,hue=1", "a=b,steps=many", "../a=b"):
         with pytest.raises(FlashTalkError):
-            parse_variant(wrong)
+            parse_run(wrong)
 
 
 def test_clips_of_the_same_names_are_told_apart_by_what_is_in_them(

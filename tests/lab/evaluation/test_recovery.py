@@ -85,10 +85,10 @@ def test_the_judge_takes_bends_for_errors_and_a_head_that_moves_for_none(
     assert own < 0.5 * moved.square().mean().sqrt()
 
 
-def test_rows_are_written(clips_folder: Path, tmp_path: Path) -> None:
-    arguments = ["--clips", clips_folder, "--variant", "ours=flashtalk-tiny", "--out", tmp_path]
+def test_figures_of_runs_are_written(clips_folder: Path, tmp_path: Path) -> None:
+    arguments = ["--clips", clips_folder, "--run", "ours=flashtalk-tiny", "--out", tmp_path]
     assert main([*map(str, arguments), "--seeds", "0", "1", "--chunks", "1", "--alone", "2"]) == 0
-    row = json.loads((tmp_path / REPORT).read_text())["rows"]["ours"]
+    row = json.loads((tmp_path / REPORT).read_text())["runs"]["ours"]
     for figure, chunks in (("left", 1), ("grown", 2)):
         found = row[figure]
         assert found["lowest"][0] <= found["mean"][0] <= found["highest"][0]
@@ -101,7 +101,8 @@ def test_what_cannot_be_bent_is_refused(
 ) -> None:
     with pytest.raises(FlashTalkError, match="without displacements"):
         error_left(replace(toy_networks, preset=FOURTEEN_B), None, bends)
-    arguments = ["--clips", str(clips_folder), "--variant", "ours=flashtalk-tiny"]
+    arguments = ["--clips", str(clips_folder), "--run", "ours=flashtalk-tiny"]
     for option in ("--chunks", "--alone"):
-        assert main([*arguments, option, "0"]) == 2
-        assert f"{option} must be at least 1, got 0." in capsys.readouterr().err
+        with pytest.raises(SystemExit, match="2"):
+            main([*arguments, option, "0"])
+        assert f"{option[2:]} must be at least 1, got 0" in capsys.readouterr().err

@@ -21,8 +21,9 @@ from flashtalk.weights import build_networks, modules_of
 from lab.training import stage2
 from lab.training.data.talks import Person, TalkSource
 from lab.training.distributed import ALONE, join_ranks
-from lab.training.loop import LoopConfig
 from lab.training.losses.stage2_loss import Distillation, Stage2Config
+from lab.training.options import Splitting
+from lab.training.stage2 import Stage2
 
 pytest.importorskip("accelerate")
 
@@ -63,6 +64,12 @@ class Witness(TalkSource):
         return super().draw(size, chunks, rng)
 
 
+def toy(out: Path, steps: int, **settings: object) -> Stage2:
+    """Stage 2 of toy networks, which are given as they are."""
+    usual = {"rate": 1e-3, "critic_rate": 1e-3, "critic_ratio": 2, "warmup_steps": 1}
+    return Stage2(data=Path("clips"), out=out, steps=steps, loss=CONFIG, **usual, **settings)
+
+
 def work(rank: int, job: Job) -> None:
     """One of the two processes."""
     torch.set_num_threads(1)
@@ -76,19 +83,13 @@ def work(rank: int, job: Job) -> None:
     for mode, steps in RUNS:
         source = Witness(job.people, job.preset.geometry)
         source.asked.clear()
-        loop = LoopConfig(job.folder / mode, steps, rate=1e-3, warmup_steps=1, final_share=1.0)
-        learner = stage2.distill(
-            job.networks(),
-            source,
-            CONFIG,
-            loop,
-            critic_rate=1e-3,
-            critic_ratio=2,
+        splitting = Splitting(
             recompute=mode in ("sharded", "stopped"),
             shard=mode != "repeated",
-            compute_dtype=torch.bfloat16 if mode == "bfloat16" else None,
-            ranks=ranks,
+            compute_dtype="bfloat16" if mode == "bfloat16" else "float32",
         )
+        config = toy(job.folder / mode, steps, splitting=splitting)
+        learner = stage2.distill(job.networks(), source, config, ranks)
         parameters = dict(learner.transformer.named_parameters())
         report[mode] = {
             "chunks": list(source.asked),
@@ -207,11 +208,9 @@ def test_layers_may_be_computed_in_sixteen_bits(reports, job) -> None:
 
 
 def test_a_sharded_training_goes_on_alone(reports, job) -> None:
-    loop = LoopConfig(job.folder / "sharded", 4, warmup_steps=1, final_share=1.0)
     before = checkpoint(job, "sharded")
-    learner = stage2.distill(
-        job.networks(), job.source(), CONFIG, loop, critic_rate=1e-3, critic_ratio=2
-    )
+    config = toy(job.folder / "sharded", 4)
+    learner = stage2.distill(job.networks(), job.source(), config)
     after = checkpoint(job, "sharded")
     assert (before["step"], after["step"]) == (3, 4)  # a step of the critic alone
     assert after["others"]["fake_score"]["optimizer"]["state"][0]["step"] == 4

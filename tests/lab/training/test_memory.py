@@ -10,7 +10,7 @@ import torch
 from flashtalk.config import FOURTEEN_B, Preset, TransformerConfig
 from flashtalk.models.networks import Networks, build_denoiser
 from lab.memory.live_bytes import counted
-from lab.training import stage2
+from lab.training import plan
 from lab.training.distributed import checkpoint_activations
 from lab.training.memory import (
     GPU_BYTES,
@@ -82,10 +82,9 @@ def test_sixteen_layers_cost_little_when_they_are_recomputed(toy_networks) -> No
     assert recomputed < 0.3 * kept
 
 
-def test_the_plan_of_the_14b_is_printed_without_data(monkeypatch, capsys) -> None:
-    options = ["--plan", "--preset", FOURTEEN_B.name, "--batch", "1", "--recompute"]
-    monkeypatch.setattr("sys.argv", ["stage2", *options])
-    assert stage2.main() == 0
+def test_the_plan_of_the_14b_is_printed_without_data(capsys) -> None:
+    options = ["--preset", FOURTEEN_B.name, "--batch", "1", "--recompute"]
+    assert plan.main(options) == 0
     printed = capsys.readouterr().out
     assert "18,882,046,784 parameters" in printed
     rows = [[float(cell) for cell in line.split()] for line in printed.splitlines()[4:11]]

@@ -20,9 +20,10 @@ from flashtalk.weights.layout import TRANSFORMER
 from flashtalk.weights.strict import read, survey
 from lab.training.checkpoints.export import save_published
 from lab.training.data.talks import Person, TalkSource
-from lab.training.loop import LoopConfig, read_checkpoint
+from lab.training.loop import read_checkpoint
 from lab.training.losses.stage2_loss import Distillation, Stage2Config
-from lab.training.stage2 import distill
+from lab.training.options import Splitting
+from lab.training.stage2 import Stage2, distill
 
 SIDE = 32  # pixels; the smallest that leaves the autoencoder something to do
 CONFIG = Stage2Config(chunks=2, batch=1, negative_prompt="something else")
@@ -112,9 +113,17 @@ def test_the_teacher_is_guided_over_speech_and_text(networks, talks, passes, mot
 def test_what_was_distilled_is_a_published_checkpoint_again(
     networks, talks, checkpoint: Path, tmp_path: Path
 ) -> None:
-    loop = LoopConfig(tmp_path / "run", 1, rate=1e-3, warmup_steps=1, final_share=1.0)
-    config = replace(CONFIG, chunks=1)
-    learner = distill(networks, talks, config, loop, critic_rate=1e-3, recompute=True)
+    config = Stage2(
+        data=Path("clips"),
+        out=tmp_path / "run",
+        steps=1,
+        rate=1e-3,
+        critic_rate=1e-3,
+        warmup_steps=1,
+        loss=replace(CONFIG, chunks=1),
+        splitting=Splitting(recompute=True),
+    )
+    learner = distill(networks, talks, config)
     save_published(checkpoint, tmp_path / "run", tmp_path / "out", torch.float32)
 
     stored = survey(tmp_path / "out", TRANSFORMER, "")

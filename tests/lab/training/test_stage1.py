@@ -19,7 +19,7 @@ from flashtalk.models.tiny.speech_encoder import SpeechEncoder
 from flashtalk.stream.schedule import shifted_timesteps
 from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import find_checkpoint
-from lab.training import loop, stage1
+from lab.training import loop, recipes, stage1
 from lab.training.checkpoints.export import save_published
 from lab.training.data.chunks import (
     SHORT_CHUNK_FRAMES,
@@ -33,16 +33,17 @@ from lab.training.data.video_dataset import draw_windows, gather_chunks
 from lab.training.distributed import ALONE, Alone
 from lab.training.loop import read_checkpoint
 from lab.training.losses.stage1_loss import (
-    EMBEDDED,
     PLAIN,
-    PUBLISHED,
+    PUBLISHED_LOSS,
+    TINY_LOSS,
     Objective,
-    Recipe,
     chunk_loss,
     draw_times,
     drop_conditions,
 )
-from lab.training.stage1 import adapt
+from lab.training.options import Splitting
+from lab.training.stage1 import Stage1, fit_transformer
+from lab.training.tiny import stage1 as tiny_stage1
 from lab.training.tiny.objective import (
     FLOW_NOISE,
     MOTION_NOISE,
@@ -96,9 +97,11 @@ def loss_of(
     objective: Objective | None = None,
     **settings,
 ) -> float:
-    """Always with the same random numbers; ``settings`` are of the recipe."""
+    """Always with the same random numbers; ``settings`` are of the loss."""
     torch.manual_seed(1)
-    recipe, usual = (PUBLISHED, PLAIN) if chunks.text is not None else (EMBEDDED, TINY_OBJECTIVE)
+    recipe, usual = (
+        (PUBLISHED_LOSS, PLAIN) if chunks.text is not None else (TINY_LOSS, TINY_OBJECTIVE)
+    )
     recipe = replace(recipe, **settings)
     return chunk_loss(model, chunks, preset, recipe, objective or usual)[0].item()
 
@@ -165,7 +168,7 @@ def test_a_chunk_teaches_the_flow_behind_the_latents_that_are_given(anchored, to
     )
     for _ in range(8):  # a single given latent and two
         figures = [
-            chunk_loss(KnownFlow(latents, error_at, anchored), chunks, preset, EMBEDDED)[1]
+            chunk_loss(KnownFlow(latents, error_at, anchored), chunks, preset, TINY_LOSS)[1]
             for error_at in (None, 0)
         ]
         assert figures[0]["flow"] < 1e-6 and figures[0]["temporal"] < 1e-6
@@ -257,9 +260,10 @@ def test_only_the_objective_of_the_embedded_model_adds_it(sampler, model) -> Non
 @pytest.mark.parametrize(
     ("name", "value"), [("no_speech", 1.5), ("temporal_weight", -1.0), ("batch", 0)]
 )
-def test_impossible_recipes_are_refused(name: str, value: float) -> None:
+def test_impossible_settings_are_refused(name: str, value: float, tmp_path: Path) -> None:
+    usual = toy(tmp_path, steps=1) if name == "batch" else TINY_LOSS
     with pytest.raises(ValueError, match=f"{name} must be"):
-        replace(EMBEDDED, **{name: value})
+        replace(usual, **{name: value})
 
 
 # --- a published checkpoint -----------------------------------------------------------------------
@@ -318,10 +322,10 @@ def test_speech_is_never_left_out_where_text_is_kept() -> None:
     torch.manual_seed(0)
     count = 4000
     speech, text = torch.ones(count, 1, 1, 1, 1), torch.ones(count, 1, 1)
-    heard, read = drop_conditions(speech, text, torch.zeros_like(text), PUBLISHED)
+    heard, read = drop_conditions(speech, text, torch.zeros_like(text), PUBLISHED_LOSS)
     heard, read = heard.flatten(), read.flatten()
-    assert abs((1 - heard).mean() - PUBLISHED.no_speech) < 0.01
-    assert abs((1 - read).mean() - PUBLISHED.no_text) < 0.015
+    assert abs((1 - heard).mean() - PUBLISHED_LOSS.no_speech) < 0.01
+    assert abs((1 - read).mean() - PUBLISHED_LOSS.no_text) < 0.015
     assert (heard >= read).all()
 
 
@@ -335,8 +339,10 @@ def test_faces_and_mouths_weigh_more_in_the_published_loss(networks, chunks) -> 
     )
 
 
-def toy(**settings) -> Recipe:
-    return replace(PUBLISHED, rate=1e-3, accumulate=1, **settings)
+def toy(out: Path, steps: int, **settings: object) -> Stage1:
+    """Stage 1 of the toy checkpoint, which is given as networks."""
+    given = {"data": Path("clips"), "weights": "toy", "rate": 1e-3, "accumulate": 1}
+    return Stage1(out=out, steps=steps, **given, **settings)
 
 
 def test_steps_train_the_transformer_alone_and_go_on_identically(
@@ -347,8 +353,8 @@ def test_steps_train_the_transformer_alone_and_go_on_identically(
     for out, stops in (("straight", [2]), ("stopped", [1, 2])):
         for steps in stops:
             networks = find_checkpoint(checkpoint).load(ALONE.device)
-            recipe = toy(steps=steps)
-            adapt(networks, clips, SHORT_BUCKETS, recipe, tmp_path / out, recompute=True)
+            config = toy(tmp_path / out, steps, splitting=Splitting(recompute=True))
+            fit_transformer(networks, clips, SHORT_BUCKETS, config)
         states[out] = networks.transformer.state_dict()
     start = find_checkpoint(checkpoint).load(ALONE.device)
     for name, module in modules_of(start).items():
@@ -364,8 +370,8 @@ def test_ranks_share_the_bucket_and_nothing_else(networks, tmp_path: Path) -> No
     for index in range(2):
         ranks = Alone()
         ranks.index = index
-        out = tmp_path / str(index)
-        adapt(networks, [make_clip(17)], SHORT_BUCKETS, toy(steps=3), out, ranks=ranks)
+        config = toy(tmp_path / str(index), steps=3)
+        fit_transformer(networks, [make_clip(17)], SHORT_BUCKETS, config, ranks)
     hook.remove()
     first, other = seen[:3], seen[3:]
     assert [each.shape for each in first] == [each.shape for each in other]
@@ -374,30 +380,54 @@ def test_ranks_share_the_bucket_and_nothing_else(networks, tmp_path: Path) -> No
 
 
 # --- the command ----------------------------------------------------------------------------------
-@pytest.mark.parametrize("versions", ["0", "1"])
-def test_the_command_trains_the_embedded_model(versions: str, tmp_path: Path, monkeypatch) -> None:
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip, and what the recipes of Stage 1 begin with."""
+    folder = tmp_path_factory.mktemp("runs")
     encoder = SpeechEncoder(TINY.speech_encoder).state_dict()
     heard = {f"encoder.{name}": value for name, value in encoder.items()}
-    loop.write_checkpoint(tmp_path / "speech", {"average": heard})
-    write_clip(tmp_path / "clips", make_clip(40))
-    arguments = ["--data", tmp_path / "clips", "--out", tmp_path / "run"]
-    arguments += ["--speech", tmp_path / "speech", "--steps", 1, "--batch", 1]
-    arguments += ["--versions", versions, "--threads", 1]
-    monkeypatch.setattr("sys.argv", ["stage1", *map(str, arguments)])
-    assert not stage1.main()
+    loop.write_checkpoint(folder / "speech", {"average": heard})
+    start = TinyDenoiser(TINY.transformer).state_dict()
+    for before in ("before", "stage2"):
+        loop.write_checkpoint(folder / before, {"average": start})
+    write_clip(folder / "clips", make_clip(40))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "recipe", [recipes.stage1_tiny, recipes.stage1_tiny_end, recipes.stage1_tiny_after]
+)
+def test_the_recipes_train_the_embedded_model(recipe, runs: Path, tmp_path: Path) -> None:
+    small = {"steps": 1, "batch": 1, "threads": torch.get_num_threads(), "device": "cpu"}
+    config = replace(recipe(runs), out=tmp_path / "run", **small)
+    recipes.run(config)
     made = read_checkpoint(tmp_path / "run")
     assert made["step"] == 1 == made["optimizer"]["state"][0]["step"]
     assert set(made["average"]) == set(TinyDenoiser(TINY.transformer).state_dict())
 
 
-def test_the_command_trains_a_checkpoint_and_export_reads_it(
-    checkpoint: Path, tmp_path: Path, monkeypatch
+def test_the_command_trains_the_embedded_model(runs: Path, tmp_path: Path) -> None:
+    arguments = ["--data", runs / "clips", "--out", tmp_path / "run", "--speech", runs / "speech"]
+    arguments += ["--steps", 1, "--batch", 1, "--threads", torch.get_num_threads(), "--causal"]
+    assert tiny_stage1.main([*map(str, arguments)]) == 0
+    assert read_checkpoint(tmp_path / "run")["step"] == 1
+
+
+def test_the_recipe_trains_a_checkpoint_and_export_reads_it(
+    checkpoint: Path, runs: Path, tmp_path: Path
 ) -> None:
-    write_clip(tmp_path / "clips", make_clip(40))
-    arguments = ["--data", tmp_path / "clips", "--out", tmp_path / "run", "--weights", checkpoint]
-    arguments += ["--steps", 1, "--accumulate", 1, "--size", "64x64", "--threads", 1]
-    monkeypatch.setattr("sys.argv", ["stage1", *map(str, arguments)])
-    assert stage1.main() == 0
+    config = replace(
+        recipes.stage1_14b(runs),
+        weights=str(checkpoint),
+        out=tmp_path / "run",
+        steps=1,
+        accumulate=1,
+        size=("64x64",),
+        threads=torch.get_num_threads(),
+        device="cpu",
+        splitting=Splitting(recompute=True),
+    )
+    recipes.run(config)
     save_published(checkpoint, tmp_path / "run", tmp_path / "out", torch.bfloat16)
     assert (tmp_path / "out" / "config.json").is_file()
     average = read_checkpoint(tmp_path / "run")["average"]
@@ -407,27 +437,35 @@ def test_the_command_trains_a_checkpoint_and_export_reads_it(
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("command", "given", "message"),
     [
-        ([], "Give one of the two"),
-        (["--weights", "flashtalk-tiny", "--speech", "runs/speech"], "Give one of the two"),
-        (["--weights", "flashtalk-tiny"], "an embedded model. Train it with --speech"),
+        (stage1, [], "--weights"),
+        (tiny_stage1, [], "--speech"),
+        (stage1, ["--weights", "flashtalk-tiny", "--speech", "runs/speech"], "options: --speech"),
+        (tiny_stage1, ["--weights", "a", "--speech", "runs/speech"], "options: --weights"),
     ],
 )
-def test_what_does_not_go_together_is_named(given, message, monkeypatch, capsys) -> None:
-    monkeypatch.setattr("sys.argv", ["stage1", "--data", "clips", "--out", "run", *given])
-    assert stage1.main() == 2
+def test_what_does_not_go_together_is_named(command, given, message, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--data", "clips", "--out", "run", *given])
     assert message in capsys.readouterr().err
 
 
+def test_an_embedded_model_is_no_published_checkpoint(capsys) -> None:
+    given = ["--data", "clips", "--out", "run", "--weights", "flashtalk-tiny"]
+    assert stage1.main([*given, "--threads", str(torch.get_num_threads())]) == 2
+    assert "an embedded model. Train it with python -m" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-@pytest.mark.parametrize("what", [["--speech", "runs/speech"], ["--weights", "{checkpoint}"]])
-def test_a_gpu_that_is_not_there_is_named(what, checkpoint, monkeypatch, capsys, tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [(tiny_stage1, ["--speech", "runs/speech"]), (stage1, ["--weights", "checkpoints/14b"])],
+)
+def test_a_gpu_that_is_not_there_is_named(command, what, capsys, tmp_path) -> None:
     write_clip(tmp_path / "clips", make_clip(40))
-    what = [each.format(checkpoint=checkpoint) for each in what]
     given = ["--data", str(tmp_path / "clips"), "--out", str(tmp_path / "run"), "--device", "cuda"]
-    monkeypatch.setattr("sys.argv", ["stage1", *given, *what])
-    assert stage1.main() == 2
+    assert command.main([*given, *what]) == 2
     assert "PyTorch sees 0 CUDA GPUs" in capsys.readouterr().err
 
 
@@ -444,7 +482,9 @@ def test_a_gpu_finds_about_the_same_loss(sampler, model) -> None:
                 name: value.to(device) for name, value in vars(chunks).items() if value is not None
             }
             losses.append(
-                chunk_loss(network, ChunkBatch(**parts), preset, EMBEDDED, TINY_OBJECTIVE)[0].item()
+                chunk_loss(network, ChunkBatch(**parts), preset, TINY_LOSS, TINY_OBJECTIVE)[
+                    0
+                ].item()
             )
         means.append(np.mean(losses))
     assert means[1] == pytest.approx(means[0], rel=0.3)

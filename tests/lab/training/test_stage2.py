@@ -16,18 +16,27 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.models.networks import Networks
 from flashtalk.weights import build_networks
-from lab.training import stage2
+from lab.options import TINY_WEIGHTS, read_options
+from lab.training import recipes, stage2
+from lab.training.checkpoints.import_checkpoint import import_checkpoint
 from lab.training.data.talks import Person, TalkSource, covering, load_people
-from lab.training.loop import LoopConfig, load_average
+from lab.training.loop import load_average, read_checkpoint
 from lab.training.losses.stage2_loss import Stage2Config
-from lab.training.stage2 import distill
+from lab.training.options import Splitting
+from lab.training.stage2 import Stage2, distill
 
 CONFIG = Stage2Config(chunks=2, batch=1, audio_guidance=3.0)
 
 
+def toy(out: Path, steps: int, **settings: object) -> Stage2:
+    """Stage 2 of toy networks, which are given as they are."""
+    usual = {"data": Path("clips"), "rate": 1e-3, "critic_rate": 1e-3, "loss": CONFIG}
+    return Stage2(out=out, steps=steps, **usual | settings)
+
+
 def train(networks: Networks, source: TalkSource, out: Path, steps: int) -> Networks:
-    loop = LoopConfig(out, steps, rate=1e-3, warmup_steps=1, final_share=1.0, log_every=2)
-    return distill(networks, source, CONFIG, loop, critic_rate=1e-3, critic_ratio=2)
+    config = toy(out, steps, warmup_steps=1, log_every=2, critic_ratio=2)
+    return distill(networks, source, config)
 
 
 def test_a_stopped_training_continues_identically(toy_networks, source, tmp_path: Path) -> None:
@@ -59,9 +68,9 @@ def test_five_updates_of_the_critic_to_one_of_the_generator(
     toy_networks, source, tmp_path: Path
 ) -> None:
     """The paper's ratio, unless another one is asked for."""
-    assert stage2._parser().parse_args([]).critic_ratio == 5
-    loop = LoopConfig(tmp_path, 5, rate=1e-3)
-    distill(toy_networks, source, replace(CONFIG, chunks=1), loop, critic_rate=1e-3)
+    config = toy(tmp_path, 5, loss=replace(CONFIG, chunks=1))
+    assert config.critic_ratio == 5
+    distill(toy_networks, source, config)
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     updates = [each["optimizer"]["state"][0]["step"] for each in (saved, *saved["others"].values())]
     assert updates == [1, 5]
@@ -71,29 +80,33 @@ def test_only_the_student_goes_without_the_flow_prior(speech: np.ndarray, tmp_pa
     networks = build_networks(TINY)
     picture = np.random.default_rng(0).integers(0, 255, (1, 256, 256, 3), dtype=np.uint8)
     source = TalkSource([Person(picture, speech)], TINY.geometry)
-    loop = LoopConfig(tmp_path, 1, rate=1e-3)
-    config = Stage2Config(chunks=1, batch=1)
-    learner = distill(networks, source, config, loop, critic_rate=1e-3, flow_prior=False)
+    config = toy(tmp_path, 1, loss=Stage2Config(chunks=1, batch=1), flow_prior=False)
+    learner = distill(networks, source, config)
     assert not learner.transformer.flow_anchor.corrects
     assert networks.transformer.flow_anchor.corrects
 
 
-def test_attention_looks_back_only_if_asked(speech: np.ndarray, tmp_path: Path) -> None:
-    """Both losses are computed with it: neither is what it is without."""
+@pytest.fixture
+def talking_clip(speech: np.ndarray, tmp_path: Path) -> Path:
+    """A clip of one picture, as if its video had been unpacked before."""
     picture = np.random.default_rng(0).integers(0, 255, (1, 256, 256, 3), dtype=np.uint8)
-    soundfile.write(tmp_path / "a.wav", speech, 16_000)
-    (tmp_path / "a.mp4").touch()
-    (tmp_path / "cache").mkdir()
-    np.save(tmp_path / "cache" / "a.npy", picture)  # as if the video had been unpacked before
+    folder = tmp_path / "clips"
+    (folder / "cache").mkdir(parents=True)
+    soundfile.write(folder / "a.wav", speech, 16_000)
+    (folder / "a.mp4").touch()
+    np.save(folder / "cache" / "a.npy", picture)
+    return folder
+
+
+def test_attention_looks_back_only_if_asked(talking_clip: Path, tmp_path: Path) -> None:
+    """Both losses are computed with it: neither is what it is without."""
+    given = ["--data", str(talking_clip), "--weights", "flashtalk-tiny", "--chunks", "1"]
+    given += ["--batch", "1", "--steps", "1", "--log-every", "1"]
+    given += ["--threads", str(torch.get_num_threads())]
 
     def first_losses(run: str, *options: str) -> dict[str, float]:
         out = tmp_path / run
-        common = f"--data {tmp_path} --out {out} --weights flashtalk-tiny --chunks 1 --batch 1"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                "sys.argv", ["stage2", *common.split(), "--steps=1", "--log-every=1", *options]
-            )
-            assert not stage2.main()
+        assert stage2.main([*given, "--out", str(out), *options]) == 0
         return json.loads((out / "log.jsonl").read_text())
 
     plain, again = first_losses("plain"), first_losses("again")
@@ -101,6 +114,23 @@ def test_attention_looks_back_only_if_asked(speech: np.ndarray, tmp_path: Path) 
     for name in ("dmd", "critic"):
         assert plain[name] == pytest.approx(again[name], rel=1e-3)
         assert plain[name] != pytest.approx(causal[name], rel=1e-2)
+
+
+def test_the_recipe_distills_the_embedded_model(talking_clip: Path, tmp_path: Path) -> None:
+    import_checkpoint(TINY_WEIGHTS, tmp_path)  # what Stage 2 begins with
+    recipe = recipes.stage2_tiny(tmp_path)
+    config = replace(
+        recipe,
+        out=tmp_path / "distilled",
+        steps=1,
+        threads=torch.get_num_threads(),
+        device="cpu",
+        loss=replace(recipe.loss, batch=1, draws=2, chunks=1),
+    )
+    recipes.run(config)
+    made, start = (read_checkpoint(tmp_path / name) for name in ("distilled", "stage1"))
+    assert made["step"] == 1 and made["average"].keys() == start["average"].keys()
+    assert not torch.equal(made["model"]["head.head.weight"], start["average"]["head.head.weight"])
 
 
 # --- data -----------------------------------------------------------------------------------------
@@ -132,21 +162,23 @@ def test_other_sound_is_refused_with_a_remedy(tmp_path: Path) -> None:
 
 
 # --- command line ---------------------------------------------------------------------------------
-def test_missing_options_are_named(monkeypatch, capsys) -> None:
-    monkeypatch.setattr("sys.argv", ["stage2", "--out", "here"])
-    assert stage2.main() == 2
-    assert "needs --data" in capsys.readouterr().err
+def test_missing_options_are_named(capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        stage2.main(["--out", "here"])
+    assert "--data" in capsys.readouterr().err
 
 
-def test_a_missing_training_is_named(monkeypatch, capsys, tmp_path) -> None:
+def test_a_missing_training_is_named(capsys, tmp_path) -> None:
     arguments = ["--data", "clips", "--out", str(tmp_path), "--runs", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", ["stage2", *arguments])
-    assert stage2.main() == 2
+    assert stage2.main([*arguments, "--threads", str(torch.get_num_threads())]) == 2
     assert f"no checkpoint in {tmp_path / 'speech'}" in capsys.readouterr().err
 
 
 def settings(preset: Preset, *arguments: str) -> Stage2Config:
-    return stage2._settings(stage2._parser().parse_args(arguments), preset)
+    given = ["--data", "clips", "--out", "run", *arguments]
+    config = read_options(Stage2, given).loss
+    config.require_fit(preset)
+    return config
 
 
 def test_the_command_line_sets_what_it_says_and_nothing_else() -> None:
@@ -161,12 +193,14 @@ def test_the_command_line_sets_what_it_says_and_nothing_else() -> None:
 def test_the_documented_training_of_the_14b_is_the_published_recipe() -> None:
     page = (Path(__file__).parents[3] / "docs" / "run-the-14b.md").read_text(encoding="utf-8")
     command = page.split("-m lab.training.stage2 \\\n")[1].split("```")[0]
-    options = stage2._parser().parse_args(command.replace("\\\n", " ").split())
-    assert (options.rate, options.critic_rate) == (2e-6, 4e-7)
-    assert (options.steps, options.chunks, options.critic_ratio) == (200, 5, 5)
-    assert options.shard and options.recompute and options.device == "cuda"
-    config = stage2._settings(options, FOURTEEN_B)
-    assert config == Stage2Config(batch=1)
+    config = read_options(Stage2, command.replace("\\\n", " ").split())
+    assert (config.rate, config.critic_rate) == (2e-6, 4e-7)
+    assert (config.steps, config.loss.chunks, config.critic_ratio) == (200, 5, 5)
+    assert config.splitting == Splitting(shard=True, recompute=True) and config.device == "cuda"
+    assert config.loss == Stage2Config(batch=1, motion_weight=1.0)
+    recipe = recipes.stage2_14b(Path("runs"))
+    assert config == replace(recipe, data=Path("clips"), loss=config.loss)
+    assert recipe.loss == Stage2Config(batch=1)
 
 
 def test_what_the_embedded_model_cannot_do_is_said(caplog) -> None:

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Judges the judges, measures what ships on held-out people, and writes table and plots.
+#   bash lab/runs/evaluate.sh [--run NAME=WEIGHTS[,SETTING=VALUE ...] ...]
+# runs/clips holds clips of lab.synthesis; nothing else should run during the last command.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+runs=("$@")
+[ ${#runs[@]} -gt 0 ] || runs=(--run shipped=assets/flashtalk-tiny)
+
+python -m lab.evaluation.studies.validate --clips runs/clips --out docs/evaluation
+python -m lab.evaluation.studies.decoder --clips runs/clips --out docs/evaluation
+python -m lab.evaluation --clips runs/clips --out docs/evaluation "${runs[@]}"
+python -m lab.evaluation.studies.recovery --clips runs/clips --out docs/evaluation "${runs[@]}"
+python -m lab.evaluation --bench --clips runs/clips --out docs/evaluation "${runs[@]}"
