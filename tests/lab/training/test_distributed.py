@@ -166,7 +166,7 @@ def test_ranks_hold_equal_weights_after_the_steps(reports, job) -> None:
 
 def test_sharded_weights_are_trained_as_repeated_ones(reports, job) -> None:
     sizes = [report["sharded"]["local"] for report in reports]
-    whole = sum(value.numel() for value in job.weights["transformer"].values())
+    whole = sum(value.numel() for value in job.networks().transformer.parameters())
     assert sum(sizes) == whole and max(sizes) < 0.6 * whole
     repeated, sharded = (checkpoint(job, mode) for mode in MODES)
     for key in ("model", "average"):

@@ -54,7 +54,7 @@ class Passes:
         self.seen: list[dict[str, Tensor]] = []
 
     def __call__(self, _: object, given: tuple[Tensor, ...], named: dict, velocity: Tensor) -> None:
-        names = ("noisy", "timestep", "condition")
+        names = ("noisy", "timestep", "condition", "audio_tokens", "text", "image")
         seen = dict(zip(names, given, strict=True)) | named | {"velocity": velocity}
         self.seen.append(seen)
 
