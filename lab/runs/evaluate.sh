@@ -8,8 +8,8 @@ cd "$(dirname "$0")/../.."
 runs=("$@")
 [ ${#runs[@]} -gt 0 ] || runs=(--run shipped=assets/flashtalk-tiny)
 
-python -m lab.evaluation.studies.validate --clips runs/clips --out docs/evaluation
-python -m lab.evaluation.studies.decoder --clips runs/clips --out docs/evaluation
-python -m lab.evaluation --clips runs/clips --out docs/evaluation "${runs[@]}"
-python -m lab.evaluation.studies.recovery --clips runs/clips --out docs/evaluation "${runs[@]}"
-python -m lab.evaluation --bench --clips runs/clips --out docs/evaluation "${runs[@]}"
+python -m lab.evaluation.studies.validate --clips runs/clips --out runs/evaluation
+python -m lab.evaluation.studies.decoder --clips runs/clips --out runs/evaluation
+python -m lab.evaluation --clips runs/clips --out runs/evaluation "${runs[@]}"
+python -m lab.evaluation.studies.recovery --clips runs/clips --out runs/evaluation "${runs[@]}"
+python -m lab.evaluation --bench --clips runs/clips --out runs/evaluation "${runs[@]}"

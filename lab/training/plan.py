@@ -28,7 +28,7 @@ class Stage2Plan:
     batch: int = Stage2Config.batch
     """Talks per rank."""
     draws: int = Stage2Config.draws
-    """Judgements per roll-out."""
+    """Judgments per roll-out."""
     recompute: bool = False
     """Compute activations once more in the backward pass (activation checkpointing)."""
     compute_dtype: Literal["bfloat16", "float32"] = "bfloat16"
