@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 from published_checkpoint import TRANSFORMER, write_checkpoint
-from published_reference import PublishedSystem
+from published_reference import TIMES, PublishedSystem
 
 from flashtalk.engine import Engine
 from flashtalk.stream.state import SessionState, noise_source
@@ -56,8 +56,8 @@ def noise(chunk: int) -> Iterator[torch.Tensor]:
     """The noise of the session's chunk, [16, 9, h, w] each."""
     shape = (1, 16, 9, HEIGHT // 8, WIDTH // 8)
     state = SessionState(torch.zeros(1, 16, 1, *shape[3:]), chunk, SEED)
-    draw = noise_source(state, shape)
-    return (draw()[0] for _ in range(5))
+    draw = noise_source(state, shape, draws=len(TIMES))
+    return (draw()[0] for _ in TIMES)
 
 
 @pytest.fixture(scope="module")
