@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from flashtalk.assets import ASSETS
+from flashtalk.cli.bench_log import append_row
 from flashtalk.cli.bench_table import STAGES, spread_of, table
 from flashtalk.cli.destination import check_writable
 from flashtalk.cli.hardware import device_memory, machine, matmul_rate, peak_memory_mb, versions
@@ -46,9 +47,9 @@ class Repeat:
 
 def bench(options: BenchOptions, given: Sequence[str]) -> int:
     """Measure and print; returns the exit code. The report repeats ``given``, the command line."""
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        check_writable(options.out)
+    for file in filter(None, (options.out, options.log)):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(file)
     try:
         report = measure(options)
     except KeyboardInterrupt:
@@ -62,12 +63,14 @@ def bench(options: BenchOptions, given: Sequence[str]) -> int:
         return 2
     report["command"] = shlex.join(["flashtalk", "bench", *given])
     sys.stdout.write(table(report))  # first: the figures are not lost if the file cannot be written
-    if options.out:
-        try:
+    try:
+        if options.out:
             options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            sys.stderr.write(f"flashtalk: {options.out} cannot be written ({error.strerror}).\n")
-            return 2
+        if options.log:
+            append_row(options.log, report)
+    except OSError as error:
+        sys.stderr.write(f"flashtalk: {error.filename} cannot be written ({error.strerror}).\n")
+        return 2
     return 0
 
 

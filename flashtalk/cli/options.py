@@ -124,6 +124,8 @@ class BenchOptions(VideoOptions):
     """Frames of the first chunk that are sent ahead; 0: none."""
     out: Annotated[Path | None, unset("none", "FILE", "--json")] = None
     """Also write the numbers to this file, as JSON."""
+    log: Annotated[Path | None, unset("none", "FILE")] = None
+    """Also append a row to this Markdown table, such as docs/benchmarks.md."""
 
     @property
     def video_s(self) -> float:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from flashtalk.cli.bench import STAGES, speech_of
+from flashtalk.cli.bench_log import append_row
 from flashtalk.cli.main import main
 from flashtalk.config import TINY
 from flashtalk.weights import build_networks, modules_of, save_weights
@@ -24,13 +25,20 @@ def test_a_short_benchmark(tmp_path: Path, capsys) -> None:
     files = {"preset": "weights", "portrait": "face.png", "audio": "voice.wav"}
     arguments = [text for name, file in files.items() for text in (f"--{name}", tmp_path / file)]
     numbers = ["--seconds", 2.5, "--repeats", 1, "--threads", torch.get_num_threads()]
-    assert main([str(text) for text in ["bench", *arguments, *numbers, "--json", report]]) == 0
+    log = tmp_path / "benchmarks.md"
+    asked = ["bench", *arguments, *numbers, "--json", report, "--log", log]
+    assert main([str(text) for text in asked]) == 0
     shown = capsys.readouterr().out
     found = json.loads(report.read_text())
     assert set(found["chunk_stages_s"]) == set(STAGES)
     assert all(spread["median"] > 0 for spread in found["chunk_stages_s"].values())
     assert found["real_time_factor"]["median"] > 0 and found["matmul_gflops"] > 0
     assert found["first_fragment_s"]["low"] > found["open_s"]["low"] > 0
+    *head, _, row = log.read_text().splitlines()
+    assert head[-1].startswith("| date | commit | machine | command |")
+    assert row.startswith(f"| {found['date'][:10]} |") and row.count("|") == head[-1].count("|")
+    append_row(log, found)
+    assert log.read_text().splitlines()[-2:] == [row, row]
     for words in ("GFLOP/s", "first fragment", "torch 2", "flashtalk bench", "denoising"):
         assert words in shown
 
