@@ -128,13 +128,16 @@ class Engine:
         steps: int | None = None,
         color_strength: float | None = None,
         prompt: str | None = None,
+        face: int | None = None,
+        without_face: bool = False,
         first_fragment_frames: int = 0,
         timed: bool = False,
     ) -> Session:
         """A session in which the person of ``portrait`` talks.
 
         ``portrait`` is a picture (path, bytes, PIL image, array) or one that ``portrait_for``
-        has framed for this preset; its size is the video's.
+        has framed for this preset; its size is the video's. Of several faces, the largest speaks,
+        or number ``face`` from the left; ``without_face`` takes pictures in which none is found.
 
         ``prompt`` (models with a text encoder) says what is to be seen; ``None`` or an empty one is
         the preset's, and one that is too long is cut (see :meth:`prompt_notice`). ``seed`` makes
@@ -144,7 +147,7 @@ class Engine:
         stage. Raises :class:`FlashTalkError` for settings and pictures that cannot be used.
         """
         return self._open(
-            portrait_for(portrait, self.preset).tensor,
+            portrait_for(portrait, self.preset, face=face, without_face=without_face).tensor,
             sampler=self._sampler(steps, color_strength),
             seed=_checked_seed(seed),
             prompt=prompt,

@@ -23,9 +23,8 @@ def engine(toy_networks: Networks) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def portrait(toy_portrait: torch.Tensor) -> Image.Image:
-    pixels = ((toy_portrait[0].permute(1, 2, 0) + 1) * 127.5).byte().numpy()
-    return Image.fromarray(pixels).resize((256, 256))
+def portrait() -> Image.Image:
+    return Image.open(ASSETS / "portraits" / "ada.jpg").convert("RGB")
 
 
 def test_a_portrait_talks(engine: Engine, portrait: Image.Image, speech: np.ndarray) -> None:
@@ -90,6 +89,25 @@ def test_the_options_reach_the_sampler(
 def test_impossible_options(engine: Engine, portrait: Image.Image, options, said: str) -> None:
     with pytest.raises(FlashTalkError, match=said):
         engine.open(portrait, **options)
+
+
+def test_a_picture_without_a_face_is_refused_unless_asked_to_go_on(
+    engine: Engine, toy_portrait: torch.Tensor
+) -> None:
+    nobody = ((toy_portrait[0].permute(1, 2, 0) + 1) * 127.5).byte().numpy()
+    with pytest.raises(FlashTalkError, match="No face was found"):
+        engine.open(nobody)
+    engine.open(nobody, without_face=True).close()
+
+
+def test_which_of_several_faces_speaks(engine: Engine, portrait: Image.Image, speech) -> None:
+    two = Image.new("RGB", (1_024, 512))
+    two.paste(portrait, (0, 0))
+    two.paste(Image.open(ASSETS / "portraits" / "emil.jpg"), (512, 0))
+    left, right = (next(engine.open(two, face=number).push(speech)).frames for number in (1, 2))
+    assert not np.array_equal(left, right)
+    with pytest.raises(FlashTalkError, match=r"no face number 3\. Faces found: 2"):
+        engine.open(two, face=3)
 
 
 def test_a_missing_portrait_is_a_sentence(engine: Engine, tmp_path: Path) -> None:

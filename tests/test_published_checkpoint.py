@@ -14,15 +14,16 @@ import av
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from published_checkpoint import checkpoint_modules, write_checkpoint
 from safetensors.torch import load_file, save_file
 
+from flashtalk.assets import ASSETS
 from flashtalk.config import FOURTEEN_B, Preset
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.framing import closest_size
-from flashtalk.inputs.portrait import NO_FACE, portrait_for
+from flashtalk.inputs.portrait import WITHOUT_FACE, portrait_for
 from flashtalk.inputs.speech import Speech
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.weights import modules_of
@@ -51,7 +52,7 @@ def folder(checkpoint: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def picture() -> Image.Image:
-    return Image.linear_gradient("L").convert("RGB")
+    return Image.open(ASSETS / "portraits" / "ada.jpg").convert("RGB")
 
 
 # --- it talks -----------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ def test_prompt_portrait_and_speech_all_matter(engine: Engine, picture) -> None:
     assert np.array_equal(usual, frames(picture, speech, prompt=engine.preset.prompt))
     assert not np.array_equal(usual, frames(picture, speech, prompt="another prompt"))
     assert not np.array_equal(usual, frames(picture, speech[::-1].copy()))
-    assert not np.array_equal(usual, frames(picture.rotate(90), speech))
+    assert not np.array_equal(usual, frames(ImageOps.mirror(picture), speech))
 
 
 def test_a_long_prompt_is_cut_with_a_notice(engine: Engine, picture) -> None:
@@ -163,8 +164,11 @@ def test_a_long_prompt_is_cut_with_a_notice(engine: Engine, picture) -> None:
     engine.open(picture, prompt=prompt).close()
 
 
-def test_a_picture_without_a_face_is_used_whole(engine: Engine, picture) -> None:
-    assert NO_FACE in portrait_for(picture, engine.preset).notices
+def test_a_picture_without_a_face_is_used_whole_if_asked(engine: Engine) -> None:
+    nobody = Image.linear_gradient("L").convert("RGB")
+    with pytest.raises(FlashTalkError, match="No face was found"):
+        portrait_for(nobody, engine.preset)
+    assert WITHOUT_FACE in portrait_for(nobody, engine.preset, without_face=True).notices
 
 
 def test_safetensors_and_the_other_folder_name_for_the_speech_encoder(
@@ -220,9 +224,10 @@ def test_the_size_follows_the_portrait(width: int, height: int, size: tuple[int,
 
 
 def test_a_portrait_of_the_14b_has_one_of_its_sizes() -> None:
-    portrait = portrait_for(Image.new("RGB", (400, 300)), FOURTEEN_B)
+    picture = Image.open(ASSETS / "portraits" / "ada.jpg").crop((0, 0, 512, 384))
+    portrait = portrait_for(picture, FOURTEEN_B)
     assert (portrait.image.height, portrait.image.width) in FOURTEEN_B.sizes
-    small = portrait_for(Image.new("RGB", (400, 300)), FOURTEEN_B.with_size((64, 96)))
+    small = portrait_for(picture, FOURTEEN_B.with_size((64, 96)))
     assert small.image.size == (96, 64)
     with pytest.raises(FlashTalkError, match="framed at 96 x 64 pixels, but 448 x 768 or 768 x"):
         portrait_for(small, FOURTEEN_B)

@@ -85,7 +85,13 @@ class Maker:
         """
         options = self._options
         crop: CropWay | None = None if options.crop else "whole"
-        portrait = portrait_for(job.portrait, self._preset, crop=crop)
+        portrait = portrait_for(
+            job.portrait,
+            self._preset,
+            crop=crop,
+            face=options.face,
+            without_face=options.without_face,
+        )
         speech = load_speech(job.audio, max_s=60 * options.max_minutes)
         for notice in (*portrait.notices, *speech.notices):
             _say(f"Note: {notice}")

@@ -87,6 +87,10 @@ class GenerateOptions(VideoOptions):
     """In pixels, such as 768x448; auto: by the portrait's aspect."""
     crop: Annotated[bool, arg(help_behavior_hint="")] = True
     """Use the picture's middle, do not cut it to the face."""
+    face: Annotated[int | None, unset("the largest", "N")] = None
+    """Who speaks of several; 1 is the leftmost."""
+    without_face: Annotated[bool, arg(help_behavior_hint="")] = False
+    """Use the picture's middle where no face is found, do not refuse it."""
     max_minutes: Annotated[float, arg(metavar="MINUTES")] = 30.0
     """Longest accepted sound."""
 

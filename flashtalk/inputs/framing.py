@@ -23,11 +23,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flashtalk.inputs.faces import Face
+from flashtalk.inputs.faces import EYES_IN_FACE, Face
 
 # Where the detector's square sits on a head: means over rendered heads of known geometry, which
 # spread by 0.01 (eyes) and 0.1 (size). The eyes are halfway between the skull's top and the chin.
-EYES_IN_FACE = 0.413  # of the square's side, from its top
 HEAD_PER_FACE = 1.32  # top of the skull to chin, in sides of the square
 SIZE_MARGIN = 0.05  # of the picture
 

@@ -8,10 +8,9 @@ pixels are cut out, filled where the picture ends, and resized.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -19,17 +18,37 @@ from PIL import Image
 from flashtalk.config import Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
-from flashtalk.inputs.faces import Face, find_faces
+from flashtalk.inputs.cutting import cut, turn_upright
+from flashtalk.inputs.faces import Face, find_faces, measured_roll
 from flashtalk.inputs.framing import Crop, closest_size, cover, frame_face
 from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
 
 CropWay = Literal["face", "whole", "cover"]
 
 NO_FACE = (
+    "No face was found in the picture. Use a photo from the front, head and shoulders, or ask for "
+    "the picture's middle to be used without a face (--without-face)."
+)
+WITHOUT_FACE = (
     "No face was found in the picture, so its middle is used. "
     "A photo from the front, head and shoulders, works best."
 )
-SEVERAL_FACES = "{count} faces were found; the largest one speaks."
+NOTHING_THERE = (
+    "The part of the picture that would speak is one even color. "
+    "Use a photo from the front, head and shoulders."
+)
+LEAST_CONTRAST = 6  # of 255, between the darkest and the lightest hundredth of a portrait
+LARGEST_FACE = (
+    "{count} faces were found; the largest one speaks, number {number} from the left. "
+    "Another one can be chosen by its number."
+)
+CHOSEN_FACE = "{count} faces were found; number {number} from the left speaks."
+NO_SUCH_FACE = "There is no face number {number}. Faces found: {count}; the leftmost is number 1."
+TURNED = "The face was turned by {degrees} degrees, so the picture was turned upright."
+MOST_ROLL_DEG = 25.0  # a head that is tilted further is turned upright
+_ROLL_SEEN_DEG = 12.0  # the search sees less than there is
+DARK_FACE = "The face is dark, so little of it will be seen to speak. A lighter photo works best."
+DARK = 60  # of 255: the lightest skin of a dark face
 SMALL_FACE = (
     "The face is small ({size} pixels across the portrait), so it will look soft. "
     "A larger picture works better."
@@ -62,7 +81,12 @@ class Portrait:
 
 
 def portrait_for(
-    source: PictureSource | Portrait, preset: Preset, *, crop: CropWay | None = None
+    source: PictureSource | Portrait,
+    preset: Preset,
+    *,
+    crop: CropWay | None = None,
+    face: int | None = None,
+    without_face: bool = False,
 ) -> Portrait:
     """The portrait as ``preset`` wants it: its size or one of its sizes, and its way to crop."""
     return load_portrait(
@@ -71,6 +95,8 @@ def portrait_for(
         crop=crop or preset.crop,
         sizes=preset.sizes,
         least_face=preset.least_face,
+        face=face,
+        without_face=without_face,
     )
 
 
@@ -81,6 +107,8 @@ def load_portrait(
     crop: CropWay = "face",
     sizes: Sequence[tuple[int, int]] = (),
     least_face: float = 0.0,
+    face: int | None = None,
+    without_face: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> Portrait:
     """Decode ``source`` and frame it for ``geometry``.
@@ -94,6 +122,9 @@ def load_portrait(
             whether there is a face.
         sizes: (height, width) to choose from by the picture's aspect, in place of the geometry's.
         least_face: side of a face over the portrait's below which a notice says that it is far.
+        face: which of several faces speaks, counted from the left, from 1 on; the largest by
+            default.
+        without_face: use the picture's middle where no face is found, rather than refuse it.
         max_pixels: largest accepted picture, width x height.
 
     Raises:
@@ -103,67 +134,66 @@ def load_portrait(
         return _fitting(source, sizes or [(geometry.height_px, geometry.width_px)])
     if crop not in get_args(CropWay):
         raise FlashTalkError(f"Crop is 'face', 'whole' or 'cover', got {crop!r}.")
-    picture, found = open_picture(source, max_pixels=max_pixels)
+    if crop == "cover":
+        picture, notices = open_picture(source, max_pixels=max_pixels)
+        speaker = None
+    else:
+        picture, found = open_picture(source, max_pixels=max_pixels, wanted=_has_face)
+        picture, speaker, seen = find_speaker(picture, face, without_face)
+        notices = found + seen
     if sizes:
         geometry = geometry.sized(*closest_size(*picture.size, sizes))
-    notices = list(found)
     aspect = geometry.width_px / geometry.height_px
     area = cover(*picture.size, aspect)
-    if crop != "cover":
-        faces = find_faces(np.asarray(picture))
-        if faces and crop == "face":
-            area = frame_face(*picture.size, faces[0], aspect)
-        notices += _face_notices(faces, area, least_face)
-    if 2 * area.height_px < geometry.height_px:
-        notices.append(SMALL_FACE.format(size=area.width_px))
-    missing = max(area.missing_px(*picture.size)) / min(area.width_px, area.height_px)
-    if missing > 0.02:
-        notices.append(FILLED.format(percent=round(100 * missing)))
-
+    if speaker is not None and crop == "face":
+        area = frame_face(*picture.size, speaker, aspect)
     image = cut(picture, area, (geometry.width_px, geometry.height_px))
+    if crop != "cover" and _contrast(image) < LEAST_CONTRAST:
+        raise FlashTalkError(NOTHING_THERE)
+    if speaker is not None:
+        notices += _face_notices(picture, speaker, area, least_face)
+    notices += _area_notices(picture, area, geometry)
     return Portrait(image, to_tensor(image), tuple(notices))
 
 
-def cut(picture: Image.Image, area: Crop, size: tuple[int, int]) -> Image.Image:
-    """The pixels of ``area`` at ``size`` = (width, height).
+def find_speaker(
+    picture: Image.Image, number: int | None, without_face: bool
+) -> tuple[Image.Image, Face | None, tuple[str, ...]]:
+    """The picture, turned if the speaker's face lies in it, that face, and notices.
 
-    Beyond the picture, its edge is continued and blurred; at ``size``, because the work of a blur
-    that grows with the picture grows with the fourth power of its side.
+    Raises:
+        FlashTalkError: no face, unless ``without_face``; no face of that ``number``.
     """
-    left, top, right, bottom = area.missing_px(*picture.size)
-    inside = picture.crop(
-        (area.left_px + left, area.top_px + top, area.right_px - right, area.bottom_px - bottom)
-    )
-    if not (left or top or right or bottom):
-        return inside.resize(size, Image.Resampling.LANCZOS)
-    across, down = size[0] / area.width_px, size[1] / area.height_px
-    box = [
-        min(round(left * across), size[0] - 1),
-        min(round(top * down), size[1] - 1),
-        size[0] - round(right * across),
-        size[1] - round(bottom * down),
-    ]
-    box[2:] = max(box[2], box[0] + 1), max(box[3], box[1] + 1)
-    known = np.asarray(inside.resize((box[2] - box[0], box[3] - box[1]), Image.Resampling.LANCZOS))
-    margins = (box[1], size[1] - box[3], box[0], size[0] - box[2])
-    filled = cv2.copyMakeBorder(known, *margins, cv2.BORDER_REPLICATE)
-    outside = np.ones(filled.shape[:2], np.uint8)
-    outside[box[1] : box[3], box[0] : box[2]] = 0
-    return Image.fromarray(soften(filled, outside))
+    faces = find_faces(np.asarray(picture))
+    if not faces:
+        if not without_face:
+            raise FlashTalkError(NO_FACE)
+        return picture, None, (WITHOUT_FACE,)
+    in_order = sorted(faces, key=lambda each: each.center_x_px)
+    if number is not None and not 1 <= number <= len(faces):
+        raise FlashTalkError(NO_SUCH_FACE.format(number=number, count=len(faces)))
+    speaker = faces[0] if number is None else in_order[number - 1]
+    notices: tuple[str, ...] = ()
+    if len(faces) > 1:
+        said = LARGEST_FACE if number is None else CHOSEN_FACE
+        told = {"count": len(faces), "number": in_order.index(speaker) + 1}
+        notices = (said.format(**told),)
+    if abs(speaker.roll_deg) > _ROLL_SEEN_DEG:
+        roll = measured_roll(np.asarray(picture), speaker)
+        if abs(roll) > MOST_ROLL_DEG:
+            picture, speaker = turn_upright(picture, replace(speaker, roll_deg=roll))
+            notices += (TURNED.format(degrees=round(abs(roll))),)
+    return picture, speaker, notices
 
 
-def soften(filled: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """``filled`` [H, W, 3] uint8, blurred where ``outside`` [H, W] is 1.
+def _has_face(picture: Image.Image) -> bool:
+    return bool(find_faces(np.asarray(picture)))
 
-    Continued edges are streaks. Blurring grows with the distance from the picture, and the picture
-    itself stays untouched.
-    """
-    distance = cv2.distanceTransform(outside, cv2.DIST_L2, 3)
-    sigma = 0.03 * min(outside.shape)
-    pixels = filled.astype(np.float32)
-    blurred = cv2.GaussianBlur(pixels, (0, 0), sigma)
-    weight = np.clip(distance / (2 * sigma), 0, 1)[..., None]
-    return np.round(pixels + weight * (blurred - pixels)).astype(np.uint8)
+
+def _contrast(image: Image.Image) -> float:
+    """Between the darkest and the lightest hundredth of all pixels, 0..255."""
+    low, high = np.quantile(np.asarray(image.convert("L")), (0.01, 0.99))
+    return float(high - low)
 
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
@@ -183,13 +213,28 @@ def _fitting(portrait: Portrait, sizes: Sequence[tuple[int, int]]) -> Portrait:
     return portrait
 
 
-def _face_notices(faces: Sequence[Face], area: Crop, least_face: float) -> list[str]:
-    """What to say of the ``faces`` found, the first of which speaks in the crop ``area``."""
-    if not faces:
-        return [NO_FACE]
-    notices = [SEVERAL_FACES.format(count=len(faces))] if len(faces) > 1 else []
-    share = faces[0].side_px / min(area.width_px, area.height_px)
+def _face_notices(
+    picture: Image.Image, face: Face, area: Crop, least_face: float
+) -> tuple[str, ...]:
+    """What to say of the ``face`` that speaks in the crop ``area``."""
+    notices: tuple[str, ...] = ()
+    share = face.side_px / min(area.width_px, area.height_px)
     if share < least_face:
         told = {"percent": round(100 * share), "least": round(100 * least_face)}
-        notices.append(FAR_FACE.format(**told))
+        notices = (FAR_FACE.format(**told),)
+    left, top, side = face.left_px, face.top_px, face.side_px
+    skin = picture.crop((round(left), round(top), round(left + side), round(top + side)))
+    if np.quantile(np.asarray(skin.reduce(max(1, skin.width // 64)).convert("L")), 0.95) < DARK:
+        notices += (DARK_FACE,)
+    return notices
+
+
+def _area_notices(picture: Image.Image, area: Crop, geometry: ChunkGeometry) -> tuple[str, ...]:
+    """What to say of the crop ``area`` itself."""
+    notices: tuple[str, ...] = ()
+    if 2 * area.height_px < geometry.height_px:
+        notices = (SMALL_FACE.format(size=area.width_px),)
+    missing = max(area.missing_px(*picture.size)) / min(area.width_px, area.height_px)
+    if missing > 0.02:
+        notices += (FILLED.format(percent=round(100 * missing)),)
     return notices

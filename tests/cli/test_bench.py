@@ -10,6 +10,7 @@ import soundfile
 import torch
 from PIL import Image
 
+from flashtalk.assets import ASSETS
 from flashtalk.cli.bench import STAGES, speech_of
 from flashtalk.cli.bench_log import append_row
 from flashtalk.cli.main import main
@@ -19,7 +20,7 @@ from flashtalk.weights import build_networks, modules_of, save_weights
 
 def test_a_short_benchmark(tmp_path: Path, capsys) -> None:
     save_weights(tmp_path / "weights", TINY.name, modules_of(build_networks(TINY)))
-    Image.new("RGB", (128, 128), (120, 90, 80)).save(tmp_path / "face.png")
+    Image.open(ASSETS / "portraits" / "ada.jpg").save(tmp_path / "face.png")
     soundfile.write(tmp_path / "voice.wav", np.full(8_000, 0.1), 16_000)
     report = tmp_path / "bench.json"
     files = {"preset": "weights", "portrait": "face.png", "audio": "voice.wav"}

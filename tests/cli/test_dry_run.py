@@ -14,6 +14,7 @@ from PIL import Image
 from published_checkpoint import AUTOENCODER, IMAGE, SPEECH, TEXT, TRANSFORMER, write_config
 from torch import nn
 
+from flashtalk.assets import ASSETS
 from flashtalk.cli.hardware import device_memory
 from flashtalk.cli.main import main
 from flashtalk.placement import ALL_RESIDENT, OFFLOAD_ENCODERS, STREAMED, Placement, apply_placement
@@ -52,7 +53,7 @@ def test_a_benchmark_without_weights(
 ) -> None:
     counted = footprint(dry_run.preset, dry_run.sizes, ON_CPU)
     monkeypatch.setitem(footprints(), dry_run.preset.name, counted)
-    Image.new("RGB", (128, 128), (120, 90, 80)).save(tmp_path / "face.png")
+    Image.open(ASSETS / "portraits" / "ada.jpg").save(tmp_path / "face.png")
     soundfile.write(tmp_path / "voice.wav", np.full(8_000, 0.1), 16_000)
     out = tmp_path / "docs" / "benchmarks" / "toy.json"
     options = {"preset": folder, "size": "64x64", "placement": "48gb", "seconds": 2.3, "steps": 1}

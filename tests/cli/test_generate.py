@@ -20,6 +20,7 @@ import torch
 from PIL import Image
 from published_checkpoint import write_checkpoint
 
+from flashtalk.assets import ASSETS
 from flashtalk.cli.main import main
 from flashtalk.config import TINY
 from flashtalk.weights import build_networks, modules_of, save_weights
@@ -40,8 +41,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(tmp_path: Path) -> Path:
     """A picture, a second of stereo sound, and nothing else."""
     rng = np.random.default_rng(0)
-    picture = rng.integers(90, 160, (200, 200, 3), dtype=np.uint8)
-    Image.fromarray(picture).save(tmp_path / "face.png")
+    Image.open(ASSETS / "portraits" / "ada.jpg").resize((200, 200)).save(tmp_path / "face.png")
     soundfile.write(tmp_path / "voice.wav", rng.normal(0, 0.1, (44_100, 2)), 44_100)
     return tmp_path
 
@@ -75,11 +75,23 @@ def test_a_second_of_sound_becomes_a_second_of_video(folder: Path, weights: Path
     assert main(command(folder, weights)) == 0
     shown = capsys.readouterr()
     assert shown.out == f"{folder / 'talk.mp4'}\n"
-    assert "No face" in shown.err and "real time" in shown.err
+    assert "Note: " not in shown.err and "real time" in shown.err
     frames, samples, channels = decoded(folder / "talk.mp4")
     assert frames == 25 and channels == 2
     assert samples == pytest.approx(48_000, abs=2_048)
     assert set(listing(folder)) == {"face.png", "voice.wav", "talk.mp4"}
+
+
+def test_a_picture_without_a_face_is_refused_unless_asked_to_go_on(
+    folder: Path, weights: Path, capsys
+) -> None:
+    noise = np.random.default_rng(0).integers(90, 160, (200, 200, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "face.png")
+    assert main(command(folder, weights)) == 2
+    assert "flashtalk: No face was found in the picture." in capsys.readouterr().err
+    assert not (folder / "talk.mp4").exists()
+    assert main([*command(folder, weights), "--without-face"]) == 0
+    assert "Note: No face was found in the picture, so its middle" in capsys.readouterr().err
 
 
 def test_a_published_checkpoint_with_a_prompt_and_a_size(folder: Path, tmp_path_factory, capsys):
@@ -110,6 +122,9 @@ def test_an_older_video_is_replaced(folder: Path, weights: Path) -> None:
     [
         ({"portrait": "absent.png"}, ["No picture at", "absent.png"]),
         ({"portrait": f"{'long' * 80}.png"}, ["long.png"]),
+        ({"portrait": "https://example.com/me.jpg"}, ["https://example.com/me.jpg", "not fetched"]),
+        ({"audio": "https://example.com/me.wav"}, ["https://example.com/me.wav", "not fetched"]),
+        ({"face": 2}, ["no face number 2", "Faces found: 1"]),
         ({"portrait": "voice.wav"}, ["voice.wav", "not a picture"]),
         ({"audio": f"{'long' * 80}.wav"}, ["long.wav"]),
         ({"audio": "absent.wav"}, ["No sound file at", "absent.wav"]),

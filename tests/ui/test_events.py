@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from published_checkpoint import write_checkpoint
 
+from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
 from flashtalk.models.networks import Networks
 from flashtalk.stream.piece import VideoPiece
@@ -38,7 +39,7 @@ def engine(toy_networks: Networks) -> Engine:
 @pytest.fixture(scope="module")
 def portrait(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("portrait") / "portrait.png"
-    Image.linear_gradient("L").convert("RGB").save(path)
+    Image.open(ASSETS / "portraits" / "ada.jpg").save(path)
     return str(path)
 
 

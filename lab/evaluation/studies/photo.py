@@ -27,10 +27,11 @@ from torch import Tensor
 
 from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError, command
-from flashtalk.inputs.faces import Face, find_faces
-from flashtalk.inputs.framing import EYES_IN_FACE, Crop, Framing
+from flashtalk.inputs.cutting import cut
+from flashtalk.inputs.faces import EYES_IN_FACE, Face, find_faces
+from flashtalk.inputs.framing import Crop, Framing
 from flashtalk.inputs.picture import open_picture
-from flashtalk.inputs.portrait import cut, to_tensor
+from flashtalk.inputs.portrait import to_tensor
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
 from lab.evaluation.measures.reading import load_autoencoder
 from lab.options import TINY_WEIGHTS, read_options
