@@ -7,11 +7,10 @@
     for chunk in session.push(samples):  # mono float samples at 16 kHz
         show(chunk.frames)
 
-Any number of sessions may be open. They share the weights and nothing else: a chunk step runs
-under a first-in-first-out turn (:class:`flashtalk.stream.turns.Turns`), so two visitors alternate
-chunk by chunk and each gets half of the speed. Sessions may be driven from different threads; one
-session from one thread at a time. All compute with as many of PyTorch's threads as there were when
-the engine was made, so the same seed gives the same video from every thread.
+Any number of sessions may be open. They share the weights and nothing else. A chunk step runs under a first-in-first-out turn (:class:`flashtalk.stream.turns.Turns`).
+Two visitors alternate chunk by chunk, and each gets half of the speed. Sessions may be driven from different threads; one session
+from one thread at a time. All compute with as many of PyTorch's threads as there were when the engine was made.
+So the same seed gives the same video from every thread.
 """
 
 from __future__ import annotations
@@ -87,14 +86,13 @@ class Engine:
         """The engine of a preset, of a local folder of weights, or of a repository on the Hub.
 
         ``name_or_folder`` is ``flashtalk-tiny`` (in this repository), ``flashtalk-14b`` (fetched
-        from the Hub), a folder in either's layout, or ``owner/name[@revision]``. ``device`` is by
-        default the processor for the embedded model and the first GPU, if there is one, for
-        published ones. ``placement`` arranges large networks in the GPU's memory (a name such as
+        from the Hub), a folder in either's layout, or ``owner/name[@revision]``. ``device`` is by default the processor for the embedded model.
+        Published ones take the first GPU, if there is one. ``placement`` arranges large networks in the GPU's memory (a name such as
         ``"48gb"``); by default it follows from how much there is. ``size`` (height, width) replaces
         the choice by the portrait's aspect. ``threads`` sets PyTorch's threads for the process.
 
-        Raises :class:`FlashTalkError` for a checkpoint that is not there, cannot be fetched or does
-        not fit, for a device that is missing or too small, and for an impossible size.
+        Raises :class:`FlashTalkError` for a checkpoint that is not there, cannot be fetched or does not
+        fit. Likewise for a device that is missing or too small, and for an impossible size.
         """
         checkpoint = find_checkpoint(name_or_folder)
         device = checked_device(device or default_device(checkpoint.preset))
@@ -139,12 +137,12 @@ class Engine:
         has framed for this preset; its size is the video's. Of several faces, the largest speaks,
         or number ``face`` from the left; ``without_face`` takes pictures in which none is found.
 
-        ``prompt`` (models with a text encoder) says what is to be seen; ``None`` or an empty one is
+        ``prompt`` (models with a text encoder) says what is to be seen. ``None`` or an empty one is
         the preset's, and one that is too long is cut (see :meth:`prompt_notice`). ``seed`` makes
-        the same video again; ``steps`` and ``color_strength`` replace the preset's sampler
-        settings; ``first_fragment_frames`` (a multiple of 4 below 28) delivers so many frames of
-        the first chunk before the rest of it is decoded; ``timed`` measures seconds by
-        stage. Raises :class:`FlashTalkError` for settings and pictures that cannot be used.
+        the same video again. ``steps`` and ``color_strength`` replace the preset's sampler
+        settings. ``first_fragment_frames`` (a multiple of 4 below 28) delivers so many frames of
+        the first chunk before the rest of it is decoded. ``timed`` measures seconds by stage.
+        Raises :class:`FlashTalkError` for settings and pictures that cannot be used.
         """
         return self._open(
             portrait_for(portrait, self.preset, face=face, without_face=without_face).tensor,

@@ -1,8 +1,8 @@
 """The one exception that a person may read: raised at the boundaries, shown as it is.
 
-Sits below everything. Inner functions trust their callers; code that meets the outside world
+Sits below everything. Inner functions trust their callers. Code that meets the outside world
 (files, pictures, sound, configuration, weights, devices) raises :class:`FlashTalkError` with a
-sentence that says what was got, what is expected and what to do. Page and shell print it alone.
+sentence. It says what was got, what is expected and what to do. Page and shell print it alone.
 """
 
 from __future__ import annotations

@@ -112,19 +112,13 @@ def measure(options: BenchOptions) -> dict[str, Any]:
         "machine": machine(engine.device),
         "versions": versions(),
         "settings": {
-            "preset": engine.preset.name,
-            "device": str(engine.device),
+            **_settings(engine, options),
             "height_px": portrait.image.height,
             "width_px": portrait.image.width,
             "placement": budget.placement if budget else options.placement,
             "weights": dry_run.notice if dry_run else "as trained",
-            "steps": options.steps or engine.preset.sampler.steps,
-            "seed": options.seed,
-            "seconds": options.video_s,
-            "threads": torch.get_num_threads(),
             "repeats": len(repeats),
             "first_fragment_frames": ahead_frames,
-            "chunk_video_s": engine.preset.geometry.new_s,
         },
         "matmul_gflops": matmul_gflops,
         "load_s": load_s,
@@ -135,6 +129,19 @@ def measure(options: BenchOptions) -> dict[str, Any]:
         "first_fragment_s": asdict(spread_of(r.first_fragment_s for r in repeats)),
         "peak_memory_mb": peak_memory_mb(),
         "device_memory": device_memory(engine.device, budget, compared=options.random_weights),
+    }
+
+
+def _settings(engine: Engine, options: BenchOptions) -> dict[str, Any]:
+    """What was asked of the engine."""
+    return {
+        "preset": engine.preset.name,
+        "device": str(engine.device),
+        "steps": options.steps or engine.preset.sampler.steps,
+        "seed": options.seed,
+        "seconds": options.video_s,
+        "threads": torch.get_num_threads(),
+        "chunk_video_s": engine.preset.geometry.new_s,
     }
 
 

@@ -1,7 +1,7 @@
 """Everything that stays fixed during a session, gathered in one frozen :class:`Conditions`.
 
-Station 2 of the line, after the inputs and before the chunk loop: the portrait's guidance, latents
-and colors are computed once here; speech, the only condition that changes, is cut by ``speech``.
+Station 2 of the line, after the inputs and before the chunk loop. The portrait's guidance, latents
+and colors are computed once here. Speech, the only condition that changes, is cut by ``speech``.
 """
 
 from flashtalk.conditions.gather import Conditions, gather_conditions

@@ -40,7 +40,7 @@ def gather_conditions(
     """Portrait [B, 3, H, W] in [-1, 1] at the size of the session -> its conditions.
 
     ``text`` [1 or B, L, text_dim] and ``image`` [B, image_tokens, image_dim] come from the encoders
-    of a model that has them; one prompt serves the whole batch. Raises ``ValueError`` if one is
+    of a model that has them. One prompt serves the whole batch. Raises ``ValueError`` if one is
     missing, or given to a model without it.
     """
     preset, autoencoder = networks.preset, networks.autoencoder

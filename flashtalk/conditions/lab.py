@@ -4,7 +4,7 @@ Below ``stream.color``, which matches chunks to those statistics. All of it runs
 the decoder's dtype, and all of it can be differentiated.
 
 Constants: IEC 61966-2-1 (sRGB) and CIE 15 (Lab). White point and both matrices are the published
-system's to the last digit: the colors of one chunk are those that the next one continues.
+system's to the last digit. The colors of one chunk are those that the next one continues.
 """
 
 from __future__ import annotations

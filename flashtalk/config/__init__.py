@@ -1,7 +1,7 @@
 """What a model is: one frozen dataclass per idea and the named presets.
 
 Above :mod:`flashtalk.geometry`, below everything that computes. Both sizes of the family are
-instances of the same dataclasses; nothing else in the code asks which of them is running.
+instances of the same dataclasses. Nothing else in the code asks which of them is running.
 """
 
 from flashtalk.config.networks import (

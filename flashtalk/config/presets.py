@@ -134,8 +134,9 @@ FOURTEEN_B_EXACT = replace(
         original=True,
     ),
 )
-"""The same with the encoders that lie beside the transformer, to the last digit: one repository,
-and 8 GB less to fetch."""
+"""The same with the encoders that lie beside the transformer, to the last digit. One repository,
+and 8 GB less to fetch.
+"""
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset for preset in (TINY, FOURTEEN_B, FOURTEEN_B_EXACT)

@@ -4,7 +4,7 @@
 session and the trainings know these contracts only; none asks which family is running.
 
 Precision stops here. Whatever type the weights have, latents, video and features come out as
-float32 and may go in as float32: the state between two chunks, the noise and the color match would
+float32 and may go in as float32. The state between two chunks, the noise and the color match would
 lose too much in 16 bits.
 
 Letters: B batch, C latent channels, T latent frames, H W pixels, h w latent cells, S samples,

@@ -9,8 +9,8 @@
 ``advance`` is the whole step. Nothing here sets a gradient mode for its caller, keeps anything or
 touches an attribute of a network. Networks are expected in ``eval()`` mode.
 
-Between the networks everything is float32, whatever type their weights have: sixteen bits would
-add a rounding of the latents to each step and to each encoding of motion frames.
+Between the networks everything is float32, whatever type their weights have. Sixteen bits would add
+a rounding of the latents to each step and to each encoding of motion frames.
 
 Letters: B batch, C latent channels, T latent frames, F video frames, H W pixels, h w latent cells.
 """
@@ -65,9 +65,9 @@ def sample(
     """Clean latents [B, C, T, h, w] float32 of the chunk after ``state``.
 
     ``speech`` [B, F, window, layers, width] holds the windows of all frames of the chunk. The
-    result is the estimate of one denoising step, the last one unless ``exit_step`` names another;
-    gradient, if it is on, flows through that step alone (Self-Forcing, arXiv 2506.08009,
-    algorithm 1). Raises ``ValueError`` for a step that the sampler does not have.
+    result is the estimate of one denoising step, the last one unless ``exit_step`` names another.
+    Gradient, if it is on, flows through that step alone (Self-Forcing, arXiv 2506.08009, algorithm
+    1). Raises ``ValueError`` for a step that the sampler does not have.
     """
     motion_latents = state.motion_latents
     batch, channels, num_motion, height, width = motion_latents.shape

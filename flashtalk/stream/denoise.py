@@ -1,16 +1,13 @@
 """Few-step sampling of one chunk, as pure functions.
 
-A flow model predicts the velocity v = noise - clean, so at time s = t / 1000 the noisy latents are
-x = (1 - s) clean + s noise, and clean = x - s v. Each step estimates the clean latents and noises
+A flow model predicts the velocity v = noise - clean. At time s = t / 1000 the noisy latents are
+x = (1 - s) clean + s noise, so clean = x - s v. Each step estimates the clean latents and noises
 them again, with fresh noise, for the next step. Motion latents are known: they overwrite their
 place before each step and after the last.
 
-Sources: rectified flow (Liu et al. 2022), whose path is a straight line, for x and v; multistep
-consistency sampling (Song et al. 2023, algorithm 1) for fresh noise after each estimate, which is
-also how Self-Forcing (arXiv 2506.08009, algorithm 1) and the published inference code sample.
-
-Training rolls out with the same function: :func:`denoise` over the first timesteps without
-gradient, then over ``(t, 0.0)`` with it.
+Sources: rectified flow (Liu et al. 2022), whose path is a straight line, for x and v. Fresh noise
+after each estimate is multistep consistency sampling (Song et al. 2023, algorithm 1).
+Self-Forcing (arXiv 2506.08009, algorithm 1) and the published inference code sample so, too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Timesteps of few-step sampling, on the 0..1000 scale that the transformer reads.
 
-Raw steps are the published ones; the shift moves them towards noise, where large structure is
+Raw steps are the published ones. The shift moves them towards noise, where large structure is
 decided: t' = shift t / (1 + (shift - 1) t) with t in 0..1.
 """
 

@@ -1,7 +1,7 @@
 """A visitor's talk: speech is pushed in, video comes out chunk by chunk.
 
 Sits on top of the pure chunk step and below the engine, which opens sessions. A session holds its
-conditions, the state between chunks and the speech that waits; the networks are shared and never
+conditions, the state between chunks and the speech that waits. The networks are shared and never
 written to, so sessions may be interleaved in any order.
 
 One session belongs to one visitor: its calls must follow each other. Different sessions may run in
@@ -96,7 +96,7 @@ class Session:
     def skip(self, samples: Sequence[float] | np.ndarray) -> int:
         """As ``push``, for video that nobody will see: returns how many frames are left out.
 
-        Only what the talk goes on from is computed, which takes less than half of the time; what
+        Only what the talk goes on from is computed, which takes less than half of the time. What
         comes after is the same up to rounding. Raises :class:`FlashTalkError` also when video that
         is ready was not taken.
         """

@@ -1,7 +1,7 @@
 """What one chunk hands to the next: explicit, frozen, small.
 
-Random numbers are not carried: the noise of a chunk follows from (seed, chunk index) alone, so any
-chunk can be computed again, and it is drawn on the CPU, so a seed means the same on every device.
+Random numbers are not carried. The noise of a chunk follows from (seed, chunk index) alone, so any
+chunk can be computed again. It is drawn on the CPU, so a seed means the same on every device.
 """
 
 from __future__ import annotations

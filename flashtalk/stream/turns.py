@@ -1,8 +1,8 @@
 """Fair turns on one set of weights: first come, first served, one chunk step at a time.
 
-A plain lock may be taken again at once by the visitor who just released it; here whoever waits
+A plain lock may be taken again at once by the visitor who just released it. Here whoever waits
 longest is next, so two visitors alternate. Every turn has the same number of PyTorch's threads,
-whichever thread takes it: sums in another order would be another video.
+whichever thread takes it. Sums in another order would be another video.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Work that falls into independent parts, done by several threads at once.
 
 Decoding and color match treat every latent frame, and every picture, alone. On a processor two
-threads that each compute half of the pictures are quicker than one computation that shares each
-small operation between two cores: nobody waits for the other after every step. On a GPU, which has
+threads with half of the pictures each are quicker than one computation on two cores. Nobody waits for the other after every step. On a GPU, which has
 its own parallelism, one worker is right: then this is a plain ``map``.
 
 Above: ``chunk``, which cuts the work; the engine, which decides how many workers there are.
@@ -46,7 +45,7 @@ class WorkerPool:
 def _started(workers: int) -> ThreadPoolExecutor:
     """A pool all of whose threads run, so that none of them is born later.
 
-    ``set_num_threads`` counts for its own thread and for all that are born after it: only here can
+    ``set_num_threads`` counts for its own thread and for all that are born after it. Only here can
     what the process had be restored.
     """
     had = torch.get_num_threads()

@@ -1,8 +1,8 @@
 """Speech features of a chunk to a few audio tokens per latent frame.
 
-Latent 0 holds one video frame and takes its whole window. A later latent holds ``stride`` frames;
-their windows overlap, so each moment is taken once: the first frame gives its past and itself, the
-last one itself and its future, those between only themselves (window 5, stride 4, frames a b c d)::
+Latent 0 holds one video frame and takes its whole window. A later latent holds ``stride`` frames,
+whose windows overlap, so each moment is taken once. The first frame gives its past and itself, the
+last one itself and its future, those between only themselves (window 5, stride 4)::
 
     a-2 a-1 a | b | c | d d+1 d+2      3 + 1 + 1 + 3 = window + stride - 1 = 8 moments
 

@@ -1,8 +1,8 @@
 """Rotary position embedding over time, height and width.
 
-The pairs of neighboring channels of a head are shared out among the three axes (Wan 2.1): height
-and width get a third of the pairs each, rounded down, time the rest. Angles are computed in
-float64 and stored as float32 cosines and sines (one complex number), once per grid.
+The pairs of neighboring channels of a head are shared out among the three axes (Wan 2.1). Height
+and width get a third of the pairs each, rounded down, time the rest. Angles are computed in float64
+and stored as float32 cosines and sines (one complex number), once per grid.
 """
 
 from __future__ import annotations

@@ -148,8 +148,8 @@ class VideoTransformer(nn.Module):
     ) -> Tensor:
         """Velocity [B, C, T, H, W] float32 (noise - x0) of ``latents`` [B, C, T, H, W].
 
-        ``timestep`` [B] is 0 .. 1000; ``condition_latents`` [B, mask + C, T, H, W] come from
-        :meth:`condition`; ``audio_tokens`` from :meth:`project_speech`; ``text`` [B, up to
+        ``timestep`` [B] is 0 .. 1000. ``condition_latents`` [B, mask + C, T, H, W] come from
+        :meth:`condition`. ``audio_tokens`` from :meth:`project_speech`; ``text`` [B, up to
         text_tokens, text_dim] and ``image`` [B, image_tokens, image_dim] exactly when the
         configuration has them. ``num_motion`` is not read: clean latents show it by themselves.
         Raises ``ValueError`` when these do not fit together.

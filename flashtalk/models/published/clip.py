@@ -1,7 +1,7 @@
 """Portrait -> image condition, with the CLIP vision tower of Wan 2.1.
 
 Runs once per session, before its first chunk. The transformer's cross-attention reads the last but
-one hidden state: a class token and one token for each of the tower's patches.
+one hidden state. A class token and one token for each of the tower's patches.
 """
 
 from __future__ import annotations

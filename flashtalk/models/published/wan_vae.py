@@ -1,7 +1,7 @@
 """The Wan 2.1 autoencoder behind the contract of :class:`flashtalk.models.contracts.Autoencoder`.
 
 Station "decode" (and "motion frames", which are encoded here) of the 14B preset. The network itself
-is diffusers' ``AutoencoderKLWan``; this file adds what the transformer expects of its latents: the
+is diffusers' ``AutoencoderKLWan``. This file adds what the transformer expects of its latents: the
 posterior's mode, normalized per channel, in float32. It knows nothing of a portrait.
 """
 
@@ -21,7 +21,7 @@ TEMPORAL_STRIDE = 4  # frames per latent after the first one; fixed in Autoencod
 class WanAutoencoder(nn.Module):
     """Video <-> normalized latents of a causal video autoencoder.
 
-    While it runs, diffusers keeps the inputs of its causal convolutions on the module: calls of one
+    While it runs, diffusers keeps the inputs of its causal convolutions on the module. Calls of one
     instance must follow each other, as sessions do by taking turns. Nothing is kept between calls.
     """
 

@@ -1,8 +1,8 @@
 """Where the frames of a chunk begin: at the last motion frame, freed of its errors.
 
 Part of :class:`flashtalk.models.tiny.denoiser.TinyDenoiser`: the head's values are counted from
-here. Motion goes on exactly where it was. But motion frames are read back from pictures, and a
-chunk that only continued them would continue the errors of that reading, too: within a minute a
+here. Motion goes on exactly where it was. But motion frames are read back from pictures.
+A chunk that only continued them would continue the errors of that reading, too. Within a minute a
 face is visibly bent. So displacements return, over the length of a chunk, to the nearest ones that
 this portrait's face could have.
 """
@@ -18,7 +18,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.models.tiny.face_code import FLOW, FLOW_PLACE
 
 RETURN_FRAMES = 14.0
-"""Time constant: an error is down to a seventh at the end of a chunk, and too slow to be seen."""
+"""Time constant. An error is down to a seventh at the end of a chunk; its return is not seen."""
 WIDTH = 256
 
 

@@ -1,8 +1,8 @@
 """Frames within and across latents are smoothed alike.
 
-Last layer of :class:`flashtalk.models.dit.transformer.VideoTransformer` where a latent holds the
-values of several frames one after another (the embedded model). Frames of one latent come out of
-one token and share its error; without this filter the picture twitches wherever the next token
+Last layer of :class:`flashtalk.models.tiny.denoiser.TinyDenoiser`, whose latents hold the values of
+several frames one after another. Frames of one latent come out of
+one token and share its error. Without this filter the picture twitches wherever the next token
 begins.
 """
 
@@ -32,7 +32,7 @@ class FrameSmoothing(nn.Module):
         """[B, frames * D, T, h, w] -> the same, each of the D values smoothed over frames * T.
 
         The first ``num_motion`` latents are known. Smoothed, the last frame of theirs is not quite
-        what it was; the frames after it begin with that difference, so that they join it.
+        what it was. The frames after it begin with that difference, so that they join it.
         """
         batch, _, count, height, width = latents.shape
         values = latents.unflatten(1, (self.frames, -1)).permute(0, 4, 5, 2, 3, 1)

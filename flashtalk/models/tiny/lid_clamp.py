@@ -1,9 +1,8 @@
-"""Lids meet where a blink asks for it. Between denoising and decoding of the embedded model.
+"""Lids meet where a blink asks for it: the last step of the embedded denoiser.
 
-The transformer is told when to blink (:mod:`flashtalk.models.tiny.blinks`), and eyes in its latents
-then narrow to a quarter: it learned at first from lids that were said to be as far apart where they
-overlap as where they are half open, and keeps a part of that. Here they are no further apart than
-the blink that was asked for leaves them. What else it does with them (a squint, a glance) stays.
+Eyes in predicted latents narrow to a quarter in a blink (:mod:`flashtalk.models.tiny.blinks`) and
+do not shut. Here lids are no further apart than the blink that was asked for leaves them. What else
+the transformer does with them (a squint, a glance) stays.
 """
 
 from __future__ import annotations
