@@ -7,10 +7,11 @@
     for chunk in session.push(samples):  # mono float samples at 16 kHz
         show(chunk.frames)
 
-Any number of sessions may be open. They share the weights and nothing else. A chunk step runs under a first-in-first-out turn (:class:`flashtalk.stream.turns.Turns`).
-Two visitors alternate chunk by chunk, and each gets half of the speed. Sessions may be driven from different threads; one session
-from one thread at a time. All compute with as many of PyTorch's threads as there were when the engine was made.
-So the same seed gives the same video from every thread.
+Any number of sessions may be open. They share the weights and nothing else. A chunk step runs under
+a first-in-first-out turn (:class:`flashtalk.stream.turns.Turns`). Two visitors alternate chunk by
+chunk, and each gets half of the speed. Sessions may be driven from different threads; one session
+from one thread at a time. All compute with as many of PyTorch's threads as there were when the
+engine was made. So the same seed gives the same video from every thread.
 """
 
 from __future__ import annotations
@@ -86,13 +87,14 @@ class Engine:
         """The engine of a preset, of a local folder of weights, or of a repository on the Hub.
 
         ``name_or_folder`` is ``flashtalk-tiny`` (in this repository), ``flashtalk-14b`` (fetched
-        from the Hub), a folder in either's layout, or ``owner/name[@revision]``. ``device`` is by default the processor for the embedded model.
-        Published ones take the first GPU, if there is one. ``placement`` arranges large networks in the GPU's memory (a name such as
-        ``"48gb"``); by default it follows from how much there is. ``size`` (height, width) replaces
-        the choice by the portrait's aspect. ``threads`` sets PyTorch's threads for the process.
+        from the Hub), a folder in either's layout, or ``owner/name[@revision]``. ``device`` is by
+        default the processor for the embedded model. Published ones take the first GPU, if there is
+        one. ``placement`` arranges large networks in the GPU's memory (a name such as ``"48gb"``);
+        by default it follows from how much there is. ``size`` (height, width) replaces the choice
+        by the portrait's aspect. ``threads`` sets PyTorch's threads for the process.
 
-        Raises :class:`FlashTalkError` for a checkpoint that is not there, cannot be fetched or does not
-        fit. Likewise for a device that is missing or too small, and for an impossible size.
+        Raises :class:`FlashTalkError` for a checkpoint that is not there, cannot be fetched or does
+        not fit. Likewise for a device that is missing or too small, and for an impossible size.
         """
         checkpoint = find_checkpoint(name_or_folder)
         device = checked_device(device or default_device(checkpoint.preset))

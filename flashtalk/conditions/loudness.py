@@ -1,7 +1,8 @@
 """Speech of any level -> the loudness that the published model hears.
 
-Applied by the session to the encoder's whole window (integrated loudness, ITU-R BS.1770-4). The window starts as silence, which the measurement's gate leaves out.
-So a quiet voice is lifted from its first chunk on. What the visitor hears is never changed.
+Applied by the session to the encoder's whole window (integrated loudness, ITU-R BS.1770-4). The
+window starts as silence, which the measurement's gate leaves out. So a quiet voice is lifted from
+its first chunk on. What the visitor hears is never changed.
 """
 
 from __future__ import annotations

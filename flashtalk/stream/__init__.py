@@ -1,4 +1,5 @@
 """The chunk loop: one pure step (``chunk.advance``) and the session that feeds it (``session``).
 
-Live microphone, file and training roll-out all call the same step. What is carried on is an explicit frozen ``state.SessionState`` and nothing of a visitor lives on a network.
+Live microphone, file and training roll-out all call the same step. What is carried on is an
+explicit frozen ``state.SessionState`` and nothing of a visitor lives on a network.
 """

@@ -2,8 +2,9 @@
 
 Part of the chunk step, behind the color match. The autoencoder reads the last frames of a chunk
 back with a small error. Decoded again, they are not quite what was shown, and the video would jump
-by that error at every border. The seam is that error: the last picture shown, less the same picture decoded from motion latents. Each new frame gets a smaller share of it than
-the one before. A pixel that has changed gets less: an open mouth's seam must not stay on the chin.
+by that error at every border. The seam is that error: the last picture shown, less the same picture
+decoded from motion latents. Each new frame gets a smaller share of it than the one before. A pixel
+that has changed gets less: an open mouth's seam must not stay on the chin.
 """
 
 from __future__ import annotations

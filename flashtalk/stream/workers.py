@@ -1,8 +1,9 @@
 """Work that falls into independent parts, done by several threads at once.
 
 Decoding and color match treat every latent frame, and every picture, alone. On a processor two
-threads with half of the pictures each are quicker than one computation on two cores. Nobody waits for the other after every step. On a GPU, which has
-its own parallelism, one worker is right: then this is a plain ``map``.
+threads with half of the pictures each are quicker than one computation on two cores. Nobody waits
+for the other after every step. On a GPU, which has its own parallelism, one worker is right: then
+this is a plain ``map``.
 
 Above: ``chunk``, which cuts the work; the engine, which decides how many workers there are.
 """

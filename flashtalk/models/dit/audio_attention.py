@@ -1,8 +1,8 @@
 """Attention of video tokens to the speech of their own moment.
 
-Part of a :class:`flashtalk.models.dit.block.TransformerBlock`. The tokens of latent frame j see the audio tokens of latent frame j and no others.
-That ties a mouth to its sound. Attribute
-names follow the published checkpoint (InfiniteTalk).
+Part of a :class:`flashtalk.models.dit.block.TransformerBlock`. The tokens of latent frame j see the
+audio tokens of latent frame j and no others. That ties a mouth to its sound. Attribute names follow
+the published checkpoint (InfiniteTalk).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One layer of the video transformer, and its output head.
 
-Timestep modulation (AdaLN): a norm's result is scaled and shifted, a branch's result is gated.
-The float32 numbers are made from the timestep once per step. Each layer adds its own learned offsets.
+Timestep modulation (AdaLN): a norm's result is scaled and shifted, a branch's result is gated. The
+float32 numbers are made from the timestep once per step. Each layer adds its own learned offsets.
 Attribute names follow the published checkpoint.
 """
 

@@ -1,7 +1,8 @@
 """wav2vec 2.0 behind the contract of :class:`flashtalk.models.contracts.SpeechEncoder`.
 
 Part of station "conditions" of the 14B preset; the small preset has an encoder of its own at this
-place. The network is transformers' ``Wav2Vec2Model``, run in the order of the published system. The convolutions hear 50 times a second. Their features are resampled to the video rate, then the
+place. The network is transformers' ``Wav2Vec2Model``, run in the order of the published system. The
+convolutions hear 50 times a second. Their features are resampled to the video rate, then the
 transformer layers read them. So every hidden state belongs to one video frame::
 
     samples -> convolutions (50 Hz) -> 25 Hz -> projection -> layers, states 1 .. N kept

@@ -1,8 +1,8 @@
 """When the eyes of a session close: drawn from its seed, painted by the network.
 
-Speech hardly says when people blink, so the model is told.
-GeneFace and ER-NeRF, too, take blinks as a control signal. How a blink looks on a face, with its squint and
-gaze, stays the transformer's work.
+Speech hardly says when people blink, so the model is told. GeneFace and ER-NeRF, too, take blinks
+as a control signal. How a blink looks on a face, with its squint and gaze, stays the transformer's
+work.
 
 Time is cut into slots of equal length with one blink somewhere in each. So any moment of an endless
 session is found without the moments before it, and no two chunks disagree.
