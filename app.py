@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import sys
 
+from flashtalk.cli.options import ServeOptions, home_problem
 from flashtalk.openmp import let_waiting_threads_sleep
 
 let_waiting_threads_sleep()  # first of all: whatever imports PyTorch comes after it
 
+if problem := home_problem():
+    sys.exit(f"flashtalk: {problem}")  # the next import would fail without a word of help
+
 import spaces  # before torch: on ZeroGPU it prepares CUDA for the processes that follow
 
 from flashtalk.cli.main import parse
-from flashtalk.cli.options import ServeOptions
 from flashtalk.cli.serve import serve
 from flashtalk.errors import command
 from flashtalk.ui.events import Limits

@@ -181,10 +181,6 @@ class ChunkGeometry:
         return self.chunk_latents * self.tokens_per_latent
 
     # --- whole recordings -----------------------------------------------------------------------
-    def chunks_for(self, samples: int) -> int:
-        """Chunks needed to cover ``samples`` of speech; the last one is padded, then trimmed."""
-        return -(-samples // self.new_samples)
-
     def frames_for(self, samples: int) -> int:
         """Frames shown for ``samples`` of speech: the last frame may be partly silent."""
         return -(-samples // self.samples_per_frame)

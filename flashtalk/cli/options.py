@@ -23,6 +23,15 @@ MAX_PORT = 65_535
 PORT_VARIABLES = ("GRADIO_SERVER_PORT", "PORT")
 
 
+def home_problem() -> str | None:
+    """What is wrong with the user's home folder; the page's libraries ask for it when imported."""
+    try:
+        Path.home()
+    except RuntimeError:
+        return "There is no home folder. Set the variable HOME to a folder of your own."
+    return None
+
+
 def unset(default: str, metavar: str, *aliases: str) -> object:
     """How an option is shown whose default is found out later."""
     hint = f"(default: {default})"
@@ -178,7 +187,7 @@ class ServeOptions(ModelOptions):
     Where no options can be given, variables are read: FLASHTALK_PRESET (--preset),
     GRADIO_SERVER_NAME (--host), GRADIO_SERVER_PORT or PORT (--port), GRADIO_ROOT_PATH (the path
     below which a proxy serves the page, such as /talk), GRADIO_TEMP_DIR (the folder of uploads and
-    finished videos), HF_HOME (the folder of what is fetched from the Hub).
+    finished videos), HF_HOME (the folder of what is fetched from the Hub), HOME.
     """
 
     preset: Annotated[str, arg(metavar="NAME")] = field(
@@ -200,6 +209,8 @@ class ServeOptions(ModelOptions):
 
     def check(self) -> None:
         super().check()
+        if problem := home_problem():
+            raise FlashTalkError(problem)
         asked = {"--port": str(self.port)} if self.port is not None else {}
         for name, value in (
             asked | {name: os.environ.get(name) for name in PORT_VARIABLES}

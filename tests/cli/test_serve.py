@@ -40,6 +40,14 @@ def refusal(capsys: pytest.CaptureFixture[str], *options: str) -> str:
     return sentence
 
 
+def test_without_a_home_folder_there_is_a_sentence(monkeypatch, capsys) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert "Set the variable HOME" in refusal(capsys)
+
+
 def test_a_busy_port_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
