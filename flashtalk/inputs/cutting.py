@@ -18,6 +18,7 @@ from flashtalk.inputs.framing import Crop
 _EXACT_DEG = 12.0  # a roll this close to a quarter turn is one: no pixel is computed anew
 _AROUND = 5.0  # sides of the face that are kept around it; a framing has about two
 _TURNED_SIDE_PX = 1_400
+_BLUR_SIDE_PX = 256
 _QUARTERS = {
     1: Image.Transpose.ROTATE_90,
     2: Image.Transpose.ROTATE_180,
@@ -61,10 +62,22 @@ def soften(filled: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """
     distance = cv2.distanceTransform(outside, cv2.DIST_L2, 3)
     sigma = 0.03 * min(outside.shape)
-    pixels = filled.astype(np.float32)
-    blurred = cv2.GaussianBlur(pixels, (0, 0), sigma)
     weight = np.clip(distance / (2 * sigma), 0, 1)[..., None]
-    return np.round(pixels + weight * (blurred - pixels)).astype(np.uint8)
+    blurred = _blurred(filled, sigma)
+    return np.round(filled + weight * (blurred - filled)).astype(np.uint8)
+
+
+def _blurred(pixels: np.ndarray, sigma: float) -> np.ndarray:
+    """[H, W, 3] float32; in a large picture the blur is computed in a small one."""
+    scale = min(1.0, _BLUR_SIDE_PX / min(pixels.shape[:2]))
+    small = pixels.astype(np.float32) if scale == 1.0 else _resized(pixels, scale)
+    blurred = cv2.GaussianBlur(small, (0, 0), sigma * scale)
+    return cv2.resize(blurred, pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _resized(pixels: np.ndarray, scale: float) -> np.ndarray:
+    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32)
 
 
 def turn_upright(picture: Image.Image, face: Face) -> tuple[Image.Image, Face]:

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 PictureSource = str | Path | bytes | Image.Image | np.ndarray
 
 MAX_PIXELS = 50_000_000  # a full-frame camera
-WORK_PIXELS = 12_500_000  # larger ones are reduced: 50 MB once decoded
+WORK_PIXELS = 8_000_000  # larger ones are reduced: 32 MB once decoded
 MIN_SIDE_PX = 64
 MAX_ASPECT = 5.0  # longer side / shorter side
 MAX_FRAMES = 200  # of an animation that are looked at
