@@ -36,7 +36,7 @@ def read_options(kind: type[Options], arguments: Sequence[str] | None = None) ->
 def program() -> str | None:
     """How this process was started, for the help: ``python -m NAME``."""
     main = sys.modules["__main__"].__spec__
-    return f"python -m {main.name}" if main else None
+    return f"python -m {main.name.removesuffix('.__main__')}" if main else None
 
 
 def set_up(threads: int | None) -> None:

@@ -23,9 +23,9 @@ from PIL import Image
 from flashtalk.errors import FlashTalkError
 from lab.evaluation.measures.reading import FaceTrack, track_of
 from lab.synthesis.curves import MOUTH_CURVES, loudness, mouth_curves, mouth_weights
+from lab.synthesis.heads.identity import is_held_out
 from lab.synthesis.voices.phones import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Phone
 
-HELD_OUT_DIGIT = 9
 PAUSE_S = (0.12, 0.48)  # between two clips of a talk; whole frames
 TALK_STREAM = 71  # keeps these random numbers apart from all others
 
@@ -92,9 +92,9 @@ def clip_names(folder: Path, held_out: bool = True) -> list[str]:
     Raises :class:`FlashTalkError` if there is none.
     """
     names = [path.stem for path in sorted(folder.glob("[0-9]*.npz"))]
-    names = [name for name in names if (int(name) % 10 == HELD_OUT_DIGIT) == held_out]
+    names = [name for name in names if is_held_out(int(name)) == held_out]
     if not names:
-        kind = f"whose number ends in {HELD_OUT_DIGIT} " if held_out else ""
+        kind = "whose number ends in 9 " if held_out else ""
         raise FlashTalkError(
             f"There is no finished clip {kind}in {folder}. Make some with python -m lab.synthesis."
         )

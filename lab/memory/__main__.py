@@ -9,9 +9,9 @@ config.json files are read. About a minute each; no GPU, no download.
 
 from __future__ import annotations
 
-import argparse
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flashtalk.config import PRESETS
@@ -21,16 +21,23 @@ from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.dry_run import dry_run_of
 from lab.memory.page import page, preset_tables
 from lab.memory.table import as_json, footprint
+from lab.options import read_options
 
 PAGE = Path(__file__).parents[2] / "docs" / "memory.md"
 
 
+@dataclass(frozen=True)
+class Count:
+    """Count the bytes of the presets again."""
+
+    weights: str | None = None
+    """A local folder: print its tables, write nothing."""
+
+
 @command
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(prog="python -m lab.memory")
-    parser.add_argument("--weights", help="a local folder: print its tables, write nothing")
-    weights = parser.parse_args().weights
+    weights = read_options(Count, arguments).weights
     if weights:
         dry_run = dry_run_of(weights)
         preset = replace(dry_run.preset, sizes=find_checkpoint(weights).preset.sizes)

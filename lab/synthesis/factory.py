@@ -40,10 +40,10 @@ from lab.synthesis.licenses import CLIPS
 from lab.synthesis.performance import Performance, perform
 from lab.synthesis.renderer.opengl import Renderer
 from lab.synthesis.voices.kokoro import speech_folder
+from lab.synthesis.voices.phones import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 from lab.synthesis.voices.speech import check_voices
 
 log = logging.getLogger(__name__)
-FRAME_RATE, SAMPLE_RATE_HZ = 25, 16_000
 CRF = "14"  # H.264 quality; close to lossless for these pictures
 
 
@@ -209,7 +209,7 @@ def write_wave(path: Path, samples: np.ndarray) -> None:
 def write_video(path: Path, frames: np.ndarray, samples: np.ndarray) -> None:
     """H.264 and AAC in mp4; frames [T, H, W, 3] uint8, samples [S] float32 at 16 kHz."""
     with av.open(str(path), "w", format="mp4") as container:
-        video = container.add_stream("libx264", rate=FRAME_RATE)
+        video = container.add_stream("libx264", rate=FRAME_RATE_HZ)
         video.width, video.height, video.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
         video.options = {"crf": CRF, "preset": "veryfast", "threads": "1"}
         sound = container.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")

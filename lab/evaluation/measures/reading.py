@@ -2,7 +2,7 @@
 
 The reader is the one that the embedded autoencoder uses (:mod:`flashtalk.models.tiny.landmarks`);
 its error on rendered people that it never saw is reported by ``validate.py``. It is the judge of
-every row of a table, so a table has one reader, whatever weights its rows have. Letters: F frames,
+every run of a table, so a table has one reader, whatever weights its runs have. Letters: F frames,
 L landmarks in the order of ``LANDMARKS``.
 """
 

@@ -1,7 +1,7 @@
 """Series over time -> figures: lips, closures, lids, head motion and borders between chunks.
 
 All pure: arrays in, numbers out. Pictures are the business of ``pictures.py``; where the series
-come from, of ``reading.py``. Letters: F frames. A figure that cannot be known (no p in a stretch,
+come from, of ``reading.py``. Letters: F frames. A figure that cannot be known (no p in a segment,
 lips that never move) is NaN or, where said so, the value of a failure; it is never invented.
 """
 
@@ -156,7 +156,7 @@ def head_statistics(turns: np.ndarray, fps: float = FRAME_RATE_HZ) -> HeadStatis
 def border_jump(differences: np.ndarray, first_frame: int, period_frames: int) -> float:
     """Mean frame difference at borders over that inside; 1 is seamless.
 
-    ``differences`` [F - 1]: entry i is between frames i and i + 1 of the stretch, whose first frame
+    ``differences`` [F - 1]: entry i is between frames i and i + 1 of the segment, whose first frame
     is number ``first_frame`` of the talk. A border lies before every frame whose number is a
     multiple of ``period_frames``. NaN if there is no border, or nothing moves at all.
     """

@@ -137,7 +137,7 @@ def score_of(
 
 @torch.inference_mode()
 def score_talk(network: SyncNetwork, mouth: np.ndarray, samples: np.ndarray) -> SyncScore:
-    """Mouth numbers [F, 5] and samples [640 F] of one stretch -> :class:`SyncScore`."""
+    """Mouth numbers [F, 5] and samples [640 F] of one segment -> :class:`SyncScore`."""
     seen, heard = network(
         torch.from_numpy(mouth).float()[None], torch.from_numpy(samples).float()[None]
     )

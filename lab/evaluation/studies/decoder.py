@@ -2,11 +2,12 @@
 
     python -m lab.evaluation.studies.decoder --clips DIR --weights assets/flashtalk-tiny --out docs
 
-A transformer that made no error would hand over true codes. With ``--round-trip`` frames are also
-read and drawn again, as a session does with its portrait and what it hands over. That may be nearer
-to the frames than their true codes, for the flow that is read is fitted to what the decoder draws.
-A clip in which little moves is drawn well by a copy of its portrait, so PSNR says something only
-beside that of the copy: groups of four frames are put together by how good a copy would be.
+A transformer without error would give true codes to the decoder. With ``--round-trip`` frames are
+also encoded and decoded, as a session does with its portrait and its motion frames. That may come
+nearer to the frames than their true codes, because the flow is fitted to what the decoder draws.
+
+A copy of the portrait draws a clip well in which little moves, so PSNR says something only beside
+that of the copy. Groups of four frames are put together by how good a copy would be.
 """
 
 from __future__ import annotations

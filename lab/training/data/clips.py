@@ -20,6 +20,9 @@ import numpy as np
 import soundfile
 from PIL import Image
 
+from flashtalk.errors import FlashTalkError
+from lab.synthesis.heads.identity import is_held_out
+
 log = logging.getLogger(__name__)
 
 BLINK = "eyeBlinkLeft"  # the weight of the renderer's face; both eyes blink alike
@@ -67,7 +70,7 @@ class Clip:
     @property
     def held_out(self) -> bool:
         """Every tenth identity is never trained on."""
-        return int(self.name) % 10 == 9
+        return is_held_out(int(self.name))
 
     def mark(self, name: str) -> np.ndarray:
         """Landmark ``name`` over time: [F, 2]."""
@@ -152,7 +155,7 @@ class ClipSet:
         """Load clips that are new in the folder."""
         for path in sorted(self.folder.glob("[0-9]*.npz")):
             name = path.stem
-            if name in self._known or (int(name) % 10 == 9) != self.held_out:
+            if name in self._known or is_held_out(int(name)) != self.held_out:
                 continue
             self._known.add(name)
             try:
@@ -160,8 +163,9 @@ class ClipSet:
             except (OSError, ValueError, KeyError) as error:
                 log.warning("clip %s is left out: %s", name, error)
         if not self.clips:
-            raise FileNotFoundError(
-                f"no finished clips in {self.folder}; make some with python -m lab.synthesis"
+            raise FlashTalkError(
+                f"There are no finished clips in {self.folder}. Make some with python -m "
+                "lab.synthesis."
             )
         log.info("%d clips from %s", len(self.clips), self.folder)
 
@@ -175,7 +179,10 @@ class ClipSet:
         """Leave out clips that are not ``wanted``, for good."""
         self.clips = [clip for clip in self.clips if wanted(clip)]
         if not self.clips:
-            raise FileNotFoundError(f"no clip in {self.folder} is of the kind that is learned from")
+            raise FlashTalkError(
+                f"No clip in {self.folder} is of the kind that is learned from. Make more of them "
+                "with python -m lab.synthesis."
+            )
         log.info("%d of them kept", len(self.clips))
 
     def draw(self, rng: np.random.Generator) -> Clip:

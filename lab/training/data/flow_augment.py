@@ -1,10 +1,9 @@
-"""Motion latents as a session hands them over: bent, with a way back. For Stage 1.
+"""Motion latents as a session encodes them: bent, with a way back. For Stage 1.
 
-Each hand-over adds an error of its own to the displacements of the face, and a model that has only
-seen true ones continues an error as faithfully as a pose: after a minute faces are visibly bent. So
-training bends what is handed over, and asks for a return to the true displacements within the
-chunk. What no face does is thereby told from what faces do
-(:mod:`flashtalk.models.tiny.flow_anchor`).
+Each encoding of motion frames adds an error to the displacements of the face. A model that has only
+seen true ones continues an error as faithfully as a pose: after a minute faces are visibly bent.
+Training therefore bends motion latents and asks for the true displacements at the end of the chunk.
+The flow prior (:mod:`flashtalk.models.tiny.flow_anchor`) learns what no face does.
 """
 
 from __future__ import annotations

@@ -21,23 +21,23 @@ import torch
 from scipy.signal import resample
 from torch import Tensor
 
+from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
 from lab.synthesis.curves import loudness, mouth_curves, mouth_weights
+from lab.synthesis.heads.identity import is_held_out
 from lab.synthesis.voices.augment import augment
 from lab.synthesis.voices.casting import HELD_OUT_VOICES
-from lab.synthesis.voices.phones import Phone, phone_track
+from lab.synthesis.voices.phones import FRAME_RATE_HZ, Phone, phone_track
 
 log = logging.getLogger(__name__)
 
-# every so-many-th item of a corpus and all with held-out voices; of clips the tenth, with its voice
-HELD_OUT_ITEMS = 20
-HELD_OUT_CLIPS = 10
+HELD_OUT_ITEMS = 20  # every so-many-th item of a corpus, besides all with held-out voices
 VOICE_RANGE = 0.2  # natural logarithm of how much faster and higher, or slower and lower
 
 
 @dataclass(frozen=True, eq=False)
 class SpeechItem:
-    """A stretch of speech. Letters: S samples, F = S / 640 video frames, K curves."""
+    """A piece of speech. Letters: S samples, F = S / 640 video frames, K curves."""
 
     samples: np.ndarray
     """[S] float32 at 16 kHz."""
@@ -71,14 +71,16 @@ class SpeechItem:
 
 def _is_held_out(path: Path, clip: bool) -> bool:
     """By number; a corpus of the voices that are kept for evaluation is held out as a whole."""
-    every = HELD_OUT_CLIPS if clip else HELD_OUT_ITEMS
-    if int(path.stem) % every == every - 1:
+    number = int(path.stem)
+    if clip:
+        return is_held_out(number)
+    if number % HELD_OUT_ITEMS == HELD_OUT_ITEMS - 1:
         return True
     with np.load(path) as item:
-        return not clip and "voice" in item and str(item["voice"]) in HELD_OUT_VOICES
+        return "voice" in item and str(item["voice"]) in HELD_OUT_VOICES
 
 
-class LabelledSpeech:
+class LabeledSpeech:
     """Items of several folders, whole in memory; either those trained on or those held out."""
 
     def __init__(self, folders: Sequence[Path], held_out: bool) -> None:
@@ -88,11 +90,16 @@ class LabelledSpeech:
             if _is_held_out(path, clip) == held_out:
                 self.items.append(SpeechItem.of_clip(path) if clip else SpeechItem.of_corpus(path))
         if not self.items:
-            raise FileNotFoundError(
-                f"no {'held-out ' if held_out else ''}speech in {', '.join(map(str, folders))}; "
-                "make some with python -m lab.synthesis.corpus or lab.synthesis"
+            raise FlashTalkError(
+                f"There is no {'held-out ' if held_out else ''}speech in "
+                f"{', '.join(map(str, folders))}. Make some with python -m lab.synthesis.corpus or "
+                "lab.synthesis."
             )
-        log.info("%d items, %.0f s", len(self.items), sum(len(i.phones) for i in self.items) / 25)
+        log.info(
+            "%d items, %.0f s",
+            len(self.items),
+            sum(len(i.phones) for i in self.items) / FRAME_RATE_HZ,
+        )
 
     def batch(
         self, size: int, frames: int, geometry: ChunkGeometry, rng: np.random.Generator

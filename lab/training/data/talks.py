@@ -24,13 +24,13 @@ from flashtalk.config import Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.models.networks import Networks
+from lab.synthesis.heads.identity import is_held_out
 from lab.synthesis.voices.augment import augment
 from lab.training.data.chunks import windowed_features
 from lab.training.data.clips import unpack
 from lab.training.data.codec_dataset import change_colors
 from lab.training.rollout import Talk
 
-HELD_OUT_EVERY = 10  # as lab.training.data.clips.Clip.held_out
 RECOLORED = 0.5
 DEGRADED = 0.6  # share of talks that sound recorded
 LONGEST_PAUSE_S = 0.6  # between two clips
@@ -96,7 +96,7 @@ def load_people(folder: Path, sample_rate_hz: int) -> list[Person]:
     people = []
     for sound in sorted(folder.glob("*.wav")):
         video = sound.with_suffix(".mp4")
-        if not video.exists() or (sound.stem.isdigit() and int(sound.stem) % HELD_OUT_EVERY == 9):
+        if not video.exists() or (sound.stem.isdigit() and is_held_out(int(sound.stem))):
             continue
         samples, rate_hz = soundfile.read(sound, dtype="float32")
         if rate_hz != sample_rate_hz or samples.ndim != 1:

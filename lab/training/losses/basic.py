@@ -90,7 +90,7 @@ def temporal_difference(
     """MSE of differences between consecutive latents (Stage 1).
 
     ``junction`` is the weight of the step from the clean motion latents to the first new one: 0 in
-    the published recipe. Where what is handed over is exact, an error there is a jump that is seen.
+    the published recipe. Where motion latents are exact, an error there is a jump that is seen.
     """
     error = velocity - (noise - latents)
     error = error * (1.0 - motion_mask)  # clean latents have none

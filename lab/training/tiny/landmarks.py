@@ -129,8 +129,8 @@ def vary(
     if far:
         scale *= rng.uniform(FARTHEST, 1.0)
     matrix = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    stretch = rng.normal(0.0, 0.06)  # other faces, too
-    matrix = matrix @ np.array([[np.exp(stretch), rng.normal(0.0, 0.05)], [0.0, np.exp(-stretch)]])
+    taller = rng.normal(0.0, 0.06)  # other faces, too
+    matrix = matrix @ np.array([[np.exp(taller), rng.normal(0.0, 0.05)], [0.0, np.exp(-taller)]])
     shift = rng.normal(0.0, 0.08, size=2)
     half = side / 2
     # in pixels whose first center is 0

@@ -38,7 +38,7 @@ from lab.options import read_options, require_at_least
 from lab.synthesis.curves import MOUTH_CURVES
 from lab.synthesis.voices.augment import augment
 from lab.synthesis.voices.phones import CLASS_INDEX, PHONE_CLASSES, SILENCE
-from lab.training.data.labeled_speech import LabelledSpeech
+from lab.training.data.labeled_speech import LabeledSpeech
 from lab.training.loop import (
     device_of,
     has_checkpoint,
@@ -76,7 +76,7 @@ class SpeechPretraining(nn.Module):
         return features, self.phones(features[:, :, -1]), self.mouth(features[:, :, -1])
 
 
-def report(model: SpeechPretraining, held_out: LabelledSpeech) -> dict[str, dict[str, float]]:
+def report(model: SpeechPretraining, held_out: LabeledSpeech) -> dict[str, dict[str, float]]:
     """Figures of :func:`evaluate` on clean sound, and on sound as a visitor's microphone has it."""
     return {
         "clean": evaluate(model, held_out),
@@ -86,7 +86,7 @@ def report(model: SpeechPretraining, held_out: LabelledSpeech) -> dict[str, dict
 
 @torch.no_grad()
 def evaluate(
-    model: SpeechPretraining, held_out: LabelledSpeech, degrading: np.random.Generator | None = None
+    model: SpeechPretraining, held_out: LabeledSpeech, degrading: np.random.Generator | None = None
 ) -> dict[str, float]:
     """Phone accuracy and correlations of all curves and of the opening on unseen items.
 
@@ -179,8 +179,8 @@ def starting_encoder(config: SpeechTraining) -> SpeechEncoder:
 def train_speech_encoder(config: SpeechTraining) -> None:
     """Train encoder and heads, or heads alone, and write figures of held-out speech."""
     device = begin(config)
-    data = LabelledSpeech(config.data, held_out=False)
-    held_out = LabelledSpeech(config.check, held_out=True)
+    data = LabeledSpeech(config.data, held_out=False)
+    held_out = LabeledSpeech(config.check, held_out=True)
     geometry = TINY.geometry
     encoder = starting_encoder(config)
     model = SpeechPretraining(encoder, len(PHONE_CLASSES), len(MOUTH_CURVES)).to(device)

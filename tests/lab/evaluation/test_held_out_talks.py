@@ -39,7 +39,7 @@ def test_each_closure_lies_on_its_own_sound(clips: list[RenderedClip]) -> None:
     assert closures == pytest.approx(bursts, abs=1e-3)
 
 
-def test_a_stretch_keeps_sound_and_phones_together(clips: list[RenderedClip]) -> None:
+def test_a_segment_keeps_sound_and_phones_together(clips: list[RenderedClip]) -> None:
     part = make_talk(clips, seed=0, seconds=12).speech.within(50, 250)
     assert len(part.samples) == 200 * 640
     bursts = np.flatnonzero(part.samples > 0.5) / 16_000
@@ -51,8 +51,8 @@ def test_a_stretch_keeps_sound_and_phones_together(clips: list[RenderedClip]) ->
     assert expected[frames].max() < 0.3 * expected.max()
 
 
-def test_a_stretch_expects_what_the_whole_talk_does(clips: list[RenderedClip]) -> None:
-    """Lips do not shut because the stretch ends in the middle of a phone."""
+def test_a_segment_expects_what_the_whole_talk_does(clips: list[RenderedClip]) -> None:
+    """Lips do not shut because the segment ends in the middle of a phone."""
     speech = make_talk(clips, seed=0, seconds=12).speech
     vowel = next(phone for phone in speech.phones if phone.name == "AA")
     stop = int(vowel.center_s * 25) + 1

@@ -87,7 +87,7 @@ def test_head_motion_is_measured_over_time_not_over_angles() -> None:
     assert head_statistics(trembling).shake == pytest.approx(0.04 * np.sqrt(3))
 
 
-def test_a_jump_is_found_at_borders_wherever_the_stretch_begins() -> None:
+def test_a_jump_is_found_at_borders_wherever_the_segment_begins() -> None:
     for first_frame in (0, 5, 27, 28):
         numbers = first_frame + 1 + np.arange(99)
         differences = np.where(numbers % 28 == 0, 3.0, 1.5)

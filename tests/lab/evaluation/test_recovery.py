@@ -1,4 +1,4 @@
-"""How much is left of an error that was handed over."""
+"""How much is left of an error in motion latents."""
 
 import json
 from dataclasses import replace

@@ -7,7 +7,7 @@ import torch
 from flashtalk.config import TINY
 from flashtalk.models.tiny.face_code import FEATURES
 from lab.training.data.chunks import buckets_of, speech_of
-from lab.training.data.gpu_dataset import ResidentSampler
+from lab.training.data.gpu_dataset import GpuSampler
 from lab.training.data.latents import LatentClip
 
 CPU = torch.device("cpu")
@@ -29,8 +29,8 @@ def clips() -> list[LatentClip]:
 
 
 @pytest.fixture(scope="module")
-def sampler(clips: list[LatentClip]) -> ResidentSampler:
-    return ResidentSampler(clips, TINY, CPU, versions=2, seed=0)
+def sampler(clips: list[LatentClip]) -> GpuSampler:
+    return GpuSampler(clips, TINY, CPU, versions=2, seed=0)
 
 
 @pytest.mark.parametrize("bucket", buckets_of(TINY), ids=lambda bucket: f"{bucket.frames} frames")
@@ -85,6 +85,6 @@ def test_draws_stay_within_each_clip_and_hear_everything(sampler, monkeypatch) -
 
 def test_nothing_to_draw_from_is_refused(clips) -> None:
     with pytest.raises(ValueError, match="got 2 clips and 0 versions"):
-        ResidentSampler(clips, TINY, CPU, versions=0)
+        GpuSampler(clips, TINY, CPU, versions=0)
     with pytest.raises(ValueError, match="got 0 clips"):
-        ResidentSampler([], TINY, CPU, versions=1)
+        GpuSampler([], TINY, CPU, versions=1)

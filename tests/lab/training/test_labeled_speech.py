@@ -5,9 +5,10 @@ import pytest
 import soundfile
 
 from flashtalk.config import TINY
+from flashtalk.errors import FlashTalkError
 from lab.synthesis.curves import MOUTH_CURVES
 from lab.synthesis.voices.phones import CLASS_INDEX
-from lab.training.data.labeled_speech import LabelledSpeech
+from lab.training.data.labeled_speech import LabeledSpeech
 
 FRAMES = 40
 
@@ -39,8 +40,8 @@ def test_clips_and_corpora_are_read_alike(tmp_path: Path) -> None:
         folder.mkdir()
         for number in (3, 9, 19):
             write(folder, number)
-    trained = LabelledSpeech([clips, corpus], held_out=False)
-    held_out = LabelledSpeech([clips, corpus], held_out=True)
+    trained = LabeledSpeech([clips, corpus], held_out=False)
+    held_out = LabeledSpeech([clips, corpus], held_out=True)
     assert len(trained.items) == 1 + 2, "of clips 9 and 19 are kept back, of the corpus 19"
     assert len(held_out.items) == 2 + 1
     rng = np.random.default_rng(0)
@@ -51,12 +52,12 @@ def test_clips_and_corpora_are_read_alike(tmp_path: Path) -> None:
 
 def test_the_mouth_of_a_clip_follows_its_phones(tmp_path: Path) -> None:
     write_clip(tmp_path, 0)
-    (item,) = LabelledSpeech([tmp_path], held_out=False).items
+    (item,) = LabeledSpeech([tmp_path], held_out=False).items
     assert item.phones[20] == CLASS_INDEX["P"] and item.phones[0] == 0
     opening = item.mouth[:, MOUTH_CURVES.index("opening")]
     assert opening[19] < 0.2 * opening[12:16].max()
 
 
 def test_a_folder_without_speech_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"flashtalk\.synthesis\.corpus"):
-        LabelledSpeech([tmp_path], held_out=False)
+    with pytest.raises(FlashTalkError, match=r"lab\.synthesis\.corpus"):
+        LabeledSpeech([tmp_path], held_out=False)

@@ -17,7 +17,7 @@ from flashtalk.weights import load_weights
 from lab.synthesis.curves import MOUTH_CURVES
 from lab.synthesis.voices.casting import HELD_OUT_VOICES
 from lab.synthesis.voices.phones import CLASS_INDEX, PHONE_CLASSES, SILENCE
-from lab.training.data.labeled_speech import LabelledSpeech
+from lab.training.data.labeled_speech import LabeledSpeech
 from lab.training.loop import read_checkpoint, write_checkpoint
 from lab.training.tiny import speech_encoder as speech
 from lab.training.tiny.speech_encoder import evaluate, report
@@ -66,12 +66,12 @@ class Listener(nn.Module):
 
 def test_a_corpus_of_kept_voices_is_held_out_whole(folders: tuple[Path, Path]) -> None:
     corpus, held = folders
-    assert len(LabelledSpeech([corpus, held], held_out=False).items) == 3
-    assert len(LabelledSpeech([corpus, held], held_out=True).items) == 3
+    assert len(LabeledSpeech([corpus, held], held_out=False).items) == 3
+    assert len(LabeledSpeech([corpus, held], held_out=True).items) == 3
 
 
 def test_silence_is_counted_apart(folders: tuple[Path, Path]) -> None:
-    held_out = LabelledSpeech([folders[1]], held_out=True)
+    held_out = LabeledSpeech([folders[1]], held_out=True)
     silent = evaluate(Listener(CLASS_INDEX[SILENCE]), held_out)
     assert silent["phone_accuracy"] == 0.25 and silent["spoken_accuracy"] == 0.0
     talking = evaluate(Listener(AA), held_out)
@@ -82,7 +82,7 @@ def test_silence_is_counted_apart(folders: tuple[Path, Path]) -> None:
 
 
 def test_degraded_sound_is_heard_alike_each_time(folders: tuple[Path, Path]) -> None:
-    held_out = LabelledSpeech([folders[1]], held_out=True)
+    held_out = LabeledSpeech([folders[1]], held_out=True)
     first, second = (report(Listener(AA), held_out) for _ in range(2))
     assert first == second
     assert first["degraded"]["curve_correlation"] < first["clean"]["curve_correlation"]
