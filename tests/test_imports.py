@@ -12,7 +12,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    {"lab.runs"},
     {"lab.evaluation"},
     {"lab.training"},
     {"lab.memory"},

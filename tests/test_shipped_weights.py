@@ -134,7 +134,7 @@ def test_the_refiner_finds_lips_and_lids_from_places_that_are_off(engine: Engine
     ]
     pictures = torch.cat(portraits)
     with torch.inference_mode():
-        far = reader.read_coarsely(pictures).points
+        far = reader.read_coarsely(pictures)[0]
         found = reader(pictures).points
         off = reader.refiner(pictures, far + torch.tensor([0.03, -0.03]))[0]
     read = [LANDMARKS.index(name) for name in REFINED]

@@ -75,6 +75,9 @@ class Autoencoder(Protocol):
     latents_independent: bool
     """Whether any range of latents decodes alone, so that ranges decode side by side."""
 
+    def at_rest(self, portrait: Tensor) -> Tensor:
+        """Portrait [B, 3, H, W] in [-1, 1] -> the picture that a session begins with."""
+
     def prepare(self, portrait: Tensor) -> Any:
         """Portrait [B, 3, H, W] in [-1, 1] -> what this autoencoder wants to know of it.
 

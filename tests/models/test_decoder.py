@@ -8,6 +8,8 @@ from faces import face
 
 from flashtalk.config import TINY
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
+from flashtalk.models.tiny.crops import paint_crops
+from flashtalk.models.tiny.decoder import mouth_states, sampling_grid
 from flashtalk.models.tiny.face_code import paint
 from flashtalk.models.tiny.guidance import Guidance
 
@@ -113,3 +115,30 @@ def test_portraits_in_a_batch_are_drawn_as_alone(model) -> None:
         )
         found = model.decoder(code[2 * index : 2 * index + 2], alone)
         assert torch.allclose(found, together[2 * index : 2 * index + 2], atol=1e-4)
+
+
+@torch.no_grad()
+def test_what_nobody_is_sure_of_is_not_painted(model) -> None:
+    known = guidance(model, 0.0)
+    code = codes(0.0, 0.1)
+    for painters, confidence in ((("mouth", "cover"), [0.0, 1.0]), (("eye", "lids"), [1.0, 0.0])):
+        unsure = replace(known, confidence=torch.tensor([confidence]))
+        assert not any(any(drawn_by(model, painter, code, unsure)) for painter in painters)
+    half = replace(known, confidence=torch.tensor([[1.0, 0.5]]))
+    none = replace(known, confidence=torch.tensor([[1.0, 0.0]]))
+    whole, faded, bare = (model.decoder(code, each) for each in (known, half, none))
+    # both eyes' crops overlap a little
+    change, half_change = ((each - bare).abs().mean() for each in (whole, faded))
+    assert half_change.item() == pytest.approx(change.item() / 2, rel=0.05)
+
+
+@torch.no_grad()
+def test_what_is_painted_in_a_mouth_keeps_the_tone_of_the_face(model) -> None:
+    known = replace(guidance(model, 0.0), tone=torch.tensor([[0.0, 1.0]]))
+    code = codes(0.1)
+    flow = model.decoder.flow_of(code, known)
+    state = mouth_states(code, flow, known)
+    painted, _ = paint_crops(
+        model.decoder.mouth, state, sampling_grid(flow), known.source, tone=known.tone
+    )
+    assert painted.color.max() <= -1.0 + 1e-5

@@ -12,11 +12,14 @@ channels and h x w cells of a latent, D features of a code, H x W pixels.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
+from flashtalk.models.tiny.confidence import feature_confidence
 from flashtalk.models.tiny.decoder import Decoder
 from flashtalk.models.tiny.face_code import (
     FEATURES,
@@ -39,6 +42,8 @@ from flashtalk.models.tiny.registration import (
     image_gradient,
     small_gray,
 )
+from flashtalk.models.tiny.shut_mouth import shut_mouths
+from flashtalk.models.tiny.tone import face_tone, no_limit
 
 STRIDE_PX = 32  # pixels along a side of a latent's cell
 
@@ -61,17 +66,36 @@ class PortraitAutoencoder(nn.Module):
         self.reader = FaceReader(config.width)
         self.decoder = Decoder(config)
 
+    def at_rest(self, portrait: Tensor) -> Tensor:
+        """Portrait [B, 3, H, W] in [-1, 1] -> the same with a wide open mouth shut."""
+        marks = self.reader(portrait)
+        sure = feature_confidence(portrait, marks)[:, 0] > 0.0
+        return shut_mouths(portrait, marks.points, sure)
+
     def prepare(self, portrait: Tensor) -> Guidance:
         """Portrait [B, 3, H, W] in [-1, 1] -> :class:`Guidance`, once per session."""
         marks = self.reader(portrait)
         code = paint(marks.points, marks.gaze, self.grid_size(portrait))
-        return self.guidance(portrait, code, marks.points)
+        return replace(
+            self.guidance(portrait, code, marks.points),
+            confidence=feature_confidence(portrait, marks),
+            tone=face_tone(portrait, marks.points),
+        )
 
     def guidance(self, portrait: Tensor, code: Tensor, points: Tensor) -> Guidance:
-        """The same for a known code [B, D, h, w] and known landmarks ``points`` [B, L, 2]."""
+        """The same for a known code [B, D, h, w] and known landmarks ``points`` [B, L, 2].
+
+        All that is painted is shown, in any tone: so painters learn.
+        """
         maps = self.pyramid(portrait)
         maps["coarse"] = maps["coarse"] + self.decoder.reference(code)
-        return Guidance(code=code, points=points, **maps)
+        return Guidance(
+            code=code,
+            points=points,
+            confidence=portrait.new_ones(len(portrait), 2),
+            tone=no_limit(portrait),
+            **maps,
+        )
 
     @staticmethod
     def grid_size(pictures: Tensor) -> tuple[int, int]:

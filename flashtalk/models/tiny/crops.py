@@ -22,36 +22,40 @@ def paint_crops(
     grid: Tensor,
     source: Tensor,
     identity_code: Tensor | None = None,
+    tone: Tensor | None = None,
 ) -> tuple[PaintedCrops, Tensor]:
     """Paints k M features of M frames with sampling ``grid`` [M, 2, H, W], and says where.
 
-    ``source`` [B, 3, 2H, 2W] is what the grid samples. -> crops, and their boxes [k M, 4].
+    ``source`` [B, 3, 2H, 2W] is what the grid samples; ``identity_code`` and ``tone`` as for
+    :meth:`FeaturePainter.forward`. -> crops, and their boxes [k M, 4].
     """
     size = (grid.shape[-2], grid.shape[-1])
     boxes = painter.boxes(state.frame.center, *size)
     each = len(boxes) // len(grid)
     grids = crop([grid[index // each] for index in range(len(boxes))], boxes)
-    return painter(state, grids, source, boxes, size, identity_code), boxes
+    return painter(state, grids, source, boxes, size, identity_code, tone), boxes
 
 
 def blend_painters(
     state: FeatureState,
     painters: tuple[FeaturePainter, FeaturePainter],
     share: Tensor,
+    shown: Tensor,
     grid: Tensor,
     source: Tensor,
+    tone: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Two painters draw k M features, the second with a ``share`` [k M] in 0..1.
 
     -> pictures [k M, 3, rows, columns] and boxes [k M, 4]. A painter draws only the frames that it
-    has a share in.
+    has a share in, and none that is not ``shown`` [k M]: those are black. ``tone`` is [k M, 2].
     """
     size = (grid.shape[-2], grid.shape[-1])
     boxes = painters[0].boxes(state.frame.center, *size)
     each = len(boxes) // len(grid)
     pictures = grid.new_zeros(len(boxes), 3, *painters[0].crop_px(*size))
     for painter, part in zip(painters, (1.0 - share, share), strict=True):
-        frames = part.unflatten(0, (-1, each)).amax(dim=1).nonzero()[:, 0]
+        frames = (part * shown).unflatten(0, (-1, each)).amax(dim=1).nonzero()[:, 0]
         if len(frames) == 0:
             continue
         if len(source) > 1:  # all portraits keep as many frames each
@@ -59,21 +63,25 @@ def blend_painters(
         # usually these are all frames, and nothing is copied
         grids = grid if len(frames) == len(grid) else grid[frames]
         features = (frames[:, None] * each + torch.arange(each, device=frames.device)).flatten()
-        painted, _ = paint_crops(painter, state.select(features), grids, source)
+        chosen = None if tone is None else tone[features]
+        painted, _ = paint_crops(painter, state.select(features), grids, source, tone=chosen)
         weight = part[features, None, None, None]
         pictures = pictures.index_add(0, features, weight * painted.picture)
     return pictures, boxes
 
 
-def paste_crops(frames: Tensor, crops: Tensor, boxes: Tensor) -> None:
-    """Puts ``crops`` [k M, 3, h, w] into M ``frames`` at ``boxes`` [k M, 4], in place."""
+def paste_crops(frames: Tensor, crops: Tensor, boxes: Tensor, shown: Tensor) -> None:
+    """Puts ``crops`` [k M, 3, h, w] into M ``frames`` at ``boxes`` [k M, 4], in place.
+
+    ``shown`` [k M] is the share of each crop, 0..1.
+    """
     each = len(crops) // len(frames)
     rows, columns = crops.shape[-2:]
     share = crop_fade(rows, columns, crops)[0]
     for index, (top, left, _, _) in enumerate(boxes.tolist()):
         frame = frames[index // each]
         place = frame[:, top : top + rows, left : left + columns]
-        place.lerp_(crops[index], share)
+        place.lerp_(crops[index], share * shown[index])
 
 
 def crop_fade(rows: int, columns: int, like: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
+from flashtalk.models.tiny.covered_mouth import hold_covered
 from flashtalk.models.tiny.crops import blend_painters, paste_crops
 from flashtalk.models.tiny.face_code import (
     FEATURES,
@@ -109,7 +110,13 @@ class Decoder(nn.Module):
         flow = _enlarged(coarse + self.flow(x))
         # hair ends within a cell: behind it stands still what it moves before
         flow = flow + F.pixel_shuffle(self.finer_flow(x), 2)
-        return self.outline(x, flow, guidance)
+        flow = self.outline(x, flow, guidance)
+        covered = 1.0 - guidance.confidence[:, 0]
+        if covered.any():
+            flow = hold_covered(
+                flow, repeat_per_frame(guidance.points, count), repeat_per_frame(covered, count)
+            )
+        return flow
 
     def flow_of_latents(self, latents: Tensor, guidance: Guidance) -> Tensor:
         """Latents [B, 1+k, C, h, w] -> flow of all frames [B*(1+4k), 2, H/2, W/2]."""
@@ -124,8 +131,9 @@ class Decoder(nn.Module):
         """The same along the ``flow`` [M, 2, H/2, W/2] that :meth:`flow_of` makes of the codes."""
         grid = sampling_grid(flow)
         frames = warp(guidance.source, grid)
-        paste_crops(frames, *self.paint_eyes(code, flow, grid, guidance))
-        paste_crops(frames, *self.paint_mouths(code, flow, grid, guidance))
+        mouths, eyes = _shown(guidance, len(code))
+        paste_crops(frames, *self.paint_eyes(code, flow, grid, guidance), eyes)
+        paste_crops(frames, *self.paint_mouths(code, flow, grid, guidance), mouths)
         return frames
 
     def paint_mouths(
@@ -139,7 +147,11 @@ class Decoder(nn.Module):
         """
         state = mouth_states(code, flow, guidance)
         painters = (self.mouth, self.cover)
-        return blend_painters(state, painters, state.cover_share, grid, guidance.source)
+        shown, _ = _shown(guidance, len(code))
+        tone = repeat_per_frame(guidance.tone, len(code))
+        return blend_painters(
+            state, painters, state.cover_share, shown, grid, guidance.source, tone
+        )
 
     def paint_eyes(
         self, code: Tensor, flow: Tensor, grid: Tensor, guidance: Guidance
@@ -151,7 +163,8 @@ class Decoder(nn.Module):
         """
         state = eye_states(code, flow, guidance)
         painters = (self.eye, self.lids)
-        return blend_painters(state, painters, state.closed_share, grid, guidance.source)
+        _, shown = _shown(guidance, len(code))
+        return blend_painters(state, painters, state.closed_share, shown, grid, guidance.source)
 
 
 def mouth_states(code: Tensor, flow: Tensor, guidance: Guidance) -> FeatureState:
@@ -162,6 +175,12 @@ def mouth_states(code: Tensor, flow: Tensor, guidance: Guidance) -> FeatureState
 def eye_states(code: Tensor, flow: Tensor, guidance: Guidance) -> FeatureState:
     """:func:`read_eyes` of the same: 2 M features."""
     return read_eyes(code, flow, *_portraits(guidance, len(code)))
+
+
+def _shown(guidance: Guidance, count: int) -> tuple[Tensor, Tensor]:
+    """The shown share of the mouth [count] and of the eyes [2 count] of each frame."""
+    mouths, eyes = repeat_per_frame(guidance.confidence, count).unbind(dim=1)
+    return mouths, eyes.repeat_interleave(2)
 
 
 def _portraits(guidance: Guidance, count: int) -> tuple[Tensor, Tensor]:

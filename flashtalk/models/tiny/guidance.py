@@ -38,6 +38,10 @@ class Guidance:
     """[B, D, H/4, W/4] fetched along the flow, to correct it at outlines."""
     finest_static: Tensor
     """[B, D, H/4, W/4] for the same, where the portrait has it."""
+    confidence: Tensor
+    """[B, 2] of mouth and eyes, 0..1: the share of their paint that is shown."""
+    tone: Tensor
+    """[B, 2] how light and how colorful paint may be (:mod:`flashtalk.models.tiny.tone`)."""
 
 
 REACH_PX = 3  # pixels around one that its four finer ones are made of

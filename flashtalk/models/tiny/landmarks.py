@@ -9,17 +9,23 @@ eyes several times finer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.models.tiny.face_code import LANDMARKS
-from flashtalk.models.tiny.landmark_refiner import LandmarkRefiner, heat_shares, soft_argmax
+from flashtalk.models.tiny.landmark_refiner import (
+    MOUTH_CROP,
+    LandmarkRefiner,
+    heat_shares,
+    soft_argmax,
+)
 from flashtalk.models.tiny.maps import ResidualBlock
 
 SIDE_PX = 128  # of the pictures in which all landmarks are read first
+MOUTH = tuple(LANDMARKS.index(name) for name in MOUTH_CROP.names)  # its places in LANDMARKS
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,9 @@ class FaceMarks:
     gaze: Tensor
     """[N, 2] radians."""
     variance: Tensor
-    """[N, L] of each coarse heat map, squared picture units: how sure its landmark is."""
+    """[N, L] of the coarse heat maps, squared picture units: how sure a landmark is."""
+    refined_variance: Tensor
+    """[N, REFINED] of the refined ones, squared halves of their crops."""
 
 
 class FaceReader(nn.Module):
@@ -57,11 +65,15 @@ class FaceReader(nn.Module):
 
     def forward(self, pictures: Tensor) -> FaceMarks:
         """``pictures`` [N, 3, H, W] in [-1, 1], of any size."""
-        marks = self.read_coarsely(pictures)
-        return replace(marks, points=self.refiner(pictures, marks.points)[0])
+        points, gaze, variance = self.read_coarsely(pictures)
+        points, refined_variance = self.refiner(pictures, points)
+        return FaceMarks(points, gaze, variance, refined_variance)
 
-    def read_coarsely(self, pictures: Tensor) -> FaceMarks:
-        """All landmarks and the gaze, in pictures of ``SIDE_PX``; the refiner begins with them."""
+    def read_coarsely(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Points [N, L, 2], gaze [N, 2] and variances [N, L], in pictures of ``SIDE_PX``.
+
+        The refiner begins with these points.
+        """
         small = F.interpolate(pictures, size=(SIDE_PX, SIDE_PX), mode="area")
         fine = self.fine_block(self.fine(F.relu(self.stem(small))))
         middle = self.middle_block(self.middle(F.relu(fine)))
@@ -73,7 +85,7 @@ class FaceReader(nn.Module):
         x = F.relu(x)
         share = heat_shares(self.heat(x))  # [N, L, 32*32]
         points, variance = soft_argmax(share, x)
-        return FaceMarks(points, self._read_gaze(x, share), variance)
+        return points, self._read_gaze(x, share), variance
 
     def _read_gaze(self, x: Tensor, share: Tensor) -> Tensor:
         """Gaze [N, 2] from the features ``x`` [N, D, h, w] where the eyes' heat maps are high."""

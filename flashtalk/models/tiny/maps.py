@@ -86,6 +86,12 @@ def cell_centers(count: int, like: Tensor) -> Tensor:
     return (torch.arange(count, device=like.device, dtype=like.dtype) + 0.5) * (2 / count) - 1
 
 
+def fading(way: Tensor) -> Tensor:
+    """Smoothly from 1 at ``way`` 0 and below to 0 at 1 and above."""
+    way = way.clamp(0.0, 1.0)
+    return 1.0 - way * way * (3.0 - 2.0 * way)
+
+
 def inpaint(pictures: Tensor, mask: Tensor) -> Tensor:
     """Replaces what ``mask`` [M, 1, h, w] covers (0..1) in ``pictures`` [M, 3, h, w].
 

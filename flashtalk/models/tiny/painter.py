@@ -33,6 +33,7 @@ from flashtalk.models.tiny.textures import (
     edge_textures,
     jaw_textures,
 )
+from flashtalk.models.tiny.tone import limit_tone
 
 CELL_PX = 4  # pixels of a crop along a side of the trunk's cells
 IDENTITY_CHANNELS = 8  # length of the code that says what somebody's teeth are like
@@ -205,12 +206,14 @@ class FeaturePainter(nn.Module):
         boxes: Tensor,
         size: tuple[int, int],
         identity_code: Tensor | None = None,
+        tone: Tensor | None = None,
     ) -> PaintedCrops:
         """Paints the crops ``boxes`` [M, 4] of pictures of ``size`` = (H, W).
 
         ``grid`` [M, 2, h, w] says where the coarse flow samples ``source`` [B, 3, ...] for each
         pixel, the M / B crops of a portrait in a row. ``identity_code`` [M, IDENTITY_CHANNELS]
-        says whose teeth a mouth has, ``default_identity`` if it is None.
+        says whose teeth a mouth has, ``default_identity`` if it is None. ``tone`` [M, 2] bounds the
+        color.
         """
         frame, portrait = self.place(state)
         # flow learns from the pixels that it fetches and not from what is painted of them:
@@ -237,7 +240,7 @@ class FeaturePainter(nn.Module):
         )
         painted = self.color(F.relu(self.blend(F.relu(self.mix(mixed)))))
         logits = painted[:, 3:] + self.sdf_gain * geometry.sdf + self.hidden_gain * hidden - 1.0
-        color = painted[:, :3]
+        color = painted[:, :3] if tone is None else limit_tone(painted[:, :3], tone)
         alpha = torch.sigmoid(logits)
         if cover is not None:
             alpha = torch.maximum(alpha, cover)

@@ -237,12 +237,12 @@ def train_landmarks(config: LandmarkTraining) -> None:
             log.info("held out, current weights: %s", evaluate(reader, held_out))
         reader.train()
         pictures, points, gaze = (each.to(device) for each in next(coming))
-        found = reader.read_coarsely(pictures)
-        near, near_variance = reader.refiner(pictures, misplaced(found.points.detach()))
-        away = (found.points - points).abs().mean()
+        far, looked, variance = reader.read_coarsely(pictures)
+        near, near_variance = reader.refiner(pictures, misplaced(far.detach()))
+        away = (far - points).abs().mean()
         near_away = (near - points)[:, read_again].abs().mean()
-        looks = (found.gaze - gaze).abs().mean()
-        spread = found.variance.mean() + near_variance.mean()
+        looks = (looked - gaze).abs().mean()
+        spread = variance.mean() + near_variance.mean()
         loss = away + near_away + GAZE_WEIGHT * looks + SPREAD_WEIGHT * spread
         return loss, {"px": 128 * away.item(), "near_px": 128 * near_away.item()}
 

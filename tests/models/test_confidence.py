@@ -1,0 +1,61 @@
+"""Mouths and eyes that are not to be seen are not believed in."""
+
+import pytest
+import torch
+from faces import face
+
+from flashtalk.models.tiny.confidence import eye_light, feature_confidence
+from flashtalk.models.tiny.face_code import LANDMARKS
+from flashtalk.models.tiny.landmark_refiner import REFINED
+from flashtalk.models.tiny.landmarks import FaceMarks
+from flashtalk.models.tiny.tone import face_masks
+
+SIDE = 64
+MOUTH, LEFT, RIGHT = slice(0, 6), slice(6, 10), slice(10, 14)
+
+
+def marks(refined: slice | None = None, value: float = 0.0, coarse: float = 0.003) -> FaceMarks:
+    """A plain face as renders are read, but for the crop whose variance is another ``value``."""
+    variance = torch.full((1, len(REFINED)), 0.003)
+    if refined is not None:
+        variance[:, refined] = value
+    return FaceMarks(face(), torch.zeros(1, 2), torch.full((1, len(LANDMARKS)), coarse), variance)
+
+
+def portrait(left: float = 0.5, right: float = 0.5) -> torch.Tensor:
+    """Skin of luma 0.5 and eyes of others, [1, 3, 64, 64]."""
+    picture = torch.full((1, 3, SIDE, SIDE), 0.5)
+    _, *eyes = face_masks(face(), picture)
+    for mask, value in zip(eyes, (left, right), strict=True):
+        picture = torch.where(mask[:, None], torch.tensor(value), picture)
+    return picture * 2 - 1
+
+
+def test_a_face_that_is_seen_is_believed_in() -> None:
+    assert feature_confidence(portrait(), marks()).tolist() == [[1.0, 1.0]]
+
+
+def test_a_mouth_whose_heat_spreads_is_not_there() -> None:
+    hand = marks(MOUTH, 0.034, coarse=0.0079)
+    assert feature_confidence(portrait(), hand).tolist() == [[0.0, 1.0]]
+    shout = marks(MOUTH, 0.012, coarse=0.0062)
+    assert feature_confidence(portrait(), shout).tolist() == [[1.0, 1.0]]
+    between = marks(MOUTH, 0.04, coarse=0.006)  # 0.0012
+    assert feature_confidence(portrait(), between)[0].tolist() == pytest.approx([0.5, 1.0])
+
+
+@pytest.mark.parametrize("eye", [LEFT, RIGHT])
+def test_the_less_certain_eye_counts_for_both(eye: slice) -> None:
+    assert feature_confidence(portrait(), marks(eye, 0.03)).tolist() == [[1.0, 0.0]]
+    assert feature_confidence(portrait(), marks(eye, 0.023))[0, 1].item() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("lumas", [(0.1, 0.1), (0.1, 0.5), (0.5, 0.1)])
+def test_eyes_much_darker_than_the_skin_are_glasses(lumas: tuple[float, float]) -> None:
+    assert eye_light(portrait(*lumas), face()).item() == pytest.approx(0.2, abs=0.01)
+    assert feature_confidence(portrait(*lumas), marks()).tolist() == [[1.0, 0.0]]
+
+
+def test_eyes_in_a_dark_picture_are_eyes() -> None:
+    dark = (portrait(0.4, 0.4) + 1) * 0.1 - 1
+    assert feature_confidence(dark, marks()).tolist() == [[1.0, 1.0]]
