@@ -48,6 +48,13 @@ def test_parted_lips_and_lips_that_nobody_is_sure_of_stay() -> None:
     assert shut_mouths(opened, upright(0.16), ~SURE) is opened
 
 
+def test_thick_lips_that_are_shut_stay() -> None:
+    points = upright(0.02)
+    points[:, LANDMARKS.index("outer_lower_lip"), 1] += 0.1  # 0.36 distances of the eyes
+    shut = picture(0.02)
+    assert shut_mouths(shut, points, SURE) is shut
+
+
 def test_of_a_batch_only_wide_mouths_are_shut() -> None:
     pictures = torch.cat((picture(0.06), picture(0.16)))
     points = torch.cat((upright(0.06), upright(0.16)))

@@ -82,7 +82,8 @@ class OpenMouth:
         upper, inner, outer = map(
             landmark, ("inner_upper_lip", "inner_lower_lip", "outer_lower_lip")
         )
-        thick = along(down, outer - inner) > THICK_LIP
+        wide = along(down, inner - upper) > WIDE_GAP
+        thick = wide & (along(down, outer - inner) > THICK_LIP)
         inner = torch.where(thick[:, None], outer - THIN_LIP * down, inner)
         origin = (upper + inner) / 2
         corners = landmark("left_mouth_corner"), landmark("right_mouth_corner")
