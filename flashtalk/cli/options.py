@@ -2,7 +2,7 @@
 
 Field names are option names, docstrings are the help. Nothing here imports PyTorch, so that help
 and refusals come at once. ``check`` refuses values that no later station would refuse in the
-command's words; it is not ``__post_init__``, whose sentences the parser would put into a frame.
+command's words. It is not ``__post_init__``, whose sentences the parser would put into a frame.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ class BenchOptions(VideoOptions):
     """Measure how fast this machine is: a table, and with --out the numbers as JSON.
 
     Every repeat opens a fresh session on the warm model, the way a visitor does, and runs it
-    through the video encoder: time to the first playable bytes, seconds by stage for each chunk,
-    and the real-time factor (a live page needs more than 1). --random-weights needs no files: it
+    through the video encoder. Time to the first playable bytes, seconds by stage for each chunk,
+    and the real-time factor (a live page needs more than 1). --random-weights needs no files. It
     also holds the plan against the memory that was really used.
     """
 

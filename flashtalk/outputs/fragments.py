@@ -1,13 +1,13 @@
 """Frames and sound → short mp4 fragments that a browser plays while the next ones are made.
 
 One H.264 and one AAC encoder live as long as the session, so picture and sound are continuous
-across fragments; only the container is new for each chunk. Every fragment leaves with all frames of
+across fragments. Only the container is new for each chunk. Every fragment leaves with all frames of
 its chunk (an encoder that looks ahead, or ffmpeg's own fragmenting of one long container, would
 hold up to six of them back until the next chunk). The first one starts with a key frame, later ones
 only every few seconds, and from what is on the screen (:mod:`flashtalk.outputs.key_frames`).
 
 Time: both tracks start at 0 and the picture is the clock. AAC needs 1,024 samples of lead-in
-("priming"); that packet is left out, so sound begins at 0 too, and its first 21 ms fade in.
+("priming"). That packet is left out, so sound begins at 0 too, and its first 21 ms fade in.
 Fragments appended to one another are a valid fragmented mp4: the browser's ``MediaSource`` and
 :mod:`flashtalk.outputs.recording` read the same bytes.
 """

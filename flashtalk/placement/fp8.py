@@ -1,15 +1,15 @@
 """Linear layers whose weights are stored in 8 bits and read back in their own type.
 
-Applied from outside, after loading: the layers stay where they are and ``layer.weight`` still is a
+Applied from outside, after loading. The layers stay where they are and ``layer.weight`` still is a
 tensor of the type it had, made anew at each use (a PyTorch parametrization). Only the storage
 changes: float8 e4m3, half of bfloat16, with a scale of its own for every output row. The matrix
 products run in the weights' own type, so this saves memory, not time.
 
 The scales are powers of two. Then nothing is rounded when a weight is read back (e4m3 has 4
-significant bits, bfloat16 has 8), and all of the error is that of storing: at most 1/16 of a
+significant bits, bfloat16 has 8), and all of the error is that of storing. At most 1/16 of a
 weight, 2.6 % in the root mean square.
 
-Why not diffusers' ``apply_layerwise_casting``: it casts without scales, so rows of small weights
+Why not diffusers' ``apply_layerwise_casting``. It casts without scales, so rows of small weights
 fall below e4m3's smallest number, and it finds layers by their forward call, which the float32
 parts of the transformer do not use. The placement ``80gb`` keeps weights as they are.
 """

@@ -1,13 +1,13 @@
 """Networks that are on the GPU only while they run; between runs they wait in host memory.
 
-Applied from outside, in two sizes: a whole encoder that runs once per session
+Applied from outside, in two sizes. A whole encoder that runs once per session
 (:func:`offload_to_cpu`, by accelerate's hook), and the blocks of the transformer, which pass
 through the GPU one after the other in every step (:func:`stream_blocks`, by diffusers' group
 hooks). Both change where weights are, never a result.
 
-Why the group hooks go on the blocks and not on the whole transformer, as diffusers proposes: the
+Why the group hooks go on the blocks and not on the whole transformer, as diffusers proposes. The
 timestep layers are read as float32 without being called, and the speech is projected before the
-forward call; hooks that wait for a call would leave those weights behind on the host. All that is
+forward call. Hooks that wait for a call would leave those weights behind on the host. All that is
 not a block is 0.6 GB of the 14B and stays on the GPU.
 """
 
@@ -43,10 +43,10 @@ class _Shelf(nn.Module):
 
 
 def stream_blocks(blocks: list[nn.Module], device: torch.device) -> None:
-    """Keeps ``blocks`` on the host; each is on ``device`` while it runs and while the one before it
+    """Keeps ``blocks`` on the host. Each is on ``device`` while it runs and while the one before it
     runs, the first one while the last one runs. They must be called in this order, round and round.
 
-    On a GPU the copies run beside the computation, from pinned memory: the host needs as many bytes
+    On a GPU the copies run beside the computation, from pinned memory. The host needs as many bytes
     as the blocks have.
     """
     from diffusers.hooks import apply_group_offloading

@@ -41,8 +41,9 @@ class PlacedWeights:
     gpu_bytes: Mapping[str, int]
     """On the GPU, by phase."""
     host_bytes: int
-    """The most weights that host memory holds at once: networks whose files hold another type are
-    converted there when they load, and streamed blocks stay there."""
+    """The most weights that host memory holds at once. Networks whose files hold another type are
+    converted there when they load, and streamed blocks stay there.
+    """
 
 
 @dataclass(frozen=True)

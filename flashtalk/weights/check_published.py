@@ -1,6 +1,6 @@
 """Do the files of a published checkpoint fit? Asked of the Hub before anything large is fetched.
 
-Only headers are read: names, shapes and types of all tensors are compared with the networks that
+Only headers are read. Names, shapes and types of all tensors are compared with the networks that
 the config.json files describe. ``flashtalk plan --check-published`` prints what is found.
 """
 

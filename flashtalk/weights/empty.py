@@ -25,7 +25,7 @@ from flashtalk.weights.sizes import CONFIG, PublishedFiles, encoder_configs, rea
 class PublishedSizes:
     """What the config.json files of the encoders around the transformer say.
 
-    Each mapping holds the arguments of the library's configuration class; left out is what is the
+    Each mapping holds the arguments of the library's configuration class. Left out is what is the
     library's default or has no influence on memory.
     """
 
@@ -151,8 +151,9 @@ def empty_networks(preset: Preset, sizes: PublishedSizes, precision: Precision) 
 
 
 def longest_prompt(tokens: int) -> Any:
-    """In place of a tokenizer, which would have to be fetched: every prompt is as long as allowed,
-    which is the case to plan for."""
+    """In place of a tokenizer, which would have to be fetched. Every prompt is as long as allowed,
+    which is the case to plan for.
+    """
     ids = torch.zeros(1, tokens, dtype=torch.long)
 
     def tokenize(prompt: str, **options: Any) -> SimpleNamespace:

@@ -8,7 +8,7 @@ config.json: their sizes follow from their tensors' shapes::
     models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth       CLIP with its text tower, float32
     google/umt5-xxl/                                              umT5's tokenizer
 
-Nothing is rounded on the way: the diffusers repository stores the picture encoder in bfloat16,
+Nothing is rounded on the way. The diffusers repository stores the picture encoder in bfloat16,
 which holds fewer digits than the float16 that it runs in.
 """
 
@@ -35,8 +35,9 @@ DOWNLOAD_BYTES = {
     "text_encoder": 2 * 5_680_910_336,
     "image_encoder": 4 * (632_076_800 + 560_937_985),
 }
-"""Of the published files whose sizes differ from those in the libraries' layout: parameters in
-bfloat16, and two towers of CLIP in float32."""
+"""Of the published files whose sizes differ from those in the libraries' layout. Parameters in
+bfloat16, and two towers of CLIP in float32.
+"""
 
 TEXT = Naming(
     renames=(

@@ -1,6 +1,6 @@
 """A published checkpoint -> networks: the released transformer and the encoders it was made with.
 
-:mod:`flashtalk.weights.layout` says which file holds what. Most are safetensors; the speech
+:mod:`flashtalk.weights.layout` says which file holds what. Most are safetensors. The speech
 encoder's repository holds a .bin and Wan's own encoders are .pth, which are read as tensors alone
 (:mod:`flashtalk.weights.pickles`).
 """

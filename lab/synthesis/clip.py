@@ -4,8 +4,8 @@ Files of clip N in the output folder: ``N.mp4`` (picture and sound, for people a
 ``N.wav`` (16 kHz mono), ``N.png`` (portrait: same person, light and camera; the head is held as in
 one frame of the clip, expression and gaze are invented) and ``N.npz`` with the arrays of `Labels`.
 
-Flow: performance, person -> **clip** -> factory.  T frames, L landmarks, K curves, G = 64
-label cells a side.
+Flow: performance, person -> **clip** -> factory. T frames, L landmarks, K curves, G = 64 label
+cells a side.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Labels:
 
     flow: [T, G, G, 2] float16, where a cell's surface point lies in the portrait, x and y in -1..1
         from the left and top edge (``grid_sample`` with align_corners=False)
-    parts: [T, G, G] uint8, index into PARTS
-    visible: [T, G, G] uint8, 1 where the portrait shows that surface point
-    face: [T, G, G] bool, the face from hairline to jaw with eyes, brows and mouth; what hides it
+    parts: [T, G, G] uint8, index into PARTS visible: [T, G, G] uint8, 1 where the portrait shows
+    that surface point face: [T, G, G] bool, the face from hairline to jaw with eyes, brows and
+    mouth. What hides it
         (hair), ears and neck are left out
     landmarks: [T, L, 2] float32 and portrait_landmarks [L, 2], picture coordinates in -1..1
     curves, portrait_curves: [T, K] float16 and [K], named by CURVES
@@ -114,10 +114,10 @@ def poses(performance: Performance) -> list[Pose]:
 def sample_portrait_pose(performance: Performance, seed: int) -> Pose:
     """A calm face at one frame's place: eyes open and at the camera, mouth closed, parted, smiling.
 
-    Turn and shift of the head are those of a frame of the performance; expression and gaze are
-    invented and need not occur in it. So a talk goes on around the pose of its
-    portrait; with poses that had nothing to do with each other, everybody turned to the camera
-    within a minute, and half of each face had to be made up.
+    Turn and shift of the head are those of a frame of the performance. Expression and gaze are
+    invented and need not occur in it. So a talk goes on around the pose of its portrait. With poses
+    that had nothing to do with each other, everybody turned to the camera within a minute, and half
+    of each face had to be made up.
     """
     rng = np.random.default_rng([seed, 3])
     moment = rng.integers(performance.frames)
@@ -178,7 +178,7 @@ def decode_labels(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Labels as drawn [T, G, G, 4] -> flow, parts, visible; `portrait` is [D, D, 4], its own.
 
-    A point is visible when the portrait's surface there is not nearer to the camera; inside mouth
+    A point is visible when the portrait's surface there is not nearer to the camera. Inside mouth
     and eyes the portrait must also show mouth or eye there.
     """
     cells, size = raw.shape[1], len(portrait)

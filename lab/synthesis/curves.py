@@ -1,13 +1,13 @@
 """Phones to mouth motion: co-articulated weights of face targets at 25 frames a second.
 
 Cohen-Massaro blending: every phone pulls the mouth towards its own shape with a dominance that
-fades before and after it, rounding earliest; a shape's curve is the dominance-weighted mean. Hard
-rules come last: p, b and m close the lips, f and v touch lip to teeth, long silence rests the
+fades before and after it, rounding earliest. A shape's curve is the dominance-weighted mean. Hard
+rules come last. P, b and m close the lips, f and v touch lip to teeth, long silence rests the
 mouth. Target names are the ARKit blendshapes and Oculus visemes of the renderer.
 
-`mouth_curves` measures any set of weights in a few geometric numbers (lip gap, jaw drop, width);
-targets add linearly to vertices, so these are sums with one coefficient per target, taken from
-lip, corner and chin vertices of the MakeHuman base mesh.
+`mouth_curves` measures any set of weights in a few geometric numbers (lip gap, jaw drop, width).
+Targets add linearly to vertices, so these are sums with one coefficient per target, taken from lip,
+corner and chin vertices of the MakeHuman base mesh.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,8 +33,8 @@ CONTACTS = ("P", "F")
 class MouthTarget:
     """What one phone class wants of the mouth.
 
-    weights: face target -> 0..1; dominance: 0..1, how much it overrules its neighbors;
-    lead_s, lag_s: how early before and how long after its core it is felt.
+    weights: face target -> 0..1. Dominance: 0..1, how much it overrules its neighbors. Lead_s,
+    lag_s: how early before and how long after its core it is felt.
     """
 
     weights: Mapping[str, float]
@@ -125,8 +125,8 @@ MOUTH_CURVES = ("opening", "jaw", "closure", "lip_teeth", "rounding", "spread")
 def mouth_curves(weights: Mapping[str, np.ndarray]) -> np.ndarray:
     """Face target weights ([T] each) to the curves MOUTH_CURVES: float32 [T, 6], about 0..1.
 
-    opening: visible lip gap (1 = 25 mm); jaw: chin drop; closure, lip_teeth: contact of p b m and
-    f v; rounding, spread: mouth corners inwards and outwards.
+    opening: visible lip gap (1 = 25 mm). Jaw: chin drop. Closure, lip_teeth: contact of p b m and f
+    v; rounding, spread: mouth corners inwards and outwards.
     """
     frames = len(next(iter(weights.values())))
     still = np.zeros(frames, np.float32)

@@ -1,7 +1,7 @@
 """A performance: everything that a rendered face does in one clip, with the sound it makes.
 
 Last station of the speech half. Text becomes speech (`speech`), speech becomes mouth motion
-(`curves`), the rest of the face and head follows (`motion`); the renderer plays the result on any
+(`curves`), the rest of the face and head follows (`motion`). The renderer plays the result on any
 identity. The speech assets are described in `lab.synthesis.voices.kokoro`.
 """
 
@@ -27,11 +27,11 @@ IDLE = "none"  # voice of a clip without speech
 class Performance:
     """Motion at 25 frames a second (T frames) and sound at 16 kHz (S = 640 T samples).
 
-    weights: ARKit or viseme target -> [T] float32, 0..1.2; targets not named stay at rest.
-    yaw, pitch, roll: head pose [T], radians.  gaze: eyes in the head [T, 2], radians.
-    shift: breathing and posture [T, 3], decimetres.  audio: [S] float32, clean.
-    phones: (class, start_s, end_s) in order; uncovered time is silent.
-    emotion: held for the clip.  voice: who speaks, "none" in an idle clip.
+    weights: ARKit or viseme target -> [T] float32, 0..1.2. Targets not named stay at rest. yaw,
+    pitch, roll. Head pose [T], radians.  gaze. Eyes in the head [T, 2], radians. shift: breathing
+    and posture [T, 3], decimetres.  audio: [S] float32, clean. phones: (class, start_s, end_s) in
+    order. Uncovered time is silent. emotion: held for the clip.  voice: who speaks, "none" in an
+    idle clip.
     """
 
     weights: dict[str, np.ndarray]
@@ -70,10 +70,10 @@ def perform(
 ) -> Performance:
     """Makes the clip number `seed`, the same every time.
 
-    seconds: length, rounded to whole frames; held_out: use one of the six voices that training
-    never hears; assets: folder whose subfolder `speech` holds the voices (default: the
-    environment variable FLASHTALK_SYNTHESIS_ASSETS). One clip in ten is idle.
-    Raises FlashTalkError where an engine or its data is missing.
+    seconds: length, rounded to whole frames. Held_out: use one of the six voices that training
+    never hears. Assets: folder whose subfolder `speech` holds the voices (default: the environment
+    variable FLASHTALK_SYNTHESIS_ASSETS). One clip in ten is idle. Raises FlashTalkError where an
+    engine or its data is missing.
     """
     frames = round(seconds * FRAME_RATE_HZ)
     if frames < 1:

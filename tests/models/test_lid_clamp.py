@@ -76,3 +76,16 @@ def test_lids_that_overlap_are_shut() -> None:
     lid = index_of("lid")
     assert looking(0.03)[lid].max() > 0.3
     assert looking(-0.03)[lid].abs().max() == 0.0
+
+
+def test_shut_lids_hand_no_gradient_to_the_network() -> None:
+    reference = talk(*[0.08] * FRAMES)[:, :, :1]
+    latents = talk(*[0.08] * FRAMES).requires_grad_()
+    closed = torch.zeros(1, FRAMES)
+    closed[0, 5:9] = 1.0  # all frames of the third latent
+    clamp_lids(latents, reference, closed, num_motion=1).sum().backward()
+    gradient = latents.grad.unflatten(1, (GROUP_FRAMES, len(FEATURES)))
+    lid = index_of("lid")
+    assert not gradient[:, :, lid, 2].any()
+    gradient[:, :, lid, 2] = 1.0
+    assert torch.equal(gradient, torch.ones_like(gradient)), "all else learns as it is"

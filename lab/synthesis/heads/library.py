@@ -1,6 +1,6 @@
 """Everything that all people share: base mesh, expressions, fitted pieces, landmark vertices.
 
-Flow: assets, mesh -> **library** -> rig -> renderer -> factory.  One library per process.
+Flow: assets, mesh -> **library** -> rig -> renderer -> factory. One library per process.
 """
 
 from __future__ import annotations

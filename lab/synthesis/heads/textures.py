@@ -1,9 +1,9 @@
 """Color images of one person: skin with fine detail, tinted hair and brows, eyes, teeth, clothes.
 
-The public skins are 512 px, soft at portrait size.  Three exist at 2048 px; the ratio between one
-of them and its own soft copy, multiplied onto another upsampled skin, gives pores and lashes.
+The public skins are 512 px, soft at portrait size. Three exist at 2048 px. The ratio between one of
+them and its own soft copy, multiplied onto another upsampled skin, gives pores and lashes.
 
-Flow: identity -> **textures** -> renderer.  Arrays are float32 [H, W, C] in 0..1.
+Flow: identity -> **textures** -> renderer. Arrays are float32 [H, W, C] in 0..1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One piece of a person on the GPU: vertex buffers and one vertex array per program.
 
 What moves (position, normal) and what does not (texture coordinate, occlusion, head weight, inside
-of the mouth, part of the face) lie in two buffers; a third holds where every vertex lies in the
+of the mouth, part of the face) lie in two buffers. A third holds where every vertex lies in the
 portrait.
 
 Flow: rig, materials, renderer -> **drawable** -> person.

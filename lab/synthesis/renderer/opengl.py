@@ -1,8 +1,8 @@
 """OpenGL without a window (EGL): context, programs, targets and textures of one process.
 
-Works on a GPU and on Mesa's software rasterizer; for the latter set LP_NUM_THREADS=1 and run one
-process per core.  Pictures are drawn SUPERSAMPLE times larger and averaged down, which is half the
-price of four samples per pixel there.  A `Renderer` is shared by all people of a process; what
+Works on a GPU and on Mesa's software rasterizer. For the latter set LP_NUM_THREADS=1 and run one
+process per core. Pictures are drawn SUPERSAMPLE times larger and averaged down, which is half the
+price of four samples per pixel there. A `Renderer` is shared by all people of a process; what
 belongs to one person is in `person`.
 
 Flow: shaders -> **renderer** -> person -> clip.

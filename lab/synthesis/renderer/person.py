@@ -163,9 +163,9 @@ class Person:
     def draw_labels(self, pose: Pose, size_px: int, upload: bool = True) -> np.ndarray:
         """Label every cell: float32 [size, size, 4], top row first.
 
-        Channels: x and y in the portrait (clip space, y up), distance from the portrait's camera
-        in decimetres (0 where background), part (index into PARTS; FACE_MARK of `shaders` comes on
-        top where it belongs to the face).  With `upload` False the pose on the GPU is used.
+        Channels: x and y in the portrait (clip space, y up), distance from the portrait's camera in
+        decimetres (0 where background), part (index into PARTS; FACE_MARK of `shaders` comes on top
+        where it belongs to the face). With `upload` False the pose on the GPU is used.
         """
         renderer = self.renderer
         if upload:

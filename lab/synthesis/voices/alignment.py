@@ -2,7 +2,7 @@
 
 The acoustic model is the US-English one inside the `pocketsphinx` wheel (BSD-like). It places /p/
 and /b/ on the energy minimum of their closure (median 0 ms over 84 cases), so it is taken as the
-truth wherever it works; it does the same for recorded speech whose words are known.
+truth wherever it works. It does the same for recorded speech whose words are known.
 """
 
 import re

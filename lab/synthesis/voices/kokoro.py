@@ -7,9 +7,9 @@ Files, all below one folder (see `speech_folder`), each from a public package:
 Weights and voices are Apache-2.0 (hexgrad), the ONNX export MIT (thewh1teagle). The program
 espeak-ng (Debian, apt install espeak-ng) turns text into phonemes.
 
-The four parts are joined once into `kokoro_with_durations.onnx` beside them, with one output
-added: the frames of 25 ms that the model gives each token. Those durations run 70 ms behind the
-sound, so they are shifted here and used only where forced alignment fails.
+The four parts are joined once into `kokoro_with_durations.onnx` beside them, with one output added.
+The frames of 25 ms that the model gives each token. Those durations run 70 ms behind the sound, so
+they are shifted here and used only where forced alignment fails.
 """
 
 import hashlib

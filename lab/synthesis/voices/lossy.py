@@ -24,8 +24,8 @@ from lab.synthesis.voices.phones import SAMPLE_RATE_HZ
 class LossyCodec:
     """An encoder and decoder of PyAV, by their names there.
 
-    sample_format: of the samples that the encoder takes
-    bit_rates_bps: how narrow the line is, from the worst on
+    sample_format: of the samples that the encoder takes bit_rates_bps. How narrow the line is, from
+    the worst on
     """
 
     encoder: str

@@ -1,9 +1,9 @@
 """Phones: the 24 mouth-relevant sound classes, timed phones and utterances.
 
 First station of the speech half: every engine (Kokoro, flite, espeak-ng, the aligner) has its own
-phone set; this file maps all of them onto one small set in which sounds that look alike share a
-class (P stands for p, b and m). A diphthong becomes two phones, the first 55 % of its length.
-The flow: text -> **phones** + samples -> mouth curves -> performance -> renderer.
+phone set. This file maps all of them onto one small set in which sounds that look alike share a
+class (P stands for p, b and m). A diphthong becomes two phones, the first 55 % of its length. The
+flow: text -> **phones** + samples -> mouth curves -> performance -> renderer.
 """
 
 from collections.abc import Iterable, Mapping

@@ -86,7 +86,7 @@ def recite_around(
 ) -> tuple[Utterance, int]:
     """Speech for a clip of `frames` video frames, and the frame of it at which the clip begins.
 
-    Two clips in three begin with a short silence, the others in mid-speech; two in five contain
+    Two clips in three begin with a short silence, the others in mid-speech. Two in five contain
     pauses of 0.5 to 1.5 s; three in ten stop talking before their end.
     """
     seconds = frames / FRAME_RATE_HZ

@@ -1,8 +1,8 @@
-"""Words for sentences that nobody wrote: any order, any neighbors, so that no sound is learned by
+"""Words for sentences that nobody wrote. Any order, any neighbors, so that no sound is learned by
 heart with the sentence around it.
 
 Below `casting`. The words are those of the aligner's own dictionary whose pronunciation it shares
-with espeak-ng, which turns text into phonemes for Kokoro; names and loan words on which the two
+with espeak-ng, which turns text into phonemes for Kokoro. Names and loan words on which the two
 disagree would be spoken in one way and aligned in another.
 """
 
