@@ -10,100 +10,29 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKLWan
+from published_toy import PUBLISHED_TOY, build_published_toy, states
 from scenes import scene_of
 from torch import Tensor
-from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from flashtalk.conditions import Conditions, gather_conditions
-from flashtalk.config import Preset, SamplerConfig, SpeechFeatures, TransformerConfig
-from flashtalk.geometry import ChunkGeometry
-from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
-from flashtalk.models.published.wan_vae import WanAutoencoder
-from flashtalk.models.published.wav2vec import Wav2Vec2SpeechEncoder
 from flashtalk.stream.chunk import advance
 from flashtalk.stream.session import Session
 from flashtalk.stream.state import opening_state
 
-PRESET = Preset(
-    name="toy-published",
-    geometry=ChunkGeometry(
-        height_px=16, width_px=32, spatial_stride=8, chunk_frames=13, speech_window_frames=20
-    ),
-    transformer=TransformerConfig(
-        dim=32,
-        ffn_dim=48,
-        heads=2,
-        layers=2,
-        latent_channels=4,
-        mask_channels=4,
-        speech=SpeechFeatures(layers=2, width=16),
-        audio_hidden=16,
-        audio_tokens=3,
-        audio_width=12,
-        frequency_dim=16,
-        text_dim=10,
-        text_tokens=7,
-        image_dim=14,
-        image_tokens=5,
-    ),
-    sampler=SamplerConfig(),
-    weights="toy",
-    speech_loudness_lufs=-23.0,
-    prompt="A person talks.",
-)
+PRESET = PUBLISHED_TOY
 CHUNK_SAMPLES = PRESET.geometry.new_samples
 
 
 @pytest.fixture(scope="module")
 def networks() -> Networks:
-    torch.manual_seed(1)
-    vae = AutoencoderKLWan(
-        base_dim=4,
-        z_dim=4,
-        dim_mult=[1, 1, 1, 1],
-        num_res_blocks=1,
-        latents_mean=[0.1, -0.2, 0.0, 0.3],
-        latents_std=[0.6, 0.9, 1.2, 0.5],
-    )
-    wav2vec = Wav2Vec2Model(
-        Wav2Vec2Config(
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=24,
-            conv_dim=[8] * 7,
-            num_conv_pos_embeddings=8,
-            num_conv_pos_embedding_groups=2,
-        )
-    )
-    transformer = VideoTransformer(PRESET.transformer)
-    for module in (vae, wav2vec, transformer):
-        module.eval().requires_grad_(False)
-    for parameter in transformer.parameters():  # new ones have closed gates
-        parameter.normal_(std=0.15)
-    return Networks(
-        preset=PRESET,
-        transformer=transformer,
-        autoencoder=WanAutoencoder(vae),
-        speech_encoder=Wav2Vec2SpeechEncoder(wav2vec, PRESET.geometry.samples_per_frame),
-    )
+    return build_published_toy()
 
 
 @pytest.fixture(scope="module")
 def portrait() -> Tensor:
     coarse = torch.rand(1, 3, 4, 8, generator=torch.Generator().manual_seed(2)) * 2 - 1
     return torch.nn.functional.interpolate(coarse, (16, 32), mode="bilinear")
-
-
-def states(seed: int) -> dict[str, Tensor]:
-    """What the text and image encoders would give."""
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        "text": torch.randn(1, 7, 10, generator=generator),
-        "image": torch.randn(1, 5, 14, generator=generator),
-    }
 
 
 @pytest.fixture(scope="module")
