@@ -27,6 +27,7 @@ SUPPORTED = "Use a WAV, MP3, M4A, FLAC or OGG file, or a video with sound"
 DAMAGED = "Parts of the sound are damaged and were left out."
 HOLES = "{seconds:.1f} s of the sound are missing in the file, and are silent."
 CUT = "The sound is cut off: the file promises {declared:.1f} s, and holds {seconds:.1f} s."
+BREAKS_OFF = "The sound breaks off after {seconds:.1f} s: the end of the file is missing."
 FIRST_TRACK = "The file has {count} sound tracks; the first one is used."
 LATER_TRACK = (
     "The file has {count} sound tracks; number {number} is used, because those before are silent."
@@ -132,6 +133,8 @@ def _loss_notices(track: Track) -> tuple[str, ...]:
         notices = (DAMAGED,)
     if track.is_cut:
         notices += (CUT.format(seconds=track.duration_s, declared=track.declared_s),)
+    elif track.breaks_off:
+        notices += (BREAKS_OFF.format(seconds=track.duration_s),)
     elif track.broken and not notices:
         notices = (DAMAGED,)
     return notices

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import av
 import numpy as np
 
+from flashtalk.inputs.endings import breaks_off
 from flashtalk.inputs.mixing import Mixed, mix
 
 AUDIBLE = 3e-3  # peak above -50 dB of full scale
@@ -46,6 +47,8 @@ class Track:
     """How much silence was put into holes."""
     declared_s: float | None = None
     """How long the track is by the file's own account, if the file knows."""
+    breaks_off: bool = False
+    """The file's end is missing, and the file does not say how long it was."""
     index: int = 0
     count: int = 1
     """Which of how many tracks."""
@@ -171,6 +174,8 @@ def audible_track(file: BinaryIO, max_s: float, formats: str) -> Track:
             told = declared_s(container, streams[index], head)
             track = Track(declared_s=told, index=index, count=count)
             _read(container, streams[index], track, max_s)
+            kind = container.format.name
+        track.breaks_off = breaks_off(file, kind)
         if index == 0 or track.peak > best.peak:
             best = track
         index += 1

@@ -17,7 +17,9 @@ from flashtalk.inputs.speech import SILENT, load_speech
 SPOKEN = voice(4.0, 48_000)[None]
 SILENCE = np.zeros_like(SPOKEN)
 FORMATS = [("voice.flac", "flac"), ("voice.mp3", "libmp3lame"), ("voice.mka", "aac")]
-FORMATS += [("voice.webm", "libopus"), ("voice.opus", "libopus"), ("voice.wav", "pcm_s16le")]
+FORMATS += [("voice.webm", "libopus"), ("voice.wav", "pcm_s16le")]
+# Their files do not say how long they are.
+ENDLESS = [("voice.opus", "libopus"), ("voice.oga", "flac"), ("voice.aac", "aac")]
 
 
 # --- several tracks -------------------------------------------------------------------------------
@@ -45,13 +47,13 @@ def test_tracks_that_are_all_silent(tmp_path: Path) -> None:
 
 
 # --- what is missing ------------------------------------------------------------------------------
-@pytest.mark.parametrize(("name", "codec"), FORMATS)
+@pytest.mark.parametrize(("name", "codec"), [*FORMATS, *ENDLESS])
 def test_a_whole_file_is_not_said_to_be_cut(name: str, codec: str, tmp_path: Path) -> None:
     write_tracks(tmp_path / name, codec, SPOKEN)
     assert load_speech(tmp_path / name).notices == ()
 
 
-@pytest.mark.parametrize(("name", "codec"), [f for f in FORMATS if f[0] != "voice.opus"])
+@pytest.mark.parametrize(("name", "codec"), FORMATS)
 def test_a_cut_end_is_said(name: str, codec: str, tmp_path: Path) -> None:
     write_tracks(tmp_path / name, codec, SPOKEN)
     content = (tmp_path / name).read_bytes()
@@ -63,11 +65,37 @@ def test_a_cut_end_is_said(name: str, codec: str, tmp_path: Path) -> None:
     assert f"holds {speech.duration_s:.1f} s" in speech.notices[0]
 
 
+@pytest.mark.parametrize(("name", "codec"), ENDLESS)
+@pytest.mark.parametrize("share", [0.4, 0.97])
+def test_a_cut_end_is_said_of_files_that_do_not_know_their_length(
+    name: str, codec: str, share: float, tmp_path: Path
+) -> None:
+    write_tracks(tmp_path / name, codec, SPOKEN)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: round(share * len(content))])
+    speech = load_speech(tmp_path / name)
+    assert 0.5 < speech.duration_s < 4.0
+    (notice,) = speech.notices
+    assert f"breaks off after {speech.duration_s:.1f} s: the end of the file is missing" in notice
+
+
+def test_an_ogg_file_without_its_end_flag_is_whole(tmp_path: Path) -> None:
+    """Android's recorder writes such files."""
+    path = tmp_path / "voice.ogg"
+    soundfile.write(path, SPOKEN[0], 48_000, format="OGG", subtype="VORBIS")
+    assert load_speech(path).notices == ()
+    content = bytearray(path.read_bytes())
+    last = content.rindex(b"OggS")
+    assert content[last + 5] & 4
+    path.write_bytes(content[:last])
+    assert load_speech(path).notices == ()
+
+
 @pytest.mark.parametrize("name", ["voice.opus", "voice.flac"])
 def test_a_hole_is_silent_and_said_and_what_follows_keeps_its_time(
     name: str, tmp_path: Path
 ) -> None:
-    write_tracks(tmp_path / name, dict(FORMATS)[name], SPOKEN)
+    write_tracks(tmp_path / name, dict([*FORMATS, *ENDLESS])[name], SPOKEN)
     content = (tmp_path / name).read_bytes()
     third = len(content) // 3
     (tmp_path / name).write_bytes(content[:third] + content[third + third // 2 :])
