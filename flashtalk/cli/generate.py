@@ -21,7 +21,7 @@ from flashtalk.cli.stopping import Stop, stoppable
 from flashtalk.engine import Engine, Size
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import parse_size
-from flashtalk.inputs.portrait import CropWay, portrait_for
+from flashtalk.inputs.portrait import CropWay, NoFaceError, Portrait, portrait_for
 from flashtalk.inputs.speech import load_speech
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.placement import placement_named
@@ -84,14 +84,7 @@ class Maker:
             OSError: for a file that cannot be written any more.
         """
         options = self._options
-        crop: CropWay | None = None if options.crop else "whole"
-        portrait = portrait_for(
-            job.portrait,
-            self._preset,
-            crop=crop,
-            face=options.face,
-            without_face=options.without_face,
-        )
+        portrait = self._portrait(job.portrait)
         speech = load_speech(job.audio, max_s=60 * options.max_minutes)
         for notice in (*portrait.notices, *speech.notices):
             _say(f"Note: {notice}")
@@ -109,6 +102,20 @@ class Maker:
                     bar.set_postfix_str(f"{film.real_time:.2f}x real time")
                     bar.update(film.made_s - bar.n)
         return film
+
+    def _portrait(self, picture: Path) -> Portrait:
+        options = self._options
+        crop: CropWay | None = None if options.crop else "whole"
+        try:
+            return portrait_for(
+                picture,
+                self._preset,
+                crop=crop,
+                face=options.face,
+                without_face=options.without_face,
+            )
+        except NoFaceError as error:
+            raise NoFaceError("add --without-face to use the picture's middle") from error
 
 
 def _make_one(maker: Maker, job: Job, stop: Stop) -> int:

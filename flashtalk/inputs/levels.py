@@ -12,7 +12,7 @@ import numpy as np
 from flashtalk.errors import FlashTalkError
 
 _DEPTHS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  # 8, 10, 12, 14 and 16 bits
-_STRAYS = 0.001  # share of the values that may lie outside at either end
+STRAYS = 0.001  # share of the values that may lie outside at either end
 _BEYOND = 1.1  # resampling overshoots white by up to a tenth
 _BELOW = 0.25  # of white: negative values down to here are overshoot as well
 _HIGHLIGHTS = 2.0  # floats in 0..1 with lights brighter than white
@@ -39,7 +39,7 @@ def white_of(values: np.ndarray) -> float:
             "The picture holds values that are not numbers (NaN or infinity). "
             "Use 8-bit integers or floats in 0..1."
         )
-    low, high = (float(v) for v in np.quantile(values.ravel(), (_STRAYS, 1.0 - _STRAYS)))
+    low, high = (float(v) for v in np.quantile(values.ravel(), (STRAYS, 1.0 - STRAYS)))
     fractions = kind == "f" or high <= 1.0
     depths = (1.0, *_DEPTHS) if fractions else _DEPTHS
     for white in depths:

@@ -20,6 +20,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.deep import sixteen_bit_file, with_lower_bytes
 from flashtalk.inputs.files import Kind, open_file, short
 from flashtalk.inputs.levels import eight_bits, white_of
 
@@ -38,7 +39,7 @@ MAX_FRAMES = 200  # of an animation that are looked at
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM", "HEIF")
 SUPPORTED = "Use a PNG, JPEG, WebP, AVIF, HEIC, BMP, GIF or TIFF picture"
 HEIC = (
-    "{name} is a HEIC picture, as iPhones take them, and pillow-heif, which reads those, is not "
+    "{name} is a HEIC picture, as iPhones take them, and pi-heif, which reads those, is not "
     "installed. Run: pip install -r requirements.txt, or save the picture as JPEG."
 )
 FIRST_FRAME = "{name} has {count} frames; only the first one is used."
@@ -121,7 +122,7 @@ def _opened(file: BinaryIO | io.BytesIO, name: str) -> Image.Image:
 
 def _register_heic(name: str) -> None:
     try:
-        from pillow_heif import register_heif_opener
+        from pi_heif import register_heif_opener
     except ImportError as error:
         raise FlashTalkError(HEIC.format(name=name)) from error
     register_heif_opener()
@@ -162,8 +163,9 @@ def _decoded(picture: Image.Image, name: str, frame: int | None = None) -> Image
         factor = _factor(picture.size)
         if factor > 1:  # a JPEG may be decoded smaller at once
             picture.draft(None, (picture.width // factor, picture.height // factor))
+        deep = sixteen_bit_file(picture)
         picture.load()
-        return _upright_rgb(picture)
+        return _upright_rgb(picture if deep is None else with_lower_bytes(picture, deep))
 
 
 @contextmanager

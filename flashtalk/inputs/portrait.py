@@ -26,8 +26,7 @@ from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
 CropWay = Literal["face", "whole", "cover"]
 
 NO_FACE = (
-    "No face was found in the picture. Use a photo from the front, head and shoulders, or ask for "
-    "the picture's middle to be used without a face (--without-face)."
+    "No face was found in the picture. Use a photo from the front, head and shoulders, or {way_on}."
 )
 WITHOUT_FACE = (
     "No face was found in the picture, so its middle is used. "
@@ -61,6 +60,16 @@ FILLED = (
     "The picture ends close to the head; its edge was continued by {percent} % to make room. "
     "A photo with some space around the head works best."
 )
+
+
+class NoFaceError(FlashTalkError):
+    """No face was found in a picture.
+
+    Page and shell raise it anew with a ``way_on`` of their own: how to use the picture anyway.
+    """
+
+    def __init__(self, way_on: str = "pass without_face=True to use the picture's middle") -> None:
+        super().__init__(NO_FACE.format(way_on=way_on))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +137,7 @@ def load_portrait(
         max_pixels: largest accepted picture, width x height.
 
     Raises:
+        NoFaceError: no face was found, and ``without_face`` was not asked for.
         FlashTalkError: the picture cannot be used; the sentence says why and what to do.
     """
     if isinstance(source, Portrait):
@@ -162,12 +172,13 @@ def find_speaker(
     """The picture, turned if the speaker's face lies in it, that face, and notices.
 
     Raises:
-        FlashTalkError: no face, unless ``without_face``; no face of that ``number``.
+        NoFaceError: no face, unless ``without_face``.
+        FlashTalkError: no face of that ``number``.
     """
     faces = find_faces(np.asarray(picture))
     if not faces:
         if not without_face:
-            raise FlashTalkError(NO_FACE)
+            raise NoFaceError
         return picture, None, (WITHOUT_FACE,)
     in_order = sorted(faces, key=lambda each: each.center_x_px)
     if number is not None and not 1 <= number <= len(faces):

@@ -88,7 +88,9 @@ def test_a_picture_without_a_face_is_refused_unless_asked_to_go_on(
     noise = np.random.default_rng(0).integers(90, 160, (200, 200, 3), dtype=np.uint8)
     Image.fromarray(noise).save(folder / "face.png")
     assert main(command(folder, weights)) == 2
-    assert "flashtalk: No face was found in the picture." in capsys.readouterr().err
+    sentence = capsys.readouterr().err
+    assert "flashtalk: No face was found in the picture." in sentence
+    assert "add --without-face" in sentence and "without_face" not in sentence
     assert not (folder / "talk.mp4").exists()
     assert main([*command(folder, weights), "--without-face"]) == 0
     assert "Note: No face was found in the picture, so its middle" in capsys.readouterr().err

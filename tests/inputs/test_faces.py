@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import draw_head
+from drawn_heads import draw_head
 from PIL import Image, ImageDraw
 
 from flashtalk.assets import ASSETS

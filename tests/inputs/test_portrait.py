@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import Drawn, draw_head, drawn
+from drawn_heads import Drawn, draw_head, drawn
 from PIL import Image
 
 from flashtalk.assets import ASSETS
@@ -19,6 +20,7 @@ from flashtalk.inputs.framing import Crop, Framing, cover, frame_face
 from flashtalk.inputs.portrait import (
     DARK_FACE,
     WITHOUT_FACE,
+    NoFaceError,
     load_portrait,
     portrait_for,
 )
@@ -68,7 +70,7 @@ def test_a_picture_that_is_framed_already_is_left_alone() -> None:
 def test_without_a_face_a_refusal_unless_asked_to_go_on() -> None:
     noise = np.random.default_rng(1).integers(100, 140, (200, 400, 3), dtype=np.uint8)
     for crop in ("face", "whole"):
-        with pytest.raises(FlashTalkError, match=r"No face was found .*\(--without-face\)"):
+        with pytest.raises(NoFaceError, match=r"No face was found .* pass without_face=True"):
             load_portrait(noise, TINY.geometry, crop=crop)
     portrait = load_portrait(noise, TINY.geometry, without_face=True)
     assert portrait.notices == (WITHOUT_FACE,)
@@ -109,6 +111,24 @@ def test_another_face_by_its_number_from_the_left() -> None:
     for number in (0, 3, -1):
         with pytest.raises(FlashTalkError, match=f"no face number {number}. Faces found: 2"):
             load_portrait(drawing.image, TINY.geometry, face=number)
+
+
+@pytest.mark.parametrize("kind", ["overshoot", "12 bits", "12 bits, color"])
+def test_a_deep_picture_gives_the_portrait_of_the_same_in_eight_bits(kind: str) -> None:
+    """White is 1.0 in floats that reach just above it, and 4095 in twelve bits."""
+    color = np.asarray(ada())
+    if kind == "overshoot":  # more contrast than there is room for, clipped just above white
+        gray = np.asarray(ada().convert("L")) / 255.0 * 1.25
+        deep, same = np.minimum(gray, 1.003).astype(np.float32), np.minimum(gray, 1.0)
+    else:
+        same = color / 255.0 if "color" in kind else color[..., 1] / 255.0
+        deep = np.rint(same * 4_095).astype(np.uint16)
+    content = cv2.imencode(".tiff", deep[..., ::-1] if deep.ndim == 3 else deep)[1].tobytes()
+    portrait = load_portrait(content, TINY.geometry)
+    expected = load_portrait(np.rint(same * 255).astype(np.uint8), TINY.geometry)
+    means = [np.asarray(each.image).mean((0, 1)) for each in (portrait, expected)]
+    assert np.abs(means[0] - means[1]).max() < 1
+    assert portrait.notices == expected.notices == ()
 
 
 # --- which way up ---------------------------------------------------------------------------------

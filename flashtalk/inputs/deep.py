@@ -1,0 +1,49 @@
+"""Color pictures of 16 bits a channel: Pillow reads their upper bytes alone.
+
+That is enough for pictures that fill the 16 bits. Cameras and scanners put 10 to 14 bits into 16,
+whose upper bytes are nearly black. OpenCV reads those whole. Used by
+:mod:`flashtalk.inputs.picture`.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+from PIL import Image, ImageFile
+
+from flashtalk.inputs.levels import STRAYS, eight_bits, white_of
+
+_DIM = 70  # of 255: upper bytes of 14 bits reach 63, of fewer bits less
+_STEP = 8  # every eighth pixel of every eighth row tells what white is
+
+
+def sixteen_bit_file(picture: Image.Image) -> BinaryIO | None:
+    """The file of a picture with 16 bits a channel of color, before it is loaded; else ``None``."""
+    if not isinstance(picture, ImageFile.ImageFile) or picture.mode not in ("RGB", "RGBA", "LA"):
+        return None
+    deep = any(";16" in str(tile[3]) for tile in picture.tile)
+    return picture.fp if deep else None
+
+
+def with_lower_bytes(picture: Image.Image, file: BinaryIO) -> Image.Image:
+    """``picture``, loaded from ``file``, as bright as its bits say."""
+    if not _is_dim(picture):
+        return picture
+    file.seek(0)
+    values = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16 or values.ndim != 3:
+        return picture  # a kind that OpenCV does not know: dim rather than refused
+    parts = [values[..., 2::-1], values[..., 3:]]  # color and opacity have scales of their own
+    pixels = [eight_bits(part, white_of(part[::_STEP, ::_STEP])) for part in parts if part.size]
+    whole = Image.fromarray(np.dstack(pixels))
+    whole.info = picture.info
+    whole.getexif().update(picture.getexif())
+    return whole
+
+
+def _is_dim(picture: Image.Image) -> bool:
+    counts = np.array(picture.histogram()).reshape(-1, 256)
+    colors = counts[: -1 if picture.mode in ("RGBA", "LA") else None]
+    return bool(colors[:, _DIM:].sum() < STRAYS * colors.sum())
