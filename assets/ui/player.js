@@ -77,6 +77,7 @@ function begin() {
   for (const name of ["fps", "speed", "first"]) find(name).textContent = "–";
   find("notices").replaceChildren();
   find("tap").hidden = true;
+  find("as-it-is").hidden = true;
   root.dataset.state = "starting";
   say("starting");
   showPoster(poster.getAttribute("src"));
@@ -258,6 +259,7 @@ function receive(message) {
     run.ended = true;
     feed();
     say("failed", message.sentence);
+    find("as-it-is").hidden = !message.no_face;
   }
   watchPlayback();
 }
@@ -267,10 +269,11 @@ watch("value", () => props.value && receive(JSON.parse(props.value)));
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button || button.disabled) return;
-  if (button.id === "talk") begin();
+  if (button.id === "talk" || button.id === "as-it-is") begin();
   if (button.id === "stop") stop();
 }, true);
 window.addEventListener("flashtalk:portrait", () => {
+  find("as-it-is").hidden = true; // it was offered for the picture before
   if (!run.clickedAt || run.ended) showPoster(window.flashtalkPortrait);
 });
 // The event failed; the server has usually said why. If not, it was never reached.
@@ -291,6 +294,7 @@ find("tap").addEventListener("click", (event) => {
   event.currentTarget.hidden = true;
   play();
 });
+find("as-it-is").addEventListener("click", () => document.getElementById("as-it-is").click());
 find("mute").addEventListener("click", (event) => {
   video.muted = !video.muted;
   event.currentTarget.setAttribute("aria-pressed", String(video.muted));

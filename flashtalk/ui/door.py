@@ -6,11 +6,13 @@ it refuses with nothing but "Error". Here only its check of files stays, with a 
 
 from __future__ import annotations
 
+import inspect
 import logging
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.block_function import BlockFunction
 from gradio.components import Component
 from gradio.data_classes import FileData, ImageData
 from gradio.utils import get_upload_folder
@@ -32,17 +34,33 @@ class Page(gr.Blocks):
         super().__init__(**options)
         self.talk = talk
 
-    async def preprocess_data(self, *given: Any, **named: Any) -> list[Any]:
-        """What Gradio makes of a request's values.
+    async def preprocess_data(
+        self, block_fn: BlockFunction, inputs: list[Any], *given: Any, **named: Any
+    ) -> list[Any]:
+        """What Gradio makes of a request's values; those with a default may be left out.
 
         Raises:
             gr.Error: for values that it refuses, such as a file that nobody uploaded.
         """
         try:
-            return await super().preprocess_data(*given, **named)
+            values = [*inputs, *_left_out(block_fn, len(inputs))]
+            return await super().preprocess_data(block_fn, values, *given, **named)
         except Exception as error:
             logger.info("a request was refused: %s", error)
             raise gr.Error(NOT_TAKEN, print_exception=False) from error
+
+
+def _left_out(block_fn: BlockFunction, count: int) -> list[Any]:
+    """Defaults of what follows the first ``count`` values, up to one that has none."""
+    defaults: list[Any] = []
+    if block_fn.fn is None:
+        return defaults
+    parameters = inspect.signature(block_fn.fn).parameters
+    for name in block_fn.input_parameter_names[count:]:
+        if name is None or parameters[name].default is inspect.Parameter.empty:
+            break
+        defaults.append(parameters[name].default)
+    return defaults
 
 
 def as_sent(component: Component) -> None:

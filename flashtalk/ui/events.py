@@ -21,7 +21,7 @@ import gradio as gr
 
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.portrait import Portrait, portrait_for
+from flashtalk.inputs.portrait import NoFaceError, Portrait, portrait_for
 from flashtalk.inputs.speech import Speech, load_speech
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.outputs.scratch import ScratchFolder
@@ -36,6 +36,8 @@ SCRATCH_PREFIX = "flashtalk-talk-"
 
 NO_PORTRAIT = "There is no portrait yet. Choose one of the people, or add a picture of your own."
 NO_VOICE = "There is no voice yet. Choose an example, record yourself, or add a sound file."
+AS_IT_IS = "use this picture as it is"
+WITHOUT_FACE = "send without_face=true to use the picture's middle"
 UNEXPECTED = "Something went wrong on our side, and the video ended early. Please try again."
 
 Update = tuple[str, str | None, int | dict[str, Any]]
@@ -87,6 +89,8 @@ class Talk:
         steps: object,
         request: gr.Request,
         prompt: object = "",
+        face: object = None,
+        without_face: object = False,
     ) -> Generator[Update, None, None]:
         """Live video of the portrait speaking, then the finished file.
 
@@ -100,12 +104,14 @@ class Talk:
             steps: denoising steps.
             request: given by Gradio.
             prompt: what is to be seen, for models that read one; empty for the model's own.
+            face: who speaks of several; 1 is the leftmost, nothing the largest.
+            without_face: use the picture's middle if no face is found, rather than refuse it.
 
         Yields:
             Messages of the player (JSON text), the finished mp4 (last update only), the seed.
 
         Raises:
-            gr.Error: with the sentence that the page shows under the video.
+            gr.Error: with the sentence for callers of the API; the page shows that of the player.
         """
         messages = LiveMessages()
         shown: int | dict[str, Any] = gr.skip()  # a seed that cannot be used stays in its box
@@ -115,14 +121,15 @@ class Talk:
                 scratch = stack.enter_context(_scratch_folder())
                 file = scratch.path / "flashtalk.mp4"
                 stop = stack.enter_context(self._stops.run(request.session_hash or ""))
-                settings = Settings.of(seed, random_seed, steps, prompt)
+                settings = Settings.of(seed, random_seed, steps, prompt, face, without_face)
                 shown = settings.seed
                 for message in self._run(portrait, voice, settings, messages, stop, file):
                     yield message, _made(file), shown
             except Exception as error:
-                sentence = _sentence(error, portrait, voice, file)
-                yield messages.error(sentence), _made(file), shown
-                raise gr.Error(sentence, visible=False, print_exception=False) from error
+                page, call = _sentences(error, portrait, voice, file)
+                no_face = isinstance(error, NoFaceError)
+                yield messages.error(page, no_face=no_face), _made(file), shown
+                raise gr.Error(call, visible=False, print_exception=False) from error
 
     def stop(self, request: gr.Request) -> None:
         """Ends the visitor's running or waiting video after the chunk that is being made."""
@@ -154,7 +161,12 @@ class Talk:
         kept_s = self._limits.keep_files_s
         picture = uploaded(portrait, "picture", kept_s)
         sound = uploaded(voice, "sound", kept_s)
-        speaker = portrait_for(picture, self._engine.preset)
+        speaker = portrait_for(
+            picture,
+            self._engine.preset,
+            face=settings.face,
+            without_face=settings.without_face,
+        )
         speech = load_speech(sound, max_s=self._limits.speech_s)
         notices = [*speaker.notices, *speech.notices]
         if notice := self._engine.prompt_notice(settings.prompt):
@@ -196,8 +208,16 @@ class Talk:
         yield messages.end(film.made_s, stopped=not film.complete, last=film.tail)
 
 
+def _sentences(error: Exception, *files: object) -> tuple[str, str]:
+    """What visitors of the page and callers of the API read."""
+    if isinstance(error, NoFaceError):
+        return str(NoFaceError(AS_IT_IS)), str(NoFaceError(WITHOUT_FACE))
+    sentence = _sentence(error, *files)
+    return sentence, sentence
+
+
 def _sentence(error: Exception, *files: object) -> str:
-    """What the visitor reads: no sentence names a folder of the server."""
+    """No sentence names a folder of the server."""
     if not isinstance(error, FlashTalkError):
         logger.error("a video ended early", exc_info=error)
         return UNEXPECTED

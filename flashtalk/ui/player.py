@@ -90,9 +90,12 @@ class LiveMessages:
         data = base64.b64encode(last).decode("ascii")
         return self._message("end", made_s=round(made_s, 3), stopped=stopped, data=data)
 
-    def error(self, sentence: str) -> str:
-        """The run ended early; what was shown stays."""
-        return self._message("error", sentence=sentence)
+    def error(self, sentence: str, *, no_face: bool = False) -> str:
+        """The run ended early; what was shown stays.
+
+        ``no_face``: the picture was refused for that alone, and may be used all the same.
+        """
+        return self._message("error", sentence=sentence, no_face=no_face)
 
     def _message(self, kind: str, **fields: object) -> str:
         return json.dumps({"run": self._run, "number": next(self._numbers), "kind": kind, **fields})

@@ -13,6 +13,7 @@ from flashtalk.errors import FlashTalkError
 
 MAX_SEED = 2**31 - 1
 """What a page's number box carries without rounding, and more than anybody tries."""
+_FACE_RULE = "Which face is a whole number, 1 for the leftmost, or nothing for the largest"
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,21 @@ class Settings:
     steps: int
     prompt: str = ""
     """Empty for the model's own."""
+    face: int | None = None
+    """Who speaks of several, from the left, from 1 on; ``None`` for the largest face."""
+    without_face: bool = False
+    """Use the middle of a picture in which no face is found."""
 
     @classmethod
-    def of(cls, seed: object, random_seed: object, steps: object, prompt: object) -> Settings:
+    def of(
+        cls,
+        seed: object,
+        random_seed: object,
+        steps: object,
+        prompt: object = "",
+        face: object = None,
+        without_face: object = False,
+    ) -> Settings:
         """The settings of a request; ``random_seed`` draws a seed in place of ``seed``.
 
         Raises:
@@ -35,11 +48,15 @@ class Settings:
             raise FlashTalkError(f"A random seed is true or false, got {_shown(random_seed)}.")
         if not isinstance(prompt, str):
             raise FlashTalkError(f"A prompt is text, got {_shown(prompt)}.")
+        if not isinstance(without_face, bool):
+            raise FlashTalkError(f"Without a face is true or false, got {_shown(without_face)}.")
         drawn = random.randint(0, MAX_SEED) if random_seed else seed
         return cls(
             seed=_seed(drawn),
             steps=_whole_number(steps, "Steps must be a whole number"),
             prompt=prompt,
+            face=None if face is None else _whole_number(face, _FACE_RULE),
+            without_face=without_face,
         )
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import av
 import httpx
+import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from PIL import Image
 
+from flashtalk.inputs.portrait import WITHOUT_FACE
 from flashtalk.ui.door import NOT_TAKEN
 from flashtalk.ui.events import NO_PORTRAIT, NO_VOICE
 
@@ -79,6 +82,7 @@ def test_a_problem_is_an_error_with_its_sentence(
         )
 
 
+WHICH_FACE = "Which face is a whole number, 1 for the leftmost, or nothing for the largest"
 FILE = {"meta": {"_type": "gradio.FileData"}}
 
 
@@ -115,6 +119,11 @@ def refusal(address: str, values: list) -> str:
         (4, None, "Steps must be a whole number, got nothing."),
         (4, 0, "Steps must be between 1 and 50, got 0."),
         (4, [4], "Steps must be a whole number, got [4]."),
+        (5, 1.5, f"{WHICH_FACE}, got 1.5."),
+        (5, "2", f"{WHICH_FACE}, got '2'."),
+        (5, 2, "There is no face number 2. Faces found: 1; the leftmost is number 1."),
+        (6, "yes", "Without a face is true or false, got 'yes'."),
+        (6, None, "Without a face is true or false, got nothing."),
         (0, None, NO_PORTRAIT),
         (1, None, NO_VOICE),
         (0, FILE | {"path": "/etc/hostname"}, NOT_TAKEN),
@@ -127,9 +136,33 @@ def refusal(address: str, values: list) -> str:
 def test_a_value_that_cannot_be_used_is_a_sentence(
     address: str, uploads: list[dict], place: int, value: object, sentence: str
 ) -> None:
-    values = [*uploads, 7, False, 4]
+    values = [*uploads, 7, False, 4, None, False]
     values[place] = value
     assert refusal(address, values) == sentence
+
+
+def test_a_picture_without_a_face_is_refused_in_the_words_of_the_api(
+    address: str, short_speech: Path, tmp_path: Path
+) -> None:
+    meadow = np.random.default_rng(1).integers(90, 150, (300, 400, 3), dtype=np.uint8)
+    Image.fromarray(meadow).save(tmp_path / "meadow.png")
+    files = [("files", path.open("rb")) for path in (tmp_path / "meadow.png", short_speech)]
+    paths = httpx.post(f"{address}/gradio_api/upload", files=files).json()
+    values = [*(FILE | {"path": path} for path in paths), 7, False, 4]  # the rest may be left out
+    sentence = refusal(address, values)
+    assert "No face was found" in sentence and "without_face=true" in sentence
+    assert "--" not in sentence and "without_face=True" not in sentence
+
+    client = Client(address, verbose=False)
+    updates = client.submit(
+        portrait=handle_file(tmp_path / "meadow.png"),
+        voice=handle_file(short_speech),
+        without_face=True,
+        api_name="/talk",
+    )
+    messages = [json.loads(live) for live, _, _ in updates]
+    assert messages[-1]["kind"] == "end"
+    assert WITHOUT_FACE in messages[1]["notices"]
 
 
 def test_too_few_values_are_a_sentence(address: str, uploads: list[dict]) -> None:

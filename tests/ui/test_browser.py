@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from flashtalk.assets import ASSETS
 
 CHUNK_S = 1.12
 SLOW_MS = 120_000  # a loaded machine may take long; a free one does not
@@ -139,6 +143,60 @@ def test_what_is_missing_is_said_in_a_sentence(page: Page) -> None:
     page.locator("#talk").click()
     expect(stage).to_contain_text("There is no portrait yet.", timeout=SLOW_MS)
     expect(page.locator("#download")).to_be_hidden()
+
+
+def test_a_picture_without_a_face_may_be_used_as_it_is(
+    page: Page, portrait: Path, short_speech: Path, tmp_path: Path
+) -> None:
+    meadow = np.random.default_rng(1).integers(90, 150, (300, 400, 3), dtype=np.uint8)
+    Image.fromarray(meadow).save(tmp_path / "meadow.png")
+    upload(page, "#sound", short_speech)
+    upload(page, "#portrait", tmp_path / "meadow.png")
+    stage, offer = page.locator(".ft-stage"), page.locator(".ft-as-it-is")
+    expect(page.locator("#portrait img")).to_be_visible(timeout=SLOW_MS)
+    expect(offer).to_be_hidden()
+    page.locator("#talk").click()
+    expect(stage).to_contain_text("No face was found in the picture.", timeout=SLOW_MS)
+    expect(stage).to_contain_text("or use this picture as it is.")
+    expect(page.locator("#talk")).to_be_enabled(timeout=SLOW_MS)
+
+    offer.click()
+    expect(offer).to_be_hidden()
+    live = page.locator(".ft-live")
+    expect(live).to_have_attribute("data-state", "done", timeout=SLOW_MS)
+    expect(page.locator(".ft-notices")).to_contain_text("its middle is used")
+    page.get_by_text("Advanced").click()
+    tick = page.locator("#without-face input[type=checkbox]")
+    expect(tick).to_be_checked()
+    upload(page, "#portrait", portrait)
+    expect(tick).not_to_be_checked(timeout=SLOW_MS)
+
+
+def test_which_of_several_faces_speaks_is_chosen_by_its_number(
+    page: Page, short_speech: Path, tmp_path: Path
+) -> None:
+    people = [Image.open(path) for path in sorted((ASSETS / "portraits").glob("*.jpg"))[:2]]
+    pair = Image.new("RGB", (900, 512), (190, 180, 170))
+    pair.paste(people[0].resize((360, 360)), (20, 76))
+    pair.paste(people[1], (388, 0))
+    pair.save(tmp_path / "pair.png")
+    upload(page, "#sound", short_speech)
+    upload(page, "#portrait", tmp_path / "pair.png")
+    expect(page.locator("#portrait img")).to_be_visible(timeout=SLOW_MS)
+    page.get_by_text("Advanced").click()
+    box = page.locator("#which-face input")
+    expect(box).to_have_attribute("placeholder", "the largest")
+    notices = page.locator(".ft-notices")
+    for number, said in (("", "the largest one speaks, number 2"), ("1", "number 1 from the left")):
+        box.fill(number)
+        page.locator("#talk").click()
+        expect(notices).to_contain_text(said, timeout=SLOW_MS)
+        expect(page.locator("#talk")).to_be_enabled(timeout=SLOW_MS)
+    box.fill("3")
+    page.locator("#talk").click()
+    sentence = "There is no face number 3. Faces found: 2"
+    expect(page.locator(".ft-stage")).to_contain_text(sentence, timeout=SLOW_MS)
+    expect(page.locator(".ft-as-it-is")).to_be_hidden()
 
 
 def test_a_phone_shows_the_stage_first(browser: Browser, address: str) -> None:

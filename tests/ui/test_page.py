@@ -26,7 +26,17 @@ def test_the_only_public_call_is_talk(page: gr.Blocks):
     endpoints = page.get_api_info()["named_endpoints"]
     assert list(endpoints) == ["/talk"]
     names = [parameter["parameter_name"] for parameter in endpoints["/talk"]["parameters"]]
-    assert names == ["portrait", "voice", "seed", "random_seed", "steps"]
+    assert names == [
+        *("portrait", "voice", "seed", "random_seed", "steps"),
+        *("face", "without_face"),
+    ]
+
+
+def test_calls_may_go_without_what_concerns_unusual_pictures(page: gr.Blocks):
+    parameters = page.get_api_info()["named_endpoints"]["/talk"]["parameters"]
+    defaults = {p["parameter_name"]: p["parameter_default"] for p in parameters[-2:]}
+    assert defaults == {"face": None, "without_face": False}
+    assert all(p["parameter_has_default"] for p in parameters[-2:])
 
 
 def test_type_needs_no_other_server():
@@ -52,7 +62,8 @@ def test_only_models_that_read_a_prompt_have_its_box(
     (box,) = [box for box in boxes(reading) if box.get("elem_id") == "prompt"]
     assert box["value"] == FOURTEEN_B.prompt
     endpoint = reading.get_api_info()["named_endpoints"]["/talk"]
-    assert endpoint["parameters"][-1]["parameter_name"] == "prompt"
+    names = [parameter["parameter_name"] for parameter in endpoint["parameters"]]
+    assert names[4:] == ["steps", "prompt", "face", "without_face"]
 
 
 def test_a_page_without_examples_still_works(toy_networks: Networks, tmp_path: Path):
