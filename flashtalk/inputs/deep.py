@@ -7,7 +7,7 @@ whose upper bytes are nearly black. OpenCV reads those whole. Used by
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import IO
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ _DIM = 70  # of 255: upper bytes of 14 bits reach 63, of fewer bits less
 _STEP = 8  # every eighth pixel of every eighth row tells what white is
 
 
-def sixteen_bit_file(picture: Image.Image) -> BinaryIO | None:
+def sixteen_bit_file(picture: Image.Image) -> IO[bytes] | None:
     """The file of a picture with 16 bits a channel of color, before it is loaded; else ``None``."""
     if not isinstance(picture, ImageFile.ImageFile) or picture.mode not in ("RGB", "RGBA", "LA"):
         return None
@@ -27,7 +27,7 @@ def sixteen_bit_file(picture: Image.Image) -> BinaryIO | None:
     return picture.fp if deep else None
 
 
-def with_lower_bytes(picture: Image.Image, file: BinaryIO) -> Image.Image:
+def with_lower_bytes(picture: Image.Image, file: IO[bytes]) -> Image.Image:
     """``picture``, loaded from ``file``, as bright as its bits say."""
     if not _is_dim(picture):
         return picture
