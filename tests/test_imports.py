@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
+    {"lab.runs"},
     {"lab.evaluation"},
     {"lab.training"},
     {"lab.memory"},
