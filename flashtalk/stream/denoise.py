@@ -27,12 +27,12 @@ def hold_motion(latents: Tensor, motion_latents: Tensor) -> Tensor:
     return torch.cat((motion_latents, latents[:, :, motion_latents.shape[2] :]), dim=2)
 
 
-def clean_estimate(latents: Tensor, velocity: Tensor, timestep: float) -> Tensor:
+def clean_estimate(latents: Tensor, velocity: Tensor, timestep: float | Tensor) -> Tensor:
     """The clean latents that ``velocity`` points to from ``latents`` at ``timestep`` (0..1000)."""
     return latents - (timestep / 1000.0) * velocity  # x0 = x_t - s v
 
 
-def renoise(clean: Tensor, noise: Tensor, timestep: float) -> Tensor:
+def renoise(clean: Tensor, noise: Tensor, timestep: float | Tensor) -> Tensor:
     """Clean latents brought back to ``timestep`` (0..1000) with ``noise``."""
     share = timestep / 1000.0
     return (1.0 - share) * clean + share * noise  # x_t = (1 - s) x0 + s noise

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from flashtalk.models.tiny.flow_anchor import disable_flow_prior
 from flashtalk.weights import MANIFEST
 from flashtalk.weights.checkpoint import find_checkpoint
 from lab.training.causal import make_causal
+from lab.training.distributed import denoiser_of
 
 FORM = "NAME=WEIGHTS[,steps=20][,guidance=4][,color_strength=0][,seam_frames=0] ..."
 
@@ -58,13 +59,14 @@ class Run:
             geometry = replace(preset.geometry, lookahead_frames=self.lookahead_frames)
             preset = replace(preset, geometry=geometry)
         networks = replace(checkpoint.load(device), preset=preset)
+        denoiser = denoiser_of(networks)
         if self.causal:
-            make_causal(networks.transformer, preset.geometry)
+            make_causal(denoiser, preset.geometry)
         if not self.flow_prior:
-            disable_flow_prior(networks.transformer)
+            disable_flow_prior(denoiser)
         if self.guidance == 1.0:
             return networks
-        guided = GuidedTransformer(networks.transformer, self.guidance)
+        guided = GuidedTransformer(denoiser, self.guidance)
         return replace(networks, transformer=cast(VideoTransformer, guided))
 
     def digest(self) -> str:
@@ -76,7 +78,7 @@ class Run:
         return hashlib.sha256(content + repr(sampled).encode()).hexdigest()[:16]
 
 
-SETTINGS: Mapping[str, Callable[[str], object]] = {
+SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "steps": int,
     "guidance": float,
     "color_strength": float,
@@ -136,10 +138,10 @@ class GuidedTransformer(nn.Module):
         num_motion: int,
     ) -> Tensor:
         """As :class:`VideoTransformer`, with ``audio_tokens`` from :meth:`project_speech`."""
-        latents, timestep, condition_latents, text, image = (
-            None if each is None else torch.cat((each, each))
-            for each in (latents, timestep, condition_latents, text, image)
+        latents, timestep, condition_latents = (
+            torch.cat((each, each)) for each in (latents, timestep, condition_latents)
         )
+        text, image = (None if each is None else torch.cat((each, each)) for each in (text, image))
         velocities = self.transformer(
             latents, timestep, condition_latents, audio_tokens, text, image, num_motion=num_motion
         )

@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -92,7 +93,7 @@ def bench(
     return read_speed(out)
 
 
-def _runs(path: Path) -> dict[str, dict]:
+def _runs(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     try:

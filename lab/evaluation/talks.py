@@ -24,7 +24,12 @@ from flashtalk.errors import FlashTalkError
 from lab.evaluation.measures.reading import FaceTrack, track_of
 from lab.synthesis.curves import MOUTH_CURVES, loudness, mouth_curves, mouth_weights
 from lab.synthesis.heads.identity import is_held_out
-from lab.synthesis.voices.phones import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Phone
+from lab.synthesis.voices.phones import (
+    FRAME_RATE_HZ,
+    SAMPLE_RATE_HZ,
+    SAMPLES_PER_FRAME,
+    Phone,
+)
 
 PAUSE_S = (0.12, 0.48)  # between two clips of a talk; whole frames
 TALK_STREAM = 71  # keeps these random numbers apart from all others
@@ -140,8 +145,13 @@ class Speech:
 class Spoken(Protocol):
     """What somebody said: [640 F] samples at 16 kHz and their phones."""
 
-    samples: np.ndarray
-    phones: tuple[Phone, ...]
+    @property
+    def samples(self) -> np.ndarray:
+        """[640 F] float32."""
+
+    @property
+    def phones(self) -> tuple[Phone, ...]:
+        """In their order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,11 +198,12 @@ def join(clips: Sequence[Spoken], rng: np.random.Generator, seconds: float) -> S
     pieces: list[np.ndarray] = []
     phones: list[Phone] = []
     length = 0  # samples
+    shortest, longest = (round(pause_s * FRAME_RATE_HZ) for pause_s in PAUSE_S)
     while length < seconds * SAMPLE_RATE_HZ:
         for index in rng.permutation(len(clips)):
             clip = clips[int(index)]
             phones += [phone.shifted(length / SAMPLE_RATE_HZ) for phone in clip.phones]
-            pause = rng.integers(*(round(s * SAMPLE_RATE_HZ / SAMPLES_PER_FRAME) for s in PAUSE_S))
+            pause = rng.integers(shortest, longest)
             silence = np.zeros(int(pause) * SAMPLES_PER_FRAME, np.float32)
             pieces += [clip.samples, silence]
             length += len(clip.samples) + len(silence)

@@ -44,7 +44,7 @@ class LiveBytes(TorchDispatchMode):
     """
 
     def __init__(self, device_type: str = "meta") -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live = 0
         self.peak = 0
         self._device_type = device_type
@@ -117,7 +117,11 @@ class FusedAttention(TorchFunctionMode):
     ) -> Any:
         """Replaces ``scaled_dot_product_attention``; all else runs as it is."""
         if func is F.scaled_dot_product_attention:
-            return _fused_attention(*args[:3]) if len(args) >= 3 else _fused_attention(**kwargs)
+            return (
+                _fused_attention(*args[:3])
+                if len(args) >= 3
+                else _fused_attention(**(kwargs or {}))
+            )
         return func(*args, **(kwargs or {}))
 
 
@@ -136,7 +140,7 @@ def counted(device_type: str = "meta", *, gradients: bool = False) -> Iterator[L
 
 def _fused_attention(query: Tensor, key: Tensor, value: Tensor, **_: Any) -> Tensor:
     """A result [B, N, Lq, D] that lies in memory as the kernels leave it: [B, Lq, N, D]."""
-    return _FusedKernel.apply(query, key, value)
+    return _FusedKernel.apply(query, key, value)  # type: ignore[no-untyped-call]
 
 
 class _FusedKernel(torch.autograd.Function):
@@ -159,7 +163,7 @@ class _FusedKernel(torch.autograd.Function):
         query, key, value, _result, log_sum = context.saved_tensors
         # FlashAttention-2 (Dao 2023, algorithm 2): D = rowsum(dO o O), and dQ is summed in float32
         workspace = (torch.empty_like(log_sum), torch.empty_like(query, dtype=torch.float32))
-        gradients = tuple(torch.empty_like(each) for each in (query, key, value))
+        gradients = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
         del workspace
         return gradients
 

@@ -77,6 +77,7 @@ def parts_of(
     else:
         networks = empty_networks(preset, sizes, precision)
     whole = networks.transformer
+    assert isinstance(whole, VideoTransformer)
     dtypes = {
         "transformer": (precision.transformer, STORED.transformer),
         "autoencoder": (precision.autoencoder, STORED.autoencoder),

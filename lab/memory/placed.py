@@ -47,10 +47,12 @@ def placed_weights(parts: Parts, placement: Placement) -> PlacedWeights:
     weights["transformer"] = around + on_gpu * block
     offloaded = OFFLOADED if placement.offload_encoders else ()
     always = sum(size for name, size in weights.items() if name not in offloaded)
-    gpu_bytes = {}
+    gpu_bytes: dict[str, int] = {}
     for phase, runs in PHASES.items():
         if runs is None or runs in weights:
             key = FP8_PHASES.get(phase, phase) if placement.fp8 else phase
-            gpu_bytes[key] = always + (weights[runs] if runs in offloaded else 0)
+            gpu_bytes[key] = always + (
+                weights[runs] if runs is not None and runs in offloaded else 0
+            )
     converted = sum(part.bytes for part in parts.parts if part.name in parts.converted)
     return PlacedWeights(gpu_bytes, host_bytes=converted + streamed * block)

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import traceback
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -105,7 +105,7 @@ def data_file(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.npz"
 
 
-def _made(config: ClipFactory, waiting: list[int]) -> Iterator[tuple[int, str]]:
+def _made(config: ClipFactory, waiting: list[int]) -> Generator[tuple[int, str]]:
     """Numbers of the clips as they are done, each with its problem or an empty string."""
     if config.workers == 1 or len(waiting) < 2:
         _use_one_core()
@@ -165,7 +165,7 @@ def _make_clip(config: ClipFactory, number: int) -> tuple[int, str]:
 def write_clip(folder: Path, number: int, performance: Performance, clip: Clip) -> None:
     """Write the four files, the data file last; half-written files never carry the final name."""
     stem = f"{number:06d}"
-    steps = {
+    steps: dict[str, Callable[[Path], object]] = {
         f"{stem}.mp4": lambda path: write_video(path, clip.frames, performance.audio),
         f"{stem}.wav": lambda path: write_wave(path, performance.audio),
         f"{stem}.png": lambda path: Image.fromarray(clip.portrait).save(path, "PNG"),

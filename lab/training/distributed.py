@@ -19,13 +19,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from flashtalk.engine import checked_device
 from flashtalk.errors import FlashTalkError
+from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.models.networks import Networks
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 
 class Ranks(Protocol):
@@ -118,7 +123,7 @@ class Team:
         policy = MixedPrecisionPolicy(
             param_dtype=compute_dtype, reduce_dtype=torch.float32, cast_forward_inputs=False
         )
-        for block in model.blocks:
+        for block in blocks_of(model):
             fully_shard(block, mesh=mesh, mp_policy=policy)
         fully_shard(model, mesh=mesh, mp_policy=policy, reshard_after_forward=True)
         # The chunk step projects the speech outside of forward().
@@ -149,6 +154,21 @@ class Team:
         return self._accelerator.gather(torch.tensor(values, device=self.device))
 
 
+def blocks_of(model: nn.Module) -> nn.ModuleList:
+    """The repeated layers of a transformer."""
+    blocks = model.blocks
+    assert isinstance(blocks, nn.ModuleList)
+    return blocks
+
+
+def denoiser_of(networks: Networks) -> VideoTransformer:
+    """The transformer of ``networks`` as a module that can be trained."""
+    denoiser = networks.transformer
+    if not isinstance(denoiser, VideoTransformer):
+        raise TypeError(f"expected a VideoTransformer, got {type(denoiser).__name__}")
+    return denoiser
+
+
 def join_ranks(device: str = "cpu") -> Ranks:
     """The processes that a launcher started, or this one alone.
 
@@ -170,8 +190,9 @@ def checkpoint_activations(
     """
     from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 
-    for index, block in enumerate(model.blocks):
-        model.blocks[index] = checkpoint_wrapper(
+    blocks = blocks_of(model)
+    for index, block in enumerate(blocks):
+        blocks[index] = checkpoint_wrapper(
             block,
             preserve_rng_state=False,  # no dropout
             context_fn=lambda: (nullcontext(), again()),
@@ -210,5 +231,5 @@ def _split_as(whole: Tensor, like: Tensor) -> Tensor:
     )
 
 
-def _is_sharded(tensor: Tensor) -> bool:
+def _is_sharded(tensor: Tensor) -> TypeGuard[DTensor]:
     return hasattr(tensor, "full_tensor")

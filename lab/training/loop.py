@@ -31,6 +31,7 @@ from lab.training.distributed import ALONE, Ranks, gathered, scattered
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Model = TypeVar("Model", bound=nn.Module)
 
 CHECKPOINT = "checkpoint.pt"  # in the folder of a training
 
@@ -288,7 +289,7 @@ def read_checkpoint(out: Path) -> dict[str, Any]:
     return torch.load(out / CHECKPOINT, map_location="cpu", weights_only=True, mmap=True)
 
 
-def load_average(out: Path, model: nn.Module) -> nn.Module:
+def load_average(out: Path, model: Model) -> Model:
     """Put the averaged weights of a finished or running training into ``model``."""
     model.load_state_dict(read_checkpoint(out)["average"])
     return model.eval().requires_grad_(False)
@@ -299,7 +300,7 @@ def device_of(model: nn.Module) -> torch.device:
     return next((weight.device for weight in model.parameters()), torch.device("cpu"))
 
 
-def load_part(out: Path, part: str, module: nn.Module) -> nn.Module:
+def load_part(out: Path, part: str, module: Model) -> Model:
     """Put the averaged weights below ``part.`` of a training's checkpoint into ``module``."""
     average = read_checkpoint(out)["average"]
     prefix = part + "."
@@ -309,7 +310,7 @@ def load_part(out: Path, part: str, module: nn.Module) -> nn.Module:
     return module.eval().requires_grad_(False)
 
 
-def load_trained(out: Path, beginnings: tuple[str, ...], module: nn.Module) -> nn.Module:
+def load_trained(out: Path, beginnings: tuple[str, ...], module: Model) -> Model:
     """Put the averaged weights whose names begin so into ``module``; the others stay."""
     average = read_checkpoint(out)["average"]
     chosen = {name: value for name, value in average.items() if name.startswith(beginnings)}

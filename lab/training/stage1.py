@@ -33,7 +33,13 @@ from lab.options import read_options, require_at_least
 from lab.training.data.chunks import Bucket, buckets_of, draw_bucket
 from lab.training.data.clips import Clip, ClipSet
 from lab.training.data.video_dataset import draw_windows, gather_chunks
-from lab.training.distributed import ALONE, Ranks, checkpoint_activations, join_ranks
+from lab.training.distributed import (
+    ALONE,
+    Ranks,
+    checkpoint_activations,
+    denoiser_of,
+    join_ranks,
+)
 from lab.training.loop import Trainee, train_together
 from lab.training.losses.stage1_loss import PUBLISHED_LOSS, Stage1Loss, chunk_loss
 from lab.training.losses.stage2_loss import Stage2Config
@@ -103,7 +109,7 @@ def fit_transformer(
     two: no rank waits for another's longer chunk.
     """
     splitting = config.splitting
-    model = networks.transformer.eval().float().requires_grad_(True)
+    model = denoiser_of(networks).eval().float().requires_grad_(True)
     if splitting.recompute:
         checkpoint_activations(model)
     for name, module in modules_of(networks).items():

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from flashtalk.config import TINY
 from flashtalk.errors import command
-from flashtalk.models.contracts import Denoiser
+from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
 from flashtalk.models.tiny.flow_anchor import disable_flow_prior
 from flashtalk.weights import modules_of
@@ -33,7 +33,13 @@ from lab.options import read_options, require_at_least
 from lab.training.causal import make_causal
 from lab.training.checkpoints.export import trained_networks
 from lab.training.data.talks import TalkSource, load_people
-from lab.training.distributed import ALONE, Ranks, checkpoint_activations, join_ranks
+from lab.training.distributed import (
+    ALONE,
+    Ranks,
+    checkpoint_activations,
+    denoiser_of,
+    join_ranks,
+)
 from lab.training.loop import Trainee, train_together
 from lab.training.losses.stage2_loss import PUBLISHED_LOSS, Distillation, Stage2Config
 from lab.training.options import WHOLE, Splitting, Training, begin
@@ -87,7 +93,7 @@ def train_stage2(config: Stage2) -> None:
     config.loss.require_fit(networks.preset)
     geometry = networks.preset.geometry
     if config.causal:  # teacher, student and critic: all three are made from this one
-        make_causal(networks.transformer, geometry)
+        make_causal(denoiser_of(networks), geometry)
     people = load_people(config.data, geometry.sample_rate_hz)
     distill(networks, TalkSource(people, geometry), config, ranks)
 
@@ -109,7 +115,7 @@ def distill(
     the two that learn continue displacements as they are: what goes wrong on the way is the
     generator's own to correct, as the real score would.
     """
-    real_score = networks.transformer.eval().requires_grad_(False)
+    real_score = denoiser_of(networks).eval().requires_grad_(False)
     generator, fake_score = (student_of(real_score, config, ranks) for _ in range(2))
     if config.splitting.dtype is not None:
         real_score.to(config.splitting.dtype)
@@ -131,7 +137,7 @@ def distill(
     return learner
 
 
-def student_of(real_score: Denoiser, config: Stage2, ranks: Ranks) -> Denoiser:
+def student_of(real_score: VideoTransformer, config: Stage2, ranks: Ranks) -> VideoTransformer:
     """One of the two that learn; on its device before the next is copied, to spare the host."""
     model = copy.deepcopy(real_score).float().requires_grad_(True)
     if not config.flow_prior:
@@ -142,7 +148,7 @@ def student_of(real_score: Denoiser, config: Stage2, ranks: Ranks) -> Denoiser:
     return model
 
 
-def place(model: Denoiser, splitting: Splitting, ranks: Ranks) -> None:
+def place(model: VideoTransformer, splitting: Splitting, ranks: Ranks) -> None:
     """Moves ``model`` to its device, or a part of it to each."""
     if splitting.shard:  # layer by layer to the device: the whole may not fit
         ranks.shard(model, splitting.dtype)

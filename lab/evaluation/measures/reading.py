@@ -21,6 +21,7 @@ from flashtalk.models.tiny.face_code import LANDMARKS
 from flashtalk.models.tiny.landmarks import FaceReader
 from flashtalk.weights import load_weights
 from lab.training.loop import has_checkpoint, load_average
+from lab.training.tiny.networks import new_autoencoder, new_reader
 
 BATCH = 32  # pictures read at once
 # Radians per unit of the nose's offset over the eyes' distance; fitted to the renderer's pose in
@@ -124,7 +125,7 @@ def load_reader(folder: Path) -> FaceReader:
     Raises :class:`FlashTalkError` for a folder that is neither.
     """
     if has_checkpoint(folder):
-        return load_average(folder, FaceReader(TINY.autoencoder.width))
+        return load_average(folder, new_reader())
     if not folder.is_dir():
         raise FlashTalkError(
             f"There is no face reader in {folder}: give a folder of weights, such as "
@@ -135,6 +136,6 @@ def load_reader(folder: Path) -> FaceReader:
 
 def load_autoencoder(folder: Path) -> PortraitAutoencoder:
     """The autoencoder of a folder of embedded weights."""
-    autoencoder = PortraitAutoencoder(TINY.autoencoder)
+    autoencoder = new_autoencoder()
     load_weights(folder, TINY.name, {"autoencoder": autoencoder})
     return autoencoder.eval().requires_grad_(False)

@@ -21,9 +21,9 @@ from safetensors.torch import load_model, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from flashtalk.assets import ASSETS
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.tiny.speech_encoder import ConvBlock, mel_filters
-from flashtalk.weights.checkpoint import ASSETS
 from lab.synthesis.voices.phones import SAMPLES_PER_FRAME
 
 FILE = "sync.safetensors"
@@ -38,6 +38,10 @@ MOUTH_SPREAD = (0.072, 0.058, 0.077, 0.044, 0.023)
 
 class SyncNetwork(nn.Module):
     """Mouth numbers and samples -> unit vectors per frame in one space; sees 0.4 s around each."""
+
+    mel: Tensor
+    window: Tensor
+    spread: Tensor
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
@@ -69,10 +73,9 @@ class SyncNetwork(nn.Module):
         seen = (mouth - mouth.mean(dim=1, keepdim=True)) / self.spread
         heard = self.log_mel(samples)
         heard = heard - heard.mean(dim=(1, 2), keepdim=True)
-        return tuple(
-            F.normalize(tower(x), dim=1).transpose(1, 2)
-            for tower, x in ((self.mouth, seen.transpose(1, 2)), (self.speech, heard))
-        )
+        towers = ((self.mouth, seen.transpose(1, 2)), (self.speech, heard))
+        lips, sound = (F.normalize(tower(x), dim=1).transpose(1, 2) for tower, x in towers)
+        return lips, sound
 
     def log_mel(self, samples: Tensor) -> Tensor:
         """[B, S] -> [B, bins, S / 160]; each column is centered on its own 10 ms."""

@@ -55,8 +55,8 @@ def draw(
         sound = clip.samples[start * SAMPLES_PER_FRAME : (start + FRAMES) * SAMPLES_PER_FRAME]
         mouths.append(noisy.mouth)
         sounds.append(sound * 10 ** (rng.uniform(-GAIN_DB, GAIN_DB) / 20))
-    stacked = (torch.from_numpy(np.stack(each)).float() for each in (mouths, sounds))
-    return tuple(stacked)
+    seen, heard = (torch.from_numpy(np.stack(each)).float() for each in (mouths, sounds))
+    return seen, heard
 
 
 @torch.inference_mode()

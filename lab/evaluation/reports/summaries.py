@@ -66,6 +66,8 @@ def changes(
         for each in measurements
         if each.run == run
     }
+    if last is None:
+        return []
     seeds = sorted({seed for seed, _ in found})
     pairs = [
         (found[seed, moments[0]], found[seed, last])

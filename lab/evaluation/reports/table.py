@@ -135,7 +135,7 @@ def speech_line(measurements: Sequence[Measurement]) -> str:
         if (each.run, each.seed) == (run, seed):
             stop = 10 * each.seconds
             measured.update(range(stop - round(10 * each.segment_s), stop))
-    clips = {each.speech_clips for each in measurements} - {None}
+    clips = {each.speech_clips for each in measurements if each.speech_clips is not None}
     seconds = {round(each.speech_s) for each in measurements if each.speech_s is not None}
     known = "few"
     if clips and seconds:

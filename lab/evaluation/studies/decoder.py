@@ -154,7 +154,7 @@ def shut_lids(clip: Clip, drawn: np.ndarray, true: np.ndarray) -> ShutLids | Non
         return None
     energy, square, color = [], [], []
     for frame in blinks:
-        rows, columns = pixels_of(clip.eyes_box(frame), true.shape[2])
+        rows, columns = pixels_of(clip.eyes_box(int(frame)), true.shape[2])
         pair = [each[frame].astype(np.float32) for each in (drawn, true)]
         labs = [
             cv2.cvtColor(cv2.GaussianBlur(each / 255, (0, 0), IRIS_PX), cv2.COLOR_RGB2LAB)

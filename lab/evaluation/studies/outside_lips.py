@@ -61,8 +61,8 @@ def lip_gaps(video: Path) -> np.ndarray:
         mediapipe.solutions.face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True) as mesh,
     ):
         for frame in container.decode(video=0):
-            picture = frame.to_ndarray(format="rgb24")
-            picture = cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC)
+            small = frame.to_ndarray(format="rgb24")
+            picture = cv2.resize(small, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC)
             faces = mesh.process(picture).multi_face_landmarks
             if not faces:
                 gaps.append(np.nan)

@@ -18,9 +18,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from flashtalk.config import TINY, TinyDenoiserConfig
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.inputs.portrait import portrait_for, to_tensor
 from flashtalk.models.networks import Networks
+from flashtalk.models.tiny.denoiser import TinyDenoiser
 from flashtalk.models.tiny.face_code import FLOW_UNIT, flow_of, frame_codes
 from flashtalk.models.tiny.flow_anchor import FlowPrior
 from flashtalk.stream.chunk import Scene, skip
@@ -151,6 +153,7 @@ def draw_grown(runs: Mapping[str, Sequence[float]], chunk_s: float, path: Path) 
 
 def _summary(figures: np.ndarray, digits: int = 3) -> dict[str, list[float]]:
     """Over talks: [chunks, B] -> mean, lowest and highest by chunk."""
+    summaries: dict[str, Callable[..., np.ndarray]]
     summaries = {"mean": np.mean, "lowest": np.min, "highest": np.max}
     return {
         name: [round(float(value), digits) for value in of(figures, axis=1)]
@@ -185,14 +188,17 @@ class RecoveryStudy:
             raise FlashTalkError(f"There is nothing to judge: give --run {FORM}.")
 
 
-def judge_runs(config: RecoveryStudy) -> dict[str, dict[str, object]]:
+def judge_runs(config: RecoveryStudy) -> dict[str, dict[str, Any]]:
     """Both figures of every run, by its name."""
     clips = load_held_out(config.clips)
     judging = find_checkpoint(config.judge).load(torch.device("cpu"))
     require_displacements(judging)
-    judge = judging.transformer.flow_anchor.flow_prior
+    denoiser = judging.transformer
+    assert isinstance(denoiser, TinyDenoiser)
+    judge = denoiser.flow_anchor.flow_prior
+    assert judge is not None
     cells = (TINY.geometry.latent_height, TINY.geometry.latent_width)
-    found: dict[str, dict[str, object]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for run in map(parse_run, config.run):
         networks = run.load(torch.device("cpu"))
         torch.manual_seed(0)  # every run is bent alike

@@ -113,7 +113,7 @@ def reader_figures(readings: Sequence[Reading], calibration: Calibration) -> dic
         figures[f"{name}_correlation"] = _median(
             measures.correlation(r.track.turns[:, index], r.clip.turns[:, index]) for r in readings
         )
-    blinks = {"true": [], "read": []}
+    blinks: dict[str, list[measures.LidStatistics]] = {"true": [], "read": []}
     for reading in readings:
         blinks["true"].append(measures.lid_statistics(reading.clip.track.lids))
         blinks["read"].append(measures.lid_statistics(reading.track.lids, calibration.blink_share))
@@ -124,7 +124,7 @@ def reader_figures(readings: Sequence[Reading], calibration: Calibration) -> dic
         for a, b, reading in zip(blinks["true"], blinks["read"], readings, strict=True)
     )
     for wanted in ("closed", "open"):
-        rates = {"true": [], "read": []}
+        rates: dict[str, list[float]] = {"true": [], "read": []}
         for reading in speaking:
             phones = reading.clip.phones
             openings = (reading.clip.track.opening, calibration.opening(reading.track))
@@ -180,7 +180,8 @@ def identity_figures(readings: Sequence[Reading]) -> dict[str, float]:
     Own portraits share light and camera with their frames, as a session's do; that makes this
     easier than recognizing a person.
     """
-    own, others = [], []
+    own: list[np.ndarray] = []
+    others: list[np.ndarray] = []
     for reading in readings:
         for other in readings:
             found = pictures.likeness(reading.faces, other.portrait_face)

@@ -58,7 +58,9 @@ class Slider:
         return [f"{folder}/{stem}-{ending}" for stem in stems]
 
 
-def _sliders(folder: str, stems: str, ends: str, spread: float, paired: bool = False):
+def _sliders(
+    folder: str, stems: str, ends: str, spread: float, paired: bool = False
+) -> list[Slider]:
     low, high = ends.split("|")
     return [Slider(f"{folder}/{stem}", low, high, spread, paired) for stem in stems.split()]
 

@@ -172,7 +172,12 @@ def read_proxy_json(path: Path) -> Proxy:
 
 
 def _proxy(
-    mesh: Mesh, corners: np.ndarray, weights: np.ndarray, offsets: np.ndarray, scales, hidden
+    mesh: Mesh,
+    corners: np.ndarray,
+    weights: np.ndarray,
+    offsets: np.ndarray,
+    scales: dict[str, tuple[int, int, float]],
+    hidden: list[int],
 ) -> Proxy:
     count = len(offsets)
     rows = np.repeat(np.arange(count), 3)

@@ -10,6 +10,7 @@ Flow: identity, library -> **rig** -> renderer -> factory. Lengths are decimetre
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sparse
@@ -123,7 +124,7 @@ class Rig:
         self._landmarks = base[library.landmark_vertices]
         self._landmark_offsets = library.expression_offsets[:, library.landmark_vertices]
 
-    def _sources(self) -> dict[str, tuple]:
+    def _sources(self) -> dict[str, tuple[Any, ...]]:
         """kind -> (positions, fit matrix, triangles, texture coordinates)."""
         library, person, base = self.library, self.identity, self.identity.vertices
         names = {

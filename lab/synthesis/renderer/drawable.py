@@ -50,7 +50,15 @@ class Drawable:
         self._bind(renderer, "label", "3f 12x", ("position",), "2f 4x 1f 1f 1f",
                    ("coordinate", "head_weight", "inside", "face"))  # fmt: skip
 
-    def _bind(self, renderer, name, motion_format, motion_names, still_format, still_names) -> None:
+    def _bind(
+        self,
+        renderer: Renderer,
+        name: str,
+        motion_format: str,
+        motion_names: tuple[str, ...],
+        still_format: str,
+        still_names: tuple[str, ...],
+    ) -> None:
         program = renderer.programs[name]
 
         def known(layout: str, names: tuple[str, ...]) -> tuple[str, list[str]]:

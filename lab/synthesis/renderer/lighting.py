@@ -90,7 +90,9 @@ def sample_background(rng: np.random.Generator, size_px: int = 256) -> np.ndarra
     return np.clip(picture + rng.normal(0, 0.006, picture.shape), 0, 1)
 
 
-def _add_room(rng: np.random.Generator, picture: np.ndarray, x: np.ndarray, y: np.ndarray):
+def _add_room(
+    rng: np.random.Generator, picture: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
     size_px = len(picture)
     blots = _blots(rng, 6, size_px, 0.2)
     picture = picture * (0.75 + 0.5 * blots * rng.uniform(0.4, 1.1))

@@ -72,6 +72,8 @@ def _round_trip(samples: np.ndarray, codec: LossyCodec, bit_rate_bps: int) -> np
             f"This build of PyAV has no codec {codec.encoder}; install its wheel with "
             "`pip install av`, or leave codecs out with lossy_odds=0."
         ) from error
+    assert isinstance(encoder, av.AudioCodecContext)
+    assert isinstance(decoder, av.AudioCodecContext)
     encoder.sample_rate, encoder.layout = SAMPLE_RATE_HZ, "mono"
     encoder.format, encoder.bit_rate = codec.sample_format, bit_rate_bps
     encoder.time_base = Fraction(1, SAMPLE_RATE_HZ)

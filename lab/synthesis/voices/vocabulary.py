@@ -7,6 +7,7 @@ disagree would be spoken in one way and aligned in another.
 """
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -86,6 +87,6 @@ def _espeak(words: list[str]) -> list[list[str]]:
     return [list(to_kokoro(line, "en-us")) for line in lines]
 
 
-def _classes(names: list[str], table: dict[str, tuple[str, ...]]) -> list[str]:
+def _classes(names: list[str], table: Mapping[str, tuple[str, ...]]) -> list[str]:
     """The sound classes of phones; reduced vowels are one, and symbols without a sound none."""
     return [REDUCED.get(each, each) for name in names for each in table.get(name, ())]

@@ -26,6 +26,7 @@ from huggingface_hub import save_torch_state_dict
 from flashtalk.config import TINY, Preset
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.models.networks import Networks, build_denoiser
+from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
 from flashtalk.weights import build_networks, modules_of, save_weights
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.sizes import CONFIG
@@ -37,7 +38,7 @@ from lab.training.loop import (
     load_trained,
     read_checkpoint,
 )
-from lab.training.tiny.parts import TRAINED
+from lab.training.tiny.networks import TRAINED
 
 AUTOENCODER_PARTS = {
     "decoder": TRAINED["decoder"],
@@ -72,12 +73,15 @@ def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
                 "below --runs, and a transformer."
             )
     networks = build_networks(preset)
-    load_part(runs / "speech", "encoder", networks.speech_encoder)
+    modules = modules_of(networks)
+    autoencoder = modules["autoencoder"]
+    assert isinstance(autoencoder, PortraitAutoencoder)
+    load_part(runs / "speech", "encoder", modules["speech_encoder"])
     # in the order of training: later parts replace the weights that they trained
     for part, beginnings in AUTOENCODER_PARTS.items():
-        load_trained(runs / part, beginnings, networks.autoencoder)
-    load_average(runs / "reader", networks.autoencoder.reader)
-    load_average(transformer, networks.transformer)
+        load_trained(runs / part, beginnings, autoencoder)
+    load_average(runs / "reader", autoencoder.reader)
+    load_average(transformer, modules["transformer"])
     return networks
 
 

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError, command
-from flashtalk.weights import load_networks, load_weights
+from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
+from flashtalk.weights import load_networks, load_weights, modules_of
 from lab.options import TINY_WEIGHTS, read_options
 from lab.training.checkpoints.export import AUTOENCODER_PARTS, TRANSFORMER
 from lab.training.loop import has_checkpoint, write_checkpoint
@@ -38,15 +39,18 @@ def import_checkpoint(weights: Path, runs: Path, transformer: Path | None = None
     transformer, or ``runs`` a training already, which would be lost.
     """
     networks = load_networks(weights, TINY)
+    modules = modules_of(networks)
+    whole = modules["autoencoder"]
+    assert isinstance(whole, PortraitAutoencoder)
     if transformer is not None:
-        load_weights(transformer, TINY.name, {"transformer": networks.transformer})
+        load_weights(transformer, TINY.name, {"transformer": modules["transformer"]})
     encoder, autoencoder, generator = (
-        dict(network.state_dict())
-        for network in (networks.speech_encoder, networks.autoencoder, networks.transformer)
+        dict(modules[name].state_dict())
+        for name in ("speech_encoder", "autoencoder", "transformer")
     )
     averages = {
         "speech": {f"encoder.{name}": value for name, value in encoder.items()},
-        "reader": dict(networks.autoencoder.reader.state_dict()),
+        "reader": dict(whole.reader.state_dict()),
         **dict.fromkeys(AUTOENCODER_PARTS, autoencoder),
         **dict.fromkeys(TRANSFORMERS, generator),
     }

@@ -101,12 +101,12 @@ def sample(
     weight = np.ones(parts.shape, np.float32)
     weight[parts == 3] = 4.0
     for row, frame in zip(weight, index, strict=True):
-        x, y, half_width, half_height = clip.mouth_box(frame)
+        x, y, half_width, half_height = clip.mouth_box(int(frame))
         inside_x = np.abs(MIDDLES - x) < half_width
         inside_y = np.abs(MIDDLES - y) < half_height
         row[np.ix_(inside_y, inside_x)] = BOX_WEIGHT
     weight[parts == INNER] = 20.0  # teeth and tongue: nowhere to be copied from
-    inner = np.stack([*(opened(clip, frame) for frame in index), portrait_opened(clip)])
+    inner = np.stack([*(opened(clip, int(frame)) for frame in index), portrait_opened(clip)])
 
     if augmented and rng.random() < 0.5:
         pictures, weight, inner = pictures[:, :, ::-1], weight[:, :, ::-1], inner[:, :, ::-1]

@@ -92,21 +92,21 @@ class GpuSampler:
         All arrays [B]: number of the clip, first frame, 1 where mirrored, version of the sound.
         """
         geometry = preset.geometry
-        clip, start, turned, version = (
+        clips, starts, mirrored, versions = (
             torch.from_numpy(each).to(self.device) for each in (clip, start, turned, version)
         )
-        frame = start[:, None] + torch.arange(geometry.chunk_frames, device=self.device)
-        chosen = (turned[:, None], clip[:, None], frame)
+        frame = starts[:, None] + torch.arange(geometry.chunk_frames, device=self.device)
+        chosen = (mirrored[:, None], clips[:, None], frame)
         window = geometry.speech_window_samples
-        end = start + geometry.chunk_frames + geometry.lookahead_frames
+        end = starts + geometry.chunk_frames + geometry.lookahead_frames
         # `sounds` begin one window earlier than the clip does, so a window begins where it ends
         heard = end[:, None] * geometry.samples_per_frame + torch.arange(window, device=self.device)
         return (
             _packed(self.codes[chosen]),
-            _packed(self.reference[turned, clip][:, None]),
+            _packed(self.reference[mirrored, clips][:, None]),
             _packed(self.weight[chosen]),
-            self.closed[clip[:, None], frame],
-            self.sounds[clip[:, None], version[:, None], heard],
+            self.closed[clips[:, None], frame],
+            self.sounds[clips[:, None], versions[:, None], heard],
         )
 
 

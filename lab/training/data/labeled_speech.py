@@ -120,4 +120,8 @@ class LabeledSpeech:
             told = start + ((np.arange(frames) + 0.5) * length / frames).astype(int)
             drawn.append((heard.astype(np.float32), item.phones[told], item.mouth[told]))
         samples, phones, mouth = zip(*drawn, strict=True)
-        return tuple(torch.from_numpy(np.stack(each)) for each in (samples, phones, mouth))
+        return (
+            torch.from_numpy(np.stack(samples)),
+            torch.from_numpy(np.stack(phones)),
+            torch.from_numpy(np.stack(mouth)),
+        )

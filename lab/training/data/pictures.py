@@ -114,7 +114,7 @@ def along(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
     fine = cv2.resize(flow.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     places = ((fine + 1) * np.array([width, height], np.float32) - 1) / 2
-    return cv2.remap(
+    return cv2.remap(  # type: ignore[call-overload]
         picture, places, None, interpolation=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
 

@@ -85,7 +85,7 @@ class TalkSource:
         return sound.astype(np.float32)
 
     def _someone(self, rng: np.random.Generator) -> Person:
-        return self.people[rng.integers(len(self.people))]
+        return self.people[int(rng.integers(len(self.people)))]
 
 
 def load_people(folder: Path, sample_rate_hz: int) -> list[Person]:

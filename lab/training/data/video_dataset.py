@@ -171,15 +171,15 @@ def _fitting(
     """A clip, the first frame of a window, and a crop that holds its and the portrait's face."""
     frames, aspect = geometry.chunk_frames, geometry.width_px / geometry.height_px
     for _ in range(TRIES):
-        clip = clips[rng.integers(len(clips))]
+        clip = clips[int(rng.integers(len(clips)))]
         starts = len(clip.frames) - frames - geometry.lookahead_frames + 1
         if starts < 1:
             continue
         start = int(rng.integers(starts))
         points = np.concatenate((_face(clip)[start : start + frames].reshape(-1, 2), _still(clip)))
-        side = clip.frames.shape[1:3]
-        crop = crop_around(points, *side, aspect)
-        placed = within(points, crop, *side)
+        height_px, width_px = clip.frames.shape[1:3]
+        crop = crop_around(points, height_px, width_px, aspect)
+        placed = within(points, crop, height_px, width_px)
         if placed.min() >= 0.0 and placed.max() <= 1.0:
             return clip, start, crop
     raise FlashTalkError(

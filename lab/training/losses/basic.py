@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -47,7 +48,7 @@ def critic_hinge(true: Tensor, made: Tensor, weight: Tensor) -> Tensor:
 
     Verdicts [N, 1, h, w]; ``weight`` [N, 1, H, W] is averaged down to them.
     """
-    weight = F.adaptive_avg_pool2d(weight, true.shape[-2:])
+    weight = _pooled(weight, true)
     return (weight * (F.relu(1.0 - true) + F.relu(1.0 + made))).mean()
 
 
@@ -59,10 +60,14 @@ def feature_matching(
     Features [N, D, h, w]; ``weight`` [N, 1, H, W] is averaged down to each scale.
     """
     differences = [
-        (F.adaptive_avg_pool2d(weight, a.shape[-2:]) * (a - b).abs()).mean()
-        for a, b in zip(features, expected, strict=True)
+        (_pooled(weight, a) * (a - b).abs()).mean() for a, b in zip(features, expected, strict=True)
     ]
-    return sum(differences) / len(differences)
+    return torch.stack(differences).mean()
+
+
+def _pooled(weight: Tensor, like: Tensor) -> Tensor:
+    """``weight`` [N, 1, H, W] averaged down to the cells of ``like`` [N, any, h, w]."""
+    return F.adaptive_avg_pool2d(weight, (like.shape[-2], like.shape[-1]))
 
 
 def flow_l1(offset: Tensor, target: Tensor, known: Tensor) -> Tensor:

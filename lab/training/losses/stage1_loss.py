@@ -104,7 +104,7 @@ def drop_conditions(
     chance = torch.rand(speech.shape[0]).to(speech.device)
     # null speech is zero features, as in the published model; silence is something else
     speech = speech * (chance >= settings.no_speech).view(-1, 1, 1, 1, 1)
-    if text is not None:
+    if text is not None and null_text is not None:
         text = torch.where((chance >= settings.no_text).view(-1, 1, 1), text, null_text)
     return speech, text
 
@@ -143,10 +143,10 @@ def chunk_loss(
     if model.anchored:  # its errors count alike at all times
         velocity, latents, noise = share * velocity, share * latents, share * noise
     flow = flow_matching(velocity, latents, noise, mask, chunks.weight.expand_as(latents))
-    steady = temporal_difference(
-        *(objective.by_frame(each) for each in (velocity, latents, noise, mask)),
-        settings.junction_weight,
+    velocity, latents, noise, mask = (
+        objective.by_frame(each) for each in (velocity, latents, noise, mask)
     )
+    steady = temporal_difference(velocity, latents, noise, mask, settings.junction_weight)
     loss = flow + settings.temporal_weight * steady
     figures = {"flow": flow.item(), "temporal": steady.item()}
     extra, name = objective.extra_loss(model, chunks)

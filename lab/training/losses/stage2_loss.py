@@ -266,13 +266,19 @@ class Distillation:
         # As in the chunk step, the speech is projected outside of forward(): sharded weights are
         # gathered for each of the two calls.
         audio_tokens = model.project_speech(chunk.speech if speech is None else speech)
-        text = talk.conditions.text if text is None else text
-        conditions = (condition, audio_tokens, text, talk.conditions.image)
-        condition, audio_tokens, text, image = (
-            None if each is None else times_over(each, self.config.draws) for each in conditions
+        draws = self.config.draws
+        text, image = (
+            None if each is None else times_over(each, draws)
+            for each in (talk.conditions.text if text is None else text, talk.conditions.image)
         )
         return model(
-            noisy, 1000.0 * times, condition, audio_tokens, text, image, num_motion=num_motion
+            noisy,
+            1000.0 * times,
+            times_over(condition, draws),
+            times_over(audio_tokens, draws),
+            text,
+            image,
+            num_motion=num_motion,
         )
 
 

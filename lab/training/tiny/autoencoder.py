@@ -34,8 +34,8 @@ from lab.training.data.pictures import Pictures
 from lab.training.loop import train
 from lab.training.options import MixedTraining, begin
 from lab.training.precision import mixed_precision
+from lab.training.tiny.networks import trained_in_part, weighted_sum
 from lab.training.tiny.painter_losses import painter_losses, polish_losses
-from lab.training.tiny.parts import trained_in_part, weighted_sum
 from lab.training.tiny.quality import EVALUATE_EVERY, log_progress, log_quality
 from lab.training.tiny.warp_losses import decoder_losses, finished_losses, flow_losses
 

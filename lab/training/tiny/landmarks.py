@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flashtalk.config import TINY
 from flashtalk.errors import command
 from flashtalk.models.tiny.face_code import LANDMARKS
 from flashtalk.models.tiny.landmark_refiner import MOUTH_CROP, REFINED
@@ -35,6 +34,7 @@ from lab.training.data.codec_dataset import INNER_MARKS, as_float, between_lips,
 from lab.training.data.codes import mirror_points
 from lab.training.loop import device_of, load_average, prefetched, train
 from lab.training.options import ClipTraining, begin
+from lab.training.tiny.networks import channels_last, new_reader
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,9 @@ def degraded(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         _, data = cv2.imencode(
             ".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(25, 90))]
         )
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        read = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        assert read is not None
+        picture = read
     return picture
 
 
@@ -224,7 +226,7 @@ def train_landmarks(config: LandmarkTraining) -> None:
     cv2.setNumThreads(1)
     clips = ClipSet(config.data)
     held_out = ClipSet(config.data, held_out=True)
-    reader = FaceReader(TINY.autoencoder.width).to(memory_format=torch.channels_last)
+    reader = channels_last(new_reader())
     if config.init:
         load_average(config.init, reader).requires_grad_(True)
     reader.to(device)

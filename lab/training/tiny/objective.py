@@ -64,5 +64,6 @@ def set_carried_share(denoiser: TinyDenoiser) -> None:
     costs no loss and makes borders jump.
     """
     share = denoiser.flow_anchor.share
+    assert isinstance(share, Tensor)
     carried = [1.0 if name in FLOW else CARRIED_SHARE for name in FEATURES]
     share.copy_(torch.tensor(carried).view_as(share))

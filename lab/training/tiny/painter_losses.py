@@ -77,7 +77,9 @@ def mouths_by(
     weight = crop(pixel_weight(batch, seen.chosen), boxes)
     shown = warp(batch.portrait_inner, crop(seen.grid, boxes))
     opened = crop(batch.inner[seen.chosen], boxes)
-    weight = (weight + TEETH_WEIGHT * shown) * crop_fade(*mouth.picture.shape[-2:], shown)
+    weight = (weight + TEETH_WEIGHT * shown) * crop_fade(
+        mouth.picture.shape[-2], mouth.picture.shape[-1], shown
+    )
     inner = torch.maximum(opened, shown)
     taught = inner
     if models is not None:
@@ -145,7 +147,7 @@ def polish_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]
     lips, boxes = model.decoder.paint_mouths(seen.code, seen.flow, seen.grid, seen.guidance)
     true = as_float(crop(seen.frames, boxes))
     weight = pixel_weight(batch, seen.chosen).clamp(max=BOX_WEIGHT)
-    weight = crop(weight, boxes) * crop_fade(*true.shape[-2:], true)
+    weight = crop(weight, boxes) * crop_fade(true.shape[-2], true.shape[-1], true)
     return {
         "mouth": weighted_l1(lips, true, weight),
         "mouth_gradient": gradient_l1(lips, true, weight),
@@ -166,12 +168,14 @@ def painting_losses(painted: PaintedFeatures) -> dict[str, Tensor]:
         "opening": opening_error(mouth.alpha_logits, painted.inner, painted.either),
         "inside": weighted_l1(mouth.color, painted.mouth_true, painted.taught),
     }
-    return losses if eyes is None else losses | eye_losses(eyes, painted.eyes_true)
+    if eyes is None or painted.eyes_true is None:
+        return losses
+    return losses | eye_losses(eyes, painted.eyes_true)
 
 
 def eye_losses(eyes: PaintedCrops, true: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
     """How far painted eyes are from ``true`` [2 M, 3, h, w], each of them of a ``weight`` [2 M]."""
-    edges = crop_fade(*true.shape[-2:], true)
+    edges = crop_fade(true.shape[-2], true.shape[-1], true)
     if weight is not None:
         edges = edges * weight[:, None, None, None]
     return {

@@ -40,8 +40,8 @@ def true_pictures(model: PortraitAutoencoder, clip: Clip, start: int) -> Tensor:
 
     On the CPU, wherever ``model`` is.
     """
-    codes = painted(clip)[0][start : start + GROUP_FRAMES].astype(np.float32)
-    codes = torch.from_numpy(codes).to(device_of(model))
+    painted_codes = painted(clip)[0][start : start + GROUP_FRAMES].astype(np.float32)
+    codes = torch.from_numpy(painted_codes).to(device_of(model))
     return model.decoder(codes, true_guidance(model, clip)).clamp(-1, 1).cpu()
 
 

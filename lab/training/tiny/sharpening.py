@@ -52,6 +52,7 @@ from lab.training.loop import Trainee, train_together
 from lab.training.losses.basic import critic_hinge, feature_matching
 from lab.training.options import MixedTraining, begin
 from lab.training.precision import mixed_precision
+from lab.training.tiny.networks import channels_last, trained_in_part, weighted_sum
 from lab.training.tiny.painter_losses import (
     PaintedFeatures,
     eye_losses,
@@ -61,7 +62,6 @@ from lab.training.tiny.painter_losses import (
     painting_losses,
     unpainted,
 )
-from lab.training.tiny.parts import trained_in_part, weighted_sum
 from lab.training.tiny.quality import EVALUATE_EVERY, log_progress, log_quality
 
 WIDTHS = (32, 64, 96)
@@ -132,7 +132,7 @@ class Critics(nn.Module):
 
 def judged(critic: PatchCritic, made: Tensor, true: Tensor, weight: Tensor) -> Judged:
     """What ``critic`` is to tell apart, the least of it with a weight of ``ELSEWHERE``."""
-    edges = crop_fade(*true.shape[-2:], true)
+    edges = crop_fade(true.shape[-2], true.shape[-1], true)
     weight = weight.clamp(min=ELSEWHERE)
     return Judged(critic, made * edges, true * edges, weight / weight.mean())
 
@@ -147,7 +147,7 @@ def fooling_losses(windows: Sequence[Judged]) -> dict[str, Tensor]:
         weight = F.adaptive_avg_pool2d(each.weight, verdict.shape[-2:])
         fooled.append(-(verdict * weight).mean())
         matched.append(feature_matching(features, expected, each.weight))
-    return {"fooled": sum(fooled), "features": sum(matched)}
+    return {"fooled": torch.stack(fooled).sum(), "features": torch.stack(matched).sum()}
 
 
 Painting = tuple[dict[str, Tensor], list[Judged]]
@@ -157,6 +157,7 @@ Painting = tuple[dict[str, Tensor], list[Judged]]
 def both_painted(model: PortraitAutoencoder, batch: Batch, critics: Critics) -> Painting:
     """Mouths and eyes."""
     made = painted_features(model, batch)
+    assert made.eyes is not None and made.eyes_true is not None
     windows = [critics.of_mouths(made), critics.of_eyes(made.eyes, made.eyes_true)]
     return painting_losses(made), windows
 
@@ -248,7 +249,7 @@ class Contest:
         self.coming = coming
         self.held_out = held_out
         self.device = device
-        self.critics = Critics().to(device, memory_format=torch.channels_last)
+        self.critics = channels_last(Critics().to(device))
         self._painted: list[Judged] = []
 
     def painter_step(self, index: int) -> tuple[Tensor, dict[str, float]]:
@@ -270,10 +271,11 @@ class Contest:
         """Hinge loss of the critics."""
         self.critics.requires_grad_(True)
         with mixed_precision(self.precision, self.device.type):
-            total = sum(
+            losses = [
                 critic_hinge(each.told(each.true), each.told(each.made.detach()), each.weight)
                 for each in self._painted
-            )
+            ]
+            total = torch.stack(losses).sum()
         return total, {"critics": total.item()}
 
 

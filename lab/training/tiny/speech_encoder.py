@@ -50,6 +50,7 @@ from lab.training.loop import (
 )
 from lab.training.losses.basic import correlation, curve_error, phone_error
 from lab.training.options import Training, begin
+from lab.training.tiny.networks import new_speech_encoder
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +167,7 @@ class SpeechTraining(Training):
 
 def starting_encoder(config: SpeechTraining) -> SpeechEncoder:
     """The encoder that ``config`` begins with; one to be judged is frozen."""
-    encoder = SpeechEncoder(TINY.speech_encoder)
+    encoder = new_speech_encoder()
     if config.init:
         load_part(config.init, "encoder", encoder).requires_grad_(True)
     if config.judge:
@@ -205,7 +206,8 @@ def train_speech_encoder(config: SpeechTraining) -> None:
         return 0.5 * phone_loss + mouth_loss, figures
 
     train(model, step, config)
-    figures = report(load_average(config.out, model), held_out)
+    load_average(config.out, model)
+    figures = report(model, held_out)
     log.info("averaged, held out: %s", figures)
     (config.out / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

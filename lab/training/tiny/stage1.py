@@ -26,7 +26,6 @@ from torch import Tensor
 from flashtalk.config import TINY
 from flashtalk.errors import command
 from flashtalk.models.tiny.denoiser import TinyDenoiser
-from flashtalk.models.tiny.speech_encoder import SpeechEncoder
 from lab.options import read_options, require_at_least
 from lab.training.causal import make_causal
 from lab.training.data.chunks import ChunkBatch, windowed_features
@@ -37,6 +36,7 @@ from lab.training.loop import load_average, load_part, prefetched, train
 from lab.training.losses.stage1_loss import TINY_LOSS, Stage1Loss, chunk_loss
 from lab.training.options import MixedTraining, begin
 from lab.training.precision import mixed_precision
+from lab.training.tiny.networks import new_denoiser, new_speech_encoder
 from lab.training.tiny.objective import TinyObjective, set_carried_share
 
 log = logging.getLogger(__name__)
@@ -69,11 +69,11 @@ class TinyStage1(MixedTraining):
 def train_tiny_stage1(config: TinyStage1) -> None:
     """Train the transformer on the clips of ``config.data``."""
     device = begin(config, seed=None)
-    encoder = SpeechEncoder(TINY.speech_encoder)
+    encoder = new_speech_encoder()
     load_part(config.speech, "encoder", encoder).to(device)
     sampler = sampler_of(config, device)
     model = starting_transformer(config).to(device)
-    objective = TinyObjective(TINY.transformer)
+    objective = TinyObjective(model.config)
     coming = prefetched(lambda: sampler.draw(config.batch), config.workers)
 
     def step(index: int) -> tuple[Tensor, dict[str, float]]:
@@ -100,7 +100,7 @@ def sampler_of(config: TinyStage1, device: torch.device) -> LatentSampler | GpuS
 
 def starting_transformer(config: TinyStage1) -> TinyDenoiser:
     """A new transformer, or that of ``config.init``."""
-    model = TinyDenoiser(TINY.transformer)
+    model = new_denoiser()
     if config.init:
         load_average(config.init, model).requires_grad_(True)
     set_carried_share(model)

@@ -33,8 +33,8 @@ from lab.training.data.codec_dataset import Batch, batches, joined, open_place, 
 from lab.training.loop import Trainee, train_together
 from lab.training.options import MixedTraining, begin
 from lab.training.precision import mixed_precision
+from lab.training.tiny.networks import trained_in_part, weighted_sum
 from lab.training.tiny.painter_losses import mouths_by, painting_losses, unpainted
-from lab.training.tiny.parts import trained_in_part, weighted_sum
 from lab.training.tiny.quality import EVALUATE_EVERY, log_progress, log_quality
 
 POINT_NOISE = 0.003  # less than readings are off by: teeth beside their place look well, a blur not

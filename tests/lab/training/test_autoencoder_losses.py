@@ -13,6 +13,7 @@ from flashtalk.models.tiny.feature_state import read_mouths
 from flashtalk.models.tiny.painter import IDENTITY_CHANNELS
 from lab.training.data.codec_dataset import Batch
 from lab.training.tiny.autoencoder import LOSSES
+from lab.training.tiny.networks import trained_in_part
 from lab.training.tiny.painter_losses import (
     TEETH_WEIGHT,
     mouths_by,
@@ -20,7 +21,6 @@ from lab.training.tiny.painter_losses import (
     painting_losses,
     unpainted,
 )
-from lab.training.tiny.parts import trained_in_part
 from lab.training.tiny.supervision import guidance_of
 
 SIDE = 64

@@ -15,7 +15,7 @@ from flashtalk.weights import load_networks, modules_of, save_weights
 from lab.training.checkpoints.export import TRANSFORMER, trained_networks
 from lab.training.checkpoints.import_checkpoint import import_checkpoint
 from lab.training.loop import load_average, load_part, read_checkpoint, write_checkpoint
-from lab.training.tiny.parts import TRAINED, trained_in_part
+from lab.training.tiny.networks import TRAINED, trained_in_part
 
 SHIPPED = Path(__file__).parents[3] / "assets" / "flashtalk-tiny"
 

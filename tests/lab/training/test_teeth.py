@@ -1,7 +1,7 @@
 import torch
 
 from flashtalk.models.tiny.painter import IDENTITY_CHANNELS
-from lab.training.tiny.parts import TRAINED, trained_in_part
+from lab.training.tiny.networks import TRAINED, trained_in_part
 from lab.training.tiny.teeth import ROWS, DonorTeeth
 
 

@@ -1,16 +1,22 @@
-"""Parts of the autoencoder that learn apart: which weights each of them trains."""
+"""New networks of the embedded model, and which weights of the autoencoder learn apart."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from flashtalk.config import TINY
+from flashtalk.config import TINY, TinyDenoiserConfig
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
+from flashtalk.models.tiny.denoiser import TinyDenoiser
+from flashtalk.models.tiny.landmarks import FaceReader
+from flashtalk.models.tiny.speech_encoder import SpeechEncoder
 from lab.training.loop import load_average
+
+Model = TypeVar("Model", bound=nn.Module)
 
 LOSS_WEIGHTS = {
     "guess": 2.0,
@@ -40,11 +46,41 @@ TRAINED = {
 """Beginnings of the names of the weights that a part trains."""
 
 
+def new_autoencoder() -> PortraitAutoencoder:
+    """The autoencoder with random weights, in the memory format of a live session."""
+    assert TINY.autoencoder is not None
+    model = PortraitAutoencoder(TINY.autoencoder)
+    return channels_last(model)
+
+
+def new_reader() -> FaceReader:
+    """The face reader with random weights."""
+    assert TINY.autoencoder is not None
+    return FaceReader(TINY.autoencoder.width)
+
+
+def new_speech_encoder() -> SpeechEncoder:
+    """The speech encoder with random weights."""
+    assert TINY.speech_encoder is not None
+    return SpeechEncoder(TINY.speech_encoder)
+
+
+def new_denoiser() -> TinyDenoiser:
+    """The transformer with random weights."""
+    assert isinstance(TINY.transformer, TinyDenoiserConfig)
+    return TinyDenoiser(TINY.transformer)
+
+
+def channels_last(model: Model) -> Model:
+    """``model`` in the memory format that convolutions are fastest in."""
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
 def trained_in_part(
     part: str, init: Path | None, device: torch.device | str = "cpu"
 ) -> PortraitAutoencoder:
     """An autoencoder of which ``part`` learns and the rest stays; ``init``: run to start from."""
-    model = PortraitAutoencoder(TINY.autoencoder).to(memory_format=torch.channels_last)
+    model = new_autoencoder()
     if init:
         load_average(init, model)
     for name, parameter in model.named_parameters():
@@ -54,5 +90,5 @@ def trained_in_part(
 
 def weighted_sum(losses: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
     """The sum of ``losses`` with their ``LOSS_WEIGHTS``, and each of them for the log."""
-    total = sum(LOSS_WEIGHTS[name] * loss for name, loss in losses.items())
+    total = torch.stack([LOSS_WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
     return total, {name: loss.item() for name, loss in losses.items()}
