@@ -30,8 +30,8 @@ def open_folder(
     """Prepare ``folder`` for new or further files made with ``options``.
 
     materials: the rows of the license note, CLIPS or CORPUS of `licenses`. Raises FlashTalkError
-    where the files in the folder were made with other options. A folder of before options were
-    written down is taken as it is.
+    where the files in the folder were made with other options. A folder of
+    files without ``options.json`` is taken as it is.
     """
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / OPTIONS_FILE

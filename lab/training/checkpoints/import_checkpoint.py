@@ -4,8 +4,8 @@
         --out runs/shipped
     python -m lab.training.tiny.stage1 --init runs/shipped/stage2 ...
 
-With ``--transformer FOLDER`` the transformer is that of other weights, such as older ones whose
-autoencoder today's code no longer reads.
+With ``--transformer FOLDER`` the transformer is that of other weights, such as ones whose
+autoencoder this code does not read.
 
 The reverse of :mod:`lab.training.checkpoints.export`. Heads that helped to learn did not ship and
 are not there, nor is the state of any optimizer: these folders are for ``--init`` and ``--runs``,
