@@ -16,8 +16,8 @@ def let_waiting_threads_sleep() -> None:
     """Make a thread that waits spin a moment, then sleep; a policy of the user's own stays.
 
     OpenMP reads the variables once, when PyTorch is imported. Virtual cores belong to others at
-    times. A thread that spins on takes the time that the awaited one needs, and a thread that
-    sleeps at once must be woken at every step.
+    times. A thread that spins takes the time that the awaited one needs. A thread that sleeps at
+    once must be woken at every step.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ["OMP_WAIT_POLICY"] = "passive"

@@ -80,8 +80,8 @@ class Maker:
         """The film of ``job``, until its sound or ``stop`` ends it; what broke off is kept.
 
         Raises:
-            FlashTalkError: for an input that cannot be used; nothing is written then.
-            OSError: for a file that cannot be written any more.
+            FlashTalkError: for an input that cannot be used; nothing is written then. OSError: for
+            a file that cannot be written to its end.
         """
         options = self._options
         portrait = self._portrait(job.portrait)
@@ -131,7 +131,7 @@ def _make_many(maker: Maker, jobs: list[Job], stop: Stop) -> int:
     """Every video of ``jobs`` that is not there yet; one that fails does not stop the others.
 
     A video has its name only when it is complete, so the next start knows what is left to do. What
-    was made of one that broke off is NAME.part.mp4 until then.
+    was made of one that broke off is in NAME.part.mp4.
     """
     todo = [job for job in jobs if not job.out.exists()]
     failed = 0

@@ -80,8 +80,8 @@ class GenerateOptions(VideoOptions):
     there already are left as they are, so a start that broke off can be repeated. An OUT that is a
     file is replaced once the new video is complete.
 
-    Exit codes: 0 done; 1 a video could not be made or written (of a folder, the others are there);
-    130 stopped with Ctrl-C, what was made is kept; 2 the command cannot be used as it is.
+    Exit codes: 0 done; 1 a video could not be made or written (of a folder, the others are there).
+    2: the command cannot be used as it is. 130: stopped with Ctrl-C, what was made is kept.
     """
 
     portrait: Annotated[Path, arg(metavar="FILE|FOLDER")]
@@ -113,10 +113,10 @@ class GenerateOptions(VideoOptions):
 class BenchOptions(VideoOptions):
     """Measure how fast this machine is: a table, and with --out the numbers as JSON.
 
-    Every repeat opens a fresh session on the warm model, the way a visitor does, and runs it
-    through the video encoder. Time to the first playable bytes, seconds by stage for each chunk,
-    and the real-time factor (a live page needs more than 1). --random-weights needs no files. It
-    also holds the plan against the memory that was really used.
+    Every repeat opens a fresh session on the warm model, as a visitor does. It runs the session
+    through the video encoder. It measures the time to the first playable bytes, seconds by stage
+    for each chunk, and the real-time factor (a live page needs more than 1). With --random-weights
+    it needs no files, and compares the plan with the memory that was really used.
     """
 
     portrait: Annotated[Path | None, unset("the first of the gallery", "FILE")] = None

@@ -29,8 +29,8 @@ _QUARTERS = {
 def cut(picture: Image.Image, area: Crop, size: tuple[int, int]) -> Image.Image:
     """The pixels of ``area`` at ``size`` = (width, height).
 
-    Beyond the picture, its edge is continued and blurred; at ``size``, because the work of a blur
-    that grows with the picture grows with the fourth power of its side.
+    Beyond the picture, its edge is continued and blurred. The blur runs at ``size``. One that grows
+    with the picture takes work with the fourth power of its side.
     """
     left, top, right, bottom = area.missing_px(*picture.size)
     inside = picture.crop(

@@ -1,7 +1,7 @@
 """Whether a file's end is there, where the file does not say how long it is.
 
-Each page of an Ogg file and each frame of ADTS (files named ``.aac``) says its own length, so one
-that ends within a page or frame was cut. Used by :mod:`flashtalk.inputs.tracks`.
+Each page of an Ogg file and each frame of ADTS (files named ``.aac``) says its own length. So a
+file that ends within a page or frame was cut. Used by :mod:`flashtalk.inputs.tracks`.
 """
 
 from __future__ import annotations

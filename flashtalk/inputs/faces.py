@@ -1,9 +1,9 @@
 """Where the faces are in a picture, and which way up: YuNet, run by OpenCV.
 
 The network ships in the assets (NOTICE names its source). It sees faces from about ten pixels on
-and heads tilted by up to some 45 degrees, so a picture is searched at two scales, enlarged or
-brightened where nobody is found, and on its sides and upside down where nobody clearly stands
-upright. Used by :mod:`flashtalk.inputs.portrait`.
+and heads tilted by up to some 45 degrees. So a picture is searched at two scales, and enlarged or
+brightened where nobody is found. Where nobody clearly stands upright, it is searched on its sides
+and upside down. Used by :mod:`flashtalk.inputs.portrait`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which rectangle of a picture becomes the portrait: pure arithmetic, no pixels.
 
-The embedded model was trained on head and shoulders, the head covering 0.57 to 0.85 of the height
-and the eyes at 0.34 to 0.45 of it. Real hair needs more room than rendered hair, so the target is
-toward the wide end::
+The embedded model was trained on head and shoulders. The head covers 0.57 to 0.85 of the height,
+and the eyes are at 0.34 to 0.45 of it. Real hair needs more room than rendered hair, so the target
+is toward the wide end::
 
     +-----------+
     |           |   0.085  top of the skull
@@ -13,7 +13,7 @@ toward the wide end::
     |  /     \\  |
     +-----------+
 
-A head elsewhere in the picture costs likeness, so :func:`frame_face` cuts this framing out and
+A head elsewhere in the picture costs likeness. So :func:`frame_face` cuts this framing out and
 bends it a little where the picture ends. Used by :mod:`flashtalk.inputs.portrait`.
 """
 
@@ -82,8 +82,8 @@ def closest_size(
 ) -> tuple[int, int]:
     """The (height, width) of ``sizes`` for a picture: the largest of those that suit its aspect.
 
-    A size suits if a cover crop to it keeps almost as much of the picture as to the best one;
-    without that margin a hair's breadth of aspect would choose between sharp and soft pictures.
+    A size suits if a cover crop to it keeps almost as much of the picture as the best one. Without
+    that margin a hair's breadth of aspect would choose between sharp and soft pictures.
     """
 
     def kept(size: tuple[int, int]) -> float:

@@ -1,8 +1,8 @@
 """Which channel the model hears: the one with the voice.
 
-Usually the mean of left and right. But channels may cancel each other, one may hold the voice and
-the other nothing, hum or music, and films have their dialog in the center. A voice is told by its
-syllables: within 250 to 4,000 Hz it rises and falls some two to eight times a second.
+Usually the mean of left and right. But channels may cancel each other. One may hold the voice and
+the other nothing, hum or music. Films have their dialog in the center. A voice is told by its
+syllables. Within 250 to 4,000 Hz it rises and falls some two to eight times a second.
 """
 
 from __future__ import annotations

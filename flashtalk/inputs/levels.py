@@ -1,7 +1,7 @@
 """Numbers of any type -> 8 bits: what counts as white in a picture that is not 8-bit.
 
-A type does not tell: cameras put 12 bits into 16, resampling pushes floats beyond 0..1, and
-arithmetic turns 8-bit pictures into any type. So white is the depth that the values fill. Single
+A type does not tell. Cameras put 12 bits into 16, and resampling pushes floats beyond 0..1.
+Arithmetic turns 8-bit pictures into any type. So white is the depth that the values fill. Single
 stray pixels do not count. Used by :mod:`flashtalk.inputs.picture`.
 """
 

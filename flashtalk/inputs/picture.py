@@ -1,7 +1,7 @@
 """Any picture a person may hand in -> an upright 8-bit RGB image, or a sentence.
 
 First half of :mod:`flashtalk.inputs.portrait`: no faces, no cropping, only decoding. The size is
-read from the header and judged before a single pixel is decoded, so a decompression bomb costs
+read from the header and judged before a single pixel is decoded. So a decompression bomb costs
 nothing. Large pictures come out smaller, so that nothing behind this module grows with them.
 """
 
@@ -74,8 +74,8 @@ def open_picture(
         wanted: of an animation, the first frame that this finds is taken; without one, the first.
 
     Returns:
-        An RGB image, upright (EXIF orientation applied), transparency laid on gray, reduced by a
-        whole number to at most ``WORK_PIXELS``; and sentences about what was left out.
+        An RGB image, and sentences about what was left out. It is upright (EXIF orientation
+        applied), transparency laid on gray, reduced by a whole number to at most ``WORK_PIXELS``.
 
     Raises:
         FlashTalkError: missing, not a picture, damaged, too small, too large or too elongated.

@@ -1,8 +1,8 @@
 """A picture of a person -> the framed portrait a session starts from.
 
-First door of the flow: :mod:`flashtalk.inputs.picture` decodes, :mod:`flashtalk.inputs.faces`
-finds the face, :mod:`flashtalk.inputs.framing` decides the rectangle; here they meet, and the
-pixels are cut out, filled where the picture ends, and resized.
+First door of the flow. :mod:`flashtalk.inputs.picture` decodes, :mod:`flashtalk.inputs.faces` finds
+the face, :mod:`flashtalk.inputs.framing` decides the rectangle. Here they meet. The pixels are cut
+out, filled where the picture ends, and resized.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def load_portrait(
         source: path, bytes of a picture file, PIL image, or array [H, W, 3 or 4] / [H, W]. A
             :class:`Portrait` that was loaded before comes back as it is.
         geometry: gives the portrait's width and height.
-        crop: ``face`` cuts a head-and-shoulders framing around the largest face; ``whole`` takes
-            the largest centered rectangle of the picture; ``cover`` does that and does not look
+        crop: ``face`` cuts a head-and-shoulders framing around the largest face. ``whole`` takes
+            the largest centered rectangle of the picture. ``cover`` does that and does not look
             whether there is a face.
         sizes: (height, width) to choose from by the picture's aspect, in place of the geometry's.
         least_face: side of a face over the portrait's below which a notice says that it is far.

@@ -1,7 +1,7 @@
 """Any sound a person may hand in -> float samples at the rate they came with, or a sentence.
 
-First half of :mod:`flashtalk.inputs.speech`: decoding of sound and video files with PyAV, and
-reading of ``(rate, array)`` as Gradio gives it; no resampling.
+First half of :mod:`flashtalk.inputs.speech`. It decodes sound and video files with PyAV, and reads
+``(rate, array)`` as Gradio gives it. It does not resample.
 """
 
 from __future__ import annotations

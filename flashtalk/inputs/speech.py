@@ -1,7 +1,7 @@
 """A voice -> what the model hears (16 kHz mono) and what the viewer hears (48 kHz).
 
-Second door of the flow: :mod:`flashtalk.inputs.sound` decodes, here both versions are resampled
-from the original, so that the viewer never listens through the model's narrow band.
+Second door of the flow. :mod:`flashtalk.inputs.sound` decodes; here both versions are resampled
+from the original. So the viewer never listens through the model's narrow band.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def load_speech(source: SoundSource, *, max_s: float = MAX_S) -> Speech:
 
     Returns:
         The voice. However short, it holds at least one sample: a session pads the last frame with
-        silence. Louder than full scale is turned down as a whole, which keeps its dynamics;
-        quiet sound stays as quiet as it is.
+        silence. Louder than full scale is turned down as a whole, which keeps its dynamics.
+        Quiet sound stays as quiet as it is.
 
     Raises:
         FlashTalkError: the sound cannot be used; the sentence says why and what to do.

@@ -110,7 +110,7 @@ class Film:
         """Turns what was made into the file; may be called twice.
 
         Raises:
-            OSError: the file cannot be written any more.
+            OSError: the file cannot be written to its end.
         """
         if self._finished:
             return

@@ -4,7 +4,8 @@ One H.264 and one AAC encoder live as long as the session, so picture and sound 
 across fragments. Only the container is new for each chunk. Every fragment leaves with all frames of
 its chunk (an encoder that looks ahead, or ffmpeg's own fragmenting of one long container, would
 hold up to six of them back until the next chunk). The first one starts with a key frame, later ones
-only every few seconds, and from what is on the screen (:mod:`flashtalk.outputs.key_frames`).
+only every few seconds. Later key frames are encoded from what is on the screen
+(:mod:`flashtalk.outputs.key_frames`).
 
 Time: both tracks start at 0 and the picture is the clock. AAC needs 1,024 samples of lead-in
 ("priming"). That packet is left out, so sound begins at 0 too, and its first 21 ms fade in.
@@ -114,7 +115,7 @@ class FragmentEncoder:
         """One fragment with every picture of a chunk; the first is preceded by the init segment.
 
         The sound of a chunk may be shorter than its pictures (silence fills the rest before the
-        next chunk's sound), never longer, so that it cannot run away from the picture. Up to two
+        next chunk's sound). It is never longer, so it cannot run away from the picture. Up to two
         AAC frames (43 ms) of sound stay inside the encoder until the next call.
 
         Args:

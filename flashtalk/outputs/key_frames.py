@@ -1,7 +1,7 @@
 """What a key frame is drawn from, so that nobody sees it come.
 
-A key frame draws the whole picture anew. Drawn from the new picture, it would correct at once what
-had drifted below the eye's threshold for seconds, and be seen as a pulse. It is therefore drawn
+A key frame draws the whole picture anew. Encoded from the new picture, it would correct at once
+what drifted below the eye's threshold for seconds. That is seen as a pulse. It is therefore drawn
 from the picture on the screen, and from the new one where the two visibly differ.
 """
 

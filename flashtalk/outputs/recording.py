@@ -2,9 +2,9 @@
 
 The fragments of :mod:`flashtalk.outputs.fragments` are collected in a hidden file beside the
 destination. Finishing copies their packets (nothing is encoded twice) into an ordinary mp4 with its
-index in front, and gives it its name in one step. A reader therefore sees either no file or a whole
-one. Where the disk has no room for the copy, the collected fragments become the file. They play
-everywhere, too, and seek more slowly.
+index in front. The file gets its name in one step. A reader therefore sees either no file or a
+whole one. Where the disk has no room for the copy, the collected fragments become the file. They
+play everywhere, too, and seek more slowly.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A folder for unfinished files that no crash leaves behind for good.
 
 The folder holds a lock for as long as its process lives. The next run in the same place removes
-every such folder whose lock is free, which is what a killed process leaves.
+every such folder whose lock is free. A killed process leaves such folders.
 """
 
 from __future__ import annotations

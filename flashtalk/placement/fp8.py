@@ -1,17 +1,17 @@
 """Linear layers whose weights are stored in 8 bits and read back in their own type.
 
 Applied from outside, after loading. The layers stay where they are and ``layer.weight`` still is a
-tensor of the type it had, made anew at each use (a PyTorch parametrization). Only the storage
+tensor of its type. It is made anew at each use (a PyTorch parametrization). Only the storage
 changes: float8 e4m3, half of bfloat16, with a scale of its own for every output row. The matrix
 products run in the weights' own type, so this saves memory, not time.
 
 The scales are powers of two. Then nothing is rounded when a weight is read back (e4m3 has 4
-significant bits, bfloat16 has 8), and all of the error is that of storing. At most 1/16 of a
+significant bits, bfloat16 has 8), and all of the error is that of storing. It is at most 1/16 of a
 weight, 2.6 % in the root mean square.
 
-Why not diffusers' ``apply_layerwise_casting``. It casts without scales, so rows of small weights
-fall below e4m3's smallest number, and it finds layers by their forward call, which the float32
-parts of the transformer do not use. The placement ``80gb`` keeps weights as they are.
+Diffusers' ``apply_layerwise_casting`` does not serve here. It casts without scales, so rows of
+small weights fall below e4m3's smallest number. It also finds layers by their forward call, which
+the transformer's float32 parts do not use. The placement ``80gb`` keeps weights as they are.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def row_scales(weight: Tensor) -> Tensor:
 def store_as_fp8(module: nn.Module, *, device: torch.device | None = None) -> None:
     """Stores the weight of every ``nn.Linear`` inside ``module`` in 8 bits, for good; biases stay.
 
-    With ``device``, each layer is moved there first and converted there, so no second copy of the
+    With ``device``, each layer is moved there first and converted there. No second copy of the
     module is made in host memory. Raises ``ValueError`` for weights that need gradients: 8 bits are
     for inference.
     """

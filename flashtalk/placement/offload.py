@@ -1,14 +1,14 @@
 """Networks that are on the GPU only while they run; between runs they wait in host memory.
 
-Applied from outside, in two sizes. A whole encoder that runs once per session
-(:func:`offload_to_cpu`, by accelerate's hook), and the blocks of the transformer, which pass
-through the GPU one after the other in every step (:func:`stream_blocks`, by diffusers' group
-hooks). Both change where weights are, never a result.
+Applied from outside, in two sizes. :func:`offload_to_cpu` moves a whole encoder that runs once per
+session, by accelerate's hook. :func:`stream_blocks` passes the transformer's blocks through the GPU
+one after the other in every step, by diffusers' group hooks. Both change where weights are, never a
+result.
 
-Why the group hooks go on the blocks and not on the whole transformer, as diffusers proposes. The
-timestep layers are read as float32 without being called, and the speech is projected before the
-forward call. Hooks that wait for a call would leave those weights behind on the host. All that is
-not a block is 0.6 GB of the 14B and stays on the GPU.
+The group hooks go on the blocks, not on the whole transformer as diffusers proposes. The timestep
+layers are read as float32 without being called, and the speech is projected before the forward
+call. Hooks that wait for a call would leave those weights behind on the host. All that is not a
+block is 0.6 GB of the 14B and stays on the GPU.
 """
 
 from __future__ import annotations
@@ -43,8 +43,10 @@ class _Shelf(nn.Module):
 
 
 def stream_blocks(blocks: list[nn.Module], device: torch.device) -> None:
-    """Keeps ``blocks`` on the host. Each is on ``device`` while it runs and while the one before it
-    runs, the first one while the last one runs. They must be called in this order, round and round.
+    """Keeps ``blocks`` on the host.
+
+    Each is on ``device`` while it runs and while the one before it runs. The first one is there
+    while the last one runs. They must be called in this order, round and round.
 
     On a GPU the copies run beside the computation, from pinned memory. The host needs as many bytes
     as the blocks have.

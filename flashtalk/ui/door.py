@@ -1,7 +1,7 @@
 """The page's door: what comes in is handed on as it was sent, and a refusal is a sentence.
 
-Gradio opens pictures, rounds numbers and checks files before our code sees them, and answers what
-it refuses with nothing but "Error". Here only its check of files stays, with a sentence of ours.
+Gradio opens pictures, rounds numbers and checks files before our code sees them. It answers what it
+refuses with nothing but "Error". Here only its check of files stays, with a sentence of ours.
 """
 
 from __future__ import annotations

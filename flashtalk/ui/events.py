@@ -1,8 +1,8 @@
 """Clicks → session → fragments: what the page does, without how it looks.
 
-One call of :meth:`Talk.talk` is one video. It is a plain generator, so Gradio's queue, its API and
-its clean-up on a closed tab apply as they are; Stop is a flag that is looked at between pieces, so
-that the part made so far becomes a finished file.
+One call of :meth:`Talk.talk` is one video. It is a plain generator. So Gradio's queue, its API and
+its clean-up on a closed tab apply as they are. Stop is a flag that is looked at between pieces. So
+the part made so far becomes a finished file.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The live player: a ``gr.HTML`` of ours, and the messages that a generator sends to it.
 
-The browser's half is ``assets/ui/player.js``: it appends the fragments to a ``MediaSource``, so the
+The browser's half is ``assets/ui/player.js``. It appends the fragments to a ``MediaSource``, so the
 same video element plays on while the next chunk is made. Each value of the component is one
-message, JSON text with a run id and a number that counts up without gaps; the player notices a
-message that got lost. API clients receive the same messages, fragments in base64.
+message, JSON text with a run id and a number. Numbers count up without gaps, so the player notices
+a message that got lost. API clients receive the same messages, fragments in base64.
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ class Progress:
     total_s: float
     """Seconds of video that the speech will give."""
     work_s: float | None
-    """Seconds of work that went into it; ``None`` in the middle of a chunk, where it says little:
-    all of a chunk is computed before its first frame appears."""
+    """Seconds of work that went into it; ``None`` in the middle of a chunk.
+
+    It says little there, since all of a chunk is computed before its first frame appears.
+    """
 
     def __post_init__(self) -> None:
         if not 0 <= self.made_s <= self.total_s + 1e-6:
@@ -69,7 +71,7 @@ class LiveMessages:
     def stage(
         self, sentence: str, *, poster: Image.Image | None = None, notices: Sequence[str] = ()
     ) -> str:
-        """What is being done before the first picture; ``poster`` is shown until then."""
+        """What is being done before the first picture; ``poster`` is shown meanwhile."""
         picture = {"poster": _data_url(poster)} if poster else {}
         return self._message("stage", sentence=sentence, notices=notices, **picture)
 

@@ -14,8 +14,8 @@ CLOSING = "The page is being closed. Please try again in a minute."
 class Stops:
     """Which visitor asked to stop.
 
-    A visitor may press Stop while the video still waits in the queue; that is remembered until the
-    video would have begun.
+    A visitor may press Stop while the video still waits in the queue. That is remembered until the
+    video would begin.
     """
 
     def __init__(self) -> None:

@@ -41,8 +41,8 @@ class Finding:
 def check_published(name: str) -> list[Finding]:
     """What the Hub holds for a published preset or a Hub id, network by network.
 
-    Raises :class:`FlashTalkError` for weights that lie on this machine, when the Hub cannot be
-    asked, and when a repository, its revision or one of the small files is not there.
+    Raises :class:`FlashTalkError` for weights that lie on this machine and when the Hub cannot be
+    asked. It also raises it when a repository, its revision or one of the small files is not there.
     """
     if constants.HF_HUB_OFFLINE:
         raise FlashTalkError(

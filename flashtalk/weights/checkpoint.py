@@ -1,7 +1,7 @@
 """The one door to weights: a preset's name, a local folder or a Hub id -> :class:`Checkpoint`.
 
 Below the engine, above the three ways in which weights are stored (``embedded``, ``published``,
-``hub``). Finding a checkpoint reads at most small config files, so that everything about it can be
+``hub``). Finding a checkpoint reads at most small config files. So everything about it can be
 checked (the device, the portrait, the prompt) before gigabytes are fetched or read.
 """
 

@@ -88,7 +88,7 @@ def dry_run_of(name_or_folder: str, size: tuple[int, int] | None = None) -> DryR
 def init_weights(module: nn.Module, device: torch.device) -> None:
     """Gives whatever in ``module`` has no memory random values in host memory.
 
-    Parameters of one shape lie on the same values until the module moves to a GPU, where each gets
+    Parameters of one shape share the same values until the module moves to a GPU. There each gets
     its own. So the host holds one block of a transformer, not forty. ``device`` makes the values.
 
     Scaled by the number of inputs, so that signals neither vanish nor overflow in 16 bits. Tied

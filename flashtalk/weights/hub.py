@@ -1,9 +1,9 @@
 """Repositories of the Hugging Face Hub -> local folders.
 
-Downloads are huggingface_hub's. Resumed where they stopped, checked by their size, kept in its
-cache (``HF_HOME``), pinned by :class:`flashtalk.config.HubFiles`. ``HF_HUB_OFFLINE=1`` is
-respected: then only the cache is looked at. What this file adds is the room on the disk, looked at
-before the first byte, and a sentence for everything that can go wrong.
+Downloads are huggingface_hub's. They are resumed where they stopped, checked by their size and kept
+in its cache (``HF_HOME``), pinned by :class:`flashtalk.config.HubFiles`. ``HF_HUB_OFFLINE=1`` is
+respected: then only the cache is looked at. This file adds the room on the disk, looked at before
+the first byte. It also adds a sentence for everything that can go wrong.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def hub_files(hub_id: str, allow_patterns: Sequence[str]) -> HubFiles:
 def fetch(parts: Sequence[HubFiles]) -> list[Path]:
     """Local folders with the files of ``parts``, downloaded if they are not in the cache yet.
 
-    Raises :class:`FlashTalkError` when one is not to be had. Unknown, private, offline, cut off, or
-    too large for the disk.
+    Raises :class:`FlashTalkError` when one is unknown, private, offline, cut off, or too large for
+    the disk.
     """
     parts = list(parts)
     if not constants.HF_HUB_OFFLINE:

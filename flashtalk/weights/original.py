@@ -1,7 +1,7 @@
 """The encoders as Wan 2.1 itself stores them -> the libraries' names for the same tensors.
 
 The transformer's repository holds them beside the transformer, as PyTorch files without a
-config.json: their sizes follow from their tensors' shapes::
+config.json. Their sizes follow from their tensors' shapes::
 
     Wan2.1_VAE.pth                                                the autoencoder, float32
     models_t5_umt5-xxl-enc-bf16.pth                               umT5, bfloat16

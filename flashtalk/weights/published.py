@@ -50,9 +50,9 @@ ON_CPU = Precision(*[torch.float32] * 5)
 def load_published(files: PublishedFiles, preset: Preset, precision: Precision) -> Networks:
     """The networks of a published checkpoint on the CPU, in eval mode.
 
-    Raises :class:`FlashTalkError` for files that are missing or damaged and for tensors that are
-    missing, unknown, doubled, of another shape or type. All headers are checked before any tensor
-    is read.
+    Raises :class:`FlashTalkError` for files that are missing or damaged. It does so, too, for
+    tensors that are missing, unknown, doubled, of another shape or type. All headers are checked
+    before any tensor is read.
     """
     # Imported here: the embedded model starts without the libraries of the encoders.
     from flashtalk.models.published.clip import ImageConditioner

@@ -1,11 +1,11 @@
 """safetensors files -> a module built on the meta device; every stored tensor is used exactly once.
 
 Used by :mod:`flashtalk.weights.published`. Names and shapes are read from the files' headers and
-checked before any tensor is read, so a folder that does not fit costs no time and no memory. What
+checked before any tensor is read. So a folder that does not fit costs no time and no memory. What
 is read is taken over as it is (``assign=True``), not copied into memory that was filled before.
 
 safetensors alone knows no checksums. A file that was cut off or is no safetensors file is found
-here, a flipped bit inside a tensor is not (downloads from the Hub are checked by their size).
+here. A flipped bit inside a tensor is not (downloads from the Hub are checked by their size).
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ def survey(
 
     Several files need an index (``*.safetensors.index.json``), which lies in ``folder`` also where
     the ``files`` themselves are elsewhere. Raises :class:`FlashTalkError` for missing, cut off or
-    foreign files, for files that the index does not describe, and for tensors that are there twice.
-    Each sentence ends with ``remedy``.
+    foreign files and for files that the index does not describe. It does so, too, for tensors that
+    are there twice. Each sentence ends with ``remedy``.
     """
     index = _index_of(folder, remedy)
     found: dict[str, Stored] = {}

@@ -6,6 +6,6 @@
          talks.py                        run.py             reading.py measures.py         table.py
                                                             pictures.py sync.py
 
-``validate.py`` applies the same chain to rendered clips, whose truth is known: no figure of a
+``validate.py`` applies the same chain to rendered clips, whose truth is known. No figure of a
 generated talk means more than the error reported there.
 """

@@ -29,8 +29,10 @@ class Measurement:
     digest: str
     """Of weights, settings, judges and clips: a measurement of others is made again."""
     frames_per_s: float
-    """Frames made per second of wall time, measuring left out, beside whatever else ran: how fast
-    a run is when it is alone is in ``speed.py``."""
+    """Frames made per second of wall time, measuring left out, beside whatever else ran.
+
+    ``speed.py`` times a run alone.
+    """
     figures: Mapping[str, float]
     """Named by ``segment.FIGURES``; NaN where something cannot be known."""
     speech_clips: int | None = None

@@ -3,11 +3,11 @@
     python -m lab.evaluation --clips DIR --run ours=assets/flashtalk-tiny \\
         --seconds 10 60 300 900 --seeds 0 1 2 --out runs/evaluation
 
-A talk of 900 s begins with those of 10, 60 and 300 s: it is generated once, and whenever one of
-these moments is reached, the segment that ends there is measured and its measurement is written.
-Measurements that are there already are not made again. Ctrl-C stops after the current chunk and
-keeps all that were written. A talk that was stopped starts again at its beginning, since a session
-cannot be saved.
+A talk of 900 s begins with those of 10, 60 and 300 s, so it is generated once. Whenever one of
+these moments is reached, the segment that ends there is measured. Its measurement is written at
+once. Measurements that are there already are not made again. Ctrl-C stops after the current chunk
+and keeps all that were written. A talk that was stopped starts again at its beginning, since a
+session cannot be saved.
 """
 
 from __future__ import annotations

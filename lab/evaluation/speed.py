@@ -3,9 +3,9 @@
     python -m lab.evaluation --bench --clips DIR --run ours=assets/flashtalk-tiny \\
         --out runs/evaluation
 
-Talks are measured in any order, with few threads, beside whatever else goes on, so their own speed
-says nothing about a run. Here runs are timed one after another, each alone, with all threads: the
-same talk several times, and the median of these. Nothing else should go on meanwhile. The figures
+Talks are measured in any order, with few threads, beside other work. So their own speed says
+nothing about a run. Here runs are timed one after another, each alone, with all threads. The same
+talk is timed several times, and the median counts. Nothing else should go on meanwhile. The figures
 lie beside the measurements as ``speed.json``; runs that are timed again are replaced, others stay.
 """
 

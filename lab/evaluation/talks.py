@@ -1,10 +1,10 @@
 """Who speaks in an evaluation, and what: held-out people, held-out voices, speech without end.
 
-Reads what ``python -m lab.synthesis`` writes. Clips whose number ends in 9 have people,
-voices and sentences that no training sees; nothing else is ever read here. A talk is one portrait
-and one voice: the clips of that voice are joined, shuffled anew in each round, until the talk is
-long enough. A few seconds per clip and a few clips per voice, or one, mean that sentences come back
-in a long talk; faces, which drift or not, do not know that.
+Reads what ``python -m lab.synthesis`` writes. Clips whose number ends in 9 have people, voices and
+sentences that no training sees; nothing else is ever read here. A talk is one portrait and one
+voice. The voice's clips are joined, shuffled anew in each round, until the talk is long enough. A
+voice has few clips, or one, each of a few seconds, so sentences come back in a long talk. Faces,
+which drift or not, do not know that.
 """
 
 from __future__ import annotations
@@ -130,8 +130,11 @@ class Speech:
         return cls(samples, phones, opening)
 
     def within(self, start_frame: int, stop_frame: int) -> Speech:
-        """The part between two frames. What is expected of its lips is what the whole asks there:
-        from the part alone, they would be shut during phones that stick out of it."""
+        """The part between two frames.
+
+        What is expected of its lips is what the whole asks there. From the part alone, they would
+        be shut during phones that stick out of it.
+        """
         start_s = start_frame * SAMPLES_PER_FRAME / SAMPLE_RATE_HZ
         stop_s = stop_frame * SAMPLES_PER_FRAME / SAMPLE_RATE_HZ
         inside = (p for p in self.phones if start_s <= p.start_s and p.end_s <= stop_s)

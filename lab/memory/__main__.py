@@ -3,7 +3,7 @@
     python -m lab.memory
     python -m lab.memory --weights FOLDER
 
-The second form prints the tables of a local checkpoint in the published layout, of which only the
+The second form prints the tables of a local checkpoint in the published layout. Only its
 config.json files are read. About a minute each; no GPU, no download.
 """
 

@@ -1,21 +1,22 @@
 """Counts the bytes of tensors that are alive while real code runs; the highest count is the peak.
 
 Meant for tensors on the ``meta`` device, which have shapes and storages but no memory. The real
-forward of a 14B model then takes seconds and a few megabytes, and what it would have taken on a GPU
-can be read off. Works on any one device; the tests compare it with PyTorch's own allocator.
+forward of a 14B model then takes seconds and a few megabytes. What it would take on a GPU can be
+read off. Works on any one device; the tests compare it with PyTorch's own allocator.
 
 Counted are the results of operators, from their making to their last reference; views count once.
 Weights and other tensors that were there before are not. What an operator needs only inside itself
 (workspaces of cuDNN and cuBLAS) cannot be seen from here. The shape rules of many operators are
 Python code. On ``meta`` their answers are remembered, which makes a run three times quicker.
 
-**Attention.** On the meta device PyTorch would take the textbook path, with a matrix of all scores
-(12,096 x 12,096 for each head), which no GPU run of ours makes. Every attention here goes through
-``scaled_dot_product_attention`` in 16 bits, whose fused kernels keep a tile of it at a time. So
-:class:`FusedAttention` counts what those allocate. The result, one float32 per query and head (the
-log-sum-exp), and for heads wider than 256, which only the memory-efficient kernel takes, a float32
-accumulator as large as the result. Masks and biases are tensors of the caller and count as such.
-With gradients on, what the kernels keep for the backward pass counts, and what they allocate in it.
+**Attention.** On the meta device PyTorch would take the textbook path. That makes a matrix of all
+scores (12,096 x 12,096 for each head), which no GPU run of ours makes. Every attention here goes
+through ``scaled_dot_product_attention`` in 16 bits, whose fused kernels keep a tile of it at a
+time. So :class:`FusedAttention` counts what those allocate. The result counts, and one float32 per
+query and head (the log-sum-exp). Heads wider than 256, which only the memory-efficient kernel
+takes, add a float32 accumulator as large as the result. Masks and biases are tensors of the caller
+and count as such. With gradients on, what the kernels keep for the backward pass counts, and what
+they allocate in it.
 """
 
 from __future__ import annotations

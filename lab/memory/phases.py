@@ -1,8 +1,8 @@
 """The peaks of a session, phase by phase, by running it: the real code on tensors without memory.
 
-Conditioning first, then one chunk of the stream with the motion frames of an earlier one, exactly
-as a session does it. The chunk step marks its own phases for a timer. Here the timer that it is
-given reads bytes instead of seconds.
+Conditioning comes first. Then one chunk of the stream runs with the motion frames of an earlier
+one, exactly as in a session. The chunk step marks its own phases for a timer. Here the timer that
+it is given reads bytes instead of seconds.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def activation_peaks(parts: Parts, preset: Preset) -> dict[str, int]:
 
     Included is what a session carries along (text and image states, reference and motion latents).
     ``parts`` must be new: the text encoder remembers prompts, and a second run would find its own.
-    Besides the phases of a session there is ``"denoise fp8"``. The same with a transformer whose
-    weights are stored in 8 bits, where those that are made anew at each use count too.
+    Besides the phases of a session there is ``"denoise fp8"``, the same with a transformer whose
+    weights are stored in 8 bits. Weights that are made anew at each use count too.
     """
     with counted(parts.device) as counter:
         timer = PeakTimer(counter)

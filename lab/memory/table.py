@@ -83,7 +83,7 @@ def lines_through(points: Sequence[tuple[int, int]]) -> tuple[Line, ...]:
     """The fewest lines whose highest one passes through ``points``, given by rising tokens.
 
     A line ends where the next point is off it. A point that is left alone at the end is joined to
-    the one before it, by whole bytes for each token, rounded up.
+    the one before it. It is joined by whole bytes for each token, rounded up.
     """
     if len(points) == 1:
         return ((points[0][1], 0),)

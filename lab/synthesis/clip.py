@@ -1,8 +1,9 @@
 """One clip: a performance played on a random person, and everything the trainer wants to know.
 
-Files of clip N in the output folder: ``N.mp4`` (picture and sound, for people and for training),
-``N.wav`` (16 kHz mono), ``N.png`` (portrait: same person, light and camera; the head is held as in
-one frame of the clip, expression and gaze are invented) and ``N.npz`` with the arrays of `Labels`.
+These are the files of clip N in the output folder. ``N.mp4`` has picture and sound, for people and
+for training. ``N.wav`` is 16 kHz mono. ``N.png`` is a portrait of the same person in the same light
+and camera. Its head is held as in one frame of the clip; expression and gaze are invented.
+``N.npz`` has the arrays of `Labels`.
 
 Flow: performance, person -> **clip** -> factory. T frames, L landmarks, K curves, G = 64 label
 cells a side.
@@ -48,9 +49,9 @@ class Labels:
 
     flow: [T, G, G, 2] float16, where a cell's surface point lies in the portrait, x and y in -1..1
         from the left and top edge (``grid_sample`` with align_corners=False)
-    parts: [T, G, G] uint8, index into PARTS visible: [T, G, G] uint8, 1 where the portrait shows
-    that surface point face: [T, G, G] bool, the face from hairline to jaw with eyes, brows and
-    mouth. What hides it
+    parts: [T, G, G] uint8, index into PARTS
+    visible: [T, G, G] uint8, 1 where the portrait shows that surface point
+    face: [T, G, G] bool, the face from hairline to jaw with eyes, brows and mouth; what hides it
         (hair), ears and neck are left out
     landmarks: [T, L, 2] float32 and portrait_landmarks [L, 2], picture coordinates in -1..1
     curves, portrait_curves: [T, K] float16 and [K], named by CURVES
@@ -115,9 +116,9 @@ def sample_portrait_pose(performance: Performance, seed: int) -> Pose:
     """A calm face at one frame's place: eyes open and at the camera, mouth closed, parted, smiling.
 
     Turn and shift of the head are those of a frame of the performance. Expression and gaze are
-    invented and need not occur in it. So a talk goes on around the pose of its portrait. With poses
-    that had nothing to do with each other, everybody turned to the camera within a minute, and half
-    of each face had to be made up.
+    invented and need not occur in it. So a talk goes on around the pose of its portrait. With
+    unrelated poses, everybody would turn to the camera within a minute. Half of each face would
+    have to be made up.
     """
     rng = np.random.default_rng([seed, 3])
     moment = rng.integers(performance.frames)

@@ -7,7 +7,8 @@ Writes DIR/000000.npz, 000001.npz, ... of 8 to 12 s each with
     phones  uint8 [T]      index into PHONE_CLASSES at 25 fps, S = 640 T
     mouth   float16 [T, 6] MOUTH_CURVES at 25 fps, without emotion or personal habits
     voice   str            who speaks
-Item n depends on n alone, files that exist are skipped, and three items in four are Kokoro's, at
+
+Item n depends on n alone, and files that exist are skipped. Three items in four are Kokoro's, at
 0.3 s of one core per second. The rest come from flite and espeak-ng. Two thirds of the sentences
 are invented, and no two items share one of those. The held-out voices never speak here unless
 --held-out is given. LICENSES.md and options.json lie beside the items.

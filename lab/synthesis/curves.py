@@ -1,13 +1,13 @@
 """Phones to mouth motion: co-articulated weights of face targets at 25 frames a second.
 
-Cohen-Massaro blending: every phone pulls the mouth towards its own shape with a dominance that
-fades before and after it, rounding earliest. A shape's curve is the dominance-weighted mean. Hard
-rules come last. P, b and m close the lips, f and v touch lip to teeth, long silence rests the
-mouth. Target names are the ARKit blendshapes and Oculus visemes of the renderer.
+Cohen-Massaro blending: every phone pulls the mouth towards its own shape with a dominance. It fades
+before and after the phone, rounding earliest. A shape's curve is the dominance-weighted mean. Hard
+rules come last. /p/, /b/ and /m/ close the lips, /f/ and /v/ touch lip to teeth, long silence rests
+the mouth. Target names are the ARKit blendshapes and Oculus visemes of the renderer.
 
 `mouth_curves` measures any set of weights in a few geometric numbers (lip gap, jaw drop, width).
-Targets add linearly to vertices, so these are sums with one coefficient per target, taken from lip,
-corner and chin vertices of the MakeHuman base mesh.
+Targets add linearly to vertices, so these are sums with one coefficient per target. Coefficients
+come from lip, corner and chin vertices of the MakeHuman base mesh.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,8 +33,9 @@ CONTACTS = ("P", "F")
 class MouthTarget:
     """What one phone class wants of the mouth.
 
-    weights: face target -> 0..1. Dominance: 0..1, how much it overrules its neighbors. Lead_s,
-    lag_s: how early before and how long after its core it is felt.
+    weights: face target -> 0..1
+    dominance: 0..1, how much it overrules its neighbors
+    lead_s, lag_s: how early before and how long after its core it is felt
     """
 
     weights: Mapping[str, float]

@@ -39,9 +39,12 @@ ZOOM, DOWN = 0.94, -0.025  # a little air above the hair
 class Still:
     """One gallery portrait.
 
-    name: of the file seed. Of the person, a held-out one side. Of the key light, radians to the
-    person's left wall. Color of the room behind, 0..1 smile, yaw: expression and head turn
-    (radians) garment, hair: instead of the person's own. Empty: their own
+    name: of the file
+    seed: of the person, a held-out one
+    side: of the key light, radians to the person's left
+    wall: color of the room behind, 0..1
+    smile, yaw: expression and head turn (radians)
+    garment, hair: instead of the person's own; empty: their own
     """
 
     name: str

@@ -27,11 +27,14 @@ IDLE = "none"  # voice of a clip without speech
 class Performance:
     """Motion at 25 frames a second (T frames) and sound at 16 kHz (S = 640 T samples).
 
-    weights: ARKit or viseme target -> [T] float32, 0..1.2. Targets not named stay at rest. yaw,
-    pitch, roll. Head pose [T], radians.  gaze. Eyes in the head [T, 2], radians. shift: breathing
-    and posture [T, 3], decimetres.  audio: [S] float32, clean. phones: (class, start_s, end_s) in
-    order. Uncovered time is silent. emotion: held for the clip.  voice: who speaks, "none" in an
-    idle clip.
+    weights: ARKit or viseme target -> [T] float32, 0..1.2; targets not named stay at rest
+    yaw, pitch, roll: head pose [T], radians
+    gaze: eyes in the head [T, 2], radians
+    shift: breathing and posture [T, 3], decimetres
+    audio: [S] float32, clean
+    phones: (class, start_s, end_s) in order; uncovered time is silent
+    emotion: held for the clip
+    voice: who speaks, "none" in an idle clip
     """
 
     weights: dict[str, np.ndarray]

@@ -8,6 +8,5 @@ settings, and ``lab/runs`` the scripts.
 
 Each training is an entry point (``python -m lab.training.NAME``) that resumes from its newest
 checkpoint and can be stopped at any time. ``checkpoints.export`` makes a folder of weights of what
-they leave, and ``checkpoints.import_checkpoint`` makes of such a folder what ``--init`` begins
-with.
+they leave. ``checkpoints.import_checkpoint`` makes of such a folder what ``--init`` begins with.
 """

@@ -1,7 +1,7 @@
 """Causal attention in place of bidirectional: the comparison that the design rests on.
 
-Applied from outside to a denoiser; the weights fit either way. No preset uses it: a chunk is
-denoised at once, so its frames may all see each other, which is what the paper argues for.
+Applied from outside to a denoiser; the weights fit either way. No preset uses it. A chunk is
+denoised at once, so its frames may all see each other, as the paper argues for.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ every rank, with gradients averaged here, or split over the ranks with PyTorch's
 (FSDP2). The latter is called directly because ``Accelerator.prepare`` takes a single model with
 FSDP2 and Stage 2 has three.
 
-A process that is alone uses :data:`ALONE`, for which all of this does nothing, and does not need
-the ``accelerate`` package.
+A process that is alone uses :data:`ALONE`, for which all of this does nothing. It does not need the
+``accelerate`` package.
 
-Collectives dead-lock when ranks disagree on how many forward passes there are, so whatever decides
-that (the number of chunks, the exit step) is drawn from a generator that all ranks share, and
+Collectives dead-lock when ranks disagree on how many forward passes there are. So whatever decides
+that (the number of chunks, the exit step) is drawn from a generator that all ranks share.
 :meth:`Ranks.require_same` checks it.
 """
 

@@ -3,7 +3,7 @@
 Knows nothing of what is trained: a step is a function that returns a loss and figures to log. One
 network trains alone (:func:`train`), or several take turns (:func:`train_together`): Stage 2 has a
 generator and a critic. Checkpoints are written to a temporary name and renamed, so that a stop
-never leaves half a file; they hold whole tensors, so a training may go on with another number of
+never leaves half a file. They hold whole tensors, so a training may go on with another number of
 ranks.
 """
 
@@ -102,9 +102,9 @@ def train(model: nn.Module, step: Step, config: LoopConfig) -> None:
 def train_together(trainees: Sequence[Trainee], config: LoopConfig, ranks: Ranks = ALONE) -> None:
     """Train several networks in turns, in their order within each step; resumes by itself.
 
-    The first one is what ships: it has the average, and the checkpoint holds it as a training of
-    this network alone would. Each trainee's optimizer sees its own model only, whatever else its
-    loss runs through.
+    The first one is what ships: it has the average. The checkpoint holds it as a training of this
+    network alone would. Each trainee's optimizer sees its own model only, whatever else its loss
+    runs through.
     """
     if ranks.leads:
         config.out.mkdir(parents=True, exist_ok=True)
@@ -327,8 +327,8 @@ def prefetched(make: Callable[[], T], workers: int = 1) -> Iterator[T]:
     """Endless results of ``make``, made in threads while those before are trained on.
 
     With more than one of the ``workers``, ``make`` runs in several threads at once. That is safe
-    for functions that share nothing but data and one of numpy's generators, which lock themselves;
-    who draws what is then a matter of chance. Raises :class:`FlashTalkError` without workers.
+    for functions that share nothing but data and one of numpy's generators, which lock themselves.
+    Who draws what is then a matter of chance. Raises :class:`FlashTalkError` without workers.
     """
     if workers < 1:
         raise FlashTalkError(

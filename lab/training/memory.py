@@ -1,9 +1,9 @@
 """How much memory Stage 2 takes on each GPU and on its host, before a machine is rented.
 
-Weights are counted from the networks as built on the meta device, where they take none; activations
-by running them there (:mod:`lab.memory`). What is not counted: workspaces of the libraries,
-for which there is a reserve, and the uneven last shard of a tensor whose rows do not divide (below
-one row per tensor).
+Weights are counted from the networks as built on the meta device, where they take none. Activations
+are counted by running them there (:mod:`lab.memory`). Workspaces of the libraries are not counted,
+and there is a reserve for them. Nor is the uneven last shard of a tensor whose rows do not divide
+(below one row per tensor).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The memory that Stage 2 takes on each GPU and on its host, as a table; needs no data and no GPU.
+"""The memory that Stage 2 takes on each GPU and on its host, as a table.
+
+It needs no data and no GPU.
 
 python -m lab.training.plan --preset flashtalk-14b --batch 1 --recompute
 """

@@ -1,7 +1,7 @@
 """Which numbers a training step multiplies: bfloat16 where the processor is fast at it.
 
 Used by the entry points; losses and weights stay float32. On two cores with AVX-512 BF16 a step of
-Stage 1 takes half the time of float32; without such instructions bfloat16 would be far slower.
+Stage 1 takes half the time of float32. Without such instructions bfloat16 would be far slower.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def mixed_precision(precision: str = "auto", device: str = "cpu") -> Iterator[No
     """Runs the networks of a step in ``precision``, one of ``PRECISIONS``.
 
     ``device`` is the type that they are on. On a GPU "auto" is bfloat16. On the CPU attention is
-    computed as plain matrix products: chunks of the embedded model have 144 tokens, and the fused
-    kernel's backward pass alone took a third of a step (two cores, 2026-11-25).
+    computed as plain matrix products. Chunks of the embedded model have 144 tokens. For them the
+    fused kernel's backward pass alone takes a third of a step (two cores).
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is one of {', '.join(PRECISIONS)}; got {precision!r}")

@@ -1,20 +1,20 @@
 """Retrospective self-correction: the generator continues its own video, then one step is judged.
 
-The generator makes k chunks as a live session does, with the same functions and the same sampler;
-only the last one is trained, and in it exactly one denoising step::
+The generator makes k chunks as a live session does, with the same functions and the same sampler.
+Only the last one is trained, and in it exactly one denoising step::
 
     chunk 1 .. k-1   sample - decode the last 5 frames - color match - encode      no gradient
     chunk k          denoise to the exit step                                      no gradient
                      clean estimate at the exit step                               gradient
 
-So the graph holds a single pass of one network whatever k is, and everything that went wrong on the
-way (drift of color, of pose, of the decoder) is in the motion latents which that pass starts from.
+So the graph holds a single pass of one network whatever k is. Everything that goes wrong on the way
+(drift of color, of pose, of the decoder) is in the motion latents. That pass starts from them.
 
 Sources: [FT] SoulX-FlashTalk, arXiv 2512.23379, multi-step retrospective self-correction (k, the
 one step with a gradient, motion frames); [SF] Self-Forcing, arXiv 2506.08009, algorithm 1 (exit
 step, truncated gradient, noise again between steps).
 
-k and the exit step decide how often the network is called, so all ranks must draw the same: they
+k and the exit step decide how often the network is called, so all ranks must draw the same. They
 come from (seed, step, purpose) alone, never from the rank.
 """
 

@@ -3,10 +3,10 @@
     accelerate launch --num_processes 8 -m lab.training.stage1 --data clips --out runs/14b \\
         --weights checkpoints/14b --device cuda --shard --recompute
 
-As in the published recipe (report, Stage 1): a batch has chunks of one bucket of length and aspect,
-the first one or two latents are clean and outside the loss, timesteps are shifted by 5, conditions
-are left out at times for guidance, and mouths and differences between latents count more. As in the
-public reproduction all weights learn, in 500 steps of 32 chunks.
+As in the published recipe (report, Stage 1), a batch has chunks of one bucket of length and aspect.
+The first one or two latents are clean and outside the loss, and timesteps are shifted by 5.
+Conditions are left out at times for guidance. Mouths and differences between latents count more. As
+in the public reproduction all weights learn, in 500 steps of 32 chunks.
 
 The reference is a picture of its own, of the same head with another expression and gaze. What is
 left in ``--out`` is what :mod:`lab.training.checkpoints.export` reads with ``--published``. The
@@ -106,7 +106,7 @@ def fit_transformer(
     """Trains the transformer of ``networks`` in place; all other networks stay as they are.
 
     Every random number of a batch follows from (seed, batch, rank), and its bucket from the first
-    two: no rank waits for another's longer chunk.
+    two. No rank waits for another's longer chunk.
     """
     splitting = config.splitting
     model = denoiser_of(networks).eval().float().requires_grad_(True)

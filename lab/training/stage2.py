@@ -3,8 +3,9 @@
     python -m lab.training.stage2 --data runs/clips --runs runs --out runs/stage2
 
 Three networks begin as Stage 1 left them. The generator learns to make in a few steps and without
-guidance what the frozen real score would make in many with it. The fake score learns what the
-generator makes at present. The generator is updated at every fifth step, before the fake score.
+guidance what the frozen real score makes with both. The real score takes many steps. The fake score
+learns what the generator makes at present. The generator is updated at every fifth step, before the
+fake score.
 
 The checkpoint in ``--out`` holds the generator and its average as Stage 1's does, so ``python -m
 lab.training.checkpoints.export --transformer DIR`` ships it. A stopped training continues, on any
@@ -112,8 +113,8 @@ def distill(
 
     One step updates the fake score once, and the generator at every ``critic_ratio``-th. The given
     transformer is the real score: it is frozen and moved, its values stay. Without ``flow_prior``
-    the two that learn continue displacements as they are: what goes wrong on the way is the
-    generator's own to correct, as the real score would.
+    the two that learn continue displacements as they are. The generator itself corrects what goes
+    wrong on the way, as the real score would.
     """
     real_score = denoiser_of(networks).eval().requires_grad_(False)
     generator, fake_score = (student_of(real_score, config, ranks) for _ in range(2))

@@ -1,9 +1,9 @@
 """The embedded autoencoder: latents hold what differs from the portrait, the portrait the rest.
 
 Station "decode" of the embedded preset, and "motion frames", which are encoded here. It keeps the
-contract of the Wan 2.1 VAE: ``1 + 4k`` frames <-> ``1 + k`` latents. Identity cannot pass 8x8
-cells and does not have to: the decoder *warps* the portrait's pixels along a predicted flow, and
-paints mouth and eyes.
+contract of the Wan 2.1 VAE: ``1 + 4k`` frames <-> ``1 + k`` latents. Identity cannot pass 8x8 cells
+and does not have to. The decoder *warps* the portrait's pixels along a predicted flow, and paints
+mouth and eyes.
 
 A latent is a group of ``GROUP_FRAMES`` frames (latent 0: its one frame, repeated), coded without
 its neighbors. So chunking is exact, and any part can be decoded alone. Letters: B portraits, C

@@ -1,7 +1,7 @@
 """Whether there is a mouth and a pair of eyes to paint: a hand, a microphone or glasses stay whole.
 
-Computed once for each portrait. Heat maps spread where a landmark is not to be seen; and eyes are
-about as light as the skin around them, dark glasses are not. Letters: B portraits, L landmarks.
+Computed once for each portrait. Heat maps spread where a landmark is not to be seen. Eyes are about
+as light as the skin around them; dark glasses are not. Letters: B portraits, L landmarks.
 """
 
 from __future__ import annotations

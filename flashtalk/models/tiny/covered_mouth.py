@@ -1,8 +1,8 @@
 """The flow of a face whose mouth is covered: what lies over the mouth moves with the head alone.
 
 A hand or a microphone before a mouth does not bend with the jaw. Where the reader finds no mouth,
-the flow around it is replaced by the shift and turn of the upper face. Letters: M frames, H x W
-cells of a flow, L landmarks.
+the shift and turn of the upper face replace the flow around it. Letters: M frames, H x W cells of a
+flow, L landmarks.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def blend_painters(
     """Two painters draw k M features, the second with a ``share`` [k M] in 0..1.
 
     -> pictures [k M, 3, rows, columns] and boxes [k M, 4]. A painter draws only the frames that it
-    has a share in, and none that is not ``shown`` [k M]: those are black. ``tone`` is [k M, 2].
+    has a share in. Frames that are not ``shown`` [k M] are black. ``tone`` is [k M, 2].
     """
     size = (grid.shape[-2], grid.shape[-1])
     boxes = painters[0].boxes(state.frame.center, *size)

@@ -1,7 +1,7 @@
 """Latents -> frames of the embedded autoencoder: a warped portrait with a painted mouth and eyes.
 
 Station "decode". Above :mod:`flashtalk.models.tiny.crops`, below
-:mod:`flashtalk.models.tiny.autoencoder`. Only mouth and eyes are painted: on held-out renders a
+:mod:`flashtalk.models.tiny.autoencoder`. Only mouth and eyes are painted. On held-out renders a
 residual over the whole face adds 0.01 dB and takes a tenth of the decoder's time. Letters: B
 portraits, M frames, D features of a code, h x w cells of the latents, H x W pixels.
 """
@@ -143,7 +143,7 @@ class Decoder(nn.Module):
 
         ``flow`` [M, 2, H/2, W/2] is :meth:`flow_of` the codes and ``grid`` [M, 2, H, W] its
         :func:`sampling_grid`. Lips that shut over teeth of the portrait have a painter of their
-        own: one for both draws either shut lips with a white line or open mouths with soft teeth.
+        own. One painter for both draws shut lips with a white line, or open mouths with soft teeth.
         """
         state = mouth_states(code, flow, guidance)
         painters = (self.mouth, self.cover)
@@ -158,8 +158,8 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """The same for the eyes: [2 M, ...], left and right of each frame.
 
-        Lids that shut have a painter of their own, too: one for both draws either lashes with
-        speckles or soft eyes.
+        Lids that shut have a painter of their own, too. One painter for both draws lashes with
+        speckles, or soft eyes.
         """
         state = eye_states(code, flow, guidance)
         painters = (self.eye, self.lids)

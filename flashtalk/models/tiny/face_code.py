@@ -1,7 +1,7 @@
 """What the channels of an embedded latent mean: the motion of a face, painted where it happens.
 
-A latent holds the same few quantities for each of its four frames, on the 8x8 grid: the *code* of a
-face. The renderer of the training clips knows them exactly. Flow fills the grid; values of mouth
+A latent holds a few quantities for each of its four frames, on the 8x8 grid. They are the *code* of
+a face. The renderer of the training clips knows them exactly. Flow fills the grid. Values of mouth
 and eyes are painted around them as Gaussians, so a cell says both what happens and where. Learned
 latents of the same size hide the mouth: two cores cannot pay for the steps that would show it.
 

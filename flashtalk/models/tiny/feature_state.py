@@ -1,7 +1,7 @@
 """What a face code says of a mouth or an eye: aperture, values and jaws, in frame and portrait.
 
 The values are averages over a dozen cells, so noise of single cells hardly moves the lips. The
-place is the portrait's own, traced along the flow that carries the pixels of the lips; so painted
+place is the portrait's own, traced along the flow that carries the pixels of the lips. So painted
 and warped lips cannot part. All lengths are picture units (a picture is 2 wide). Letters: M
 features, L landmarks, [features, h, w] face codes (:mod:`flashtalk.models.tiny.face_code`).
 """
@@ -43,7 +43,7 @@ HEAD_POSE = {
 }
 """(mean, standard deviation) over 100 rendered clips of the values that describe a head's pose.
 
-Nose, chin and the middle of the eyes are measured from the mouth, in distances of the eyes;
+Nose, chin and the middle of the eyes are measured from the mouth, in distances of the eyes.
 ``between`` leads from the left to the right eye, in picture units."""
 
 MOUTH_VALUES = 2 * (len(MOUTH) + len(HEAD_POSE))  # of the frame, and of the portrait
@@ -150,7 +150,7 @@ def read_mouths(code: Tensor, flow: Tensor, points: Tensor, portrait_code: Tenso
 
     ``points`` [M, L, 2] are the portraits' landmarks and ``portrait_code`` [M, features, h, w]
     their codes. A portrait's aperture lies between its inner lips, a little beside the painted
-    place; a frame's aperture is as far beside it.
+    place. A frame's aperture is as far beside it.
     """
     size = (code.shape[-2], code.shape[-1])
     home = mouth_middle(points)
@@ -240,8 +240,8 @@ def read_eyes(code: Tensor, flow: Tensor, points: Tensor, portrait_code: Tensor)
 def trace_flow(flow: Tensor, target: Tensor) -> Tensor:
     """Places p [M, K, 2] of a frame whose flow leads to ``target`` [M, K, 2]: p + flow(p) = target.
 
-    ``flow`` [M, 2, H, W] is smooth, so a few fixed-point steps settle it. No gradient reaches it:
-    a flow that learned from the places of mouth and jaws bent chins to hide the teeth on them.
+    ``flow`` [M, 2, H, W] is smooth, so a few fixed-point steps settle it. No gradient reaches it. A
+    flow that learns from the places of mouth and jaws bends chins to hide the teeth on them.
     """
     flow, place = flow.detach(), target
     for _ in range(TRACE_STEPS):

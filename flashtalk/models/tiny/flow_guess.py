@@ -24,8 +24,8 @@ from flashtalk.models.tiny.matching import (
 class FlowGuesser(nn.Module):
     """Groups of four frames -> their flow on the grid of the latents.
 
-    Block matching against the portrait finds what moved where, which convolutions alone do not
-    learn in the time of two cores. They sort out which matches to believe.
+    Block matching against the portrait finds what moved where. Convolutions alone do not learn that
+    in the time of two cores. They sort out which matches to believe.
     """
 
     def __init__(self, config: AutoencoderConfig) -> None:

@@ -1,9 +1,9 @@
 """Refines the landmarks of lips and lids on crops around them.
 
-Used by :class:`flashtalk.models.tiny.landmarks.FaceReader`, whose heat maps have cells of 8 pixels
-of 256: enough to say where a mouth is, too coarse for the gap of its lips. That gap decides which
-pixels of a portrait are teeth. Here crops around each feature, upright and of the same size in
-every face, are read by heat maps with cells of about two pixels.
+The heat maps of :class:`flashtalk.models.tiny.landmarks.FaceReader` have cells of 8 pixels of 256.
+They say where a mouth is, but are too coarse for the gap of its lips. That gap decides which pixels
+of a portrait are teeth. Here crops around each feature are upright and of the same size in every
+face. They are read by heat maps with cells of about two pixels.
 
 Letters: N pictures, L landmarks, P landmarks of one crop. Places are picture units: -1..1.
 """

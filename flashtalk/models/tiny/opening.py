@@ -1,7 +1,7 @@
 """The opening between two lips or two lids, as a signed distance field.
 
 The field tells the painter (:mod:`flashtalk.models.tiny.painter`) where the edges of a mouth or an
-eye are, so no network has to invent geometry. All lengths are picture units: a picture is 2 wide.
+eye are. So no network has to invent geometry. All lengths are picture units: a picture is 2 wide.
 Letters: M features, h x w pixels of a crop.
 """
 
@@ -53,9 +53,9 @@ def slope_of(direction: Tensor) -> Tensor:
 def edge_distances(aperture: Aperture, x: Tensor, y: Tensor) -> Tensor:
     """Signed distances of points to both edges, in units of ``SDF_UNIT``: [M, 2, h, w].
 
-    First how far a point lies below the upper edge, then how far above the lower edge; both are
-    negative outside. Beyond the corners both edges are one line. ``x`` and ``y`` broadcast to
-    [M, h, w].
+    The first channel is how far a point lies below the upper edge, the second how far above the
+    lower. Both are negative outside. Beyond the corners both edges are one line. ``x`` and ``y``
+    broadcast to [M, h, w].
     """
     aside = x - aperture.center[:, 0, None, None]
     across = aside / aperture.half_width[:, None, None]

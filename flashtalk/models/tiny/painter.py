@@ -1,7 +1,7 @@
 """The painter of one facial feature: a crop of the frame with lips, teeth or lids drawn in.
 
 The decoder (:mod:`flashtalk.models.tiny.decoder`) warps the portrait by cells of 8 pixels, in which
-two lips are one thing: it can move a closed mouth, but never open it. A painter draws a crop around
+two lips are one thing. It can move a closed mouth, but never open it. A painter draws a crop around
 each feature at full resolution::
 
     code     -> values, aperture, jaws ----------.
@@ -10,8 +10,8 @@ each feature at full resolution::
 
     picture = (1 - alpha) * portrait(finer flow) + alpha * color
 
-The portrait's own opening is hidden where the frame's lips shut over it: without its field a warped
-smile never closes, it only gets thinner. Letters: B portraits, M features, h x w pixels of a crop.
+The portrait's own opening is hidden where the frame's lips shut over it. Without its field a warped
+smile never closes; it only gets thinner. Letters: B portraits, M features, h x w pixels of a crop.
 """
 
 from __future__ import annotations
@@ -116,9 +116,9 @@ class CropGeometry:
 class FeaturePainter(nn.Module):
     """Draws a crop around one mouth or eye of each picture.
 
-    A painter with jaws takes an identity code: no portrait with shut lips shows its teeth, and a
-    network without it paints the mean of all teeth, a haze. Training learns one code per person,
-    as auto-decoders do (Bojanowski et al. 2018; Park et al. 2019); ``default_identity`` is for
+    A painter with jaws takes an identity code, since no portrait with shut lips shows its teeth. A
+    network without it paints the mean of all teeth, a haze. Training learns one code per person, as
+    auto-decoders do (Bojanowski et al. 2018; Park et al. 2019); ``default_identity`` is for
     everybody else.
 
     A painter that covers neither sees nor shows what it hides, but colors from around it. Teeth
@@ -211,7 +211,7 @@ class FeaturePainter(nn.Module):
         """Paints the crops ``boxes`` [M, 4] of pictures of ``size`` = (H, W).
 
         ``grid`` [M, 2, h, w] says where the coarse flow samples ``source`` [B, 3, ...] for each
-        pixel, the M / B crops of a portrait in a row. ``identity_code`` [M, IDENTITY_CHANNELS]
+        pixel. The M / B crops of a portrait are in a row. ``identity_code`` [M, IDENTITY_CHANNELS]
         says whose teeth a mouth has, ``default_identity`` if it is None. ``tone`` [M, 2] bounds the
         color.
         """

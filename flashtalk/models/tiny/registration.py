@@ -1,9 +1,9 @@
 """Image registration: the flow with which the decoder warps the portrait into a given frame.
 
-Used where motion frames are encoded. A small error there is not small: the next chunk starts
-displaced by whatever the encoder misreads, and the picture jumps. A network that reads flow to two
-pixels is a good first guess. From it a few Gauss-Newton steps find the coarse displacements with
-which *this decoder* would have made the frame: analysis by synthesis.
+Used where motion frames are encoded. Small errors matter there. The next chunk starts displaced by
+whatever the encoder misreads, and the picture jumps. A network that reads flow to two pixels is a
+good first guess. From it a few Gauss-Newton steps find the coarse displacements with which *this
+decoder* would make the frame. This is analysis by synthesis.
 
 Least squares on a bilinear grid of displacements, in the forward-additive form of Baker and
 Matthews ("Lucas-Kanade 20 Years On", 2004). A Cauchy weight keeps what is no warp (teeth, eyelids)
@@ -67,8 +67,10 @@ class DisplacementGrid:
     pairs: Tensor
     """[B * 16] and which entries of the [n, n] matrix their pairs."""
     prior: Tensor
-    """[n, n] how a change of the first guess is held back: a little by itself, more by where its
-    neighbors go, so that a cheek without texture moves with the rest of the face."""
+    """[n, n] how a change of the first guess is held back: a bit by itself, more by its neighbors.
+
+    So a cheek without texture moves with the rest of the face.
+    """
     blocks: tuple[int, int]
     """Rows and columns of blocks."""
 

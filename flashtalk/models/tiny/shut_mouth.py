@@ -1,11 +1,11 @@
 """Shuts a mouth that is wide open in the portrait, by a warp: a session begins with lips at rest.
 
-Painters cover the teeth of a smile with lips. A wide open mouth is more than they can cover, and
-its lower lip hangs where a shut mouth has a chin. So the picture itself raises the jaw: what lies
-between the lips vanishes, lower lip and chin move up, neck and upper lip stretch to follow.
+Painters cover the teeth of a smile with lips. A wide open mouth is more than they can cover. Its
+lower lip hangs where a shut mouth has a chin. So the picture itself raises the jaw. What lies
+between the lips vanishes, lower lip and chin move up, and neck and upper lip lengthen to follow.
 
-Places are face coordinates: (u, v) to the right and down from the middle between the inner lips, in
-distances of the eyes and level with them. Letters: B portraits, L landmarks.
+Places are face coordinates (u, v) to the right and down from the middle between the inner lips.
+They are in distances of the eyes and level with them. Letters: B portraits, L landmarks.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ MIN_HALF_WIDTH = 0.1  # of a mouth
 def shut_mouths(portrait: Tensor, points: Tensor, sure: Tensor) -> Tensor:
     """Portraits [B, 3, H, W] with landmarks ``points`` [B, L, 2] -> the same, wide mouths shut.
 
-    Portraits come back as they are if their lips are less than ``WIDE_GAP`` apart, or if nobody is
-    ``sure`` [B] bool where these are.
+    Portraits come back as they are if their lips are less than ``WIDE_GAP`` apart. So they do, too,
+    if nobody is ``sure`` [B] bool where these are.
     """
     mouth = OpenMouth.of(points)
     wide = sure & (2.0 * mouth.half_gap > WIDE_GAP)

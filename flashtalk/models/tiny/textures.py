@@ -1,7 +1,7 @@
 """Learned textures of what lies behind lips and lids, sampled where they fall in a crop.
 
 Two textures hang on the edges of an opening: one below the upper edge, one above the lower. Two
-more stand on the jaws of a mouth: upper teeth move with the nose and lower teeth with the chin,
+more stand on the jaws of a mouth. Upper teeth move with the nose and lower teeth with the chin,
 wherever the lips are. Thousands of crops meet one place of a texture; a convolution would learn
 anew for every distance from the edge. Letters: M features, D channels, h x w pixels of a crop.
 """
@@ -29,8 +29,8 @@ def edge_textures(
 ) -> Tensor:
     """Both edge textures of M openings: [M, 2 * D, h, w].
 
-    ``textures`` [2, D, rows, columns] hang on the upper and on the lower edge. ``across``
-    [M, 1, h, w] is in half widths and ``edges`` [M, 2, h, w] from :func:`opening.edge_distances`;
+    ``textures`` [2, D, rows, columns] hang on the upper and on the lower edge. ``across`` [M, 1, h,
+    w] is in half widths, and ``edges`` [M, 2, h, w] come from :func:`opening.edge_distances`.
     ``shift`` [M, 2] moves the textures deeper, in half widths.
     """
     depth = edges * (SDF_UNIT / aperture.half_width[:, None, None, None])

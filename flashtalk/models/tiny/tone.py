@@ -1,8 +1,9 @@
 """The tone of a portrait's face bounds what is painted into its mouth.
 
-Painters learn from renders in ordinary light and color, so the teeth that they draw glow in a dark
-picture and are ivory in a gray one. The face itself says how light and how colorful paint may be:
-as light as its skin or the whites of its eyes. Letters: B portraits, M crops, L landmarks.
+Painters learn from renders in ordinary light and color. So the teeth that they draw glow in a dark
+picture and are ivory in a gray one. The face itself says how light and how colorful paint may be.
+It may be as light as its skin or the whites of its eyes. Letters: B portraits, M crops, L
+landmarks.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What the face reader's numbers mean: its scale, fitted on rendered clips whose truth is known.
 
 A reader that is unsure answers with something between: lips look less open and lids less shut than
-they are. Three numbers put that right. They are fitted on every third held-out clip, since on
-people that it was trained on the reader is surer; ``validate.py`` reports on the others.
+they are. Three numbers put that right. They are fitted on every third held-out clip, since the
+reader is surer on people that it was trained on. ``validate.py`` reports on the others.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Pictures -> figures: likeness to the portrait, sharpness, color, and change between frames.
 
-No face-recognition network is among this project's requirements. **Likeness is a stand-in**: faces
-are warped so that eyes, nose and mouth corners meet, and oriented edges around eyes, brows and nose
-are compared. It notices a face that melts, blurs or turns into another; it is no proof of identity,
-and light matters to it more than to such a network. ``validate.py`` reports how well it tells
-held-out people apart.
+No face-recognition network is among this project's requirements. **Likeness is a stand-in**. Faces
+are warped so that eyes, nose and mouth corners meet. Then oriented edges around eyes, brows and
+nose are compared. It notices a face that melts, blurs or turns into another. It is no proof of
+identity, and light matters to it more than to such a network. ``validate.py`` reports how well it
+tells held-out people apart.
 
 Letters: N pictures, L landmarks in the order of ``face_code.LANDMARKS``.
 """
@@ -74,8 +74,8 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 def edge_features(faces: np.ndarray) -> np.ndarray:
     """Aligned faces [N, SIDE, SIDE, 3] -> unit vectors [N, D] of their oriented edges.
 
-    Histograms of gradient directions in cells (Dalal & Triggs 2005), each cell normalized over its
-    neighborhood so that light weighs less; only the rows above the lips.
+    Histograms of gradient directions in cells (Dalal & Triggs 2005), each normalized over its
+    neighborhood so that light weighs less. Only the rows above the lips count.
     """
     gray = faces.astype(np.float32).mean(axis=3)
     down, across = np.gradient(gray, axis=(1, 2))
@@ -110,8 +110,8 @@ def sharpness(pictures: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.
 
     Returns the energy of the Laplacian over that of the gradient [N], and the former alone [N].
     Compare both with the same of the portrait: below 1 is softer, above 1 harder or noisier. The
-    energy alone is mostly that of eyes and falls with their lids, too; over the gradient's it
-    says little but how fine what is there has been drawn (``validate.py`` compares the two).
+    energy alone is mostly that of eyes and falls with their lids, too. Over the gradient's energy
+    it says how fine the drawn detail is (``validate.py`` compares the two).
     """
     chosen = [LANDMARKS.index(name) for name in (*TEMPLATE, "left_brow", "right_brow")]
     height, width = pictures.shape[1:3]
@@ -134,8 +134,8 @@ def sharpness(pictures: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.
 def color_difference(faces: np.ndarray, portrait: np.ndarray) -> np.ndarray:
     """CIE76 Delta E [N] of aligned faces to the portrait's, cell by cell above the lips, averaged.
 
-    Cells, because the mean over a whole frame is what the color match of the stream sets equal:
-    it would hide a face that turns red before a wall that turns green.
+    Cells are compared, because the stream's color match sets the mean over a whole frame equal.
+    That mean would hide a face that turns red before a wall that turns green.
     """
     return np.linalg.norm(cell_colors(faces) - cell_colors(portrait[None]), axis=-1).mean(axis=1)
 
@@ -148,9 +148,9 @@ def mean_colors(faces: np.ndarray) -> np.ndarray:
 def color_drift(colors: np.ndarray, first: np.ndarray) -> tuple[float, float]:
     """How far mean colors [cells, 3] are from earlier ones of the same face, cell by cell.
 
-    Returns the mean CIE76 Delta E, and the mean of the same over the length of each earlier color
-    in percent. Against its own beginning, because a face that leaves it sideways may stay as far
-    from the portrait as it was.
+    Returns the mean CIE76 Delta E. The second value is its mean over the length of each earlier
+    color, in percent. The talk is compared with its own beginning. A face that drifts sideways may
+    stay as far from the portrait as it was.
     """
     away = np.linalg.norm(colors - first, axis=1)
     length = np.linalg.norm(first, axis=1).clip(LEAST_LAB)

@@ -1,9 +1,9 @@
 """What a face does, read from frames: lips, lids and head, by the project's own face reader.
 
-The reader is the one that the embedded autoencoder uses (:mod:`flashtalk.models.tiny.landmarks`);
-its error on rendered people that it never saw is reported by ``validate.py``. It is the judge of
-every run of a table, so a table has one reader, whatever weights its runs have. Letters: F frames,
-L landmarks in the order of ``LANDMARKS``.
+The reader is the one that the embedded autoencoder uses (:mod:`flashtalk.models.tiny.landmarks`).
+``validate.py`` reports its error on rendered people that it never saw. It is the judge of every run
+of a table. So a table has one reader, whatever weights its runs have. Letters: F frames, L
+landmarks in the order of ``LANDMARKS``.
 """
 
 from __future__ import annotations

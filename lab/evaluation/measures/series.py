@@ -2,7 +2,7 @@
 
 All pure: arrays in, numbers out. Pictures are the business of ``pictures.py``; where the series
 come from, of ``reading.py``. Letters: F frames. A figure that cannot be known (no p in a segment,
-lips that never move) is NaN or, where said so, the value of a failure; it is never invented.
+lips that never move) is NaN or, where said so, the value of a failure. It is never invented.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def phone_rate(
 ) -> float:
     """Share of the p, b, m during which ``opening`` [F] falls below ``threshold``.
 
-    With ``wanted="open"``: share of the open vowels during which it rises above; a mouth that is
-    always shut has all of the first and nothing of the second, so only both together mean
+    With ``wanted="open"``: share of the open vowels during which it rises above. A mouth that is
+    always shut has all of the first and nothing of the second. So only both together mean
     something. Times of ``phones`` count from the first frame; those outside are left out. NaN
     without any.
     """
@@ -156,7 +156,7 @@ def head_statistics(turns: np.ndarray, fps: float = FRAME_RATE_HZ) -> HeadStatis
 def border_jump(differences: np.ndarray, first_frame: int, period_frames: int) -> float:
     """Mean frame difference at borders over that inside; 1 is seamless.
 
-    ``differences`` [F - 1]: entry i is between frames i and i + 1 of the segment, whose first frame
+    Entry i of ``differences`` [F - 1] is between frames i and i + 1 of the segment. Its first frame
     is number ``first_frame`` of the talk. A border lies before every frame whose number is a
     multiple of ``period_frames``. NaN if there is no border, or nothing moves at all.
     """

@@ -1,12 +1,13 @@
 """Do lips and sound belong together, and at which offset: a small network of two towers.
 
-After SyncNet (Chung & Zisserman 2016): mouth shapes and speech are embedded frame by frame so that
-what happens at the same moment lies close. Sync-D is the smallest mean distance over offsets,
-Sync-C how far it stands out from the usual one, the offset is where it is. The mouth comes as five
-numbers per frame (``reading.MOUTH_NUMBERS``), the sound as log-mel.
+As in SyncNet (Chung & Zisserman 2016), mouth shapes and speech are embedded frame by frame. What
+happens at the same moment lies close. Sync-D is the smallest mean distance over offsets. Sync-C is
+how far it stands out from the usual one. The offset is where it is. The mouth comes as five numbers
+per frame (``reading.MOUTH_NUMBERS``), the sound as log-mel.
 
-These scores compare talks of this project with each other; published Sync-C figures come from
-another network and pixels and cannot be set beside them. Letters: B series, F frames, D width.
+These scores compare talks of this project with each other. Published Sync-C figures come from
+another network and other pixels and cannot be set beside them. Letters: B series, F frames, D
+width.
 """
 
 from __future__ import annotations
@@ -94,8 +95,8 @@ class SyncNetwork(nn.Module):
 def matching_loss(mouth: Tensor, speech: Tensor) -> Tensor:
     """Cross-entropy of picking the right moment, for both directions; embeddings [B, F, D].
 
-    The wrong answers are the other moments of the same talk (InfoNCE): a network that knows voices
-    or faces gains nothing.
+    The wrong answers are the other moments of the same talk (InfoNCE). So a network that knows
+    voices or faces gains nothing.
     """
     scores = mouth @ speech.transpose(1, 2) / TEMPERATURE  # [B, F, F]
     right = torch.arange(scores.shape[1], device=scores.device).expand(scores.shape[:2])

@@ -2,9 +2,9 @@
 
     python -m lab.evaluation.measures.train_sync --clips runs/clips --out runs/sync
 
-Resumes by itself; stops at Ctrl-C. Learns from the renderer's own landmarks with noise of the size
-of the face reader's error, so no video is decoded. Reports how often it finds the right offset in
-people, voices and sentences that it never saw.
+Resumes by itself; stops at Ctrl-C. Learns from the renderer's own landmarks, so no video is
+decoded. Noise of the size of the face reader's error is added. Reports how often it finds the right
+offset in people, voices and sentences that it never saw.
 """
 
 from __future__ import annotations

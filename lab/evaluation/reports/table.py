@@ -2,7 +2,7 @@
 
     python -m lab.evaluation.reports.table --out runs/evaluation
 
-Every entry is the median over seeds with the smallest and largest value; one seed has no spread and
+Every entry is the median over seeds with the smallest and largest value. One seed has no spread and
 shows none. How fast runs are comes from ``speed.py``, because talks are measured beside each other.
 Nothing is generated here.
 """

@@ -4,9 +4,9 @@
 
 A transformer without error would give true codes to the decoder. With ``--round-trip`` frames are
 also encoded and decoded, as a session does with its portrait and its motion frames. That may come
-nearer to the frames than their true codes, because the flow is fitted to what the decoder draws.
+nearer to the frames than their true codes. The flow is fitted to what the decoder draws.
 
-A copy of the portrait draws a clip well in which little moves, so PSNR says something only beside
+A copy of the portrait draws a clip well in which little moves. So PSNR says something only beside
 that of the copy. Groups of four frames are put together by how good a copy would be.
 """
 
@@ -78,8 +78,10 @@ class DrawnClip:
     psnr_db: np.ndarray
     """[G, 2, 2] of G groups: whole frame and mouth's box, drawn and copied from the portrait."""
     opening_correlation: float
-    """Lip opening read from the drawn frames against that read from the true ones; NaN in clips
-    without speech, whose lips rest."""
+    """Lip opening read from the drawn frames against that read from the true ones.
+
+    It is NaN in clips without speech, whose lips rest.
+    """
     flicker: float
     """Frame difference where a new latent begins over that inside, by the same of the true ones."""
     outlines: tuple[float, float]
@@ -291,8 +293,8 @@ def moved_pictures(
 ) -> dict[str, float | int]:
     """How well other pictures, and writing, are drawn that move as ``clips`` do, from true codes.
 
-    Only where the flow is smooth and nothing is painted (:mod:`lab.training.data.pictures`); mean
-    PSNR of groups of four frames in dB, and of a copy.
+    Only smooth flow without painting counts (:mod:`lab.training.data.pictures`). Returns the mean
+    PSNR of groups of four frames in dB, and that of a copy.
     """
     rng = np.random.default_rng(0)
     found = []

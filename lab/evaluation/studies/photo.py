@@ -3,13 +3,13 @@
     python -m lab.evaluation.studies.photo PICTURE... --weights assets/flashtalk-tiny
 
 Each picture is cut to squares in which its face is larger and smaller, as visitors cut theirs. A
-square is the portrait and twice the video, too, which is encoded as the frames of a chunk are, and
+square is the portrait and twice the video, too. It is encoded as the frames of a chunk are, and
 decoded:
 
 * *At rest*: what is lost is misread (a mouth beside its place is painted there). A decoder that
   copied the portrait would be perfect.
-* *In motion*: the whole picture turns, shifts and grows a little, so that the truth is known, and a
-  copy is wrong. Places that the portrait does not show are left out.
+* *In motion*: the whole picture turns, shifts and grows a little. So the truth is known, and a copy
+  is wrong. Places that the portrait does not show are left out.
 """
 
 from __future__ import annotations

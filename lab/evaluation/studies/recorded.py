@@ -4,10 +4,10 @@ synthesizer made?
     python -m lab.evaluation.studies.recorded --recordings DIR --portraits PICTURE... --clips DIR \\
         --out runs/evaluation --videos runs/recorded
 
-DIR holds a folder for each speaker, with NAME.wav (or .flac, .mp3 ...) and its words in NAME.txt.
-A speaker's recordings are joined and spoken by each portrait through the same session as any talk.
-Words are aligned with the sound (``lab.synthesis.voices.alignment``), and what their phones ask of
-the lips is compared with what the face reader sees. Recordings with words that the aligner does not
+DIR holds a folder for each speaker, with NAME.wav (or .flac, .mp3 ...) and its words in NAME.txt. A
+speaker's recordings are joined and spoken by each portrait through the same session as any talk.
+Words are aligned with the sound (``lab.synthesis.voices.alignment``). What their phones ask of the
+lips is compared with what the face reader sees. Recordings with words that the aligner does not
 know, or that it cannot find, are left out, and said so. ``--clips`` are those that the reader's
 scale comes from. With ``--videos`` each talk is kept as SPEAKER-PORTRAIT.mp4, beside what its lips
 should do as SPEAKER-PORTRAIT.json, for ``lab/evaluation/studies/outside_lips.py``.

@@ -3,14 +3,15 @@
     python -m lab.evaluation.studies.recovery --clips DIR --run ours=assets/flashtalk-tiny \\
         --run no-flow-prior=assets/flashtalk-tiny,flow_prior=0 --out runs/evaluation
 
-*What is left of an error.* After the first chunk of a talk, the displacements of its motion latents
-are bent as a bad encoding would bend them. The talk then goes on twice, bent and not, with the same
-speech and the same noise. The motion latents of both after each further chunk are compared along
-the bend: 1 is an error that stays, 0 one that is forgotten. Along the bend only, because two talks
+*What is left of an error.* After the first chunk of a talk, its motion latents' displacements are
+bent. A bad encoding would bend them alike. The talk then goes on twice, bent and not, with the same
+speech and the same noise. The motion latents of both are compared along the bend after each further
+chunk. 1 is an error that stays, 0 one that is forgotten. Along the bend only, because two talks
 that differ a little soon hold their heads differently, which is no error.
 
-*What piles up.* The same talks, longer and left alone: after each chunk, how far the displacements
-are from the nearest that a face makes, by one judge for all runs. A head that moves counts little.
+*What piles up.* The same talks are longer and left alone. After each chunk, displacements are
+compared with the nearest that a face makes. One judge serves all runs. A head that moves counts
+little.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python -m lab.evaluation.studies.validate --clips DIR --reader assets/flashtalk-tiny --out docs
 
 Only people are used that the reader was never trained on. Everything is said twice: for the frames
-as rendered, and blurred to about half their detail, because generated frames are softer than
-renders and a reader may lose their lips.
+as rendered, and blurred to about half their detail. Generated frames are softer than renders, and a
+reader may lose their lips.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def sharpness_figures(readings: Sequence[Reading]) -> dict[str, float]:
 def identity_figures(readings: Sequence[Reading]) -> dict[str, float]:
     """Likeness of frames to their own portrait and to those of others, and how well it separates.
 
-    Own portraits share light and camera with their frames, as a session's do; that makes this
+    Own portraits share light and camera with their frames, as a session's do. That makes this
     easier than recognizing a person.
     """
     own: list[np.ndarray] = []

@@ -1,7 +1,7 @@
 """Random head shapes: MakeHuman sliders and scan-based identity directions on the base mesh.
 
 The MakeHuman sliders give sex, age and ancestry; on their own they look like one cast of game
-characters. The 100 directions taken from ICT-FaceKit's scans make the faces believable, so the
+characters. The 100 directions taken from ICT-FaceKit's scans make the faces believable. So the
 sliders run at 30 % of their usual spread and the scan directions at 85 %.
 
 Flow: assets -> mesh -> **face_shape** -> identity -> rig -> renderer -> factory.
@@ -41,9 +41,10 @@ HEAD_SHAPES = (
 class Slider:
     """A pair of opposite MakeHuman targets.
 
-    name: folder and stem, e.g. ``nose/nose-hump`` low, high: the endings of the two targets spread.
-    Standard deviation before SLIDER_SPREAD paired: one target for each side of the face
-    (``eyes/l-eye-bag``), moved together
+    name: folder and stem, e.g. ``nose/nose-hump``
+    low, high: the endings of the two targets
+    spread: standard deviation before SLIDER_SPREAD
+    paired: one target for each side of the face (``eyes/l-eye-bag``), moved together
     """
 
     name: str

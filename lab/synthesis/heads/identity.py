@@ -1,7 +1,7 @@
 """Random people: one seed -> head shape, skin, hair, eyes, clothes; and who is held out.
 
-Seeds that end in 9 are the held-out people. Two skins and one hair style belong to them alone, so
-that "unseen" in an evaluation means unseen shape, skin and hair.
+Seeds that end in 9 are the held-out people. Two skins and one hair style belong to them alone. So
+"unseen" in an evaluation means unseen shape, skin and hair.
 
 Flow: assets -> mesh -> face_shape -> **identity** -> rig -> renderer -> factory.
 """
@@ -61,10 +61,13 @@ def is_held_out(seed: int) -> bool:
 class Identity:
     """One synthetic person.
 
-    seed: what everything below follows from gender, age: ``male|female`` and ``young|middle|old``
-    ancestry. Weights over ANCESTRIES vertices: [V, 3] base mesh of this head in decimetres skin,
-    hair, brow, lash, eyes, teeth, garment. Names of the assets (hair may be ``none``) skin_tone,
-    hair_tone, teeth_tone, garment_tone: RGB factors skin_roughness: 0.42 (oily) to 0.55 (dry)
+    seed: what everything below follows from
+    gender, age: ``male|female`` and ``young|middle|old``
+    ancestry: weights over ANCESTRIES
+    vertices: [V, 3] base mesh of this head in decimetres
+    skin, hair, brow, lash, eyes, teeth, garment: names of the assets (hair may be ``none``)
+    skin_tone, hair_tone, teeth_tone, garment_tone: RGB factors
+    skin_roughness: 0.42 (oily) to 0.55 (dry)
     """
 
     seed: int

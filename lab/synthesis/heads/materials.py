@@ -29,9 +29,11 @@ WHITE = np.ones(3)
 class Material:
     """How a piece looks.
 
-    key: name under which the renderer keeps the image for other people. Empty: not kept image: [H,
-    W, C] in 0..1 tint: RGB factor roughness: 0.25 (wet) to 0.8 (cloth) bump. How deep the image's
-    lightness is embossed
+    key: name under which the renderer keeps the image for other people; empty: not kept
+    image: [H, W, C] in 0..1
+    tint: RGB factor
+    roughness: 0.25 (wet) to 0.8 (cloth)
+    bump: how deep the image's lightness is embossed
     """
 
     key: str

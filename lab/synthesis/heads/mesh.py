@@ -1,7 +1,7 @@
 """Triangle meshes: the MakeHuman base mesh and the pieces (hair, teeth, clothes ...) fitted to it.
 
-A piece ("proxy") is a mesh whose every vertex is a weighted mean of three base mesh vertices plus a
-scaled offset, so whatever moves the base mesh moves the piece. It is a sparse matrix.
+Every vertex of a piece ("proxy") is a weighted mean of three base mesh vertices plus a scaled
+offset. So whatever moves the base mesh moves the piece. It is a sparse matrix.
 
 Flow: assets -> **mesh** -> identity -> rig -> renderer -> factory.
 """
@@ -24,8 +24,9 @@ from lab.synthesis.assets import VERTICES
 class Mesh:
     """A triangle mesh.
 
-    vertices: positions [V, 3] in decimetres, y up, z to the front coordinates. Texture coordinates
-    [U, 2], v up triangles: [F, 3, 2] integers. Index of the vertex, index of the texture coordinate
+    vertices: positions [V, 3] in decimetres, y up, z to the front
+    coordinates: texture coordinates [U, 2], v up
+    triangles: [F, 3, 2] integers: index of the vertex, index of the texture coordinate
     groups: [F] name of the group every triangle belongs to
     """
 
@@ -39,9 +40,10 @@ class Mesh:
 class Proxy:
     """A piece fitted to the base mesh.
 
-    mesh: its own mesh. Its vertices are not used, they follow from the base mesh weights. Sparse
-    [N, V]: vertex = weights @ base + scaled offsets offsets: [N, 3] in decimetres on the unmodified
-    base mesh scales. Axis -> (vertex a, vertex b, their distance on the unmodified base mesh)
+    mesh: its own mesh; its vertices are not used, they follow from the base mesh
+    weights: sparse [N, V]: vertex = weights @ base + scaled offsets
+    offsets: [N, 3] in decimetres on the unmodified base mesh
+    scales: axis -> (vertex a, vertex b, their distance on the unmodified base mesh)
     hidden: base mesh vertices that the piece covers
     """
 

@@ -1,10 +1,10 @@
 """Teeth and tongue, put where speaking people have them.
 
-The assets' upper teeth end above the upper lip, their lower teeth stand well above the lower one,
-and their tongue reaches the roots of the upper teeth. An open mouth would show a bright tongue over
-a row of lower teeth. People at rest show the edge of their upper teeth, women 3.4 mm and men 1.9
-mm, less with age (Vig and Brundo 1978, "The kinetics of anterior tooth display"). Their lower teeth
-end where the upper ones do, and their tongue lies behind these.
+The assets' upper teeth end above the upper lip, and their lower teeth stand well above the lower
+one. Their tongue reaches the roots of the upper teeth. An open mouth would show a bright tongue
+over a row of lower teeth. People at rest show the edge of their upper teeth, women 3.4 mm and men
+1.9 mm, less with age (Vig and Brundo 1978, "The kinetics of anterior tooth display"). Their lower
+teeth end where the upper ones do, and their tongue lies behind these.
 
 Flow: identity, mesh -> **mouth** -> rig. Lengths are decimetres; y points up, z to the front.
 """

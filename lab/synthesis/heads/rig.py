@@ -31,9 +31,10 @@ SIDE_LIMIT = 2.6  # nothing further out can be in the picture
 class Pose:
     """One moment of a person.
 
-    weights: expression target name -> weight, 0..1 mostly yaw, pitch, roll. Head turn in radians
-    (positive: to the person's left, down, right ear down) gaze. Eye turn relative to the head,
-    radians to the person's left and up shift: head translation in decimetres
+    weights: expression target name -> weight, 0..1 mostly
+    yaw, pitch, roll: head turn in radians (positive: to the person's left, down, right ear down)
+    gaze: eye turn relative to the head, radians to the person's left and up
+    shift: head translation in decimetres
     """
 
     weights: dict[str, float] = field(default_factory=dict)
@@ -51,11 +52,13 @@ class Pose:
 class Piece:
     """A part of the person drawn with one material.
 
-    kind: skin, eyes, teeth, tongue, brow, lash, garment or hair points. Slice of the rig's point
-    array that is this piece triangles: [F, 3] indices into the piece's points split: [M] point of
-    every vertex sent to the GPU (a point on a texture seam is sent twice) coordinates: [M, 2]
-    texture coordinates corners: [F, 3] int32 indices into the split vertices moving: whether
-    expressions move it
+    kind: skin, eyes, teeth, tongue, brow, lash, garment or hair
+    points: slice of the rig's point array that is this piece
+    triangles: [F, 3] indices into the piece's points
+    split: [M] point of every vertex sent to the GPU (a point on a texture seam is sent twice)
+    coordinates: [M, 2] texture coordinates
+    corners: [F, 3] int32 indices into the split vertices
+    moving: whether expressions move it
     """
 
     kind: str

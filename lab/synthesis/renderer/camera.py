@@ -19,9 +19,9 @@ ZOOM_RANGE = (0.5, 3.0)
 class Camera:
     """A camera in front of a person.
 
-    zoom: 1 shows head and shoulders, more is closer offset. Shift of the picture, as a share of the
-    frame's width and height (right, up) turn. Where the camera stands, radians to the person's left
-    and up
+    zoom: 1 shows head and shoulders, more is closer
+    offset: shift of the picture, as a share of the frame's width and height (right, up)
+    turn: where the camera stands, radians to the person's left and up
     """
 
     zoom: float = 1.0

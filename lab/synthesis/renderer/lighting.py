@@ -18,8 +18,9 @@ from PIL import Image
 class Light:
     """The light of one clip; directions are unit vectors to the light, colors linear RGB.
 
-    key_direction, key_color. The light that casts shadows fill_direction, fill_color. From the
-    other side, no shadow ambient: [4, 3] constant, x, y and z terms of the light from all around
+    key_direction, key_color: the light that casts shadows
+    fill_direction, fill_color: from the other side, no shadow
+    ambient: [4, 3] constant, x, y and z terms of the light from all around
     """
 
     key_direction: np.ndarray

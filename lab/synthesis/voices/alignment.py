@@ -1,7 +1,7 @@
 """Phone alignment: where in a recording each sound of its known text lies.
 
 The acoustic model is the US-English one inside the `pocketsphinx` wheel (BSD-like). It places /p/
-and /b/ on the energy minimum of their closure (median 0 ms over 84 cases), so it is taken as the
+and /b/ on the energy minimum of their closure (median 0 ms over 84 cases). So it is taken as the
 truth wherever it works. It does the same for recorded speech whose words are known.
 """
 

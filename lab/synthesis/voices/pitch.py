@@ -1,8 +1,8 @@
 """Another pitch for a voice, with its timing and its mouth as they were.
 
 Below `augment`. A phase vocoder stretches the sound and resampling brings it back to its length.
-Before, every spectrum's envelope is bent the other way, so that the formants, which the shape of
-the mouth makes, stay where they are. About 8 ms of one core per second of sound.
+First, every spectrum's envelope is bent the other way. So the formants, which the shape of the
+mouth makes, stay where they are. About 8 ms of one core per second of sound.
 """
 
 from __future__ import annotations

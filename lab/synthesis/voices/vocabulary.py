@@ -1,9 +1,9 @@
-"""Words for sentences that nobody wrote. Any order, any neighbors, so that no sound is learned by
-heart with the sentence around it.
+"""Words for sentences that nobody wrote, so that no sound is learned with its sentence.
 
-Below `casting`. The words are those of the aligner's own dictionary whose pronunciation it shares
-with espeak-ng, which turns text into phonemes for Kokoro. Names and loan words on which the two
-disagree would be spoken in one way and aligned in another.
+Words stand in any order beside any others. Below `casting`. The words are those of the aligner's
+own dictionary whose pronunciation it shares with espeak-ng. That program turns text into phonemes
+for Kokoro. Names and loan words on which the two disagree would be spoken in one way and aligned in
+another.
 """
 
 import re

@@ -3,10 +3,10 @@
     python -m lab.training.checkpoints.average --first runs/stage1 --second runs/stage2 \\
         --share 0.7 --out runs/between
 
-A network that is trained on often learns the new at the expense of the old; on the straight line
-between before and after there is one that has most of both (weight-space ensembles, Wortsman et al.
-2022). A share of 2 goes as far again: from one of two networks and their mean it gives the other.
-Writes a run as a training does, which ``lab.training.checkpoints.export`` and ``--init`` read.
+A network that is trained on often learns the new at the expense of the old. A point on the straight
+line between both has most of both (weight-space ensembles, Wortsman et al. 2022). A share of 2 goes
+as far again: from one of two networks and their mean it gives the other. Writes a run as a training
+does, which ``lab.training.checkpoints.export`` and ``--init`` read.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def between(
 ) -> dict[str, Tensor]:
     """``share`` of the way from the weights of ``first`` to those of ``second``.
 
-    What is no floating-point number is ``second``'s, and so is what has a name that begins with one
-    of ``whole``. Raises :class:`FlashTalkError` if the two are not of the same network, ``share``
-    is not in 0..2, or nothing is named so.
+    What is no floating-point number is ``second``'s. So is what has a name that begins with one of
+    ``whole``. Raises :class:`FlashTalkError` if the two are not of the same network or ``share`` is
+    not in 0..2. It does so, too, if nothing is named so.
     """
     if not 0.0 <= share <= 2.0:
         raise FlashTalkError(f"The share must be between 0 and 2, got {share:g}.")

@@ -4,8 +4,8 @@
 
 Takes the averaged weights of each training and leaves their helper heads behind. With
 ``--transformer runs/stage1`` the transformer is the one before distillation. A training that began
-with a published checkpoint names its folder, and gets a transformer in the same layout, to be put
-in the old one's place::
+with a published checkpoint names its folder. It gets a transformer in the same layout, to be put in
+the old one's place::
 
     python -m lab.training.checkpoints.export --published checkpoints/14b --transformer runs/14b \\
         --out new-14b

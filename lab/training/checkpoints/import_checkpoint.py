@@ -7,9 +7,9 @@
 With ``--transformer FOLDER`` the transformer is that of other weights, such as ones whose
 autoencoder this code does not read.
 
-The reverse of :mod:`lab.training.checkpoints.export`. Heads that helped to learn did not ship and
-are not there, nor is the state of any optimizer: these folders are for ``--init`` and ``--runs``,
-and for ``--speech``, not for ``--out``.
+The reverse of :mod:`lab.training.checkpoints.export`. Heads that helped to learn are not shipped,
+nor is the state of any optimizer. So these folders are for ``--init``, ``--runs`` and ``--speech``,
+not for ``--out``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def import_checkpoint(weights: Path, runs: Path, transformer: Path | None = None
     With ``transformer``, another folder of weights, that one's transformer takes its place. Every
     part of the autoencoder gets a folder with all of it: each training begins with the whole.
     Raises :class:`FlashTalkError` where ``weights`` holds no such model or ``transformer`` no such
-    transformer, or ``runs`` a training already, which would be lost.
+    transformer. It does so, too, where ``runs`` holds a training, which would be lost.
     """
     networks = load_networks(weights, TINY)
     modules = modules_of(networks)

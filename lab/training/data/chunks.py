@@ -1,7 +1,8 @@
 """What Stage 1 makes a batch of: chunks of one bucket, with everything they are conditioned on.
 
-Above the clips, below what turns them into latents: :mod:`lab.training.data.latents` for the
-embedded model, :mod:`lab.training.data.video_dataset` for a published checkpoint.
+It is above the clips and below what turns them into latents. That is
+:mod:`lab.training.data.latents` for the embedded model and :mod:`lab.training.data.video_dataset`
+for a published checkpoint.
 """
 
 from __future__ import annotations

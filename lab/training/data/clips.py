@@ -1,8 +1,8 @@
 """Rendered clips as training reads them: pictures, portrait, sound and what the renderer knows.
 
-Reads the folder that ``python -m lab.synthesis`` writes. Who looks at a clip's pictures has
-them unpacked into ``cache/`` beside the clips, once, so that a random window costs no video
-decoding. Trainings that need labels alone (:mod:`lab.training.data.latents`) unpack nothing.
+Reads the folder that ``python -m lab.synthesis`` writes. Who looks at a clip's pictures has them
+unpacked into ``cache/`` beside the clips, once. So a random window costs no video decoding.
+Trainings that need labels alone (:mod:`lab.training.data.latents`) unpack nothing.
 """
 
 from __future__ import annotations

@@ -87,9 +87,9 @@ def mirror_points(points: np.ndarray) -> np.ndarray:
 def painted_weight(codes: np.ndarray) -> np.ndarray:
     """Emphasis for losses on the codes of successive frames: both [F, features, 8, 8].
 
-    Where something is painted counts more, and lips that meet between two sounds count most: they
-    are short, and whoever is not sure that a p comes would rather leave them half open. Lids that
-    are shut paint nothing: where they are is where they open.
+    Where something is painted counts more, and lips that meet between two sounds count most. They
+    are short, and a network that is unsure of a p would leave them half open. Lids that are shut
+    paint nothing: where they are is where they open.
     """
     weight = np.ones(codes.shape, np.float32)
     width, lid = (codes[:, index_of(name)].astype(np.float32) for name in ("lip_width", "lid"))

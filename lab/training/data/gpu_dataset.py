@@ -1,8 +1,8 @@
 """Stage 1's data in the memory of the device that trains: batches are gathered, not made.
 
 The same chunks as :class:`lab.training.data.latents.LatentSampler`, for a GPU that would wait for
-them: degrading one sound takes the processor longer than a GPU's whole step. So each sound is
-degraded a few times beforehand, and a chunk hears one of these versions, or the sound as it was.
+them. Degrading one sound takes the processor longer than a GPU's whole step. So each sound is
+degraded a few times beforehand. A chunk hears one of these versions, or the clean sound.
 """
 
 from __future__ import annotations

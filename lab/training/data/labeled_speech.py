@@ -1,10 +1,9 @@
 """Speech with phone and mouth labels, as the speech encoder's pre-training reads it.
 
-Two kinds of folders, told apart by what their files hold: items of
-``python -m lab.synthesis.corpus`` (sound alone), and the rendered clips of
-``python -m lab.synthesis``, whose sound and phones were paid for already. The mouth of a clip
-is computed anew from its phones: what was rendered has an emotion and a person's habits on top,
-which cannot be heard.
+Two kinds of folders are told apart by what their files hold. Items of ``python -m
+lab.synthesis.corpus`` have sound alone. Rendered clips of ``python -m lab.synthesis`` have sound
+and phones that cost nothing more. The mouth of a clip is computed anew from its phones. What was
+rendered has an emotion and a person's habits on top, which cannot be heard.
 """
 
 from __future__ import annotations

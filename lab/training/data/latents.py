@@ -1,7 +1,7 @@
 """Clips as latents of the embedded model: Stage 1's data, straight from the renderer's knowledge.
 
 The channels of an embedded latent have a meaning (:mod:`flashtalk.models.tiny.face_code`), so the
-clips' latents need no encoder: training the transformer does not wait for the autoencoder.
+clips' latents need no encoder. Training the transformer does not wait for the autoencoder.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Photographs, textures and writing that move as clips move: the warp knows more than renders.
 
 Used by :mod:`lab.training.data.codec_dataset` for ``--pictures`` of the warp's trainings. A picture
-takes the portrait's place, and the frames are that picture along the clip's true flow: where the
-flow is smooth, that is how it would look. Where it jumps (outlines, which a picture does not have)
+takes the portrait's place, and the frames are that picture along the clip's true flow. Where the
+flow is smooth, it would look like that. Where it jumps (outlines, which a picture does not have)
 and around mouth and eyes (which painters draw) nothing is asked. Letters on a rendered portrait are
 learned in the same way, since no clothes of the clips have any.
 """

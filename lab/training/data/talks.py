@@ -1,8 +1,8 @@
 """What Stage 2 lets the generator say: portraits and speech, never video.
 
-The generator is judged on what it makes itself, so a clip gives only a picture to begin with and a
-voice. Speech is joined from several clips until it lasts as long as the longest roll-out, and is
-heard as in a live session: the window begins as silence and slides on by one chunk at a time.
+The generator is judged on what it makes itself. So a clip gives only a first picture and a voice.
+Speech is joined from several clips until it lasts as long as the longest roll-out. It is heard as
+in a live session. The window begins as silence and slides on by one chunk at a time.
 """
 
 from __future__ import annotations

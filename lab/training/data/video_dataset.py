@@ -1,7 +1,7 @@
 """Clips as pictures for a published checkpoint: Stage 1's data in the sizes of its buckets.
 
-Rendered clips are square. Of each window the largest rectangle of the bucket's aspect is kept that
-the picture has, with the face as close to its middle as possible, and the same of its portrait::
+Rendered clips are square. Of each window the largest rectangle of the bucket's aspect is kept. The
+face is as close to its middle as possible. Its portrait is cut alike::
 
     +--+------+--+
     |  | .--. |  |     upright: all rows, and the columns around the face
@@ -91,7 +91,7 @@ def crop_around(points: np.ndarray, height_px: int, width_px: int, aspect: float
     """The largest crop of ``aspect`` = width / height inside a picture, with ``points`` in it.
 
     ``points`` [L, 2] are x and y in -1..1. Their middle is in the middle of the crop, or as close
-    to it as the picture's edges allow; what does not fit sticks out on both sides.
+    to it as the picture's edges allow. What does not fit sticks out on both sides.
     """
     whole = cover(width_px, height_px, aspect)
     low, high = _extent(points)

@@ -36,8 +36,8 @@ def opening_error(alpha_logits: Tensor, inner: Tensor, either: Tensor) -> Tensor
 
     All [N, 1, H, W]; ``either`` is 1 where painting and copying are both right. A painter that sees
     the opening only through the finished picture prefers to copy lips that do not open. The opening
-    weighs a little more than the rest, but not as much as all the rest together, small as it is:
-    then it would grow over the lips.
+    weighs a little more than the rest. Small as it is, it does not outweigh all the rest together,
+    or it would grow over the lips.
     """
     weight = (1.0 + inner) * (1.0 - either)
     return F.binary_cross_entropy_with_logits(alpha_logits, inner, weight=weight)
@@ -94,8 +94,8 @@ def temporal_difference(
 ) -> Tensor:
     """MSE of differences between consecutive latents (Stage 1).
 
-    ``junction`` is the weight of the step from the clean motion latents to the first new one: 0 in
-    the published recipe. Where motion latents are exact, an error there is a jump that is seen.
+    ``junction`` weighs the step from the clean motion latents to the first new one. It is 0 in the
+    published recipe. Where motion latents are exact, an error there is a jump that is seen.
     """
     error = velocity - (noise - latents)
     error = error * (1.0 - motion_mask)  # clean latents have none

@@ -1,18 +1,25 @@
 """Stage 2's equations, all pure: tensors in, a tensor out; no networks, no random numbers.
 
-The generator's samples are pulled to where a frozen model of the real clips (*real score*) sees
-more probability than a trained model of the generator's own samples (*fake score*) does::
+A frozen model of the real clips is the *real score*. A trained one of the generator's samples is
+the *fake score*. Samples are pulled to where the real score sees more probability than the fake one
+does::
 
     x0 (student) --noise to t--> x_t --real score--> x0_real      gradient = x0_fake - x0_real
                                      --fake score--> x0_fake      x0 moves by minus that gradient
 
-Scores are compared as estimates of the clean latents: for a flow model s(x_t, t) is an affine
-function of x0(x_t, t) with the same positive slope for both, which the normalizer takes out.
+Scores are compared as estimates of the clean latents. For a flow model s(x_t, t) is an affine
+function of x0(x_t, t) with the same positive slope for both. The normalizer takes the slope out.
 
-Sources: [FT] SoulX-FlashTalk, arXiv 2512.23379, self-correcting bidirectional distillation; [FTR]
-its public reproduction, nanxiaolu/FlashTalk-Training-Code; [DMD] arXiv 2311.18828; [DMD2] arXiv
-2405.14867; [SF] Self-Forcing, arXiv 2506.08009 and its code; [CFG] classifier-free guidance, Ho and
-Salimans 2022. Equations have their numbers where the source was at hand; [FT] was not, as a whole.
+Sources:
+
+* [FT] SoulX-FlashTalk, arXiv 2512.23379, self-correcting bidirectional distillation
+* [FTR] its public reproduction, nanxiaolu/FlashTalk-Training-Code
+* [DMD] arXiv 2311.18828
+* [DMD2] arXiv 2405.14867
+* [SF] Self-Forcing, arXiv 2506.08009 and its code
+* [CFG] classifier-free guidance, Ho and Salimans 2022
+
+Equations have their numbers where the source was at hand; [FT] was not, as a whole.
 
 Letters: B batch, C latent channels, T latent frames of a chunk, m motion latents (the first m of
 T), h w latent cells.
@@ -90,7 +97,7 @@ def motion_alignment(student: Tensor, real: Tensor, motion: int) -> Tensor:
     """Keeps the student's estimate of the given latents where the real score has it.
 
     ``student`` [B, C, T, h, w] is the bare estimate, before motion latents overwrite their place.
-    Without this term nothing holds that part of the output, and [FTR] saw the camera creep in one
+    Without this term nothing holds that part of the output. [FTR] saw the camera creep in one
     direction over minutes. Weighted m / (T - m): per latent it counts as much as one of the
     generated ones.
     """

@@ -1,10 +1,10 @@
 """Stage 2's two losses: a roll-out of the generator, judged by the real and by the fake score.
 
 Between the pure equations (:mod:`lab.training.losses.distillation`) and the entry point
-(:mod:`lab.training.stage2`). Both losses begin alike: draw a talk, let the generator speak,
-take its last chunk, noise it to a random time.
+(:mod:`lab.training.stage2`). Both losses begin alike: draw a talk, let the generator speak, take
+its last chunk, noise it. The time of the noise is random.
 
-Every random number of a step follows from (seed, step, network, rank); only what decides how often
+Every random number of a step follows from (seed, step, network, rank). Only what decides how often
 networks are called comes without the rank.
 """
 
@@ -63,9 +63,11 @@ class Stage2Config:
     Anchored denoisers (the embedded model) copy the motion latents: for them there is no such
     term, whatever this says."""
     teacher_motion: Literal["clean", "noised"] = "clean"
-    """What the real score is given at the motion latents. The paper noises them; with clean ones
-    its motion cannot differ from the student's, so there is nothing to jump at a border. Networks
-    that predict clean latents need clean ones, see :meth:`require_fit`."""
+    """What the real score is given at the motion latents.
+
+    The paper noises them. With clean ones its motion cannot differ from the student's, so nothing
+    jumps at a border. Networks that predict clean latents need clean ones, see :meth:`require_fit`.
+    """
     times: Literal["full", "interval"] = "full"
     """Where scores are compared: everywhere, or next to the exit step."""
     negative_prompt: str = "blurred, distorted, still picture, moving background"

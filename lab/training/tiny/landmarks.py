@@ -3,11 +3,11 @@
     python -m lab.training.tiny.landmarks --data runs/clips --out runs/reader
 
 Every frame of every clip is a picture with known points. Turning, scaling and moving it makes any
-number of others, so places are learned well from few people; colors, blur, noise and compression
-are varied widely, because at the other end there are photographs. Rendered mouths are dark below
-a row of teeth; that of somebody who smiles for a photographer is not, so what is between lips is
-often replaced, for lips to be found by their own edges. The second look is taken at places that are
-off by more than the first look is.
+number of others, so places are learned well from few people. Colors, blur, noise and compression
+are varied widely, because photographs are at the other end. Rendered mouths are dark below a row of
+teeth; the smile for a photographer is not. So what is between lips is often replaced, for lips to
+be found by their own edges. The second look is taken at places that are off by more than the first
+look is.
 """
 
 from __future__ import annotations

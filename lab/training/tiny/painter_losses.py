@@ -67,8 +67,8 @@ def mouths_by(
 ) -> PaintedFeatures:
     """Mouths drawn by ``painter``.
 
-    ``identity_codes`` [N, IDENTITY_CHANNELS] say whose teeth each group has; ``models`` [N] bool
-    says whose are learned (all, by default): inside of other mouths nothing counts.
+    ``identity_codes`` [N, IDENTITY_CHANNELS] say whose teeth each group has. ``models`` [N] bool
+    says whose are learned (all, by default). Inside of other mouths nothing counts.
     """
     state = mouth_states(seen.code, seen.flow, seen.guidance)
     if identity_codes is not None:

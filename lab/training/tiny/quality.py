@@ -48,8 +48,8 @@ def true_pictures(model: PortraitAutoencoder, clip: Clip, start: int) -> Tensor:
 def group_psnr(clip: Clip, start: int, drawn: Tensor) -> dict[str, float]:
     """PSNR in dB of ``drawn`` [4, 3, H, W] in [-1, 1], and of a copy of the portrait ("_copy").
 
-    Against the group that begins at frame ``start``; for the whole frame and for the boxes of mouth
-    and eyes, where most happens.
+    They are compared with the group that begins at frame ``start``. Returns values of the whole
+    frame and of the boxes of mouth and eyes, where most happens.
     """
     frames = torch.from_numpy(clip.frames[start : start + GROUP_FRAMES].copy())
     true = as_float(frames.permute(0, 3, 1, 2))

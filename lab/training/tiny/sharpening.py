@@ -8,14 +8,14 @@
         --out runs/lids --part lids
 
 Comes after ``lab.training.tiny.autoencoder --part painters``. Where exactly teeth end under a lip
-does not follow from the few numbers in a latent, so the best guess by difference of pixels is an
-average: a white haze. A critic accepts any picture that a mouth could be, and its features say
-what differs. Patch critics with hinge loss (Isola et al. 2017; Lim and Ye 2017), spectral
-normalization (Miyato et al. 2018) and feature matching (Wang et al. 2018).
+does not follow from the few numbers in a latent. So the best guess by difference of pixels is an
+average: a white haze. A critic accepts any picture that a mouth could be, and its features say what
+differs. Patch critics with hinge loss (Isola et al. 2017; Lim and Ye 2017), spectral normalization
+(Miyato et al. 2018) and feature matching (Wang et al. 2018).
 
-``--part cover`` trains the painter of lips over teeth, which begins as the painter of mouths: from
-clips whose portraits show teeth alone, and mostly where lips are shut. ``--part lids`` trains that
-of shut lids, which begins as the painter of eyes, from blinks alone.
+``--part cover`` trains the painter of lips over teeth, which begins as the painter of mouths. It
+learns from clips whose portraits show teeth alone, and mostly where lips are shut. ``--part lids``
+trains that of shut lids, which begins as the painter of eyes, from blinks alone.
 """
 
 from __future__ import annotations

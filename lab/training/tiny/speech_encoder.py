@@ -3,8 +3,8 @@
     python -m lab.training.tiny.speech_encoder --data runs/speech-data --check runs/clips \\
         --out runs/speech
 
-With --judge the encoder of a folder of weights stays as it is: only fresh heads learn, on its
-hidden states, and tell how much of phones and mouth can be heard in them:
+With --judge the encoder of a folder of weights stays as it is. Only fresh heads learn, on its
+hidden states. They tell how much of phones and mouth can be heard in them:
 
     python -m lab.training.tiny.speech_encoder --judge assets/flashtalk-tiny \\
         --data runs/speech-data --check runs/held-out-speech --out runs/judged --steps 400 --rate
@@ -13,7 +13,7 @@ hidden states, and tell how much of phones and mouth can be heard in them:
 Figures are logged and written to OUT/figures.json.
 
 The two heads exist only here; the encoder's hidden states are what the transformer listens to. The
-clips' own speech is not in the training: its few utterances would be known by heart, and Stage 1
+clips' own speech is not in the training, or its few utterances would be known by heart. Stage 1
 would learn from features that are surer than a visitor's will ever be.
 """
 

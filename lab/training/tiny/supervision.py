@@ -1,7 +1,7 @@
 """Parts of a training step that the losses of warp and painters share.
 
-Between :mod:`lab.training.data.codec_dataset` and the losses: which frames of a batch are used,
-how far codes and landmarks are off, and how much each pixel weighs.
+Between :mod:`lab.training.data.codec_dataset` and the losses. It chooses the frames of a batch. It
+says how far codes and landmarks are off and how much each pixel weighs.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def guidance_of(
 ) -> Guidance:
     """What a session would know of the portraits, its readings off by so much.
 
-    A session paints the portrait's code by the landmarks that it reads: lips that are misplaced
-    have a wrong gap, too. A painter that always knew the gap to a tenth of a pixel left the teeth
-    of photographs, whose gap is read two pixels wrong, between shut lips.
+    A session paints the portrait's code by the landmarks that it reads. Lips that are misplaced
+    have a wrong gap, too. A painter that always knows the gap to a tenth of a pixel fails on
+    photographs. Their gap is read two pixels wrong, and teeth stay between shut lips.
     """
     points = batch.points + point_noise * torch.randn_like(batch.points)
     code = batch.portrait_codes.clone()

@@ -24,8 +24,8 @@ MOST_WEIGHT = 4.0  # of a place in the squared error
 def flow_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
     """How well the flow between frames and portraits is guessed; touches no decoder weight.
 
-    Half of the groups are the decoder's own pictures of their codes, which is all that a session
-    ever shows to it.
+    Half of the groups are the decoder's own pictures of their codes. A session shows nothing else
+    to it.
     """
     with torch.no_grad():
         guidance = guidance_of(model, batch)
@@ -57,8 +57,8 @@ def finished_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tenso
 def warp_losses(model: PortraitAutoencoder, batch: Batch, painting: bool) -> dict[str, Tensor]:
     """Squared error of whole pictures and error of their flow.
 
-    Squared: absolute errors, and those of differences of neighboring pixels, want edges as sharp as
-    they are even if a little beside their place; trained on them, held-out clips lost 0.4 dB.
+    Errors are squared. Absolute errors, and those of differences of neighboring pixels, want sharp
+    edges, even a little beside their place. Trained on them, held-out clips lost 0.4 dB.
     """
     guidance = guidance_of(model, batch, REFERENCE_NOISE)
     chosen = chosen_frames(batch)
