@@ -122,7 +122,6 @@ class _Mixes:
     """All linear steps, both ways. The constants are what the joined halves are too high by."""
 
     linear_to_xyz: _Mix
-    response_to_lab: _Mix
     lab_to_response: _Mix
     xyz_to_linear: _Mix
 
@@ -137,8 +136,6 @@ def _mixes(device: torch.device) -> _Mixes:
         lab_of_response = torch.tensor(LAB_OF_RESPONSE, dtype=torch.float64)
         return _Mixes(
             linear_to_xyz=_Mix.of(xyz_of_rgb, -RGB_KNEE / 12.92, device),
-            # Equal responses are gray, so shifting all three by 16 / 116 takes 16 off L alone.
-            response_to_lab=_Mix.of(lab_of_response, -(XYZ_KNEE * SLOPE + OFFSET) / 116.0, device),
             lab_to_response=_Mix.of(lab_of_response.inverse(), 0.0, device, OFFSET / 116.0),
             xyz_to_linear=_Mix.of(rgb_of_xyz, -RESPONSE_KNEE * 116.0 / SLOPE, device),
         )

@@ -14,16 +14,10 @@ import torch
 from torch import Tensor
 
 
-def speech_windows(features: Tensor, window: int) -> Tensor:
-    """Features [F, layers, width] -> [F, window, layers, width], centered, indices clamped."""
-    return last_speech_windows(features, window, features.shape[0])
-
-
 def last_speech_windows(features: Tensor, window: int, frames: int, ahead: int = 0) -> Tensor:
     """The windows of ``frames`` rows, the last but ``ahead``: [frames, window, layers, width].
 
-    Their neighbors may lie before and behind those rows. Equal to
-    ``speech_windows(...)[-frames - ahead : F - ahead]``.
+    Each window is centered on its row; its neighbors may lie before and behind those rows.
     """
     length = features.shape[0]
     reach = window // 2

@@ -26,15 +26,6 @@ def make_causal(denoiser: nn.Module, geometry: ChunkGeometry) -> None:
             module.causal = True
 
 
-def make_bidirectional(denoiser: nn.Module) -> None:
-    """The reverse of :func:`make_causal`."""
-    for module in denoiser.modules():
-        if isinstance(module, SelfAttention):
-            vars(module).pop("attend", None)
-        elif isinstance(module, FrameSmoothing):
-            module.causal = False
-
-
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, *, tokens_per_latent: int) -> Tensor:
     """Softmax attention in which latent frames see themselves and earlier ones: [B, L, N, D]."""
     latent = torch.arange(q.shape[1], device=q.device) // tokens_per_latent

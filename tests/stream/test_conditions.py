@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from flashtalk.conditions import gather_conditions
-from flashtalk.conditions.speech import last_speech_windows, speech_windows
+from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.config import FOURTEEN_B, TINY
 from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
@@ -82,7 +82,7 @@ def test_the_published_convention_has_gray_frames_behind_the_portrait(
 
 def test_speech_windows_are_centered_and_clamped() -> None:
     features = torch.arange(6.0)[:, None, None]  # [F, 1, 1]: each row names itself
-    assert speech_windows(features, 5)[..., 0, 0].tolist() == [
+    assert last_speech_windows(features, 5, 6)[..., 0, 0].tolist() == [
         [0, 0, 0, 1, 2],
         [0, 0, 1, 2, 3],
         [0, 1, 2, 3, 4],
@@ -94,6 +94,8 @@ def test_speech_windows_are_centered_and_clamped() -> None:
 
 def test_the_last_windows_reach_back_before_the_chunk() -> None:
     features = torch.randn(40, 2, 3)
-    assert torch.equal(last_speech_windows(features, 5, 33), speech_windows(features, 5)[-33:])
+    assert torch.equal(
+        last_speech_windows(features, 5, 33), last_speech_windows(features, 5, 40)[-33:]
+    )
     ahead = last_speech_windows(features, 5, 30, ahead=4)
-    assert torch.equal(ahead, speech_windows(features, 5)[-34:-4])
+    assert torch.equal(ahead, whole[-34:-4])
