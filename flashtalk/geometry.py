@@ -149,8 +149,8 @@ class ChunkGeometry:
         return self.latents_of(self.chunk_frames)
 
     @property
-    def motion_latents(self) -> int:
-        """Latent frames handed over (2); the first chunk has one."""
+    def num_motion(self) -> int:
+        """Latents of the motion frames (2); the first chunk has one."""
         return self.latents_of(self.motion_frames)
 
     @property

@@ -14,7 +14,7 @@ def test_the_published_chunk() -> None:
     assert LARGE.chunk_frames == 33
     assert LARGE.chunk_latents == 9
     assert LARGE.motion_frames == 5
-    assert LARGE.motion_latents == 2
+    assert LARGE.num_motion == 2
     assert LARGE.new_frames == 28
     assert LARGE.new_samples == 17_920
     assert LARGE.new_s == pytest.approx(1.12)
@@ -32,7 +32,7 @@ def test_the_published_tokens() -> None:
 
 def test_the_embedded_model_has_the_same_chunk() -> None:
     small = TINY.geometry
-    assert (small.chunk_latents, small.motion_latents, small.new_samples) == (9, 2, 17_920)
+    assert (small.chunk_latents, small.num_motion, small.new_samples) == (9, 2, 17_920)
     assert small.token_grid == (9, 4, 4)
 
 

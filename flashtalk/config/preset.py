@@ -20,7 +20,7 @@ class SamplerConfig:
     color_strength: float = 1.0
     """Blend of the Lab color match to the portrait, 0 (off) .. 1."""
     seam_frames: int = 0
-    """First frames of a chunk over which the error of the hand-over fades out; 0 = off."""
+    """First frames of a chunk over which the error of motion encoding fades out; 0 = off."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= 50:
@@ -121,7 +121,7 @@ class Preset:
         if self.sampler.seam_frames > self.geometry.new_frames - self.geometry.motion_frames:
             raise ValueError(
                 f"{self.name}: a seam of {self.sampler.seam_frames} frames would reach into the "
-                "frames that are handed over"
+                "next chunk's motion frames"
             )
         if self.geometry.temporal_stride != self.transformer.temporal_stride:
             raise ValueError(

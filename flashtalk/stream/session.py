@@ -139,7 +139,7 @@ class Session:
         """The next piece [1, 3, F, H, W], or None when there is not enough speech for one."""
         while True:
             if self._ending and not self._speech.pending_samples and not len(self._unshown):
-                return None  # all is shown; no chunk will need the last hand-over
+                return None  # all is shown; no chunk will need the last motion latents
             self._running = self._running or self._begin_chunk()
             if self._running is None:
                 return None

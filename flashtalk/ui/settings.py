@@ -64,7 +64,7 @@ def uploaded(file: object, kind: str, kept_s: int) -> Path:
     """The path of an upload, which is still there.
 
     Args:
-        file: what Gradio hands over.
+        file: what Gradio passes.
         kind: what it is to the visitor, such as "picture".
         kept_s: how long files are kept, in seconds.
 

@@ -105,5 +105,5 @@ def _speech(networks: Networks, preset: Preset) -> Tensor:
 def _running_state(preset: Preset) -> SessionState:
     """In the middle of a stream: all motion latents are there."""
     geometry, channels = preset.geometry, preset.transformer.latent_channels
-    shape = (1, channels, geometry.motion_latents, geometry.latent_height, geometry.latent_width)
+    shape = (1, channels, geometry.num_motion, geometry.latent_height, geometry.latent_width)
     return SessionState(torch.zeros(shape), chunk_index=1, seed=0)

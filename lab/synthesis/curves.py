@@ -187,7 +187,7 @@ def mouth_weights(
 
 
 def with_silences(phones: Sequence[Phone], seconds: float) -> list[Phone]:
-    """The phones with every uncovered stretch filled and neighboring silences merged."""
+    """The phones with every uncovered segment filled and neighboring silences merged."""
     filled: list[Phone] = []
     cursor_s = 0.0
     spoken = [phone for phone in phones if phone.name != SILENCE]

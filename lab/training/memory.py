@@ -117,7 +117,7 @@ def pass_bytes(
     with counted(device, gradients=True) as counter:
         tokens = model.project_speech(samples)
         velocity = model(
-            noisy, times, condition, tokens, text, image, num_motion=geometry.motion_latents
+            noisy, times, condition, tokens, text, image, num_motion=geometry.num_motion
         )
         velocity.square().mean().backward()
     return counter.peak

@@ -28,7 +28,7 @@ def test_people_blink_as_often_as_people_do() -> None:
     assert (closed > 0.5).mean() < 0.1
 
 
-def test_any_stretch_is_found_without_what_came_before() -> None:
+def test_any_segment_is_found_without_what_came_before() -> None:
     whole = closures(3, 0, 3000, FPS)
     for start in (0, 1, 79, 80, 81, 1234, 2900):
         assert np.array_equal(closures(3, start, 100, FPS), whole[start : start + 100])

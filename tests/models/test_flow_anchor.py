@@ -38,7 +38,7 @@ def test_all_frames_begin_at_the_last_given_one(latents: Tensor) -> None:
     assert torch.equal(begin[:, 35, 2:], 0.5 * last[:, 2:])
 
 
-def test_displacements_turn_into_face_like_ones_within_the_chunk(latents: Tensor) -> None:
+def test_displacements_return_to_those_of_a_face_within_the_chunk(latents: Tensor) -> None:
     anchor = FlowAnchor(TINY.transformer).requires_grad_(False)
     with torch.no_grad():
         anchor.flow_prior.last.bias.fill_(0.7)  # "every displacement is 0.7 too large"

@@ -61,7 +61,7 @@ def test_lids_meet_where_a_blink_asks_for_it() -> None:
         assert torch.equal(code[:, :, others], before[:, :, others])
 
 
-def test_what_was_handed_over_stays() -> None:
+def test_motion_latents_stay() -> None:
     reference = talk(*[0.08] * FRAMES)[:, :, :1]
     latents = talk(*[0.08] * FRAMES)
     found = clamp_lids(latents, reference, torch.ones(1, FRAMES), num_motion=2)

@@ -202,7 +202,7 @@ def test_the_tiny_one_has_no_text_modules_and_predicts_a_chunk() -> None:
     grid = (geometry.chunk_latents, geometry.latent_height, geometry.latent_width)
     given = inputs(TINY.transformer, grid=grid)
     with torch.inference_mode():
-        velocity = velocity_of(model, **given, num_motion=geometry.motion_latents)
+        velocity = velocity_of(model, **given, num_motion=geometry.num_motion)
     assert velocity.shape == (1, TINY.transformer.latent_channels, *grid)
     with pytest.raises(ValueError, match="num_motion is 0; expected 1 or more"):
         velocity_of(model, **given, num_motion=0)

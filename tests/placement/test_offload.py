@@ -24,8 +24,8 @@ class Block(nn.Module):
         self.layer = nn.Linear(16, 16)
         self.gate = nn.Parameter(torch.ones(16))
 
-    def forward(self, x: Tensor, steering: Tensor, text: Tensor | None) -> Tensor:
-        x = x + self.gate * torch.tanh(self.layer(x)) * steering
+    def forward(self, x: Tensor, modulation: Tensor, text: Tensor | None) -> Tensor:
+        x = x + self.gate * torch.tanh(self.layer(x)) * modulation
         return x if text is None else x + text.mean()
 
 

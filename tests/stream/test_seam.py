@@ -79,7 +79,7 @@ def test_what_the_motion_latents_lost_is_added_to_the_first_frames_alone(
     assert torch.allclose(in_pieces, joined, atol=1e-3)
 
 
-def test_a_seam_may_not_reach_the_frames_that_are_handed_over() -> None:
+def test_a_seam_may_not_reach_the_next_motion_frames() -> None:
     def with_seam(frames: int) -> Preset:
         return replace(TINY, sampler=replace(TINY.sampler, seam_frames=frames))
 

@@ -36,7 +36,7 @@ def teeth_shown(identity: Identity) -> float:
 def settle_teeth(points: np.ndarray, triangles: np.ndarray, edge: float) -> np.ndarray:
     """Make both rows of teeth meet at the height `edge`: points [N, 3], triangles [F, 3].
 
-    Their gums stretch with them, or they would leave the chin.
+    Their gums lengthen with them, or they would leave the chin.
     """
     upper, tooth = _rows(points, triangles)
     moved = points.copy()

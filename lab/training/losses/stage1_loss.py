@@ -119,7 +119,7 @@ def chunk_loss(
     """Stage 1 loss of a batch of chunks, and its parts; ``preset`` has their geometry."""
     batch, _, frames, _, _ = chunks.latents.shape
     cold = torch.rand(()) < settings.cold_start
-    num_motion = 1 if cold else preset.geometry.motion_latents
+    num_motion = 1 if cold else preset.geometry.num_motion
     latents = objective.augment(chunks.latents, num_motion)
     noise = torch.randn_like(latents)
     times = draw_times(batch, preset.sampler, settings.sampler_times).to(latents.device)

@@ -32,15 +32,15 @@ def flow_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]:
         own = model.decoder(frame_codes(batch.codes), guidance).clamp(-1.0, 1.0)
         own = own.unflatten(0, (-1, GROUP_FRAMES))
     chosen = torch.rand(len(own), 1, 1, 1, 1, device=own.device) < OWN_PICTURES
-    frames = handed_over(torch.where(chosen, own, as_float(batch.frames)))
+    frames = with_lone_frame(torch.where(chosen, own, as_float(batch.frames)))
     bias = model.pyramid.encoder(F.pixel_unshuffle(batch.portraits, 8))
     guessed = model.flow_guesser(frames, bias, matching_features(batch.portraits))
-    true = groups_of(handed_over(flow_of(batch.codes))).flatten(0, 1)
+    true = groups_of(with_lone_frame(flow_of(batch.codes))).flatten(0, 1)
     return {"guess": (guessed - true).div(FLOW_UNIT).square().mean()}
 
 
-def handed_over(group: Tensor) -> Tensor:
-    """A group [N, 4, ...] as a session hands it over, [N, 5, ...]: behind a frame that is alone."""
+def with_lone_frame(group: Tensor) -> Tensor:
+    """A group [N, 4, ...] as motion frames [N, 5, ...]: behind a frame that is alone."""
     return torch.cat((group[:, :1], group), dim=1)
 
 

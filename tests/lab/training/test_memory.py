@@ -47,7 +47,7 @@ def real_peak(preset: Preset, recompute: bool) -> int:
     shape = (2, 44, geometry.chunk_latents, geometry.latent_height, geometry.latent_width)
     latents, condition = torch.zeros(shape), torch.zeros(2, 49, *shape[2:])
     speech, times = torch.zeros(2, 33, 5, 2, 8), torch.full((2,), 500.0)
-    num_motion = geometry.motion_latents
+    num_motion = geometry.num_motion
     with counted("cpu", gradients=True) as counter:
         tokens = model.project_speech(speech)
         model(latents, times, condition, tokens, num_motion=num_motion).square().mean().backward()

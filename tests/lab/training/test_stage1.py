@@ -65,10 +65,10 @@ def test_windows_become_latents_and_conditions_of_the_checkpoint(networks, chunk
     assert batch.speech.shape == (2, 17, 5, 2, 16)
     assert batch.text.shape == batch.null_text.shape and batch.image.shape[0] == 2
     assert batch.control is None
-    # the first latent is the first frame's alone: what a session hands over, it can start from
+    # the first latent is the first frame's alone: a session can start from motion latents
     windows = draw_windows([make_clip()], preset.geometry, 2, np.random.default_rng(0))
-    handed_over = networks.autoencoder.encode(windows.video[:, :, :5])
-    torch.testing.assert_close(handed_over, batch.latents[:, :, :2])
+    motion_latents = networks.autoencoder.encode(windows.video[:, :, :5])
+    torch.testing.assert_close(motion_latents, batch.latents[:, :, :2])
 
 
 def test_conditions_are_left_out_of_the_published_loss(networks, chunks) -> None:
