@@ -1,7 +1,7 @@
 """A whole session of a checkpoint in the published layout, against the system told once more.
 
-Text, picture, autoencoder, speech, transformer, color and motion encoding over two chunks, with the same
-noise (``published_reference``). The first chunk differs by rounding; the second adds what that
+Text, picture, autoencoder, speech, transformer, color and motion encoding over two chunks, with the
+same noise (``published_reference``). The first chunk differs by rounding; the second adds what that
 rounding becomes on its way through motion encoding.
 """
 
