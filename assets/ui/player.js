@@ -190,7 +190,7 @@ function play() {
 function watchPlayback() {
   showClock();
   const silent_ms = run.clickedAt && !run.id ? performance.now() - run.clickedAt : 0;
-  if (silent_ms > 1500 && !run.stopped) say("queued");
+  if (silent_ms > 1500 && !run.stopped && !run.ended) say("queued");
   if (!run.heldAt || run.stopped || video.ended) return;
   if (run.waiting.length) feed(); // a full buffer may have room again
   crossGap();
@@ -273,8 +273,14 @@ document.addEventListener("click", (event) => {
   if (button.id === "stop") stop();
 }, true);
 window.addEventListener("flashtalk:portrait", () => {
-  find("as-it-is").hidden = true; // it was offered for the picture before
-  if (!run.clickedAt || run.ended) showPoster(window.flashtalkPortrait);
+  if (run.clickedAt && !run.ended) return;
+  showPoster(window.flashtalkPortrait);
+  // What was said and offered was of the picture before.
+  find("as-it-is").hidden = true;
+  find("notices").replaceChildren();
+  if (root.dataset.state !== "failed") return;
+  root.dataset.state = "idle";
+  say("idle");
 });
 // The event failed; the server has usually said why. If not, it was never reached.
 window.addEventListener("flashtalk:failed", () => {

@@ -170,6 +170,7 @@ def test_a_picture_without_a_face_may_be_used_as_it_is(
     expect(tick).to_be_checked()
     upload(page, "#portrait", portrait)
     expect(tick).not_to_be_checked(timeout=SLOW_MS)
+    expect(page.locator(".ft-notices")).to_be_empty()
 
 
 def test_which_of_several_faces_speaks_is_chosen_by_its_number(
@@ -197,6 +198,10 @@ def test_which_of_several_faces_speaks_is_chosen_by_its_number(
     sentence = "There is no face number 3. Faces found: 2"
     expect(page.locator(".ft-stage")).to_contain_text(sentence, timeout=SLOW_MS)
     expect(page.locator(".ft-as-it-is")).to_be_hidden()
+
+    clear(page, "#portrait")  # what was said was of the picture before
+    expect(page.locator(".ft-stage")).to_have_text("Ready", timeout=SLOW_MS)
+    expect(box).to_have_value("")
 
 
 def test_a_phone_shows_the_stage_first(browser: Browser, address: str) -> None:
