@@ -25,8 +25,8 @@ from flashtalk.weights.sizes import CONFIG, PublishedFiles, encoder_configs, rea
 class PublishedSizes:
     """What the config.json files of the encoders around the transformer say.
 
-    Each mapping holds the arguments of the library's configuration class. Left out is what is the
-    library's default or has no influence on memory.
+    Each mapping holds the arguments of the library's configuration class. Arguments
+    that are the library's defaults or have no influence on memory are left out.
     """
 
     autoencoder: Mapping[str, Any]

@@ -126,8 +126,10 @@ MOUTH_CURVES = ("opening", "jaw", "closure", "lip_teeth", "rounding", "spread")
 def mouth_curves(weights: Mapping[str, np.ndarray]) -> np.ndarray:
     """Face target weights ([T] each) to the curves MOUTH_CURVES: float32 [T, 6], about 0..1.
 
-    opening: visible lip gap (1 = 25 mm). Jaw: chin drop. Closure, lip_teeth: contact of p b m and f
-    v; rounding, spread: mouth corners inwards and outwards.
+    opening: visible lip gap (1 = 25 mm)
+    jaw: chin drop
+    closure, lip_teeth: contact of /p b m/ and of /f v/
+    rounding, spread: mouth corners inwards and outwards
     """
     frames = len(next(iter(weights.values())))
     still = np.zeros(frames, np.float32)

@@ -73,10 +73,16 @@ def perform(
 ) -> Performance:
     """Makes the clip number `seed`, the same every time.
 
-    seconds: length, rounded to whole frames. Held_out: use one of the six voices that training
-    never hears. Assets: folder whose subfolder `speech` holds the voices (default: the environment
-    variable FLASHTALK_SYNTHESIS_ASSETS). One clip in ten is idle. Raises FlashTalkError where an
-    engine or its data is missing.
+    One clip in ten is idle.
+
+    Args:
+        seconds: length, rounded to whole frames.
+        held_out: use one of the six voices that training never hears.
+        assets: folder whose subfolder `speech` holds the voices (default: the environment variable
+            FLASHTALK_SYNTHESIS_ASSETS).
+
+    Raises:
+        FlashTalkError: an engine or its data is missing.
     """
     frames = round(seconds * FRAME_RATE_HZ)
     if frames < 1:

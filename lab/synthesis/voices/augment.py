@@ -3,7 +3,8 @@
 Nothing here moves sound in time, so phone and mouth labels stay valid. Tempo and formants are left
 alone, and filters have zero phase. A room keeps its direct sound at delay zero, and a codec's delay
 is taken out. Most effects are a handful of FFTs over the clip. Lossy codecs and another pitch cost
-some ten times as much and are rare for that. On average about 2 ms of one core per second of sound.
+some ten times as much and are rare for that. On average it takes about 2 ms of one core per second
+of sound.
 
 Used while training only: what `factory` and `corpus` write is clean.
 """
