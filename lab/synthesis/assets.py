@@ -97,12 +97,12 @@ class Assets:
         return self._targets[name]
 
     def expression_targets(self) -> dict[str, np.ndarray]:
-        """All ARKit and viseme targets: name -> offsets [V, 3] in decimetres."""
+        """All ARKit and viseme targets: name -> offsets [V, 3] in decimeters."""
         return {path.stem: read_target(path) for path in sorted(self.visemes.glob("*.target"))}
 
     @cached_property
     def identity_directions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Moving vertices [M] and identity directions [100, M, 3] in decimetres."""
+        """Moving vertices [M] and identity directions [100, M, 3] in decimeters."""
         with np.load(self.identity_shapes) as data:
             return data["vertices"], data["shapes"].astype(np.float32)
 
@@ -138,7 +138,7 @@ class Assets:
 
 
 def read_target(path: Path) -> np.ndarray:
-    """Read a MakeHuman morph target (lines ``vertex dx dy dz``): offsets [V, 3] in decimetres."""
+    """Read a MakeHuman morph target (lines ``vertex dx dy dz``): offsets [V, 3] in decimeters."""
     opener = gzip.open if path.suffix == ".gz" else open
     offsets = np.zeros((VERTICES, 3), np.float32)
     with opener(path, "rt") as lines:

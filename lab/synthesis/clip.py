@@ -29,14 +29,14 @@ from lab.synthesis.renderer.shaders import FACE_MARK
 CURVES: tuple[str, ...] = (
     "lip_gap", "lip_width", "left_eye_opening", "right_eye_opening",  # over the eyes' distance
     "yaw", "pitch", "roll",  # radians
-    "shift_x", "shift_y", "shift_z",  # decimetres
+    "shift_x", "shift_y", "shift_z",  # decimeters
     "gaze_x", "gaze_y",  # radians
 )  # fmt: skip
 ZOOM = (0.8, 1.25)
 OFFSET = 0.06  # of the frame
 CALM = {"browInnerUp": 0.18}  # takes the frown off every head
 DEPTH_PX = 256  # of the portrait's depth picture
-DEPTH_SLACK = 0.05  # decimetres; a point this much behind the portrait's surface is still on it
+DEPTH_SLACK = 0.05  # decimeters; a point this much behind the portrait's surface is still on it
 MOUTH, EYES = PARTS.index("mouth"), PARTS.index("eyes")
 SMILES = ("mouthSmileLeft", "mouthSmileRight")
 UPPER_LIP = ("mouthUpperUpLeft", "mouthUpperUpRight")

@@ -85,7 +85,7 @@ TARGETS: Mapping[str, MouthTarget] = {
 
 MOUTH_TARGET_NAMES = tuple(sorted({name for target in TARGETS.values() for name in target.weights}))
 
-# name -> (lip gap, chin drop, corner shift outwards) in decimetres at weight 1
+# name -> (lip gap, chin drop, corner shift outwards) in decimeters at weight 1
 _GEOMETRY: Mapping[str, tuple[float, float, float]] = {
     "jawOpen": (0.345, 0.196, -0.027),
     "mouthClose": (-0.344, 0.0, 0.028),

@@ -45,7 +45,7 @@ class HeadMotion:
     pitch: np.ndarray
     roll: np.ndarray
     gaze: np.ndarray  # [T, 2]
-    shift: np.ndarray  # [T, 3], decimetres
+    shift: np.ndarray  # [T, 3], decimeters
 
 
 def sway(frames: int, rng: np.random.Generator, slowest_hz: float) -> np.ndarray:

@@ -30,7 +30,7 @@ class Performance:
     weights: ARKit or viseme target -> [T] float32, 0..1.2; targets not named stay at rest
     yaw, pitch, roll: head pose [T], radians
     gaze: eyes in the head [T, 2], radians
-    shift: breathing and posture [T, 3], decimetres
+    shift: breathing and posture [T, 3], decimeters
     audio: [S] float32, clean
     phones: (class, start_s, end_s) in order; uncovered time is silent
     emotion: held for the clip

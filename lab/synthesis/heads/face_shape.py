@@ -111,7 +111,7 @@ def sample_face(
     gender: str,
     age: str,
 ) -> np.ndarray:
-    """Draw one head: base vertices [V, 3] in decimetres, moved.
+    """Draw one head: base vertices [V, 3] in decimeters, moved.
 
     ancestry: weights over ``caucasian``, ``asian``, ``african`` that sum to 1
     """

@@ -64,7 +64,7 @@ class Identity:
     seed: what everything below follows from
     gender, age: ``male|female`` and ``young|middle|old``
     ancestry: weights over ANCESTRIES
-    vertices: [V, 3] base mesh of this head in decimetres
+    vertices: [V, 3] base mesh of this head in decimeters
     skin, hair, brow, lash, eyes, teeth, garment: names of the assets (hair may be ``none``)
     skin_tone, hair_tone, teeth_tone, garment_tone: RGB factors
     skin_roughness: 0.42 (oily) to 0.55 (dry)

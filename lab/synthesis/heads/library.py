@@ -14,7 +14,7 @@ from lab.synthesis.assets import Assets
 from lab.synthesis.heads.mesh import BaseMesh, Proxy, read_proxy, read_proxy_json
 from lab.synthesis.heads.textures import Textures
 
-# Landmarks as points on the unmodified base mesh (decimetres); the nearest body vertex is used.
+# Landmarks as points on the unmodified base mesh (decimeters); the nearest body vertex is used.
 # Left and right are the person's own; right is left mirrored.
 _MIDDLE = {
     "inner_upper_lip": (0.0, 6.608, 1.553),
@@ -37,11 +37,11 @@ _PAIRED = {
 LANDMARKS: tuple[str, ...] = tuple(_MIDDLE) + tuple(
     f"{side}_{name}" for name in _PAIRED for side in ("left", "right")
 )
-# The lips meet along this curve, from the middle to a corner: |x| -> z in decimetres.  Whatever of
+# The lips meet along this curve, from the middle to a corner: |x| -> z in decimeters.  Whatever of
 # the mouth's skin lies behind it is the inside of the mouth.
 _LIP_CURVE = ((0, 0.1, 0.14, 0.2, 0.25, 0.27), (1.512, 1.507, 1.475, 1.415, 1.36, 1.335))
 _PALATE = (0.0, 6.957, 1.047)
-# The face on the unmodified base mesh, in decimetres: in front of the ears, below the hairline and
+# The face on the unmodified base mesh, in decimeters: in front of the ears, below the hairline and
 # above the jaw, which rises backward from the chin.
 _FACE_BACK, _HAIRLINE = 0.75, 8.05
 _CHIN_HEIGHT, _CHIN_FRONT, _JAW_RISE = 6.19, 1.43, 0.48

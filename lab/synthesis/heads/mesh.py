@@ -24,7 +24,7 @@ from lab.synthesis.assets import VERTICES
 class Mesh:
     """A triangle mesh.
 
-    vertices: positions [V, 3] in decimetres, y up, z to the front
+    vertices: positions [V, 3] in decimeters, y up, z to the front
     coordinates: texture coordinates [U, 2], v up
     triangles: [F, 3, 2] integers: index of the vertex, index of the texture coordinate
     groups: [F] name of the group every triangle belongs to
@@ -42,7 +42,7 @@ class Proxy:
 
     mesh: its own mesh; its vertices are not used, they follow from the base mesh
     weights: sparse [N, V]: vertex = weights @ base + scaled offsets
-    offsets: [N, 3] in decimetres on the unmodified base mesh
+    offsets: [N, 3] in decimeters on the unmodified base mesh
     scales: axis -> (vertex a, vertex b, their distance on the unmodified base mesh)
     hidden: base mesh vertices that the piece covers
     """

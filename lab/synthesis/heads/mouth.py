@@ -6,7 +6,7 @@ over a row of lower teeth. People at rest show the edge of their upper teeth, wo
 1.9 mm, less with age (Vig and Brundo 1978, "The kinetics of anterior tooth display"). Their lower
 teeth end where the upper ones do, and their tongue lies behind these.
 
-Flow: identity, mesh -> **mouth** -> rig. Lengths are decimetres; y points up, z to the front.
+Flow: identity, mesh -> **mouth** -> rig. Lengths are decimeters; y points up, z to the front.
 """
 
 from __future__ import annotations

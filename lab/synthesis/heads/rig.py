@@ -4,7 +4,7 @@ What moves with the face (skin, brows, lashes, teeth, tongue, eyes) is recompute
 and uploaded; hair and clothes never change. Turning the head is left to the vertex shader. A vertex
 carries a weight (0 shoulders .. 1 head), and `Rig.place` does the same for landmarks.
 
-Flow: identity, library -> **rig** -> renderer -> factory. Lengths are decimetres.
+Flow: identity, library -> **rig** -> renderer -> factory. Lengths are decimeters.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Pose:
     weights: expression target name -> weight, 0..1 mostly
     yaw, pitch, roll: head turn in radians (positive: to the person's left, down, right ear down)
     gaze: eye turn relative to the head, radians to the person's left and up
-    shift: head translation in decimetres
+    shift: head translation in decimeters
     """
 
     weights: dict[str, float] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Piece:
 class Rig:
     """Geometry of one identity.
 
-    bottom: how far below the eyes the picture ends, in decimetres; what is lower is left out
+    bottom: how far below the eyes the picture ends, in decimeters; what is lower is left out
     """
 
     def __init__(self, library: Library, identity: Identity, bottom: float = 3.6) -> None:

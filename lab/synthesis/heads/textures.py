@@ -63,8 +63,8 @@ class Textures:
             self.assets.makehuman / f"proxies/eyes/HighPolyEyes/textures/{name}_eye.png"
         )
         color = image[..., :3] * np.array(EYE_WHITE, np.float32)
-        grey = color.mean(-1, keepdims=True)
-        color = grey + (color - grey) * (0.55 if name.startswith("brown") else 0.8)
+        gray = color.mean(-1, keepdims=True)
+        color = gray + (color - gray) * (0.55 if name.startswith("brown") else 0.8)
         if name == "brown":
             color = color * 1.25
         return np.concatenate([np.clip(color, 0, 1), image[..., 3:]], -1).astype(np.float32)
@@ -76,12 +76,12 @@ class Textures:
         return read_image(self.assets.texture_file("tongue", "tongue01"), "RGB")
 
     def garment(self, name: str) -> np.ndarray:
-        """Garment image [H, W, 3], mostly grey so that the person's tone can dye it."""
+        """Garment image [H, W, 3], mostly gray so that the person's tone can dye it."""
         image = read_image(self.assets.texture_file("clothes", name), "RGB")
         if "elegant" in name:  # suit, shirt and tie keep their contrast
             return image
-        grey = image.mean(-1, keepdims=True)
-        faded = grey + DYE_KEPT * (image - grey)
+        gray = image.mean(-1, keepdims=True)
+        faded = gray + DYE_KEPT * (image - gray)
         return np.clip(faded * (GARMENT_MEAN / faded.mean()), 0, 1)
 
     def _skin_detail(self) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Cameras and matrices: perspective for the picture, parallel for the shadow map.
 
-Matrices are float64 [4, 4] for column vectors; lengths are decimetres.
+Matrices are float64 [4, 4] for column vectors; lengths are decimeters.
 """
 
 from __future__ import annotations

@@ -18,12 +18,12 @@ from lab.synthesis.renderer.lighting import Light
 from lab.synthesis.renderer.occlusion import bake_occlusion
 from lab.synthesis.renderer.opengl import Renderer
 
-SHADOW_RADIUS = 3.2  # decimetres around the head that the shadow map covers
+SHADOW_RADIUS = 3.2  # decimeters around the head that the shadow map covers
 TWO_SIDED = ("hair", "brow", "lash", "garment")
 HAIR_CUT, BROW_CUT = 0.55, 0.9  # alpha above which foliage is solid, below it is blended
 LEAST_ALPHA = {"hair": 0.5, "brow": 0.5, "lash": 0.5, "eyes": 0.6}  # of what a label covers
-CLOSED_LIPS = 0.012  # decimetres; teeth are not drawn below
-MOUTH_DEPTH = 0.5  # decimetres behind the lips where the mouth is black
+CLOSED_LIPS = 0.012  # decimeters; teeth are not drawn below
+MOUTH_DEPTH = 0.5  # decimeters behind the lips where the mouth is black
 
 
 class Person:
@@ -148,7 +148,7 @@ class Person:
         part.arrays[program_name].render()
 
     def lip_gap(self, pose: Pose) -> float:
-        """Distance of the inner lips in decimetres."""
+        """Distance of the inner lips in decimeters."""
         upper, lower = self.rig.landmarks(pose)[0][:2]
         return float(np.linalg.norm(upper - lower))
 
@@ -164,7 +164,7 @@ class Person:
         """Label every cell: float32 [size, size, 4], top row first.
 
         Channels: x and y in the portrait (clip space, y up), distance from the portrait's camera in
-        decimetres (0 where background), part (index into PARTS; FACE_MARK of `shaders` comes on top
+        decimeters (0 where background), part (index into PARTS; FACE_MARK of `shaders` comes on top
         where it belongs to the face). With `upload` False the pose on the GPU is used.
         """
         renderer = self.renderer

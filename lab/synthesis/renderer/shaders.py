@@ -3,7 +3,7 @@
 Compiling per material keeps `discard` out of the opaque programs, so hidden pixels are never
 shaded (a software rasterizer spends most of its time in the fragment program).
 
-Flow: **shaders** -> renderer. Lengths are decimetres, colors linear until the last line.
+Flow: **shaders** -> renderer. Lengths are decimeters, colors linear until the last line.
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ def test_missing_voices_are_named_before_anything_is_made(
 
 
 @pytest.mark.parametrize("materials", [CLIPS, CORPUS])
-def test_the_licence_note_says_what_the_notice_says(materials: tuple, tmp_path: Path) -> None:
+def test_the_license_note_says_what_the_notice_says(materials: tuple, tmp_path: Path) -> None:
     open_folder(tmp_path, {}, materials)
     note, notice = (tmp_path / LICENSES_FILE).read_text(), (ROOT / "NOTICE").read_text()
     rows = {
@@ -273,7 +273,7 @@ def test_items_have_sound_and_labels_of_one_length(hummed: Path) -> None:
     assert (hummed / "000003.npz").read_bytes() == b"kept"
 
 
-def test_a_corpus_carries_its_licences_and_is_of_one_kind(hummed: Path) -> None:
+def test_a_corpus_carries_its_licenses_and_is_of_one_kind(hummed: Path) -> None:
     out = hummed / "corpus"
     arguments = ["--minutes", "0.34", "--out", str(out), "--assets", str(hummed)]
     assert corpus.main(arguments) == 0
