@@ -204,7 +204,11 @@ class Engine:
             timer=StageTimer(self._device) if timed else NO_TIMER,
         )
         return Session(
-            scene, seed=seed, turns=self._turns, first_fragment_frames=first_fragment_frames
+            scene,
+            seed=seed,
+            turns=self._turns,
+            first_fragment_frames=first_fragment_frames,
+            notices=networks.autoencoder.notices(conditions.guidance),
         )
 
     def _sampler(self, steps: int | None, color_strength: float | None) -> SamplerConfig:

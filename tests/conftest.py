@@ -42,7 +42,8 @@ TOY = Preset(
         audio_width=12,
         frequency_dim=16,
     ),
-    autoencoder=AutoencoderConfig(latent_channels=44, width=16),
+    # landmarks of random weights are nowhere sure: painters would have nothing to do
+    autoencoder=AutoencoderConfig(latent_channels=44, width=16, fade_unseen=False),
     speech_encoder=SpeechEncoderConfig(features=SPEECH, mel_bins=16, dim=16),
     sampler=TINY.sampler,
     weights="toy",

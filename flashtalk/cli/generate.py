@@ -98,7 +98,9 @@ class Maker:
                 first_fragment_frames=self._preset.first_fragment_frames,  # as the page
             )
             with _bar(title, film.total_s) as bar:
-                for _ in film.fragments(pieces_of(session, speech), lambda: bool(stop)):
+                for fragment in film.fragments(pieces_of(session, speech), lambda: bool(stop)):
+                    for notice in fragment.piece.notices:
+                        bar.write(f"Note: {notice}", file=sys.stderr)
                     bar.set_postfix_str(f"{film.real_time:.2f}x real time")
                     bar.update(film.made_s - bar.n)
         return film

@@ -129,6 +129,8 @@ class AutoencoderConfig:
     latent_channels: int = 44
     width: int = 64
     """Channels of the widest feature maps."""
+    fade_unseen: bool = True
+    """Whether a mouth or eyes that cannot be seen in the portrait stay unpainted."""
 
 
 @dataclass(frozen=True)

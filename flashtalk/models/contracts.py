@@ -84,6 +84,9 @@ class Autoencoder(Protocol):
         The result is handed back to ``encode`` and ``decode`` and read by nobody else.
         """
 
+    def notices(self, guidance: Any) -> tuple[str, ...]:
+        """Sentences for the visitor about what of the portrait cannot be drawn."""
+
     def encode(self, video: Tensor, guidance: Any) -> Tensor:
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, h, w]."""
 

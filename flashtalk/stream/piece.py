@@ -26,6 +26,8 @@ class VideoPiece:
     """The chunk that the frames are from, counted from 0."""
     completes_chunk: bool = True
     """Whether no other piece of the same chunk follows."""
+    notices: tuple[str, ...] = ()
+    """Sentences for the visitor; the first piece of a session has what its portrait asks for."""
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds by stage (speech, denoise, decode, color, motion_encode) since the previous piece;
     empty without a timer. ``motion_encode`` made the motion latents that this piece continues."""

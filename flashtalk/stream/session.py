@@ -42,6 +42,7 @@ class Session:
         seed: int = 0,
         turns: Turns | None = None,
         first_fragment_frames: int = 0,
+        notices: tuple[str, ...] = (),
     ) -> None:
         geometry = scene.geometry
         target_lufs = scene.networks.preset.speech_loudness_lufs
@@ -49,6 +50,7 @@ class Session:
         self._scene = scene
         self._turns = turns or Turns()
         self._first_fragment_frames = first_fragment_frames
+        self._notices = notices  # for the first piece
         self._state = opening_state(scene.conditions, seed)
         self._speech = SpeechBuffer(geometry.speech_window_samples, geometry.lookahead_samples)
         self._loudness = (
@@ -206,8 +208,10 @@ class Session:
             fps=geometry.fps,
             chunk_index=self._shown_frames // geometry.new_frames,
             completes_chunk=not len(self._unshown),
+            notices=self._notices,
             timings=self._scene.timer.take(),
         )
+        self._notices = ()
         self._shown_pieces += 1
         self._shown_frames += count
         return piece

@@ -199,6 +199,8 @@ class Talk:
         fps = self._engine.preset.geometry.fps
         with film:
             for fragment in film.fragments(pieces, stop.is_set):
+                if notices := fragment.piece.notices:
+                    yield messages.stage("Making the first pictures", notices=notices)
                 progress = Progress(
                     made_s=film.made_s,
                     total_s=film.total_s,

@@ -4,7 +4,13 @@ import pytest
 import torch
 from faces import face
 
-from flashtalk.models.tiny.confidence import eye_light, feature_confidence
+from flashtalk.models.tiny.confidence import (
+    EYES_HIDDEN,
+    MOUTH_HIDDEN,
+    eye_light,
+    feature_confidence,
+    hidden_notices,
+)
 from flashtalk.models.tiny.face_code import LANDMARKS
 from flashtalk.models.tiny.landmark_refiner import REFINED
 from flashtalk.models.tiny.landmarks import FaceMarks
@@ -59,3 +65,17 @@ def test_eyes_much_darker_than_the_skin_are_glasses(lumas: tuple[float, float]) 
 def test_eyes_in_a_dark_picture_are_eyes() -> None:
     dark = (portrait(0.4, 0.4) + 1) * 0.1 - 1
     assert feature_confidence(dark, marks()).tolist() == [[1.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "said"),
+    [
+        ([1.0, 1.0], ()),
+        ([0.2, 0.9], ()),
+        ([0.0, 1.0], (MOUTH_HIDDEN,)),
+        ([1.0, 0.0], (EYES_HIDDEN,)),
+        ([0.0, 0.0], (MOUTH_HIDDEN, EYES_HIDDEN)),
+    ],
+)
+def test_what_cannot_be_seen_is_said(confidence: list[float], said: tuple[str, ...]) -> None:
+    assert hidden_notices(torch.tensor([confidence])) == said

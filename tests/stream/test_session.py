@@ -275,6 +275,11 @@ def test_unusable_samples_are_refused_with_a_sentence(start, samples, said: str)
     assert session.pending_s == 0.0
 
 
+def test_notices_come_with_the_first_piece_alone(start, speech) -> None:
+    pieces = talk(start(notices=("The mouth is hidden.",)), [speech])
+    assert [piece.notices for piece in pieces] == [("The mouth is hidden.",), (), (), ()]
+
+
 def test_timings_are_off_unless_asked_for(start, speech) -> None:
     assert all(chunk.timings == {} for chunk in talk(start(), [speech[:20_000]]))
     timed = talk(start(timer=StageTimer(torch.device("cpu"))), [speech[:20_000]])

@@ -40,6 +40,10 @@ class WanAutoencoder(nn.Module):
     def prepare(self, portrait: Tensor) -> None:
         """Nothing: this autoencoder is not guided."""
 
+    def notices(self, guidance: None) -> tuple[str, ...]:
+        """None: every picture is drawn as it is."""
+        return ()
+
     def encode(self, video: Tensor, guidance: None = None) -> Tensor:
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, H/8, W/8], float32.
 

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
-from flashtalk.models.tiny.confidence import feature_confidence
+from flashtalk.models.tiny.confidence import feature_confidence, hidden_notices
 from flashtalk.models.tiny.decoder import Decoder
 from flashtalk.models.tiny.face_code import (
     FEATURES,
@@ -68,6 +68,8 @@ class PortraitAutoencoder(nn.Module):
 
     def at_rest(self, portrait: Tensor) -> Tensor:
         """Portrait [B, 3, H, W] in [-1, 1] -> the same with a wide open mouth shut."""
+        if not self.config.fade_unseen:
+            return portrait
         marks = self.reader(portrait)
         sure = feature_confidence(portrait, marks)[:, 0] > 0.0
         return shut_mouths(portrait, marks.points, sure)
@@ -76,11 +78,18 @@ class PortraitAutoencoder(nn.Module):
         """Portrait [B, 3, H, W] in [-1, 1] -> :class:`Guidance`, once per session."""
         marks = self.reader(portrait)
         code = paint(marks.points, marks.gaze, self.grid_size(portrait))
+        guidance = self.guidance(portrait, code, marks.points)
+        if not self.config.fade_unseen:
+            return guidance
         return replace(
-            self.guidance(portrait, code, marks.points),
+            guidance,
             confidence=feature_confidence(portrait, marks),
             tone=face_tone(portrait, marks.points),
         )
+
+    def notices(self, guidance: Guidance) -> tuple[str, ...]:
+        """Sentences about a mouth or eyes that nothing is painted on."""
+        return hidden_notices(guidance.confidence)
 
     def guidance(self, portrait: Tensor, code: Tensor, points: Tensor) -> Guidance:
         """The same for a known code [B, D, h, w] and known landmarks ``points`` [B, L, 2].

@@ -23,6 +23,11 @@ EYE_VARIANCE = (0.018, 0.028)
 eyes in between are misread by more than 0.1 distances of the eyes. Renders have 0.004."""
 EYE_LIGHT = (0.5, 0.35)
 """Luma of an eye over that of the skin: 0.6 and more in renders, below 0.3 behind dark glasses."""
+MOUTH_HIDDEN = (
+    "The mouth cannot be seen well enough, so it does not move. Use a picture in which nothing "
+    "covers it and the light is even."
+)
+EYES_HIDDEN = "The eyes cannot be seen well enough, so they do not blink."
 EYE_QUANTILE = 0.8  # of the luma of an eye: the white beside iris and lashes, no glint
 
 
@@ -37,6 +42,12 @@ def feature_confidence(portrait: Tensor, marks: FaceMarks) -> Tensor:
     eyes = _falling(torch.maximum(left, right), EYE_VARIANCE)
     light = _falling(eye_light(portrait, marks.points), EYE_LIGHT)
     return torch.stack((_falling(spread, MOUTH_SPREAD), eyes * light), dim=1)
+
+
+def hidden_notices(confidence: Tensor) -> tuple[str, ...]:
+    """Sentences for the visitor about mouths and eyes [B, 2] that cannot be seen at all."""
+    mouth, eyes = (confidence.amin(dim=0) <= 0.0).tolist()
+    return (MOUTH_HIDDEN,) * mouth + (EYES_HIDDEN,) * eyes
 
 
 def eye_light(portrait: Tensor, points: Tensor) -> Tensor:
