@@ -112,7 +112,7 @@ class Engine:
 
     @property
     def preset(self) -> Preset:
-        """What is running: sizes, sampler defaults, name."""
+        """The running preset: sizes, sampler defaults, name."""
         return self._networks.preset
 
     @property
@@ -135,9 +135,9 @@ class Engine:
     ) -> Session:
         """A session in which the person of ``portrait`` talks.
 
-        ``portrait`` is a picture (path, bytes, PIL image, array) or one that ``portrait_for``
-        has framed for this preset; its size is the video's. Of several faces, the largest speaks,
-        or number ``face`` from the left; ``without_face`` takes pictures in which none is found.
+        ``portrait`` is a picture (path, bytes, PIL image, array) or one that ``portrait_for`` has
+        framed for this preset; its size is the video's. The largest of several faces speaks, or
+        number ``face`` from the left. ``without_face`` accepts pictures in which none is found.
 
         ``prompt`` (models with a text encoder) says what is to be seen. ``None`` or an empty one is
         the preset's, and one that is too long is cut (see :meth:`prompt_notice`). ``seed`` makes

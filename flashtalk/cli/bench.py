@@ -133,7 +133,7 @@ def measure(options: BenchOptions) -> dict[str, Any]:
 
 
 def _settings(engine: Engine, options: BenchOptions) -> dict[str, Any]:
-    """What was asked of the engine."""
+    """The engine's settings of this measurement."""
     return {
         "preset": engine.preset.name,
         "device": str(engine.device),
@@ -168,7 +168,7 @@ def _repeats(
     ahead_frames: int,
     options: BenchOptions,
 ) -> list[Repeat]:
-    """As many as asked for; Ctrl-C keeps those that are whole, if there is one."""
+    """Measures each repeat; Ctrl-C keeps the finished ones, if there are any."""
     repeats: list[Repeat] = []
     try:
         while len(repeats) < options.repeats:

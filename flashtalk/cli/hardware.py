@@ -1,6 +1,8 @@
-"""What computes here: processor, GPU, versions, and how fast they multiply. For benchmark reports.
+"""This machine: processor, GPU, versions of libraries, and speed of matrix products.
 
-What a preset needs and whether this machine has it is :mod:`flashtalk.placement`'s subject.
+For benchmark reports.
+
+:mod:`flashtalk.placement` says what a preset needs and whether this machine has it.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ def peak_memory_mb() -> float:
 
 
 def versions() -> dict[str, str]:
-    """Of everything that computes."""
+    """Versions of the package, Python and the libraries that compute."""
     packages = ("torch", "numpy", "av", "opencv-python-headless", "soxr")
     found = {"flashtalk": flashtalk.__version__, "python": platform.python_version()}
     return found | {name: version(name) for name in packages}

@@ -80,7 +80,7 @@ def _make_folder(out: Path) -> None:
 
 
 def _name(portrait: Path, audio: Path, many_portraits: bool, many_sounds: bool) -> str:
-    """What tells the videos of one start apart."""
+    """File name of one video, unique among those of one start."""
     if not many_sounds:
         return f"{portrait.stem}.mp4"
     return f"{portrait.stem}-{audio.stem}.mp4" if many_portraits else f"{audio.stem}.mp4"

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def usage() -> str:
-    """What the commands are, a line each."""
+    """Help: the commands, a line each."""
     lines = [f"  {name:<9} {_first_line(kind)}" for name, kind in COMMANDS.items()]
     names = ",".join(COMMANDS)
     return "\n".join(

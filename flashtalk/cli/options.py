@@ -59,7 +59,7 @@ class ModelOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoOptions(ModelOptions):
-    """What a talk is made of."""
+    """Options of a talk: seed and sampling."""
 
     seed: Annotated[int, arg(metavar="N")] = 0
     """The same seed makes the same video again."""

@@ -127,7 +127,7 @@ def phase_table(budgets: dict[str, Budget]) -> list[str]:
 
 
 def machine_lines(machine: Machine, footprint: Footprint, missing_bytes: int) -> list[str]:
-    """What is here."""
+    """Memory and disk of this machine, and what it lacks."""
     gpu = f"{machine.gpu}, {machine.gpu_bytes / GIB:.1f} GiB"
     lines = [
         "this machine",

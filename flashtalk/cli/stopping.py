@@ -22,7 +22,7 @@ class Stop:
 
     @property
     def exit_code(self) -> int:
-        """What shells give a process that a signal ended."""
+        """The exit code that shells give a process that a signal ended."""
         return 128 + self.signal_number
 
 

@@ -109,7 +109,7 @@ class _Mix:
         return cls(matrix.to(device, torch.float32), constant.to(device, torch.float32))
 
     def __call__(self, color: Tensor) -> Tensor:
-        """Of the color channels of [N, 3, H, W]."""
+        """Applies the matrix to the color channels of [N, 3, H, W]."""
         count = color.shape[0]
         mixed = torch.baddbmm(
             self.constant.expand(count, 3, 1), self.matrix.expand(count, 3, 3), color.flatten(-2)

@@ -40,7 +40,7 @@ class HubFiles:
     repo_id: str
     """``owner/name``."""
     allow_patterns: tuple[str, ...]
-    """What is fetched, in glob patterns; everything else stays there."""
+    """Glob patterns of the files to fetch; all others stay there."""
     revision: str = "main"
     """Commit, tag or branch. Only a commit hash is a pin: a branch may move between two starts."""
 

@@ -48,8 +48,10 @@ TINY = Preset(
 
 RELEASED = "Soul-AILab/SoulX-FlashTalk-14B"
 RELEASED_REVISION = "f3fda6499a6022862cadd39fc41ae63b64706e1b"
-"""Of the released weights: the one that a public benchmark of them pins (not compared by us with
-the repository). ``flashtalk-14b@main`` follows the branch."""
+"""The commit of the released weights that a public benchmark pins.
+
+It was not compared by us with the repository. ``flashtalk-14b@main`` follows the branch.
+"""
 
 FOURTEEN_B = Preset(
     name="flashtalk-14b",

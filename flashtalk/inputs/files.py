@@ -1,4 +1,4 @@
-"""What a person names as a file -> an open file, or a sentence.
+"""A file that a person names -> an open file, or a sentence that says why not.
 
 Beneath :mod:`flashtalk.inputs.picture` and :mod:`flashtalk.inputs.sound`: paths, pipes and what is
 neither. What the bytes mean is theirs.
@@ -22,7 +22,7 @@ _SHOWN = 60  # characters of a name in a sentence
 
 @dataclass(frozen=True)
 class Kind:
-    """What is expected, in the words of a sentence."""
+    """A kind of file, in the words that sentences use."""
 
     noun: str
     """Such as "sound"."""

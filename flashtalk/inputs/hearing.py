@@ -26,7 +26,7 @@ _CANCELED = 0.3  # of a channel's loudness, left in the mean of two loud ones
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """What the model hears of a sound."""
+    """A sound as the model hears it."""
 
     samples: np.ndarray
     """[samples]"""

@@ -72,7 +72,7 @@ def _gains(names: tuple[str, ...]) -> np.ndarray:
 
 
 def _gain(name: str) -> tuple[float, float]:
-    """Of one channel, into left and right."""
+    """Gains of one channel into left and right."""
     if name in _FRONT:
         return _FRONT[name]
     if name in _LOW:

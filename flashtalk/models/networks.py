@@ -27,7 +27,7 @@ class Networks:
     text_encoder: TextEncoder | None = None
     """Only in models that read a prompt; needed when a session opens, not by its chunks."""
     image_encoder: ImageEncoder | None = None
-    """As the text encoder: needed when a session opens."""
+    """Like the text encoder, needed when a session opens."""
 
 
 def build_denoiser(config: TransformerConfig) -> VideoTransformer:

@@ -28,7 +28,7 @@ class Fragment:
 
     piece: VideoPiece
     data: bytes
-    """What a player appends to the fragments so far."""
+    """A player appends it to the fragments so far."""
     encode_s: float
     """Seconds that the encoding took."""
 

@@ -1,4 +1,4 @@
-"""What a key frame is drawn from, so that nobody sees it come.
+"""The picture that a key frame encodes, so that nobody sees it come.
 
 A key frame draws the whole picture anew. Encoded from the new picture, it would correct at once
 what drifted below the eye's threshold for seconds. That is seen as a pulse. It is therefore drawn

@@ -44,7 +44,7 @@ def this_machine() -> Machine:
 
 
 def fetched_bytes(preset: Preset) -> int:
-    """What the cache of downloads holds of the preset's repositories already."""
+    """Bytes of the preset's repositories that the cache of downloads holds already."""
     source, cache = preset.source, Path(constants.HF_HUB_CACHE).expanduser()
     total = 0
     parts = (source.transformer, source.wan, source.wav2vec) if source else ()

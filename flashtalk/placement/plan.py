@@ -74,13 +74,13 @@ class Budget:
 
     @property
     def gpu_bytes(self) -> int:
-        """What the GPU must have: the peak and the reserve."""
+        """Memory that the GPU must have: the peak and the reserve."""
         return self.peak.total + RESERVE_BYTES
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """What the networks of a preset take."""
+    """Memory that the networks of a preset take."""
 
     networks: tuple[NetworkBytes, ...]
     networks_note: str
@@ -96,7 +96,7 @@ class Footprint:
         return sum(network.download_bytes for network in self.networks)
 
     def budget(self, placement: str, geometry: ChunkGeometry) -> Budget:
-        """What everything comes to under a placement, at the picture size of ``geometry``."""
+        """Memory under a placement, phase by phase, at the picture size of ``geometry``."""
         weights, tokens = self.placements[placement], geometry.tokens_per_latent
         phases = tuple(
             PhaseBytes(

@@ -44,7 +44,7 @@ Bounds = tuple[int, int]
 
 @dataclass(frozen=True)
 class Scene:
-    """What all chunks of one session share: what is computed, and where."""
+    """Networks, conditions and sampler that all chunks of one session share."""
 
     networks: Networks
     conditions: Conditions

@@ -31,8 +31,8 @@ from flashtalk.stream.turns import Turns
 class Session:
     """``push`` speech as it comes, ``flush`` at its end; both return the video that is ready.
 
-    The video is computed while the returned iterator is consumed. What was not taken from one
-    iterator comes first from the next one; speech is never lost.
+    The video is computed while the returned iterator is consumed. Pieces not taken from one
+    iterator come first from the next one; speech is never lost.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Session:
         return self._deliver()
 
     def skip(self, samples: Sequence[float] | np.ndarray) -> int:
-        """As ``push``, for video that nobody will see: returns how many frames are left out.
+        """Like ``push``, for video that nobody will see; returns how many frames are left out.
 
         Only what the talk goes on from is computed, which takes less than half of the time. What
         comes after is the same up to rounding. Raises :class:`FlashTalkError` also when video that

@@ -15,7 +15,7 @@ import torch
 
 
 class Timer(Protocol):
-    """What the chunk step asks of a timer."""
+    """The timer that the chunk step needs."""
 
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Everything inside the ``with`` belongs to stage ``name``."""

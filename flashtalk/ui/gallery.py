@@ -16,7 +16,7 @@ _SOUNDS = {".wav", ".flac", ".mp3", ".m4a", ".ogg"}
 
 @dataclass(frozen=True)
 class Gallery:
-    """What a folder of assets has to show."""
+    """Portraits, voices and their pairs in a folder of assets."""
 
     portraits: list[Path]
     voices: list[Path]

@@ -36,7 +36,7 @@ Every video is marked as AI-generated.</p>
 
 @dataclass(frozen=True)
 class FaceColumn:
-    """Who speaks."""
+    """Components that choose who speaks."""
 
     portrait: gr.Image
     people: Examples | None
@@ -60,7 +60,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class VoiceColumn:
-    """What is said, and how the video is made."""
+    """Components for the voice and the settings of the video."""
 
     voice: gr.Audio
     prompt: gr.Textbox | None
@@ -82,7 +82,7 @@ class Parts:
 
     @property
     def values(self) -> list[Component]:
-        """What a talk is made of, by the position of the parameters of a talk."""
+        """Components whose values a talk takes, in the order of its parameters."""
         chosen = self.voice
         first: list[Component] = [self.face.portrait, chosen.voice]
         first += [chosen.seed, chosen.random_seed, chosen.steps]

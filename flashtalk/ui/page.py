@@ -64,7 +64,7 @@ def build_page(
 
 
 def _wire_choices(page: Page, parts: Parts, gallery: Gallery) -> None:
-    """What choosing a portrait changes, and where the finished video appears."""
+    """Wires the choice of a portrait and the place of the finished video."""
     portrait, chosen, stage = parts.face.portrait, parts.voice, parts.stage
     if parts.face.people and gallery.voices:
         pick = parts.face.people.dataset.select
@@ -99,7 +99,7 @@ def _wire_runs(parts: Parts, talk: Talk, limits: Limits) -> list[Dependency]:
 
 
 def _wire_endings(parts: Parts, talk: Talk, runs: list[Dependency]) -> None:
-    """What follows a run, and how a visitor ends one."""
+    """Wires what follows a run, and the buttons that end one."""
     stage = parts.stage
     buttons = [stage.start, stage.stop]
     for run in runs:

@@ -28,14 +28,14 @@ REMEDY = "Choose a revision that fits this code; nothing but headers was fetched
 
 @dataclass(frozen=True)
 class Finding:
-    """What the files of one network say."""
+    """Result of checking the files of one network."""
 
     name: str
     fits: bool
     sentence: str
     """How much fits, or what does not."""
     bytes: int = 0
-    """Of the files; 0 where they do not fit."""
+    """Size of the files; 0 where they do not fit."""
 
 
 def check_published(name: str) -> list[Finding]:

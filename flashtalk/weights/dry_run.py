@@ -54,7 +54,7 @@ class DryRun:
 
     @property
     def notice(self) -> str:
-        """What stands in for the files, in a sentence."""
+        """A sentence that says what stands in for the files."""
         if not self.preset.transformer.text_dim:
             return "Random weights; nothing was downloaded."
         return (

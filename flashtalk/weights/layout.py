@@ -65,12 +65,15 @@ class Place:
     key: str
     """``transformer``, ``autoencoder``, ``text``, ``image`` or ``speech``."""
     name: str
-    """What sentences call it."""
+    """Its name in sentences."""
     module: nn.Module
     """Its parameters are on the meta device."""
     folder: Path
     naming: Naming
-    """Of the safetensors files; of a pickle, once ``converted``, for what may be left over."""
+    """Names in the safetensors files.
+
+    For a pickle, once ``converted``, they say what may be left over.
+    """
     pickle: str | None = None
     """The file that holds the tensors where there are no safetensors."""
     safetensors: bool = True

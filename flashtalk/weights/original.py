@@ -35,8 +35,9 @@ DOWNLOAD_BYTES = {
     "text_encoder": 2 * 5_680_910_336,
     "image_encoder": 4 * (632_076_800 + 560_937_985),
 }
-"""Of the published files whose sizes differ from those in the libraries' layout. Parameters in
-bfloat16, and two towers of CLIP in float32.
+"""Published files whose sizes differ from those in the libraries' layout.
+
+They are parameters in bfloat16, and two towers of CLIP in float32.
 """
 
 TEXT = Naming(

@@ -26,7 +26,7 @@ def read_pickle(path: Path, remedy: str) -> dict[str, Tensor]:
     """The tensors of a file by their names, mapped into memory: they are read when they are used.
 
     Raises :class:`FlashTalkError`, ending with ``remedy``, for files that are missing or cut off.
-    It does so, too, for files with anything but one tensor for each name.
+    It is also raised for files with anything but one tensor for each name.
     """
     if not path.is_file():
         raise FlashTalkError(f"{path} is missing. {remedy}")

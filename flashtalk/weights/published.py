@@ -41,7 +41,7 @@ ON_GPU = Precision(
     image=torch.float16,
     speech=torch.float32,
 )
-"""As the published system runs."""
+"""Types in which the published system runs."""
 
 ON_CPU = Precision(*[torch.float32] * 5)
 """Processors compute 16 bits more slowly than 32."""
@@ -50,7 +50,7 @@ ON_CPU = Precision(*[torch.float32] * 5)
 def load_published(files: PublishedFiles, preset: Preset, precision: Precision) -> Networks:
     """The networks of a published checkpoint on the CPU, in eval mode.
 
-    Raises :class:`FlashTalkError` for files that are missing or damaged. It does so, too, for
+    Raises :class:`FlashTalkError` for files that are missing or damaged. It is also raised for
     tensors that are missing, unknown, doubled, of another shape or type. All headers are checked
     before any tensor is read.
     """

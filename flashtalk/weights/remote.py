@@ -120,7 +120,7 @@ class RemoteFiles:
 
 
 def _sentence(source: HubFiles, error: Exception) -> str:
-    """As for a download, but for a Hub that does not answer: no file was on its way."""
+    """The sentence of a download, except for a Hub that does not answer: no file was on its way."""
     if isinstance(error, HTTPError | OSError) and not isinstance(error, HfHubHTTPError):
         return (
             f"{source.repo_id} cannot be checked: the Hub cannot be reached ({first_line(error)}). "

@@ -65,7 +65,7 @@ def published_preset(files: PublishedFiles, base: Preset = FOURTEEN_B) -> Preset
     """``base`` with the sizes that the config.json files give.
 
     Raises :class:`FlashTalkError` for a missing or unreadable file and for another kind of network.
-    It does so, too, for sizes that do not fit each other.
+    It is also raised for sizes that do not fit each other.
     """
     own = _config(files.transformer, "the transformer", model_type="i2v")
     encoders = encoder_configs(files, base.transformer)

@@ -69,7 +69,7 @@ class Stored:
     """Its name in the file."""
     shape: tuple[int, ...]
     dtype: str
-    """As safetensors writes it, such as ``BF16``."""
+    """Written as in safetensors, such as ``BF16``."""
 
 
 Header = Mapping[str, tuple[tuple[int, ...], str]]
@@ -83,7 +83,7 @@ class Files(Protocol):
         """All of them, sorted."""
 
     def header(self, name: str) -> Header:
-        """What one of them holds; :class:`FlashTalkError` if it cannot be read."""
+        """Shape and type of one of them; :class:`FlashTalkError` if it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def survey(
 
     Several files need an index (``*.safetensors.index.json``), which lies in ``folder`` also where
     the ``files`` themselves are elsewhere. Raises :class:`FlashTalkError` for missing, cut off or
-    foreign files and for files that the index does not describe. It does so, too, for tensors that
+    foreign files and for files that the index does not describe. It is also raised for tensors that
     are there twice. Each sentence ends with ``remedy``.
     """
     index = _index_of(folder, remedy)

@@ -129,7 +129,7 @@ def modules_of(networks: Networks) -> dict[str, nn.Module]:
 
 # --- names --------------------------------------------------------------------------------------
 def stored_name(network: str, name: str) -> str:
-    """What the shards call the tensor that is ``name`` in the state dict of ``network``."""
+    """The shards' name of the tensor ``name`` in the state dict of ``network``."""
     return _renamed(name, STORED_NAMES.get(network, {}))
 
 
@@ -247,7 +247,7 @@ def load_networks(folder: str | Path, preset: Preset) -> Networks:
 
 
 def read_manifest(folder: str | Path) -> Manifest:
-    """What the folder holds; :class:`FlashTalkError` if there is no readable manifest."""
+    """The folder's manifest; :class:`FlashTalkError` if there is none that can be read."""
     path = Path(folder) / MANIFEST
     if not path.is_file():
         raise FlashTalkError(

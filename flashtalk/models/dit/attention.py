@@ -17,7 +17,7 @@ class SelfAttention(nn.Module):
     """Every token of a chunk sees every other one; positions enter by rotation."""
 
     attend: Attend = staticmethod(attention)
-    """Who computes softmax attention; set on an instance, it replaces the plain path."""
+    """Computes softmax attention; set on an instance, it replaces the plain path."""
 
     def __init__(self, dim: int, heads: int, eps: float) -> None:
         super().__init__()

@@ -165,7 +165,7 @@ class VideoTransformer(nn.Module):
         text: Tensor | None,
         image: Tensor | None,
     ) -> Tensor:
-        """What the head says, [B, C, T, H, W] float32; arguments as in :meth:`forward`."""
+        """The head's output, [B, C, T, H, W] float32; arguments as in :meth:`forward`."""
         dtype = self.patch_embedding.weight.dtype
         self._check(latents, audio_tokens, text, image)
 

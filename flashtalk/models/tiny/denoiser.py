@@ -1,8 +1,8 @@
 """The embedded denoiser: the published transformer, anchored on the last motion frame.
 
 The head's values are clean latents, counted from where the motion latents end. A narrow network
-cannot carry noise and motion latents through to its output exactly. What it loses is jitter, and a
-jump at the border of chunks. Three parts follow the head::
+cannot carry noise and motion latents through to its output exactly. The loss shows as jitter, and
+as a jump at the border of chunks. Three parts follow the head::
 
     head -> + flow anchor -> frame smoothing -> velocity -> (after the last step) lid clamp
 """

@@ -82,7 +82,7 @@ class FeatureState:
     """[M, n] values of the frame, of the portrait, then those that both share; in standard
     deviations."""
     jaws: JawPlacement | None = None
-    """Of mouths alone."""
+    """Only of mouths."""
 
     @property
     def portrait_values(self) -> Tensor:

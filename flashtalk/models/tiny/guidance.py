@@ -64,7 +64,7 @@ def warpable(portrait: Tensor) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _kernels() -> Tensor:
-    """What each of a pixel's four finer ones takes of the pixels around it: [4, 1, 7, 7].
+    """Weights with which a pixel's four finer ones take the pixels around it: [4, 1, 7, 7].
 
     Bicubic enlargement and sharpening are linear: their impulse response says it all. One
     convolution takes less than half the time of the two filters in turn.

@@ -30,7 +30,7 @@ MOUTH = tuple(LANDMARKS.index(name) for name in MOUTH_CROP.names)  # its places 
 
 @dataclass(frozen=True)
 class FaceMarks:
-    """What is read in N pictures."""
+    """Landmarks and gaze that are read in N pictures."""
 
     points: Tensor
     """[N, L, 2] x, y in -1..1, in the order of ``LANDMARKS``."""

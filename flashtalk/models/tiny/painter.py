@@ -45,7 +45,7 @@ FURTHEST = 3.0  # clamp of coordinates that the network is given
 
 @dataclass(frozen=True)
 class PainterConfig:
-    """What one painter draws, and how large it is."""
+    """Size and outputs of one painter."""
 
     width: int
     """Channels of the trunk."""

@@ -34,8 +34,8 @@ MIN_HALF_WIDTH = 0.1  # of a mouth
 def shut_mouths(portrait: Tensor, points: Tensor, sure: Tensor) -> Tensor:
     """Portraits [B, 3, H, W] with landmarks ``points`` [B, L, 2] -> the same, wide mouths shut.
 
-    Portraits come back as they are if their lips are less than ``WIDE_GAP`` apart. So they do, too,
-    if nobody is ``sure`` [B] bool where these are.
+    Portraits come back as they are if their lips are less than ``WIDE_GAP`` apart. The same holds
+    where ``sure`` [B] bool is false: nobody knows where these lips are.
     """
     mouth = OpenMouth.of(points)
     wide = sure & (2.0 * mouth.half_gap > WIDE_GAP)

@@ -36,7 +36,7 @@ def import_checkpoint(weights: Path, runs: Path, transformer: Path | None = None
     With ``transformer``, another folder of weights, that one's transformer takes its place. Every
     part of the autoencoder gets a folder with all of it: each training begins with the whole.
     Raises :class:`FlashTalkError` where ``weights`` holds no such model or ``transformer`` no such
-    transformer. It does so, too, where ``runs`` holds a training, which would be lost.
+    transformer. It is also raised where ``runs`` holds a training, which would be lost.
     """
     networks = load_networks(weights, TINY)
     modules = modules_of(networks)
