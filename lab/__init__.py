@@ -1,4 +1,4 @@
-"""What makes the weights of the embedded model and what judges them.
+"""Programs that make the weights of the embedded model and judge them.
 
 The product never imports it. Its modules run as commands, so importing it sets how threads wait.
 """

@@ -1,4 +1,4 @@
-"""What a measurement was made of, as digests: one of other weights or clips is made again."""
+"""Digests of what a measurement is made of; other weights or clips ask for a new one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def digest_of(run: Run, judges: Judges, plan: Plan, clips: str) -> str:
 
 
 def clips_digest(clips: Sequence[RenderedClip]) -> str:
-    """Of what talks are made of: names, sounds, phones and portraits.
+    """Digest of what talks are made of: names, sounds, phones and portraits.
 
     Names alone do not do: the same numbers, rendered on another processor, make other clips.
     """
@@ -39,7 +39,7 @@ def clips_digest(clips: Sequence[RenderedClip]) -> str:
 
 
 def weights_digest(module: nn.Module) -> bytes:
-    """Of all tensors of ``module``."""
+    """Digest of all tensors of ``module``."""
     total = hashlib.sha256()
     for name, value in module.state_dict().items():
         total.update(name.encode() + value.detach().float().cpu().numpy().tobytes())

@@ -25,7 +25,7 @@ from lab.evaluation.talks import Talk
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be measured of a talk."""
+    """Moments and segments of a talk to measure."""
 
     seconds: tuple[int, ...]
     """Moments of the talk, ascending."""

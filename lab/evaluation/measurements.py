@@ -16,7 +16,7 @@ FOLDER = "measurements"  # below the output folder
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured at one moment of one talk."""
+    """Figures of one talk at one moment."""
 
     run: str
     seed: int
@@ -27,7 +27,7 @@ class Measurement:
     segment_s: float
     settings: Mapping[str, str | float | None]
     digest: str
-    """Of weights, settings, judges and clips: a measurement of others is made again."""
+    """Digest of weights, settings, judges and clips; with others the measurement is made again."""
     frames_per_s: float
     """Frames made per second of wall time, measuring left out, beside whatever else ran.
 

@@ -60,7 +60,7 @@ class Evaluation:
     seconds: tuple[int, ...] = (10, 60, 300, 900)
     """Moments of a talk that are measured."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """Of talks; each has another person, another voice and other noise."""
+    """Seeds of talks; each has another person, another voice and other noise."""
     segment_s: float = 30.0
     """Seconds measured before each moment, at most."""
     reader: Path = TINY_WEIGHTS
@@ -73,7 +73,7 @@ class Evaluation:
     """Measure no talks: time each run alone, for the table's speed."""
     device: str = "cpu"
     threads: int | None = None
-    """Of the processor."""
+    """Threads of the processor."""
 
     def __post_init__(self) -> None:
         if not self.run:
@@ -84,7 +84,7 @@ class Evaluation:
 
     @property
     def runs(self) -> list[Run]:
-        """What ``run`` says."""
+        """The runs of ``run``, parsed."""
         return [parse_run(text) for text in self.run]
 
     @property
@@ -94,7 +94,7 @@ class Evaluation:
 
     @property
     def plan(self) -> Plan:
-        """What is measured of each talk."""
+        """Moments and segments to measure of each talk."""
         return Plan(self.moments, self.segment_s)
 
 
@@ -162,7 +162,7 @@ def engine_of(run: Run, device: torch.device) -> Engine:
 
 
 def measurement_of(todo: Work, talk: Talk, engine: Engine, found: Measured) -> Measurement:
-    """What is written of one moment of ``talk``."""
+    """The measurement of one moment of ``talk``."""
     sampler, geometry = engine.preset.sampler, engine.preset.geometry
     return Measurement(
         run=todo.run.name,

@@ -1,4 +1,4 @@
-"""One segment of a talk -> all of its figures. What each means is said in :data:`FIGURES`."""
+"""One segment of a talk -> all of its figures. :data:`FIGURES` says what each means."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SURE_TURNS = [0, 2]  # yaw and roll; pitch is hardly read (validate.py)
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What a portrait's own face is like."""
+    """A portrait's own face, which frames are compared with."""
 
     face: np.ndarray
     """[SIDE, SIDE, 3] aligned."""

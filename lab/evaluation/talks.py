@@ -1,4 +1,4 @@
-"""Who speaks in an evaluation, and what: held-out people, held-out voices, speech without end.
+"""Talks of an evaluation: held-out people, held-out voices, speech without end.
 
 Reads what ``python -m lab.synthesis`` writes. Clips whose number ends in 9 have people, voices and
 sentences that no training sees; nothing else is ever read here. A talk is one portrait and one
@@ -132,8 +132,8 @@ class Speech:
     def within(self, start_frame: int, stop_frame: int) -> Speech:
         """The part between two frames.
 
-        What is expected of its lips is what the whole asks there. From the part alone, they would
-        be shut during phones that stick out of it.
+        Its lips are expected to do what the whole asks there. From the part alone, they would be
+        shut during phones that stick out of it.
         """
         start_s = start_frame * SAMPLES_PER_FRAME / SAMPLE_RATE_HZ
         stop_s = stop_frame * SAMPLES_PER_FRAME / SAMPLE_RATE_HZ
@@ -146,7 +146,7 @@ class Speech:
 
 
 class Spoken(Protocol):
-    """What somebody said: [640 F] samples at 16 kHz and their phones."""
+    """An utterance: [640 F] samples at 16 kHz and their phones."""
 
     @property
     def samples(self) -> np.ndarray:

@@ -83,7 +83,7 @@ class Videos:
     weights: str = TINY.name
     """A preset's name or a folder."""
     seeds: tuple[int, ...] = tuple(range(12))
-    """Of the talks."""
+    """Seeds of the talks."""
     seconds: int = 8
     """Length of a talk."""
     rendered: bool = False
@@ -91,7 +91,7 @@ class Videos:
     out: Path
     """Folder of the files."""
     threads: int | None = None
-    """Of the processor."""
+    """Threads of the processor."""
 
 
 def write_rendered(clips: Sequence[RenderedClip], out: Path) -> None:

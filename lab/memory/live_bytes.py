@@ -5,9 +5,9 @@ forward of a 14B model then takes seconds and a few megabytes. What it would tak
 read off. Works on any one device; the tests compare it with PyTorch's own allocator.
 
 Counted are the results of operators, from their making to their last reference; views count once.
-Weights and other tensors that were there before are not. What an operator needs only inside itself
-(workspaces of cuDNN and cuBLAS) cannot be seen from here. The shape rules of many operators are
-Python code. On ``meta`` their answers are remembered, which makes a run three times quicker.
+Weights and other tensors that were there before are not. Memory that an operator needs only inside
+itself (workspaces of cuDNN and cuBLAS) cannot be seen from here. The shape rules of many operators
+are Python code. On ``meta`` their answers are remembered, which makes a run three times quicker.
 
 **Attention.** On the meta device PyTorch would take the textbook path. That makes a matrix of all
 scores (12,096 x 12,096 for each head), which no GPU run of ours makes. Every attention here goes
@@ -145,7 +145,7 @@ def _fused_attention(query: Tensor, key: Tensor, value: Tensor, **_: Any) -> Ten
 
 
 class _FusedKernel(torch.autograd.Function):
-    """What the fused kernels allocate, forward and backward."""
+    """Allocations of the fused kernels, forward and backward."""
 
     @staticmethod
     def forward(context: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -195,7 +195,7 @@ def _is_pure(func: Any) -> bool:
 
 
 def _question(value: Any) -> Hashable:
-    """What of an argument can influence the layout of a result."""
+    """The properties of an argument that can influence the layout of a result."""
     if isinstance(value, Tensor):
         return (value.shape, value.stride(), value.dtype, value.device)
     if isinstance(value, list | tuple):

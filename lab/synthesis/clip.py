@@ -45,7 +45,7 @@ LOWER_LIP = ("mouthLowerDownLeft", "mouthLowerDownRight")
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of every frame.
+    """Labels of every frame.
 
     flow: [T, G, G, 2] float16, where a cell's surface point lies in the portrait, x and y in -1..1
         from the left and top edge (``grid_sample`` with align_corners=False)

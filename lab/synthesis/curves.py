@@ -31,7 +31,7 @@ CONTACTS = ("P", "F")
 
 @dataclass(frozen=True)
 class MouthTarget:
-    """What one phone class wants of the mouth.
+    """Mouth shape and timing of one phone class.
 
     weights: face target -> 0..1
     dominance: 0..1, how much it overrules its neighbors

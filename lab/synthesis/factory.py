@@ -134,7 +134,7 @@ class _Worker:
 
 @lru_cache(maxsize=1)
 def _worker(assets: Path, size_px: int) -> _Worker:
-    """What one process keeps for all of its clips: the GL context cannot travel."""
+    """Objects that one process keeps for all of its clips: the GL context cannot travel."""
     return _Worker(Library(Assets(assets)), Renderer(size_px))
 
 

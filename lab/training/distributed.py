@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Ranks(Protocol):
-    """What a training asks of the processes it runs in."""
+    """The processes in which a training runs."""
 
     index: int
     """This process, 0 .. count - 1."""

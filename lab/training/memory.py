@@ -72,7 +72,7 @@ class Counts:
     layer: int
     """The largest of the repeated layers."""
     around: int
-    """What is outside of the layers."""
+    """Parameters outside of the layers."""
 
 
 def count_parameters(preset: Preset) -> Counts:

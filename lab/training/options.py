@@ -22,9 +22,9 @@ class Training(LoopConfig):
     """A training on some machine."""
 
     device: Literal["cpu", "cuda"] = "cpu"
-    """What the networks are trained on."""
+    """Device on which the networks are trained."""
     threads: int = 2
-    """Of the processor, for the products of a step."""
+    """Threads of the processor, for the products of a step."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,7 +51,7 @@ class MixedTraining(ClipTraining):
     """One whose steps may run in bfloat16."""
 
     precision: Precision = "auto"
-    """Of the products of a step; ``auto`` is bfloat16 where the processor is fast at it."""
+    """Type of the products of a step; ``auto`` is bfloat16 where the processor is fast at it."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class Splitting:
     shard: bool = False
     """Split weights over the ranks (FSDP2)."""
     compute_dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    """What sharded networks are computed in."""
+    """Type in which sharded networks are computed."""
 
     @property
     def dtype(self) -> torch.dtype | None:
-        """What networks are computed in; ``None`` keeps the type of unsharded weights."""
+        """Type in which networks are computed; ``None`` keeps the type of unsharded weights."""
         return getattr(torch, self.compute_dtype) if self.shard else None
 
 

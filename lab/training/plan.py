@@ -34,7 +34,7 @@ class Stage2Plan:
     recompute: bool = False
     """Compute activations once more in the backward pass (activation checkpointing)."""
     compute_dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    """What sharded networks are computed in."""
+    """Type in which sharded networks are computed."""
 
     def __post_init__(self) -> None:
         require_at_least(1, self, "batch", "draws")

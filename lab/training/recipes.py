@@ -48,7 +48,7 @@ COMMANDS: Mapping[type, Callable[[Any], None]] = {
     Average: average_runs,
     Export: export,
 }
-"""What runs a configuration."""
+"""The function that runs a configuration of each type."""
 
 
 # --- the embedded model: encoder, reader and autoencoder ------------------------------------------

@@ -36,7 +36,7 @@ from flashtalk.stream.state import SessionState, opening_state
 
 @dataclass(frozen=True)
 class Talk:
-    """What a roll-out needs of the world; everything detached. Letters: B talks, K chunks."""
+    """Inputs of a roll-out; everything detached. Letters: B talks, K chunks."""
 
     conditions: Conditions
     speech: Tensor
@@ -52,7 +52,7 @@ class Talk:
 
 @dataclass(frozen=True)
 class Draw:
-    """What chance decides for all ranks."""
+    """Random choices for all ranks."""
 
     chunks: int
     """k, how many chunks are made."""
@@ -68,7 +68,7 @@ class LastChunk:
     """[B, C, T, h, w] clean latents as the exit step estimates them, motion latents included;
     carries the graph if gradients were on."""
     state: SessionState
-    """What the chunk continued from; detached."""
+    """State that the chunk continues; detached."""
     speech: Tensor
     """[B, F, window, layers, width] the chunk's own windows."""
 

@@ -68,7 +68,7 @@ class Stage1(Training):
     negative_prompt: str = Stage2Config.negative_prompt
     """Read where the prompt is left out. Stage 2's, whose unguided score is learned here."""
     seed: int = 0
-    """Of all random numbers."""
+    """Seed of all random numbers."""
     loss: Stage1Loss = PUBLISHED_LOSS
     splitting: Splitting = WHOLE
 

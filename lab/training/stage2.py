@@ -100,7 +100,7 @@ def train_stage2(config: Stage2) -> None:
 
 
 def starting_networks(config: Stage2, ranks: Ranks) -> Networks:
-    """What Stage 1 left: folders of our trainings, or a checkpoint."""
+    """Result of Stage 1: folders of our trainings, or a checkpoint."""
     if config.weights:
         return find_checkpoint(config.weights).load(ranks.device)
     return trained_networks(TINY, config.runs, config.runs / "stage1")

@@ -1,4 +1,4 @@
-"""What the face reader's numbers mean: its scale, fitted on rendered clips whose truth is known.
+"""The face reader's scale, fitted on rendered clips whose truth is known.
 
 A reader that is unsure answers with something between: lips look less open and lids less shut than
 they are. Three numbers put that right. They are fitted on every third held-out clip, since the
@@ -31,7 +31,7 @@ class Calibration:
 
     gap_slope: float = 1.0
     gap_offset: float = 0.0
-    """Of the lip gap over the eyes' distance: true = slope * read + offset."""
+    """Offset of the lip gap over the eyes' distance: true = slope * read + offset."""
     blink_share: float = BLINK_SHARE
     """Share of their median below which lids that are read count as shut."""
 

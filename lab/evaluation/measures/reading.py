@@ -1,4 +1,4 @@
-"""What a face does, read from frames: lips, lids and head, by the project's own face reader.
+"""Lips, lids and head of a face, read from frames by the project's own face reader.
 
 The reader is the one that the embedded autoencoder uses (:mod:`flashtalk.models.tiny.landmarks`).
 ``validate.py`` reports its error on rendered people that it never saw. It is the judge of every run

@@ -75,7 +75,7 @@ def match_lips(
 
 
 def around(series: np.ndarray, at_s: float) -> np.ndarray:
-    """What ``series`` [F] is at one instant and PHONE_MARGIN_FRAMES around it; empty outside."""
+    """Values of ``series`` [F] at one instant and PHONE_MARGIN_FRAMES around it; empty outside."""
     frame = int(np.floor(at_s * FRAME_RATE_HZ))
     if not 0 <= frame < len(series):
         return series[:0]

@@ -20,7 +20,7 @@ class Column:
 
     @property
     def target(self) -> str:
-        """As text, empty if there is none."""
+        """The target as text, empty if there is none."""
         if self.lowest is not None and self.highest is not None:
             return f"{self.lowest:g} to {self.highest:g}"
         if self.lowest is not None:

@@ -127,7 +127,7 @@ def markdown(
 
 
 def speech_line(measurements: Sequence[Measurement]) -> str:
-    """What talks consist of, and how much of the longest ones is measured."""
+    """Says what talks consist of, and how much of the longest ones is measured."""
     longest = max(each.seconds for each in measurements)
     run, seed = next((each.run, each.seed) for each in measurements if each.seconds == longest)
     measured: set[int] = set()  # tenths of a second: segments may overlap

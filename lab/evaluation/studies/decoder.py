@@ -321,7 +321,7 @@ def spoken_in(clip: DrawnClip) -> bool:
 
 
 def _spread(values: Sequence[float]) -> dict[str, float | int | None]:
-    """Of clips: how many, median, least and most."""
+    """Summary of clips: how many, median, least and most."""
     if not values:
         return {"clips": 0, "median": None, "lowest": None, "highest": None}
     named = {"median": np.median(values), "lowest": min(values), "highest": max(values)}
@@ -343,7 +343,7 @@ class DecoderStudy:
     pictures: Path | None = None
     """Also draw the pictures in this folder, moved as the clips move; no training saw them."""
     threads: int = 1
-    """Of the processor."""
+    """Threads of the processor."""
 
 
 @command

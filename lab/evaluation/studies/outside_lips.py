@@ -46,7 +46,7 @@ class Lips:
     closures: int
     """p, b and m that are said."""
     closed: int
-    """Of them, those with lips shut."""
+    """How many of these have shut lips."""
     gap_range: float
     """5th to 95th percentile of the gap, over the distance of the outer corners of the eyes."""
 
@@ -100,7 +100,7 @@ def judge(
 
 
 def summary(videos: Sequence[Lips]) -> dict[str, float]:
-    """Of all ``videos`` of a folder together."""
+    """Figures of all ``videos`` of a folder together."""
     correlations = [lips.correlation for lips in videos]
     shares = [lips.closed / lips.closures for lips in videos if lips.closures]
     closures = sum(lips.closures for lips in videos)

@@ -101,7 +101,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Quality:
-    """What is left of one square."""
+    """Errors of one square."""
 
     rest_db: float
     """PSNR of the last frame of a video of the portrait at rest."""

@@ -120,7 +120,7 @@ class RecordedTalks:
     videos: Path | None = None
     """Folder for the talks themselves."""
     threads: int | None = None
-    """Of the processor."""
+    """Threads of the processor."""
 
 
 def align_all(wanted: Mapping[str, Sequence[tuple[Path, str]]]) -> dict[str, list[Utterance]]:

@@ -171,7 +171,7 @@ class RecoveryStudy:
     run: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """A run to judge, written NAME=WEIGHTS[,SETTING=VALUE ...]; may be given several times."""
     seeds: tuple[int, ...] = tuple(range(6))
-    """Of the talks."""
+    """Seeds of the talks."""
     chunks: int = 6
     """Chunks after the bent one."""
     alone: int = 54
@@ -181,7 +181,7 @@ class RecoveryStudy:
     out: Path | None = None
     """Folder for recovery.json and a plot."""
     threads: int = 1
-    """Of the processor."""
+    """Threads of the processor."""
 
     def __post_init__(self) -> None:
         require_at_least(1, self, "chunks", "alone")

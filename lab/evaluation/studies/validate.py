@@ -135,7 +135,7 @@ def reader_figures(readings: Sequence[Reading], calibration: Calibration) -> dic
 
 
 def talk_figures(readings: Sequence[Reading], percent: float = 50.0) -> dict[str, float]:
-    """What a perfect talk would score: renders measured like generated talks.
+    """Scores of a perfect talk: renders measured like generated talks.
 
     The median over clips, or another percentile: how far a figure of a few seconds says something.
     """
@@ -144,7 +144,7 @@ def talk_figures(readings: Sequence[Reading], percent: float = 50.0) -> dict[str
 
 
 def border_figures(readings: Sequence[Reading]) -> dict[str, float]:
-    """What chance makes of the border jump: clips without borders, as if these lay anywhere.
+    """The border jump by chance: clips without borders, measured as if these lay anywhere.
 
     Each clip is measured with borders at each of the places that a chunk leaves them.
     """
@@ -243,7 +243,7 @@ def _median(values: Iterable[float]) -> float:
 
 
 def _percentile(values: Iterable[float], percent: float) -> float:
-    """Of the values that are known."""
+    """Summary of the values that are known."""
     known = [value for value in values if not np.isnan(value)]
     return float(np.percentile(known, percent)) if known else float("nan")
 
@@ -268,7 +268,7 @@ class Validation:
     out: Path | None = None
     """Folder for judges.json."""
     threads: int = 1
-    """Of the processor."""
+    """Threads of the processor."""
 
     def __post_init__(self) -> None:
         require_at_least(1, self, "count")

@@ -115,7 +115,7 @@ class Renderer:
         return texture
 
     def read_picture(self) -> np.ndarray:
-        """What was drawn, averaged down: uint8 [size, size, 3], top row first."""
+        """The drawn picture, averaged down: uint8 [size, size, 3], top row first."""
         self.target.read_into(self._pixels, components=4)
         size = (self.size_px, self.size_px)
         small = cv2.resize(self._pixels, size, interpolation=cv2.INTER_AREA)

@@ -154,7 +154,7 @@ def _noise(
 
 @lru_cache(maxsize=4)
 def _mu_law_table(levels: int) -> np.ndarray:
-    """What each 16-bit amplitude becomes under mu-law with `levels` steps: float32 [65536]."""
+    """Each 16-bit amplitude under mu-law with `levels` steps: float32 [65536]."""
     amplitudes = np.linspace(-1.0, 1.0, 65_536)
     squeezed = np.sign(amplitudes) * np.log1p(MU * np.abs(amplitudes)) / np.log1p(MU)
     stepped = np.round(squeezed * (levels / 2)) / (levels / 2)

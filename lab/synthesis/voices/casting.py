@@ -42,7 +42,7 @@ HELD_OUT_STREAM = 53  # keeps these random numbers apart from all others
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who speaks a clip: engine, voice, and how fast.
+    """The speaker of a clip: engine, voice and tempo.
 
     partner, share: a second Kokoro voice and its part of the blended style (0 without one).
     pitch: espeak-ng's 0..99.

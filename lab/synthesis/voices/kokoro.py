@@ -147,7 +147,7 @@ def kokoro_symbols(text: str, accent: str) -> str:
 
 
 def spoken_as_ipa(text: str, accent: str) -> str:
-    """What espeak-ng prints for ``text``: a line for each clause."""
+    """Output of espeak-ng for ``text``: a line for each clause."""
     command = ["espeak-ng", "-q", "--ipa=3", "--tie=^", "-v", accent, text]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -36,7 +36,7 @@ def shift_pitch(samples: np.ndarray, semitones: float) -> np.ndarray:
 
 
 def _formant_gain(magnitude: np.ndarray, ratio: float) -> np.ndarray:
-    """What moves every envelope of [K, bins] by 1 / `ratio` in frequency, as gain [K, bins]."""
+    """Gain [K, bins] that moves every envelope of [K, bins] by 1 / `ratio` in frequency."""
     floor = np.float32(1e-4) * magnitude.max() + np.float32(1e-9)
     cepstrum = fft.irfft(np.log(magnitude + floor), axis=1)
     cepstrum[:, ENVELOPE_TERMS : 1 - ENVELOPE_TERMS] = 0.0

@@ -1,4 +1,4 @@
-"""What the synthetic speakers say: our own sentences.
+"""Our own sentences, which the synthetic speakers say.
 
 Conversational American English, every word in the aligner's dictionary, rich in the sounds that a
 viewer reads from lips (p b m, f v, w, oo, ah). Numbers are spelled out, so the text is the speech.

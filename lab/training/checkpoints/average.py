@@ -31,9 +31,9 @@ def between(
 ) -> dict[str, Tensor]:
     """``share`` of the way from the weights of ``first`` to those of ``second``.
 
-    What is no floating-point number is ``second``'s. So is what has a name that begins with one of
-    ``whole``. Raises :class:`FlashTalkError` if the two are not of the same network or ``share`` is
-    not in 0..2. It is also raised if nothing is named so.
+    Tensors that are no floating-point numbers are ``second``'s. So are those whose name begins with
+    one of ``whole``. Raises :class:`FlashTalkError` if the two are not of the same network or
+    ``share`` is not in 0..2. It is also raised if nothing is named so.
     """
     if not 0.0 <= share <= 2.0:
         raise FlashTalkError(f"The share must be between 0 and 2, got {share:g}.")

@@ -119,7 +119,7 @@ class Export:
     sharing: Path | None = None
     """Other embedded weights; files that are the same there are named, not written again."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    """What weights are written as."""
+    """Type in which weights are written."""
 
 
 def export(config: Export) -> None:

@@ -1,4 +1,4 @@
-"""What Stage 1 makes a batch of: chunks of one bucket, with everything they are conditioned on.
+"""A batch of Stage 1: chunks of one bucket, with everything they are conditioned on.
 
 It is above the clips and below what turns them into latents. That is
 :mod:`lab.training.data.latents` for the embedded model and :mod:`lab.training.data.video_dataset`
@@ -89,7 +89,7 @@ class ChunkBatch:
 
 
 def speech_of(samples: np.ndarray, start: int, geometry: ChunkGeometry) -> np.ndarray:
-    """What a session would hold of ``samples`` [S] when the chunk at frame ``start`` is made.
+    """The samples of [S] that a session would hold when the chunk at frame ``start`` is made.
 
     [speech window], silent before the clip began.
     """

@@ -1,7 +1,7 @@
 """Rendered clips as training reads them: pictures, portrait, sound and what the renderer knows.
 
-Reads the folder that ``python -m lab.synthesis`` writes. Who looks at a clip's pictures has them
-unpacked into ``cache/`` beside the clips, once. So a random window costs no video decoding.
+Reads the folder that ``python -m lab.synthesis`` writes. A clip's pictures are unpacked into
+``cache/`` beside the clips, once, when they are wanted. So a random window costs no video decoding.
 Trainings that need labels alone (:mod:`lab.training.data.latents`) unpack nothing.
 """
 

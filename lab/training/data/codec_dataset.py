@@ -1,4 +1,4 @@
-"""What the autoencoder trains on: groups of four frames with the renderer's supervision.
+"""Training data of the autoencoder: groups of four frames with the renderer's supervision.
 
 Between :mod:`lab.training.data.clips` and :mod:`lab.training.tiny.autoencoder`.
 """

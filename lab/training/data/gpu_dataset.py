@@ -68,7 +68,7 @@ class GpuSampler:
         self.sounds = F.pad(whole, (preset.geometry.speech_window_samples, 0))  # [N, 1 + V, S]
 
     def draw(self, size: int) -> tuple[Preset, tuple[Tensor, ...]]:
-        """As :meth:`LatentSampler.draw`, on the device."""
+        """Like :meth:`LatentSampler.draw`, on the device."""
         preset = draw_bucket(self.buckets, self.rng).fitted(self.preset)
         geometry = preset.geometry
         clip = self.rng.integers(len(self.lengths), size=size)

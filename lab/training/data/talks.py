@@ -1,4 +1,4 @@
-"""What Stage 2 lets the generator say: portraits and speech, never video.
+"""Talks for the generator in Stage 2: portraits and speech, never video.
 
 The generator is judged on what it makes itself. So a clip gives only a first picture and a voice.
 Speech is joined from several clips until it lasts as long as the longest roll-out. It is heard as
@@ -127,7 +127,7 @@ def covering(picture: Tensor, geometry: ChunkGeometry) -> Tensor:
 
 
 def session_windows(samples: Tensor, geometry: ChunkGeometry) -> Tensor:
-    """What a live session hears at each of its chunks: [B, S] -> [B, K, speech window].
+    """Speech windows of a live session, one for each chunk: [B, S] -> [B, K, speech window].
 
     S is K times ``new_samples`` and what the last chunk hears ahead.
     """

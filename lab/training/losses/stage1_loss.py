@@ -23,18 +23,21 @@ from lab.training.losses.basic import flow_matching, temporal_difference
 
 @dataclass(frozen=True)
 class Stage1Loss:
-    """What is asked of the model; shares are of chunks, 0..1."""
+    """Settings of the loss; shares are of chunks, 0..1."""
 
     cold_start: float
     """Share of batches with a single motion latent, as at the start of a session."""
     no_speech: float
     """Share of chunks without speech, for guidance."""
     no_text: float
-    """Share that reads the negative prompt. Who loses the rarer of speech and text loses both."""
+    """Share that reads the negative prompt.
+
+    A chunk that loses the rarer of speech and text loses both.
+    """
     sampler_times: float
     """Share of timesteps that are exactly the few-step sampler's."""
     temporal_weight: float
-    """Of the difference between consecutive latents, beside 1 for the latents themselves."""
+    """Weight of the difference between consecutive latents, beside 1 for the latents themselves."""
     junction_weight: float
     """In that difference, of the step from the motion latents to the first new one."""
 
@@ -71,7 +74,7 @@ def draw_times(size: int, sampler: SamplerConfig, sampler_times: float) -> Tenso
 
 
 class Objective:
-    """What a family adds to Stage 1; this one adds nothing."""
+    """Additions of a family to Stage 1; this one adds nothing."""
 
     def augment(self, latents: Tensor, num_motion: int) -> Tensor:
         """Clean latents [B, C, T, h, w] -> those that the model is asked for."""

@@ -55,15 +55,17 @@ class Stage2Config:
     """Times and noises at which each roll-out is judged. Published: 1; where rolling out costs far
     more than judging, several make the gradients quieter for little."""
     audio_guidance: float = 4.0
-    """Of the real score; the public reproduction's, 1 = none."""
+    """Guidance of the real score; the public reproduction's, 1 = none."""
     text_guidance: float = 3.0
     """The same for text, in models that read a prompt."""
     motion_weight: float | None = None
-    """Of the motion-alignment term, beside its own m / (T - m); unset 1, and 0 leaves it out.
-    Anchored denoisers (the embedded model) copy the motion latents: for them there is no such
-    term, whatever this says."""
+    """Weight of the motion-alignment term, beside its own m / (T - m); unset 1, 0 for none.
+
+    Anchored denoisers (the embedded model) copy the motion latents: for them there is no such term,
+    whatever this says.
+    """
     teacher_motion: Literal["clean", "noised"] = "clean"
-    """What the real score is given at the motion latents.
+    """Motion latents that the real score is given.
 
     The paper noises them. With clean ones its motion cannot differ from the student's, so nothing
     jumps at a border. Networks that predict clean latents need clean ones, see :meth:`require_fit`.

@@ -1,4 +1,5 @@
-"""What Stage 1 asks of the embedded denoiser besides flow matching: a way back for bent motion."""
+"""Stage 1's objective for the embedded denoiser besides flow matching: a way back for bent motion.
+"""
 
 from __future__ import annotations
 

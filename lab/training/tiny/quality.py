@@ -24,7 +24,7 @@ JUDGED_GROUPS = 60  # at the end of a training; half of them on the way
 
 
 def true_guidance(model: PortraitAutoencoder, clip: Clip) -> Guidance:
-    """What a session would know of the portrait of ``clip`` if it read it without error."""
+    """Guidance of the portrait of ``clip``, read without error."""
     _, still = painted(clip)
     device = device_of(model)
     portrait = as_float(torch.from_numpy(clip.portrait.copy()).permute(2, 0, 1))[None]

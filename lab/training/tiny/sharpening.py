@@ -138,7 +138,7 @@ def judged(critic: PatchCritic, made: Tensor, true: Tensor, weight: Tensor) -> J
 
 
 def fooling_losses(windows: Sequence[Judged]) -> dict[str, Tensor]:
-    """What the painters lose to the critics."""
+    """Loss of the painters against the critics."""
     fooled, matched = [], []
     for each in windows:
         verdict, features = each.critic(each.made)
@@ -176,7 +176,7 @@ def lids_painted(model: PortraitAutoencoder, batch: Batch, critics: Critics) -> 
 
 @dataclass(frozen=True)
 class Sharpening:
-    """What is sharpened, and how."""
+    """Settings of the sharpening."""
 
     paint: Callable[[PortraitAutoencoder, Batch, Critics], Painting]
     place: Place

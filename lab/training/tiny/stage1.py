@@ -90,7 +90,7 @@ def train_tiny_stage1(config: TinyStage1) -> None:
 
 
 def sampler_of(config: TinyStage1, device: torch.device) -> LatentSampler | GpuSampler:
-    """What draws the batches: on the processor, or from the memory of ``device``."""
+    """The sampler of batches: on the processor, or from the memory of ``device``."""
     clips = load_latents(ClipSet(config.data))
     if not config.versions:
         return LatentSampler(clips, TINY, seed=None)

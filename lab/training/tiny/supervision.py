@@ -21,7 +21,7 @@ CHOSEN_FRAMES = 2  # of each group of four
 def guidance_of(
     model: PortraitAutoencoder, batch: Batch, noise: float = 0.0, point_noise: float = 0.0
 ) -> Guidance:
-    """What a session would know of the portraits, its readings off by so much.
+    """Guidance of the portraits, with readings that are off by so much.
 
     A session paints the portrait's code by the landmarks that it reads. Lips that are misplaced
     have a wrong gap, too. A painter that always knows the gap to a tenth of a pixel fails on
