@@ -1,5 +1,4 @@
-"""Stage 1's objective for the embedded denoiser besides flow matching: a way back for bent motion.
-"""
+"""Objective of the embedded Stage 1 besides flow matching: a way back for bent motion."""
 
 from __future__ import annotations
 
