@@ -142,3 +142,5 @@ class SpeechEncoderConfig:
     hop_samples: int = 160
     """100 mel frames per second."""
     dim: int = 128
+    voice_gate: bool = False
+    """Whether it hears voices only; its trainings hear everything."""

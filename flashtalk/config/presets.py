@@ -40,7 +40,7 @@ TINY = Preset(
         audio_width=192,
     ),
     autoencoder=AutoencoderConfig(latent_channels=44),
-    speech_encoder=SpeechEncoderConfig(features=TINY_SPEECH),
+    speech_encoder=SpeechEncoderConfig(features=TINY_SPEECH, voice_gate=True),
     sampler=SamplerConfig(seam_frames=6),
     weights="flashtalk-tiny",
     least_face=0.35,  # its landmark network misplaced a mouth at 0.30, none at 0.42

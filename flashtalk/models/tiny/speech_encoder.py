@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import SpeechEncoderConfig
+from flashtalk.models.tiny.voice_gate import VoiceGate
 
 SAMPLE_RATE_HZ = 16_000
 WINDOW_SAMPLES = 400  # 25 ms, the usual analysis window of speech
@@ -61,6 +62,7 @@ class SpeechEncoder(nn.Module):
         super().__init__()
         self.config = config
         dim = config.dim
+        self.gate = VoiceGate() if config.voice_gate else nn.Identity()
         self.register_buffer("mel", mel_filters(config.mel_bins), persistent=False)
         self.register_buffer("window", torch.hann_window(WINDOW_SAMPLES), persistent=False)
         self.stem = nn.Sequential(
@@ -88,7 +90,7 @@ class SpeechEncoder(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Mono speech [B, S] at 16 kHz, S a multiple of 640 -> [B, S/640, layers, width]."""
-        x = self.stem(self.log_mel(samples))  # [B, D, S/640]
+        x = self.stem(self.log_mel(self.gate(samples)))  # [B, D, S/640]
         kept: list[Tensor] = []
         every = len(self.blocks) // len(self.outputs)
         for index, block in enumerate(self.blocks):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,9 +61,9 @@ def new_reader() -> FaceReader:
 
 
 def new_speech_encoder() -> SpeechEncoder:
-    """The speech encoder with random weights."""
+    """The speech encoder with random weights; without its gate, so it hears every sound."""
     assert TINY.speech_encoder is not None
-    return SpeechEncoder(TINY.speech_encoder)
+    return SpeechEncoder(replace(TINY.speech_encoder, voice_gate=False))
 
 
 def new_denoiser() -> TinyDenoiser:
