@@ -29,7 +29,7 @@ def append_row(file: Path, report: dict[str, Any]) -> None:
 
 
 def row(report: dict[str, Any]) -> str:
-    """One line of the table: medians, with lowest and highest where they were measured."""
+    """One line of the table: medians, with lowest and highest where they are measured."""
     computer = report["machine"]
     name = computer["gpu"] or computer["processor"]
     stages = " / ".join(f"{report['chunk_stages_s'][stage]['median']:.2f}" for stage in STAGES)

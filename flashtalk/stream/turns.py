@@ -51,7 +51,7 @@ class Turns:
 
 @contextmanager
 def _computing_with(threads: int | None) -> Iterator[None]:
-    """Gives this thread so many of PyTorch's threads, and afterwards those that it had."""
+    """Gives this thread so many of PyTorch's threads, then restores its own number."""
     had = torch.get_num_threads()
     if threads is None or threads == had:
         yield

@@ -47,7 +47,7 @@ def _started(workers: int) -> ThreadPoolExecutor:
     """A pool all of whose threads run, so that none of them is born later.
 
     ``set_num_threads`` counts for its own thread and for all that are born after it. Only here can
-    what the process had be restored.
+    the setting of the process be restored.
     """
     had = torch.get_num_threads()
     all_run = Barrier(workers)

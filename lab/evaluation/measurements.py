@@ -21,7 +21,7 @@ class Measurement:
     run: str
     seed: int
     seconds: int
-    """How long the talk had lasted; the figures are of the segment that ends there."""
+    """Moment of the talk; the figures are of the segment that ends there."""
     person: str
     voice: str
     segment_s: float

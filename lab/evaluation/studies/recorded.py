@@ -1,5 +1,4 @@
-"""Talks to recordings of real people, whose words are known: do lips follow speech, too, that no
-synthesizer made?
+"""Talks to recordings of real people: do lips follow speech that no synthesizer made?
 
     python -m lab.evaluation.studies.recorded --recordings DIR --portraits PICTURE... --clips DIR \\
         --out runs/evaluation --videos runs/recorded

@@ -2,8 +2,8 @@
 
 Natural voices are Kokoro's, alone or as blends of two, at any tempo. Six of them and every tenth
 sentence are kept for evaluation and never meet the training. There, two sentences in three are
-invented and no two clips share one. When a few readers had a few sentences each, the speech encoder
-learned the utterances by heart (phones 0.98 right on them, 0.71 on voices that it never heard).
+invented and no two clips share one. From a few sentences of a few readers the speech encoder
+memorizes utterances (phones 0.98 right on them, 0.71 on unseen voices).
 """
 
 from collections.abc import Iterator

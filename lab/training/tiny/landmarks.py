@@ -64,7 +64,7 @@ def other_mouth(picture: np.ndarray, between: np.ndarray, rng: np.random.Generat
     """``picture`` [H, W, 3] with something else where ``between`` [H, W], 0..1, lies between lips.
 
     Teeth down to some depth or all the way, and below them dark. A tongue as bright as lips is left
-    out: it hid where they end, and gaps were read too small.
+    out: it hides where they end, and gaps are read too small.
     """
     depth = np.cumsum(between, axis=0) / np.maximum(between.sum(axis=0), 1e-6)
     wide = between.any(axis=0).sum()
