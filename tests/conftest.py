@@ -43,7 +43,7 @@ TOY = Preset(
         frequency_dim=16,
     ),
     # landmarks of random weights are nowhere sure: painters would have nothing to do
-    autoencoder=AutoencoderConfig(latent_channels=44, width=16, fade_unseen=False),
+    autoencoder=AutoencoderConfig(latent_channels=44, width=16, fade_unseen=False, landmarks="own"),
     speech_encoder=SpeechEncoderConfig(features=SPEECH, mel_bins=16, dim=16),
     sampler=TINY.sampler,
     weights="toy",

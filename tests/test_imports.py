@@ -28,7 +28,8 @@ LAYERS = (
     {"outputs"},
     {"stream"},
     {"conditions"},
-    {"models", "inputs"},
+    {"models"},
+    {"inputs"},
     {"config"},
     {"geometry", "assets", "openmp"},
     {"errors"},
@@ -108,7 +109,7 @@ def test_imports_run_downward(path: Path) -> None:
         ("stream", "from ..engine import Engine", False),
         ("stream", "from .. import engine", False),
         ("stream", "def late():\n    from flashtalk.ui import page", False),
-        ("models", "from flashtalk.inputs.portrait import load_portrait", False),
+        ("inputs", "from flashtalk.models.tiny.landmarks import FaceReader", False),
         ("models", "import flashtalk.nowhere", False),
     ],
 )

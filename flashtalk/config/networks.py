@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 from flashtalk.geometry import exact_div
+
+LandmarkSource = Literal["checked", "own"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,13 @@ class AutoencoderConfig:
     """Channels of the widest feature maps."""
     fade_unseen: bool = True
     """Whether a mouth or eyes that cannot be seen in the portrait stay unpainted."""
+    landmarks: LandmarkSource = "checked"
+    """``own``: the project's landmark network reads everybody. ``checked``: a face mesh reads whom
+    the two see differently."""
+
+    def __post_init__(self) -> None:
+        if self.landmarks not in get_args(LandmarkSource):
+            raise ValueError(f"landmarks must be 'checked' or 'own', got {self.landmarks!r}")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ and upside down. Used by :mod:`flashtalk.inputs.portrait`.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import threading
 from dataclasses import dataclass, replace
@@ -18,8 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from flashtalk.assets import ASSETS
-from flashtalk.errors import FlashTalkError
+from flashtalk.assets import ASSETS, checked_bytes
 
 DETECTOR = ASSETS / "yunet" / "yunet_n_640_640.onnx"
 _SHA256 = "25a606a145a5b6d7271ae138fbd00eba91dad8b83222ae3f2c7ecd0f4a7b0e31"
@@ -290,15 +288,4 @@ def _detector() -> cv2.FaceDetectorYN:
 
 @cache
 def _network(path: Path = DETECTOR) -> np.ndarray:
-    """The file's bytes, checked: OpenCV's own errors are no sentences."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise FlashTalkError(
-            f"The face detector is missing: no file at {path}. Restore it from the repository."
-        ) from error
-    if hashlib.sha256(content).hexdigest() != _SHA256:
-        raise FlashTalkError(
-            f"The face detector {path} is not the file that ships. Restore it from the repository."
-        )
-    return np.frombuffer(content, np.uint8)
+    return checked_bytes(path, _SHA256, "face detector")

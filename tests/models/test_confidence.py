@@ -1,5 +1,7 @@
 """Mouths and eyes that are not to be seen are not believed in."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from faces import face
@@ -20,12 +22,20 @@ SIDE = 64
 MOUTH, LEFT, RIGHT = slice(0, 6), slice(6, 10), slice(10, 14)
 
 
-def marks(refined: slice | None = None, value: float = 0.0, coarse: float = 0.003) -> FaceMarks:
+def marks(
+    refined: slice | None = None, value: float = 0.0, coarse: float = 0.003, meshed: bool = False
+) -> FaceMarks:
     """A plain face as renders are read, but for the crop whose variance is another ``value``."""
     variance = torch.full((1, len(REFINED)), 0.003)
     if refined is not None:
         variance[:, refined] = value
-    return FaceMarks(face(), torch.zeros(1, 2), torch.full((1, len(LANDMARKS)), coarse), variance)
+    return FaceMarks(
+        points=face(),
+        gaze=torch.zeros(1, 2),
+        variance=torch.full((1, len(LANDMARKS)), coarse),
+        refined_variance=variance,
+        meshed=torch.tensor([meshed]),
+    )
 
 
 def portrait(left: float = 0.5, right: float = 0.5) -> torch.Tensor:
@@ -48,6 +58,20 @@ def test_a_mouth_whose_heat_spreads_is_not_there() -> None:
     assert feature_confidence(portrait(), shout).tolist() == [[1.0, 1.0]]
     between = marks(MOUTH, 0.04, coarse=0.006)  # 0.0012
     assert feature_confidence(portrait(), between)[0].tolist() == pytest.approx([0.5, 1.0])
+
+
+def test_a_mouth_that_the_mesh_finds_is_believed_in_unless_its_own_crop_shows_none() -> None:
+    photo = marks(MOUTH, 0.02, coarse=0.3, meshed=True)
+    assert feature_confidence(portrait(), photo).tolist() == [[1.0, 1.0]]
+    assert feature_confidence(portrait(), replace(photo, meshed=~photo.meshed))[0, 0] == 0.0
+    hand = marks(MOUTH, 0.075, coarse=0.3, meshed=True)
+    assert feature_confidence(portrait(), hand).tolist() == [[0.0, 1.0]]
+
+
+def test_eyes_that_the_mesh_finds_are_judged_by_their_light_alone() -> None:
+    photo = marks(LEFT, 0.1, meshed=True)
+    assert feature_confidence(portrait(), photo)[0, 1] == 1.0
+    assert feature_confidence(portrait(left=0.1), photo)[0, 1] == 0.0
 
 
 @pytest.mark.parametrize("eye", [LEFT, RIGHT])

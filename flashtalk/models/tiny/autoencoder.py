@@ -32,7 +32,8 @@ from flashtalk.models.tiny.face_code import (
 )
 from flashtalk.models.tiny.flow_guess import FlowGuesser
 from flashtalk.models.tiny.guidance import Guidance, PortraitPyramid
-from flashtalk.models.tiny.landmarks import FaceReader
+from flashtalk.models.tiny.landmark_choice import choose_marks, read_frames
+from flashtalk.models.tiny.landmarks import FaceMarks, FaceReader
 from flashtalk.models.tiny.maps import flow_to_grid
 from flashtalk.models.tiny.registration import (
     SIDES_PX,
@@ -70,15 +71,15 @@ class PortraitAutoencoder(nn.Module):
         """Portrait [B, 3, H, W] in [-1, 1] -> the same with a wide open mouth shut."""
         if not self.config.fade_unseen:
             return portrait
-        marks = self.reader(portrait)
+        marks = self.read_portrait(portrait)
         sure = feature_confidence(portrait, marks)[:, 0] > 0.0
         return shut_mouths(portrait, marks.points, sure)
 
     def prepare(self, portrait: Tensor) -> Guidance:
         """Portrait [B, 3, H, W] in [-1, 1] -> :class:`Guidance`, once per session."""
-        marks = self.reader(portrait)
+        marks = self.read_portrait(portrait)
         code = paint(marks.points, marks.gaze, self.grid_size(portrait))
-        guidance = self.guidance(portrait, code, marks.points)
+        guidance = replace(self.guidance(portrait, code, marks.points), meshed=marks.meshed)
         if not self.config.fade_unseen:
             return guidance
         return replace(
@@ -91,16 +92,24 @@ class PortraitAutoencoder(nn.Module):
         """Sentences about a mouth or eyes that nothing is painted on."""
         return hidden_notices(guidance.confidence)
 
+    def read_portrait(self, portrait: Tensor) -> FaceMarks:
+        """Portrait [B, 3, H, W] in [-1, 1] -> its landmarks, by the network that sees them best."""
+        if self.config.landmarks == "own":
+            return self.reader(portrait)
+        return choose_marks(self.reader, portrait)
+
     def guidance(self, portrait: Tensor, code: Tensor, points: Tensor) -> Guidance:
         """The same for a known code [B, D, h, w] and known landmarks ``points`` [B, L, 2].
 
-        All that is painted is shown, in any tone: so painters learn.
+        The own network reads these people. All that is painted is shown, in any tone: so painters
+        learn.
         """
         maps = self.pyramid(portrait)
         maps["coarse"] = maps["coarse"] + self.decoder.reference(code)
         return Guidance(
             code=code,
             points=points,
+            meshed=torch.zeros(len(points), dtype=torch.bool, device=points.device),
             confidence=portrait.new_ones(len(portrait), 2),
             tone=no_limit(portrait),
             **maps,
@@ -114,13 +123,13 @@ class PortraitAutoencoder(nn.Module):
     def encode(self, video: Tensor, guidance: Guidance) -> Tensor:
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, h, w].
 
-        The reader finds mouth and eyes; a network guesses the flow, and :meth:`register` makes it
-        exact.
+        Who read the portrait finds mouth and eyes; a network guesses the flow, and :meth:`register`
+        makes it exact.
         """
         frames = video.transpose(1, 2)  # [B, F, 3, H, W]
         batch, count = frames.shape[:2]
-        marks = self.reader(frames.flatten(0, 1))
-        code = paint(marks.points, marks.gaze, self.grid_size(frames))
+        points, gaze = read_frames(self.reader, frames, guidance.points, guidance.meshed)
+        code = paint(points, gaze, self.grid_size(frames))
         code = groups_of(code.unflatten(0, (batch, count)))
         flow = self.flow_guesser(frames, guidance.encoder_bias, guidance.matching)
         latents = with_flow(code.flatten(2, 3), flow.unflatten(0, (batch, -1)))

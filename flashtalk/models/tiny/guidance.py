@@ -24,6 +24,8 @@ class Guidance:
     """[B, features, H/32, W/32] the portrait's own code: where its mouth and eyes are, and how."""
     points: Tensor
     """[B, L, 2] the portrait's landmarks, in the order of ``face_code.LANDMARKS``."""
+    meshed: Tensor
+    """[B] bool: whether the face mesh reads this person (:mod:`~.landmark_choice`)."""
     encoder_bias: Tensor
     """[B, D, H/8, W/8] the portrait's share of the encoder's first layer."""
     matching: Tensor

@@ -40,6 +40,8 @@ class FaceMarks:
     """[N, L] of the coarse heat maps, squared picture units: how sure a landmark is."""
     refined_variance: Tensor
     """[N, REFINED] of the refined ones, squared halves of their crops."""
+    meshed: Tensor
+    """[N] bool: whether the face mesh has read ``points``, not the own network."""
 
 
 class FaceReader(nn.Module):
@@ -67,7 +69,8 @@ class FaceReader(nn.Module):
         """``pictures`` [N, 3, H, W] in [-1, 1], of any size."""
         points, gaze, variance = self.read_coarsely(pictures)
         points, refined_variance = self.refiner(pictures, points)
-        return FaceMarks(points, gaze, variance, refined_variance)
+        meshed = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        return FaceMarks(points, gaze, variance, refined_variance, meshed)
 
     def read_coarsely(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Points [N, L, 2], gaze [N, 2] and variances [N, L], in pictures of ``SIDE_PX``.

@@ -1,0 +1,141 @@
+"""Which network reads a person: the project's own, or the face mesh where that one misreads.
+
+The own network has learned from rendered faces. On those it is off by 1.0 pixel of 256 and the face
+mesh by 2.5, which hardly sees lids there. On photographs the own network may be off by half a face.
+So both read the portrait. The own network reads a person whom both see alike, the mesh all others.
+That holds for portrait and motion frames: two conventions within one talk would make the picture
+jump at every chunk.
+
+Letters: B portraits, N pictures, F frames of each portrait, L landmarks, H x W pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from flashtalk.inputs.faces import Face, find_faces
+from flashtalk.models.tiny.face_code import LANDMARKS, NEAREST_EYES
+from flashtalk.models.tiny.face_mesh import Square, read_mesh
+from flashtalk.models.tiny.landmark_refiner import REFINED
+from flashtalk.models.tiny.landmarks import FaceMarks, FaceReader
+
+ALIKE = 0.035  # mean distance of lips and lids, over that of the eyes; renders have up to 0.03
+PRESENT = 0.5  # how sure the mesh has to be that there is a face
+_PORTRAIT_RUNS = 3  # each begins with the square around what the last one found
+_LEAST_SIDE_PX = 256  # of the pictures that are read; larger ones are averaged down toward it
+_SIDE_PER_FACE = 1.5  # of the mesh's square over the detector's
+_COMPARED = [LANDMARKS.index(name) for name in REFINED]
+_OUTER = [LANDMARKS.index(f"{side}_eye_outer") for side in ("left", "right")]
+
+
+def choose_marks(reader: FaceReader, portraits: Tensor) -> FaceMarks:
+    """What the chosen network reads in ``portraits`` [B, 3, H, W] in [-1, 1].
+
+    Where the mesh sees no face, the own one, ``reader``, reads, and its heat maps say how little is
+    there. Visitors hear of such a picture where it is loaded.
+    """
+    own = reader(portraits)
+    points, gaze, meshed = own.points.clone(), own.gaze.clone(), own.meshed.clone()
+    for index, picture in enumerate(_as_arrays(portraits)):
+        found = _read_portrait(picture)
+        if found is None or _apart(_as_units(found, picture), own.points[index]) <= ALIKE:
+            continue
+        points[index] = _as_units(found, picture).to(points)
+        gaze[index] = 0.0  # the own network has read it beside the eyes
+        meshed[index] = True
+    if not meshed.any():
+        return own
+    variance = reader.refiner(portraits, points)[1]
+    return FaceMarks(points, gaze, own.variance, variance, meshed)
+
+
+def read_frames(
+    reader: FaceReader, frames: Tensor, points: Tensor, meshed: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Reads ``frames`` [B, F, 3, H, W] in [-1, 1] by the networks that read their portraits.
+
+    The mesh looks around the portrait's ``points`` [B, L, 2] where a portrait is ``meshed`` [B].
+    -> points [B * F, L, 2] and gaze [B * F, 2].
+    """
+    if not meshed.any():
+        marks = reader(frames.flatten(0, 1))
+        return marks.points, marks.gaze
+    found, gaze = [], []
+    for pictures, near, by_mesh in zip(frames, points, meshed, strict=True):
+        if by_mesh:
+            found.append(_read_near(pictures, near))
+            gaze.append(near.new_zeros(len(pictures), 2))
+        else:
+            marks = reader(pictures)
+            found.append(marks.points)
+            gaze.append(marks.gaze)
+    return torch.cat(found), torch.cat(gaze)
+
+
+def _read_near(pictures: Tensor, near: Tensor) -> Tensor:
+    """Points [F, L, 2] of ``pictures`` [F, 3, H, W], whose faces are about at ``near`` [L, 2].
+
+    Where the mesh loses the face, it is taken to be there.
+    """
+    found = []
+    for picture in _as_arrays(pictures):
+        square = Square.around(_as_pixels(near, picture))
+        seen = None if square is None else read_mesh(picture, square)
+        if seen is None or seen.presence < PRESENT:
+            found.append(near)
+        else:
+            found.append(_as_units(seen.points_px, picture).to(near))
+    return torch.stack(found)
+
+
+def _read_portrait(picture: np.ndarray) -> np.ndarray | None:
+    """Landmarks [L, 2] in pixels of ``picture`` [H, W, 3], 0..1; None without a face."""
+    faces = find_faces((picture * 255.0).round().astype(np.uint8))
+    if not faces:
+        return None
+    face = max(faces, key=lambda face: face.side_px - _from_middle_px(face, picture))
+    center = np.array([face.center_x_px, face.center_y_px])
+    square = Square(center, _SIDE_PER_FACE * face.side_px, float(np.radians(face.roll_deg)))
+    for _ in range(_PORTRAIT_RUNS):
+        seen = read_mesh(picture, square)
+        around = Square.around(seen.points_px)
+        if seen.presence < PRESENT or around is None:
+            return None
+        square = around
+    return seen.points_px
+
+
+def _from_middle_px(face: Face, picture: np.ndarray) -> float:
+    height, width = picture.shape[:2]
+    return math.hypot(face.center_x_px - width / 2, face.center_y_px - height / 2)
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    """Mean distance of lips and lids of points [L, 2], in distances of ``one``'s eyes."""
+    left, right = one[_OUTER].to(other)
+    away = (one.to(other) - other)[_COMPARED].norm(dim=-1).mean()
+    return float(away / (left - right).norm().clamp(min=NEAREST_EYES))
+
+
+# --- pictures and places --------------------------------------------------------------------------
+def _as_arrays(pictures: Tensor) -> Iterator[np.ndarray]:
+    """Each of ``pictures`` [N, 3, H, W] in [-1, 1] as float32 [H, W, 3], 0..1."""
+    factor = max(1, min(pictures.shape[-2:]) // _LEAST_SIDE_PX)
+    small = F.avg_pool2d(pictures.detach().float(), factor)
+    yield from ((small + 1.0) / 2.0).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def _as_units(points_px: np.ndarray, picture: np.ndarray) -> Tensor:
+    height, width = picture.shape[:2]
+    return torch.from_numpy(points_px * np.array([2 / width, 2 / height]) - 1.0)
+
+
+def _as_pixels(points: Tensor, picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    return (points.double().cpu().numpy() + 1.0) * np.array([width / 2, height / 2])
