@@ -9,44 +9,36 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from flashtalk.cli.check_files import check_files
 from flashtalk.cli.options import PlanOptions
-from flashtalk.config import FOURTEEN_B, PRESETS, Preset, preset_named
+from flashtalk.config import PRESETS, Preset, preset_named
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import parse_size
 from flashtalk.placement import ALL_RESIDENT, PLACEMENTS, placement_named
 from flashtalk.placement.machine import Machine, fetched_bytes, this_machine
 from flashtalk.placement.plan import GIB, RESERVE_BYTES, Budget, Footprint, footprints
 from flashtalk.weights.dry_run import dry_run_of
-from flashtalk.weights.original import DOWNLOAD_BYTES
-
-if TYPE_CHECKING:
-    from flashtalk.weights.check_published import Finding
 
 
 def plan(options: PlanOptions) -> int:
     """Print the plan; returns 0 if it fits, 1 if it does not."""
     if options.check_published:
-        from flashtalk.weights.check_published import check_published  # asks the Hub: not always
-
-        fits, lines = findings_table(check_published(options.preset))
-        sys.stdout.write("\n".join([*lines, ""]))
-        return 0 if fits else 1
+        return check_files(options.preset)
     wanted = [placement_named(options.placement).name] if options.placement else [*PLACEMENTS]
     preset, footprint = planned(options.preset, options.size)
     machine = this_machine()
     missing_bytes = max(0, footprint.download_bytes - fetched_bytes(preset))
     budgets = {name: footprint.budget(name, preset.geometry) for name in footprint.placements}
-    notes = footprint.placements_note.splitlines()
     if preset.source is None:
         fits, sentence = processor_verdict(preset, budgets[ALL_RESIDENT.name], machine)
-        budgets, notes = {"together": budgets[ALL_RESIDENT.name]}, []
+        budgets = {"together": budgets[ALL_RESIDENT.name]}
     else:
         candidates = [budgets[name] for name in wanted]
         given_gib = options.gpu_memory_gib
         fits, sentence = gpu_verdict(preset, candidates, machine, given_gib, missing_bytes)
-    lines = [*networks_table(preset, footprint), "", *phase_table(budgets), *notes, ""]
+    lines = [*networks_table(preset, footprint), "", *phase_table(budgets)]
+    lines += [*footprint.placements_note.splitlines(), ""]
     lines += [*machine_lines(machine, footprint, missing_bytes), "", sentence, ""]
     sys.stdout.write("\n".join(lines))
     return 0 if fits else 1
@@ -57,35 +49,16 @@ def planned(name_or_folder: str, size: str | None) -> tuple[Preset, Footprint]:
     if not Path(name_or_folder).is_dir():
         preset_named(name_or_folder)
     dry_run = dry_run_of(name_or_folder, parse_size(size) if size else None)
-    preset = dry_run.preset
-    exact = preset.source is not None and preset.source.original
-    found = footprints().get(FOURTEEN_B.name if exact else preset.name)
+    found = footprints().get(dry_run.preset.name)
     if found is None:
         raise FlashTalkError(
             f"There is no plan for {name_or_folder}: its networks have other sizes than "
             f"{' and '.join(PRESETS)}. Count them in a clone of the repository: python -m "
             f"lab.memory --weights {name_or_folder}"
         )
-    sizes = {each.name: each.download_bytes for each in found.networks}
-    if exact:
-        sizes |= DOWNLOAD_BYTES
     if dry_run.local:
-        sizes = dict.fromkeys(sizes, 0)
-    networks = tuple(replace(each, download_bytes=sizes[each.name]) for each in found.networks)
-    return preset, replace(found, networks=networks)
-
-
-def findings_table(findings: Sequence[Finding]) -> tuple[bool, list[str]]:
-    """Whether all published files fit, and a line for each network."""
-    lines = [
-        f"{each.name:<16}{f'{each.bytes / 1e9:.2f} GB' if each.fits else '':>10}  {each.sentence}"
-        for each in findings
-    ]
-    wrong = [each.name for each in findings if not each.fits]
-    if wrong:
-        return False, [*lines, "", f"Does not fit: {', '.join(wrong)}."]
-    total = sum(each.bytes for each in findings) / 1e9
-    return True, [*lines, "", f"Fits: all {len(findings)} networks, {total:.2f} GB to fetch."]
+        found = replace(found, networks=tuple(replace(n, download_bytes=0) for n in found.networks))
+    return dry_run.preset, found
 
 
 def networks_table(preset: Preset, footprint: Footprint) -> list[str]:

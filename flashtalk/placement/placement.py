@@ -2,7 +2,7 @@
 
 The same networks, the same chunk step; :func:`apply_placement` arranges them from outside. The
 plain path is ``80gb``, which moves everything to the GPU as it is: ``--placement 80gb`` switches
-FP8 and offload off. ``python -m flashtalk.plan`` says what each arrangement needs.
+FP8 and offload off. ``flashtalk plan`` says what each arrangement needs.
 """
 
 from __future__ import annotations

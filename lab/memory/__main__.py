@@ -20,7 +20,7 @@ from flashtalk.placement.plan import TABLE
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.dry_run import dry_run_of
 from lab.memory.page import page, preset_tables
-from lab.memory.table import as_json, footprint
+from lab.memory.table import as_json, count_presets, footprint_of
 from lab.options import read_options
 
 PAGE = Path(__file__).parents[2] / "docs" / "memory.md"
@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if weights:
         dry_run = dry_run_of(weights)
         preset = replace(dry_run.preset, sizes=find_checkpoint(weights).preset.sizes)
-        sys.stdout.write(preset_tables(preset, footprint(preset, dry_run.sizes)))
+        sys.stdout.write(preset_tables(preset, footprint_of(preset, dry_run.sizes)))
         return
-    counted = {name: footprint(preset) for name, preset in PRESETS.items()}
+    counted = count_presets(PRESETS.values())
     TABLE.write_text(as_json(counted), encoding="utf-8")
     PAGE.write_text(page({n: (PRESETS[n], each) for n, each in counted.items()}), encoding="utf-8")
 

@@ -19,6 +19,7 @@ from flashtalk.placement.fp8 import store_as_fp8
 from flashtalk.placement.plan import NetworkBytes
 from flashtalk.weights import build_networks, modules_of
 from flashtalk.weights.empty import PUBLISHED, PublishedSizes, empty_networks
+from flashtalk.weights.original import DOWNLOAD_BYTES
 from flashtalk.weights.published import ON_GPU, Precision
 
 RUN_BLOCKS = 2
@@ -33,6 +34,9 @@ STORED = Precision(
     speech=torch.float32,
 )
 """The types of the published files, which decide how much is fetched."""
+
+STORED_ORIGINAL = replace(STORED, text=torch.bfloat16, image=torch.float32)
+"""The same in Wan's own layout."""
 
 
 @dataclass(frozen=True)
@@ -78,17 +82,24 @@ def parts_of(
         networks = empty_networks(preset, sizes, precision)
     whole = networks.transformer
     assert isinstance(whole, VideoTransformer)
+    original = preset.source is not None and preset.source.original
+    stored = STORED_ORIGINAL if original else STORED
     dtypes = {
-        "transformer": (precision.transformer, STORED.transformer),
-        "autoencoder": (precision.autoencoder, STORED.autoencoder),
-        "speech_encoder": (precision.speech, STORED.speech),
-        "text_encoder": (precision.text, STORED.text),
-        "image_encoder": (precision.image, STORED.image),
+        "transformer": (precision.transformer, stored.transformer),
+        "autoencoder": (precision.autoencoder, stored.autoencoder),
+        "speech_encoder": (precision.speech, stored.speech),
+        "text_encoder": (precision.text, stored.text),
+        "image_encoder": (precision.image, stored.image),
     }
     parts = tuple(
         _part(name, module, *dtypes[name], fetched=preset.source is not None)
         for name, module in modules_of(networks).items()
     )
+    if original:
+        parts = tuple(
+            replace(part, download_bytes=DOWNLOAD_BYTES.get(part.name, part.download_bytes))
+            for part in parts
+        )
     running_blocks = whole.blocks[:RUN_BLOCKS]
     packed_blocks = copy.deepcopy(running_blocks)
     store_as_fp8(packed_blocks)

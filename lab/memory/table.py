@@ -37,11 +37,45 @@ PLACEMENTS_NOTE = (
 SMALL_SIZE = (256, 256)  # with the smallest size of the preset, the line of small pictures
 
 
-def footprint(
-    preset: Preset, sizes: PublishedSizes = PUBLISHED, precision: Precision = ON_GPU
+def count_presets(presets: Iterable[Preset]) -> dict[str, Footprint]:
+    """By name; presets that differ in their files alone share the counts of activations."""
+    counted: dict[str, tuple[Preset, Footprint]] = {}
+    for preset in presets:
+        alike = (
+            footprint.activations
+            for other, footprint in counted.values()
+            if (other.transformer, other.geometry) == (preset.transformer, preset.geometry)
+        )
+        counted[preset.name] = preset, footprint_of(preset, activations=next(alike, None))
+    return {name: footprint for name, (_, footprint) in counted.items()}
+
+
+def footprint_of(
+    preset: Preset,
+    sizes: PublishedSizes = PUBLISHED,
+    precision: Precision = ON_GPU,
+    activations: Mapping[str, Sequence[Line]] | None = None,
 ) -> Footprint:
-    """Counts weights once and activations at every area of picture that ``preset`` makes."""
+    """Counts weights, and activations at every area of picture unless they are known."""
     parts = parts_of(preset, sizes, precision)
+    blocks = parts.blocks
+    note = (
+        f"of the transformer, {blocks.count} blocks of {blocks.plain / GIB:.3f} GiB, "
+        f"{blocks.fp8 / GIB:.3f} GiB with FP8 weights"
+    )
+    return Footprint(
+        networks=parts.parts,
+        networks_note=note if preset.source else "",
+        activations=activations or activation_lines(preset, sizes, precision),
+        placements={each.name: placed_weights(parts, each) for each in COLUMNS},
+        placements_note=PLACEMENTS_NOTE if preset.source else "",
+    )
+
+
+def activation_lines(
+    preset: Preset, sizes: PublishedSizes, precision: Precision
+) -> dict[str, tuple[Line, ...]]:
+    """The lines of every phase through counts at every area of picture that ``preset`` makes."""
     counts: dict[int, Mapping[str, int]] = {}
     for size in counted_sizes(preset):
         sized = preset.with_size(size)
@@ -49,18 +83,10 @@ def footprint(
             fill_caches(parts_of(preset, sizes, precision), sized)
         new = parts_of(preset, sizes, precision)
         counts[sized.geometry.tokens_per_latent] = activation_peaks(new, sized)
-    blocks = parts.blocks
-    return Footprint(
-        networks=parts.parts,
-        networks_note=f"of the transformer, {blocks.count} blocks of {blocks.plain / GIB:.3f} GiB, "
-        f"{blocks.fp8 / GIB:.3f} GiB with FP8 weights",
-        activations={
-            phase: lines_through([(tokens, counts[tokens][phase]) for tokens in sorted(counts)])
-            for phase in next(iter(counts.values()))
-        },
-        placements={each.name: placed_weights(parts, each) for each in COLUMNS},
-        placements_note=PLACEMENTS_NOTE,
-    )
+    return {
+        phase: lines_through([(tokens, counts[tokens][phase]) for tokens in sorted(counts)])
+        for phase in next(iter(counts.values()))
+    }
 
 
 def counted_sizes(preset: Preset) -> list[tuple[int, int]]:

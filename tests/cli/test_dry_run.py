@@ -24,7 +24,7 @@ from flashtalk.weights.dry_run import DryRun, dry_run_of, init_weights
 from flashtalk.weights.published import ON_CPU
 from lab.memory.parts import bytes_of, parts_of
 from lab.memory.placed import placed_weights
-from lab.memory.table import footprint
+from lab.memory.table import footprint_of
 
 CPU = torch.device("cpu")
 SIZE = (64, 64)
@@ -51,7 +51,7 @@ def dry_run(folder: Path) -> DryRun:
 def test_a_benchmark_without_weights(
     folder: Path, dry_run: DryRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    counted = footprint(dry_run.preset, dry_run.sizes, ON_CPU)
+    counted = footprint_of(dry_run.preset, dry_run.sizes, ON_CPU)
     monkeypatch.setitem(footprints(), dry_run.preset.name, counted)
     Image.open(ASSETS / "portraits" / "ada.jpg").save(tmp_path / "face.png")
     soundfile.write(tmp_path / "voice.wav", np.full(8_000, 0.1), 16_000)

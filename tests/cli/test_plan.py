@@ -1,4 +1,4 @@
-"""python -m flashtalk.plan: its figures, its table, its verdicts and exit codes."""
+"""flashtalk plan: its figures, its table, its verdicts and exit codes."""
 
 from __future__ import annotations
 

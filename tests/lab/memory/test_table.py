@@ -13,14 +13,14 @@ from lab.memory import Parts, activation_peaks, parts_of
 from lab.memory.__main__ import PAGE
 from lab.memory.page import page
 from lab.memory.placed import placed_weights
-from lab.memory.table import as_json, footprint, lines_through
+from lab.memory.table import as_json, count_presets, lines_through
 
 LARGEST = max(FOURTEEN_B.sizes, key=lambda size: size[0] * size[1])
 
 
 @pytest.fixture(scope="module")
 def counted() -> dict[str, Footprint]:
-    return {name: footprint(preset) for name, preset in PRESETS.items()}
+    return count_presets(PRESETS.values())
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from lab.synthesis.curves import MOUTH_CURVES, TARGETS, mouth_curves, mouth_weig
 from lab.synthesis.motion import blinks, head_motion
 from lab.synthesis.performance import perform
 from lab.synthesis.voices.casting import HELD_OUT_VOICES
-from lab.synthesis.voices.kokoro import ASSETS_VARIABLE, speech_folder
+from lab.synthesis.voices.kokoro import ENVIRONMENT, speech_folder
 from lab.synthesis.voices.phones import (
     ARPABET,
     CLASS_INDEX,
@@ -26,9 +26,9 @@ OPENING, CLOSURE = MOUTH_CURVES.index("opening"), MOUTH_CURVES.index("closure")
 
 
 def needs_voices() -> Path:
-    folder = os.environ.get(ASSETS_VARIABLE)
+    folder = os.environ.get(ENVIRONMENT)
     if not folder or not (Path(folder) / "speech").is_dir():
-        pytest.skip(f"the voices are not installed: {ASSETS_VARIABLE} names no folder with speech")
+        pytest.skip(f"the voices are not installed: {ENVIRONMENT} names no folder with speech")
     for package in ("onnx", "onnxruntime", "pocketsphinx"):
         pytest.importorskip(package)
     return Path(folder)
@@ -77,8 +77,8 @@ def test_motion_is_repeatable_and_moderate():
 
 
 def test_missing_assets_are_explained(monkeypatch, tmp_path):
-    monkeypatch.delenv(ASSETS_VARIABLE, raising=False)
-    with pytest.raises(FlashTalkError, match=ASSETS_VARIABLE):
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    with pytest.raises(FlashTalkError, match=ENVIRONMENT):
         speech_folder(None)
     with pytest.raises(FlashTalkError, match="does not exist"):
         speech_folder(tmp_path)
