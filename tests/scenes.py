@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from flashtalk.conditions import Conditions
+from flashtalk.config import Preset, TinyDenoiserConfig
 from flashtalk.models.networks import Networks
 from flashtalk.models.tiny.denoiser import TinyDenoiser
 from flashtalk.stream.chunk import Scene, carry, fragment_bounds, sample, show
@@ -60,3 +62,15 @@ def with_velocity(denoiser: TinyDenoiser) -> VelocityDenoiser:
     plain = copy.deepcopy(denoiser)
     plain.__class__ = VelocityDenoiser
     return plain
+
+
+class VelocityConfig(TinyDenoiserConfig):
+    """Sizes of a :class:`VelocityDenoiser`."""
+
+    anchored: ClassVar[bool] = False
+
+
+def velocity_preset(preset: Preset) -> Preset:
+    """``preset`` with a :class:`VelocityConfig` of the same sizes."""
+    sizes = {each.name: getattr(preset.transformer, each.name) for each in fields(VelocityConfig)}
+    return replace(preset, transformer=VelocityConfig(**sizes))

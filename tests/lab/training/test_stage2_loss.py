@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scenes import with_velocity
+from scenes import velocity_preset, with_velocity
 from torch import Tensor, nn
 
 from flashtalk.config import TINY
@@ -45,7 +45,8 @@ def losses(toy_networks: Networks, source: TalkSource) -> Callable[..., Witness]
     def make(**settings) -> Witness:
         real = with_velocity(toy_networks.transformer)
         generator, fake = (copy.deepcopy(real).requires_grad_(True) for _ in range(2))
-        learner = replace(toy_networks, transformer=generator)
+        preset = velocity_preset(toy_networks.preset)
+        learner = replace(toy_networks, transformer=generator, preset=preset)
         config = replace(CONFIG, **settings)
         return Witness(learner, real, fake, source, config)
 
