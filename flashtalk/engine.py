@@ -60,6 +60,7 @@ class Engine:
         *,
         device: str | torch.device = "cpu",
         placement: Placement | None = None,
+        turn_threads: int | None = None,
     ) -> None:
         self._device = checked_device(device)
         for module in modules_of(networks).values():
@@ -69,7 +70,7 @@ class Engine:
         if placement is not None:
             apply_placement(networks, placement, self._device)
         self._networks = networks
-        self._turns = Turns(torch.get_num_threads())
+        self._turns = Turns(turn_threads or torch.get_num_threads())
         # only processors gain by decoding side by side
         apart = networks.autoencoder.latents_independent and self._device.type == "cpu"
         self._workers = WorkerPool(torch.get_num_threads() if apart else 1)
@@ -83,6 +84,7 @@ class Engine:
         placement: Placement | str | None = None,
         size: Size = None,
         threads: int | None = None,
+        turn_threads: int | None = None,
     ) -> Engine:
         """The engine of a preset, of a local folder of weights, or of a repository on the Hub.
 
@@ -91,7 +93,8 @@ class Engine:
         default the processor for the embedded model. Published ones take the first GPU, if there is
         one. ``placement`` arranges large networks in the GPU's memory (a name such as ``"48gb"``);
         by default it follows from how much there is. ``size`` (height, width) replaces the choice
-        by the portrait's aspect. ``threads`` sets PyTorch's threads for the process.
+        by the portrait's aspect. ``threads`` sets PyTorch's threads for the process. A turn
+        computes with as many, or with ``turn_threads``; decoding always uses all.
 
         Raises :class:`FlashTalkError` for a checkpoint that is not there, cannot be fetched or does
         not fit. Likewise for a device that is missing or too small, and for an impossible size.
@@ -106,7 +109,7 @@ class Engine:
             torch.set_num_threads(threads)
         start_s = time.perf_counter()
         networks = replace(checkpoint.load(device), preset=preset)
-        engine = cls(networks, device=device, placement=placement)
+        engine = cls(networks, device=device, placement=placement, turn_threads=turn_threads)
         logger.info("%s loaded in %.2f s", preset.name, time.perf_counter() - start_s)
         return engine
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from flashtalk.cli.destination import is_folder
 from flashtalk.cli.jobs import Job, jobs_of
-from flashtalk.cli.options import GenerateOptions
+from flashtalk.cli.options import TURN_THREADS, GenerateOptions
 from flashtalk.cli.stopping import Stop, stoppable
 from flashtalk.engine import Engine, Size
 from flashtalk.errors import FlashTalkError
@@ -71,6 +71,7 @@ class Maker:
             placement=self._options.placement,
             size=self._size,
             threads=self._options.threads,
+            turn_threads=TURN_THREADS,
         )
         if notice := engine.prompt_notice(self._options.prompt):
             _say(f"Note: {notice}")

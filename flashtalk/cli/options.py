@@ -20,6 +20,9 @@ from flashtalk.errors import FlashTalkError
 
 MAX_SEED = 2**63 - 1  # what a torch.Generator takes
 MAX_PORT = 65_535
+TURN_THREADS = 1
+"""Threads of a turn on page and command, whose films are the same bytes. A browser often shares the
+cores: threads that wait for each other then lose more than two of them gain."""
 PORT_VARIABLES = ("GRADIO_SERVER_PORT", "PORT")
 
 

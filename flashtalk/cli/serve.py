@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
-from flashtalk.cli.options import ServeOptions
+from flashtalk.cli.options import TURN_THREADS, ServeOptions
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.ui.ending import talks_end_first
@@ -47,6 +47,7 @@ def serve(
         device=options.device,
         placement=options.placement,
         threads=options.threads,
+        turn_threads=TURN_THREADS,
     )
     if warms_up(engine.device.type, gpu_is_lent):
         logging.info("Warm after %.1f s.", engine.warm_up())
