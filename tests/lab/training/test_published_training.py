@@ -18,12 +18,13 @@ from flashtalk.stream.denoise import hold_motion
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.layout import TRANSFORMER
 from flashtalk.weights.strict import read, survey
+from lab.training import recipes
 from lab.training.checkpoints.export import save_published
 from lab.training.data.talks import Person, TalkSource
 from lab.training.loop import read_checkpoint
 from lab.training.losses.stage2_loss import Distillation, Stage2Config
 from lab.training.options import Splitting
-from lab.training.stage2 import Stage2, distill
+from lab.training.stage2 import distill
 
 SIDE = 32  # pixels; the smallest that leaves the autoencoder something to do
 CONFIG = Stage2Config(chunks=2, batch=1, negative_prompt="something else")
@@ -110,16 +111,18 @@ def test_the_teacher_is_guided_over_speech_and_text(networks, talks, passes, mot
     assert not torch.allclose(neither["velocity"], spoken["velocity"], atol=1e-3)
 
 
-def test_what_was_distilled_is_a_published_checkpoint_again(
+def test_what_the_recipe_distills_is_a_published_checkpoint_again(
     networks, talks, checkpoint: Path, tmp_path: Path
 ) -> None:
-    config = Stage2(
-        data=Path("clips"),
+    config = replace(
+        recipes.stage2_14b(tmp_path),
         out=tmp_path / "run",
         steps=1,
         rate=1e-3,
         critic_rate=1e-3,
+        accumulate=1,
         warmup_steps=1,
+        device="cpu",
         loss=replace(CONFIG, chunks=1),
         splitting=Splitting(recompute=True),
     )
