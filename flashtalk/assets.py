@@ -20,7 +20,7 @@ ASSETS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "assets"
 
 
 def checked_bytes(path: Path, sha256: str, name: str) -> np.ndarray:
-    """The bytes of ``path``, which holds ``name``: uint8, for OpenCV, whose own errors are codes.
+    """The bytes of ``path``, which holds ``name``: uint8, as OpenCV takes them.
 
     Raises :class:`FlashTalkError` if the file is missing or another one.
     """

@@ -10,8 +10,8 @@
 Any number of sessions may be open. They share the weights and nothing else. A chunk step runs under
 a first-in-first-out turn (:class:`flashtalk.stream.turns.Turns`). Two visitors alternate chunk by
 chunk, and each gets half of the speed. Sessions may be driven from different threads; one session
-from one thread at a time. All compute with as many of PyTorch's threads as there were when the
-engine was made. So the same seed gives the same video from every thread.
+from one thread at a time. Every turn computes with the same number of PyTorch's threads. So the
+same seed gives the same video from every thread.
 """
 
 from __future__ import annotations

@@ -108,20 +108,16 @@ def show(
     the portrait's, and the first new frames fade from the picture that was shown last.
     """
     latents = hold_motion(latents, state.motion_latents)
+    first_new, seam_frames = scene.geometry.motion_frames, scene.sampler.seam_frames
     seam: Seam | None = None
     for start, stop in bounds:
-        touched = start - scene.geometry.motion_frames < scene.sampler.seam_frames
-        fades = touched and state.last_frame is not None
-        joins = fades and seam is None and start == scene.geometry.motion_frames
-        video = _decode(scene, latents, start - 1 if joins else start, stop)
-        if fades and state.last_frame is not None:
-            if joins:
-                seam, video = Seam(state.last_frame, video[:, :, :1]), video[:, :, 1:]
-            elif seam is None:
-                last = scene.geometry.motion_frames
-                seam = Seam(state.last_frame, _decode(scene, latents, last - 1, last))
-            done = start - scene.geometry.motion_frames
-            video = fade_seam(video, seam, done, scene.sampler.seam_frames)
+        if start == first_new and seam_frames and state.last_frame is not None:
+            video = _decode(scene, latents, start - 1, stop)
+            seam, video = Seam(state.last_frame, video[:, :, :1]), video[:, :, 1:]
+        else:
+            video = _decode(scene, latents, start, stop)
+        if seam is not None:
+            video = fade_seam(video, seam, start - first_new, seam_frames)
         yield video
 
 
@@ -214,8 +210,6 @@ def split_bounds(start: int, stop: int, stride: int, parts: int) -> tuple[Bounds
     counts = [len(range(part, latents, parts)) for part in range(min(parts, latents))]
     if besides:
         counts.reverse()
-    if not counts:
-        return ((start, stop),)
     ends = [start + besides + stride * sum(counts[: index + 1]) for index in range(len(counts))]
     return tuple(pairwise((start, *ends)))
 

@@ -8,7 +8,6 @@ of silence: what is heard depends on the samples alone. Used by
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -16,8 +15,7 @@ import torch.nn.functional as F
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from flashtalk.assets import ASSETS
-from flashtalk.errors import FlashTalkError
+from flashtalk.assets import ASSETS, checked_bytes
 
 DETECTOR = ASSETS / "silero_vad" / "silero_vad_16k.safetensors"
 _SHA256 = "d7fb67a5b4de0414a0178270ee81439b9e3067c883c304aa758c247d50ffd79d"
@@ -34,7 +32,8 @@ class VoiceActivity(nn.Module):
 
     def __init__(self, path: Path = DETECTOR) -> None:
         super().__init__()
-        for name, tensor in _checked_weights(path).items():
+        content = checked_bytes(path, _SHA256, "voice detector").tobytes()
+        for name, tensor in load(content).items():
             self.register_buffer(name.replace(".", "_"), tensor, persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
@@ -76,17 +75,3 @@ def in_frames(samples: Tensor, before: int, length: int) -> Tensor:
     behind = (count - 1) * FRAME_SAMPLES + length - total
     padded = F.pad(samples, (before, max(behind, 0)))
     return padded.unfold(1, before + length, FRAME_SAMPLES)[:, :count]
-
-
-def _checked_weights(path: Path) -> dict[str, Tensor]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise FlashTalkError(
-            f"The voice detector is missing: no file at {path}. Restore it from the repository."
-        ) from error
-    if hashlib.sha256(content).hexdigest() != _SHA256:
-        raise FlashTalkError(
-            f"The voice detector {path} is not the file that ships. Restore it from the repository."
-        )
-    return load(content)
