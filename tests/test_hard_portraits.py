@@ -44,7 +44,7 @@ def marks(model: PortraitAutoencoder, person: Image.Image) -> dict[str, tuple[fl
 
 @torch.inference_mode()
 def prepared(model: PortraitAutoencoder, picture: Image.Image) -> Guidance:
-    return model.prepare(model.at_rest(to_tensor(picture)))
+    return model.begin(to_tensor(picture))[1]
 
 
 @torch.inference_mode()
@@ -149,6 +149,6 @@ def test_ordinary_portraits_are_left_as_they_are(model) -> None:
     for path in sorted((ASSETS / "portraits").glob("*.jpg")):
         portrait = to_tensor(Image.open(path).convert("RGB").resize(SIZE))
         with torch.inference_mode():
-            assert model.at_rest(portrait) is portrait
+            assert model.begin(portrait)[0] is portrait
             confidence = feature_confidence(portrait, model.reader(portrait))
         assert confidence.tolist() == [[1.0, 1.0]], path.name

@@ -54,8 +54,7 @@ def gather_conditions(
                 f"{'not ' if states is None else ''}given"
             )
     batch = portrait.shape[0]
-    portrait = autoencoder.at_rest(portrait)
-    guidance = autoencoder.prepare(portrait)
+    portrait, guidance = autoencoder.begin(portrait)
     clip = networks.transformer.reference_clip(portrait, preset.geometry.chunk_frames)
     return Conditions(
         guidance=guidance,

@@ -75,13 +75,11 @@ class Autoencoder(Protocol):
     latents_independent: bool
     """Whether any range of latents decodes alone, so that ranges decode side by side."""
 
-    def at_rest(self, portrait: Tensor) -> Tensor:
-        """Portrait [B, 3, H, W] in [-1, 1] -> the picture that a session begins with."""
+    def begin(self, portrait: Tensor) -> tuple[Tensor, Any]:
+        """Portrait [B, 3, H, W] in [-1, 1] -> the picture that a session begins with, and guidance.
 
-    def prepare(self, portrait: Tensor) -> Any:
-        """Portrait [B, 3, H, W] in [-1, 1] -> what this autoencoder wants to know of it.
-
-        The result is handed back to ``encode`` and ``decode`` and read by nobody else.
+        The guidance is what this autoencoder wants to know of the portrait. It is handed back to
+        ``encode`` and ``decode`` and read by nobody else.
         """
 
     def notices(self, guidance: Any) -> tuple[str, ...]:

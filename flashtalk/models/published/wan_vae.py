@@ -33,12 +33,9 @@ class WanAutoencoder(nn.Module):
         # Plain tensors instead of buffers: a cast of the module to bfloat16 must not round them.
         self._statistics: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
-    def at_rest(self, portrait: Tensor) -> Tensor:
-        """The portrait itself: its expression is the denoiser's to change."""
-        return portrait
-
-    def prepare(self, portrait: Tensor) -> None:
-        """Nothing: this autoencoder is not guided."""
+    def begin(self, portrait: Tensor) -> tuple[Tensor, None]:
+        """The portrait as it is, and nothing: this autoencoder is not guided."""
+        return portrait, None
 
     def notices(self, guidance: None) -> tuple[str, ...]:
         """None: every picture is drawn as it is."""

@@ -67,26 +67,36 @@ class PortraitAutoencoder(nn.Module):
         self.reader = FaceReader(config.width)
         self.decoder = Decoder(config)
 
-    def at_rest(self, portrait: Tensor) -> Tensor:
-        """Portrait [B, 3, H, W] in [-1, 1] -> the same with a wide open mouth shut."""
-        if not self.config.fade_unseen:
-            return portrait
+    def begin(self, portrait: Tensor) -> tuple[Tensor, Guidance]:
+        """Portrait [B, 3, H, W] in [-1, 1] -> the same, a wide open mouth shut, and guidance."""
         marks = self.read_portrait(portrait)
-        sure = feature_confidence(portrait, marks)[:, 0] > 0.0
-        return shut_mouths(portrait, marks.points, sure)
+        if not self.config.fade_unseen:
+            return portrait, self.guidance_of(portrait, marks)
+        confidence = feature_confidence(portrait, marks)
+        rested = shut_mouths(portrait, marks.points, confidence[:, 0] > 0.0)
+        if rested is portrait:
+            return portrait, self.guidance_of(portrait, marks, confidence)
+        return rested, self.prepare(rested)
 
     def prepare(self, portrait: Tensor) -> Guidance:
-        """Portrait [B, 3, H, W] in [-1, 1] -> :class:`Guidance`, once per session."""
+        """Portrait [B, 3, H, W] in [-1, 1] -> its :class:`Guidance`, its mouth as it is."""
         marks = self.read_portrait(portrait)
+        if not self.config.fade_unseen:
+            return self.guidance_of(portrait, marks)
+        return self.guidance_of(portrait, marks, feature_confidence(portrait, marks))
+
+    def guidance_of(
+        self, portrait: Tensor, marks: FaceMarks, confidence: Tensor | None = None
+    ) -> Guidance:
+        """Guidance of a portrait [B, 3, H, W] that was read.
+
+        ``confidence`` [B, 2] in mouth and eyes bounds what is painted; without it all is painted.
+        """
         code = paint(marks.points, marks.gaze, self.grid_size(portrait))
         guidance = replace(self.guidance(portrait, code, marks.points), meshed=marks.meshed)
-        if not self.config.fade_unseen:
+        if confidence is None:
             return guidance
-        return replace(
-            guidance,
-            confidence=feature_confidence(portrait, marks),
-            tone=face_tone(portrait, marks.points),
-        )
+        return replace(guidance, confidence=confidence, tone=face_tone(portrait, marks.points))
 
     def notices(self, guidance: Guidance) -> tuple[str, ...]:
         """Sentences about a mouth or eyes that nothing is painted on."""
