@@ -192,8 +192,8 @@ def _within(face: Face, other: Face) -> bool:
 
 
 def _at_scales(bgr: np.ndarray, sides_px: tuple[int, ...]) -> list[Face]:
-    found = []
-    for side in sides_px:
+    found, longest_px = [], max(bgr.shape[:2])
+    for side in dict.fromkeys(min(side, longest_px) for side in sides_px):
         smaller = _at_most(bgr, side)
         scale = max(bgr.shape[:2]) / max(smaller.shape[:2])
         found += [_scaled(face, scale) for face in _detect(smaller)]
