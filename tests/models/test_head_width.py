@@ -4,23 +4,17 @@ The golden outputs have heads whose channels fall into three equal parts, at whi
 split is the same; 128 is 22 + 21 + 21 pairs. The retelling is first held against those outputs.
 """
 
-import json
-import zlib
-from pathlib import Path
-
 import published_reference as reference
 import pytest
 import torch
+from golden_rule import GOLDEN, RECORD, build, tensor
 from safetensors.torch import load_file
 
-from flashtalk.config import SamplerConfig, SpeechFeatures, TransformerConfig
-from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.config import SamplerConfig
 from flashtalk.stream.chunk import conditioned_velocity
 from flashtalk.stream.denoise import denoise
 from flashtalk.stream.schedule import shifted_timesteps
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-RECORD = json.loads((GOLDEN / "transformer.json").read_text())
 WIDE = {
     "in_dim": 36,
     "out_dim": 16,
@@ -37,37 +31,6 @@ WIDE = {
     "text_len": 14,
 }
 GRID = (3, 12, 20)  # far enough along every axis for its slow pairs to turn
-
-
-def tensor(name: str, shape: tuple[int, ...], std: float = 1.0) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(zlib.crc32((RECORD["salt"] + name).encode()))
-    return torch.randn(shape, generator=generator) * std
-
-
-def network(config: dict) -> VideoTransformer:
-    """Weights by the rule of the golden outputs."""
-    model = VideoTransformer(
-        TransformerConfig(
-            dim=config["dim"],
-            ffn_dim=config["ffn_dim"],
-            heads=config["num_heads"],
-            layers=config["num_layers"],
-            latent_channels=16,
-            mask_channels=4,
-            speech=SpeechFeatures(layers=12, width=768),
-            audio_hidden=config["intermediate_dim"],
-            audio_tokens=config["context_tokens"],
-            audio_width=config["output_dim"],
-            frequency_dim=config["freq_dim"],
-            text_dim=config["text_dim"],
-            text_tokens=config["text_len"],
-            image_dim=1280,
-        )
-    )
-    for name, parameter in model.named_parameters():
-        gain = 1.0 if parameter.dim() == 1 and name.endswith("weight") else 0.0
-        parameter.data = tensor(name, parameter.shape, 0.05) + gain
-    return model.eval().requires_grad_(False)
 
 
 def inputs(prefix: str, config: dict, grid: tuple[int, int, int], tokens: int) -> dict:
@@ -87,7 +50,7 @@ def inputs(prefix: str, config: dict, grid: tuple[int, int, int], tokens: int) -
 def test_the_retelling_agrees_with_the_published_outputs(index: int) -> None:
     record = RECORD["cases"][index]
     config, grid, prefix = record["config"], tuple(record["grid"]), f"case{index}"
-    weights = reference.Weights(network(config).state_dict(), config["num_heads"])
+    weights = reference.Weights(build(config).state_dict(), config["num_heads"])
     given = inputs(prefix, config, grid, record["text_tokens"])
     expected = load_file(GOLDEN / "transformer.safetensors")
     latents = tensor(f"{prefix}.latents", (16, *grid))
@@ -106,7 +69,7 @@ def test_the_retelling_agrees_with_the_published_outputs(index: int) -> None:
 
 @torch.inference_mode()
 def test_a_chunk_with_heads_of_128_channels_agrees() -> None:
-    model = network(WIDE)
+    model = build(WIDE)
     assert model.config.head_dim == 128
     given = inputs("wide", WIDE, GRID, 9)
     weights = reference.Weights(model.state_dict(), WIDE["num_heads"])
@@ -146,7 +109,7 @@ def test_another_rotary_split_is_seen_at_128_and_not_at_24(monkeypatch: pytest.M
         )
 
     for config, seen in ((RECORD["cases"][0]["config"], False), (WIDE, True)):
-        weights = reference.Weights(network(config).state_dict(), config["num_heads"])
+        weights = reference.Weights(build(config).state_dict(), config["num_heads"])
         given = inputs("wide", config, GRID, 9)
         latents = tensor("wide.latents", (16, *GRID))
         monkeypatch.setattr(reference, "rotation", right)

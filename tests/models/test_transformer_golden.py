@@ -4,55 +4,17 @@
 Weights and inputs are made from their names, so parameter names are checked as well.
 """
 
-import json
-import zlib
-from pathlib import Path
-
 import pytest
 import torch
+from golden_rule import GOLDEN, RECORD, build, tensor
 from safetensors.torch import load_file
 
-from flashtalk.config import SamplerConfig, SpeechFeatures, TransformerConfig
-from flashtalk.models.dit.transformer import VideoTransformer
+from flashtalk.config import SamplerConfig
 from flashtalk.stream.chunk import conditioned_velocity
 from flashtalk.stream.denoise import denoise
 from flashtalk.stream.schedule import shifted_timesteps
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-RECORD = json.loads((GOLDEN / "transformer.json").read_text())
 TOLERANCE = 1e-4  # of the standard deviation
-
-
-def tensor(name: str, shape: tuple[int, ...], std: float = 1.0) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(zlib.crc32((RECORD["salt"] + name).encode()))
-    return torch.randn(shape, generator=generator) * std
-
-
-def build(config: dict) -> VideoTransformer:
-    model = VideoTransformer(
-        TransformerConfig(
-            dim=config["dim"],
-            ffn_dim=config["ffn_dim"],
-            heads=config["num_heads"],
-            layers=config["num_layers"],
-            latent_channels=config["out_dim"],
-            mask_channels=config["in_dim"] - 2 * config["out_dim"],
-            speech=SpeechFeatures(layers=12, width=768, window_frames=config["audio_window"]),
-            audio_hidden=config["intermediate_dim"],
-            audio_tokens=config["context_tokens"],
-            audio_width=config["output_dim"],
-            frequency_dim=config["freq_dim"],
-            text_dim=config["text_dim"],
-            text_tokens=config["text_len"],
-            image_dim=1280,
-        )
-    )
-    weights = {}
-    for name, parameter in model.named_parameters():
-        gain = 1.0 if parameter.dim() == 1 and name.endswith("weight") else 0.0
-        weights[name] = tensor(name, parameter.shape, 0.05) + gain
-    model.load_state_dict(weights)
-    return model.eval()
 
 
 class Case:
