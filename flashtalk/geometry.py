@@ -21,6 +21,8 @@ from dataclasses import dataclass, replace
 
 from flashtalk.errors import FlashTalkError
 
+SPEECH_RATE_HZ = 16_000  # of mono speech, as the models hear it
+
 
 def exact_div(value: int, divisor: int, what: str) -> int:
     """``value / divisor`` as an integer; raises ``ValueError`` naming ``what`` if it is not one."""
@@ -48,7 +50,7 @@ class ChunkGeometry:
     temporal_stride: int = 4
     """Frames per latent after the first one."""
     fps: int = 25  # frames per second
-    sample_rate_hz: int = 16_000  # mono speech
+    sample_rate_hz: int = SPEECH_RATE_HZ
     speech_window_frames: int = 200
     """Frames of speech kept for the encoder (8 s in the published system)."""
     lookahead_frames: int = 0

@@ -23,9 +23,9 @@ from flashtalk.cli.hardware import device_memory, machine, matmul_rate, peak_mem
 from flashtalk.cli.options import BenchOptions
 from flashtalk.engine import Engine, checked_device, chosen_placement, default_device
 from flashtalk.errors import FlashTalkError
-from flashtalk.geometry import parse_size
+from flashtalk.geometry import SPEECH_RATE_HZ, parse_size
 from flashtalk.inputs.portrait import Portrait, portrait_for
-from flashtalk.inputs.speech import SPEECH_RATE_HZ, Speech, load_speech
+from flashtalk.inputs.speech import Speech, load_speech
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.placement import ALL_RESIDENT, PLACEMENTS
 from flashtalk.placement.plan import Budget, footprints

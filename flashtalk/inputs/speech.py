@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
+from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.inputs.hearing import choose
 from flashtalk.inputs.sound import Sound, SoundSource, open_sound
 
-SPEECH_RATE_HZ = 16_000
 PLAYBACK_RATE_HZ = 48_000
 MAX_S = 30 * 60.0
 _SILENCE = 1e-3  # peak below -60 dB of full scale

@@ -15,7 +15,8 @@ from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
-from flashtalk.inputs.speech import SPEECH_RATE_HZ, Speech
+from flashtalk.geometry import SPEECH_RATE_HZ
+from flashtalk.inputs.speech import Speech
 from flashtalk.outputs.fragments import FragmentEncoder
 from flashtalk.outputs.recording import Recording
 from flashtalk.stream.piece import VideoPiece

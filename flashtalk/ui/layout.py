@@ -15,7 +15,7 @@ from gradio.helpers import Examples
 from flashtalk.config import Preset
 from flashtalk.ui.gallery import Gallery
 from flashtalk.ui.player import live_player
-from flashtalk.ui.settings import MAX_SEED
+from flashtalk.ui.settings import MAX_PAGE_SEED
 
 _HEADER = """
 <header class="ft-header">
@@ -166,7 +166,7 @@ def _voice_column(voices: list[Path], preset: Preset) -> VoiceColumn:
             label="Steps",
             info="More steps take longer.",
         )
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_PAGE_SEED)
         random_seed = gr.Checkbox(True, label="A new seed each time")
     return VoiceColumn(voice, prompt, face, without_face, steps, seed, random_seed)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flashtalk.errors import FlashTalkError
 
-MAX_SEED = 2**31 - 1
+MAX_PAGE_SEED = 2**31 - 1
 """What a page's number box carries without rounding, and more than anybody tries."""
 _FACE_RULE = "Which face is a whole number, 1 for the leftmost, or nothing for the largest"
 
@@ -50,7 +50,7 @@ class Settings:
             raise FlashTalkError(f"A prompt is text, got {_shown(prompt)}.")
         if not isinstance(without_face, bool):
             raise FlashTalkError(f"Without a face is true or false, got {_shown(without_face)}.")
-        drawn = random.randint(0, MAX_SEED) if random_seed else seed
+        drawn = random.randint(0, MAX_PAGE_SEED) if random_seed else seed
         return cls(
             seed=_seed(drawn),
             steps=_whole_number(steps, "Steps must be a whole number"),
@@ -82,9 +82,9 @@ def uploaded(file: object, kind: str, kept_s: int) -> Path:
 
 
 def _seed(value: object) -> int:
-    rule = f"The seed must be a whole number between 0 and {MAX_SEED}"
+    rule = f"The seed must be a whole number between 0 and {MAX_PAGE_SEED}"
     seed = _whole_number(value, rule)
-    if not 0 <= seed <= MAX_SEED:
+    if not 0 <= seed <= MAX_PAGE_SEED:
         raise FlashTalkError(f"{rule}, got {seed}.")
     return seed
 

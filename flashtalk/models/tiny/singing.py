@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.models.tiny.voice_activity import FRAME_SAMPLES, in_frames
 
-SAMPLE_RATE_HZ = 16_000
 _VIEW_SAMPLES = 1_024  # 64 ms: five periods of the lowest note
 _PERIODS = (20, 200)  # samples: notes of 800 to 80 Hz
 _PERIODIC = 0.92  # least correlation with itself, one period later
@@ -52,7 +52,7 @@ def _pitches(samples: Tensor) -> tuple[Tensor, Tensor]:
     )
     curve = (left - 2.0 * middle + right).clamp(max=-1e-6)
     period = first + (0.5 * (left - right) / curve).clamp(-0.5, 0.5)
-    return best[..., 0] > _PERIODIC, 1_200.0 * torch.log2(SAMPLE_RATE_HZ / period)
+    return best[..., 0] > _PERIODIC, 1_200.0 * torch.log2(SPEECH_RATE_HZ / period)
 
 
 def _self_correlation(samples: Tensor, most: int) -> Tensor:

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import SpeechEncoderConfig
+from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.models.tiny.voice_gate import VoiceGate
 
-SAMPLE_RATE_HZ = 16_000
 WINDOW_SAMPLES = 400  # 25 ms, the usual analysis window of speech
 FFT_SAMPLES = 512
 POWER_FLOOR = 1e-5  # of the mel power; about 80 dB below full scale
@@ -31,7 +31,7 @@ def mel_filters(bins: int) -> Tensor:
 
     edges_mel = torch.linspace(to_mel(50.0), to_mel(7600.0), bins + 2)
     edges_hz = 700.0 * (10.0 ** (edges_mel / 2595.0) - 1.0)
-    hertz = torch.linspace(0.0, SAMPLE_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)
+    hertz = torch.linspace(0.0, SPEECH_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)
     rising = (hertz[None] - edges_hz[:-2, None]) / (edges_hz[1:-1] - edges_hz[:-2])[:, None]
     falling = (edges_hz[2:, None] - hertz[None]) / (edges_hz[2:] - edges_hz[1:-1])[:, None]
     return torch.minimum(rising, falling).clamp(min=0.0)
