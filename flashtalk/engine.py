@@ -34,7 +34,7 @@ from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.models.networks import Networks
 from flashtalk.placement import Placement, apply_placement, choose, placement_named
 from flashtalk.stream.chunk import Scene
-from flashtalk.stream.session import Session
+from flashtalk.stream.session import Session, Split
 from flashtalk.stream.timing import NO_TIMER, StageTimer
 from flashtalk.stream.turns import Turns
 from flashtalk.stream.workers import WorkerPool
@@ -133,7 +133,9 @@ class Engine:
         prompt: str | None = None,
         face: int | None = None,
         without_face: bool = False,
+        chunk_frames: int | None = None,
         first_fragment_frames: int = 0,
+        split: Split = "first",
         timed: bool = False,
     ) -> Session:
         """A session in which the person of ``portrait`` talks.
@@ -145,8 +147,10 @@ class Engine:
         ``prompt`` (models with a text encoder) says what is to be seen. ``None`` or an empty one is
         the preset's, and one that is too long is cut (see :meth:`prompt_notice`). ``seed`` makes
         the same video again. ``steps`` and ``color_strength`` replace the preset's sampler
-        settings. ``first_fragment_frames`` (a multiple of 4 below 28) delivers so many frames of
-        the first chunk before the rest of it is decoded. ``timed`` measures seconds by stage.
+        settings. ``chunk_frames`` replaces the length of a chunk; it is one of the preset's
+        ``trained_chunk_frames``. ``first_fragment_frames`` (a multiple of 4, fewer than a chunk
+        adds) delivers so many frames of the first chunk, or of every one (``split="every"``),
+        before the rest of it is decoded. ``timed`` measures seconds by stage.
         Raises :class:`FlashTalkError` for settings and pictures that cannot be used.
         """
         return self._open(
@@ -154,7 +158,9 @@ class Engine:
             sampler=self._sampler(steps, color_strength),
             seed=_checked_seed(seed),
             prompt=prompt,
+            chunk_frames=chunk_frames,
             first_fragment_frames=first_fragment_frames,
+            split=split,
             timed=timed,
         )
 
@@ -181,10 +187,12 @@ class Engine:
         sampler: SamplerConfig,
         seed: int,
         prompt: str | None = None,
+        chunk_frames: int | None = None,
         first_fragment_frames: int = 0,
+        split: Split = "first",
         timed: bool = False,
     ) -> Session:
-        networks = self._networks
+        networks = replace(self._networks, preset=self.preset.with_chunk(chunk_frames))
         if prompt and networks.text_encoder is None:
             raise FlashTalkError(
                 f"{self.preset.name} does not read a prompt: it follows portrait and speech only. "
@@ -211,6 +219,7 @@ class Engine:
             seed=seed,
             turns=self._turns,
             first_fragment_frames=first_fragment_frames,
+            split=split,
             notices=networks.autoencoder.notices(conditions.guidance),
         )
 

@@ -46,6 +46,7 @@ TOY = Preset(
     autoencoder=AutoencoderConfig(latent_channels=44, width=16, fade_unseen=False, landmarks="own"),
     speech_encoder=SpeechEncoderConfig(features=SPEECH, mel_bins=16, dim=16),
     sampler=TINY.sampler,
+    trained_chunk_frames=TINY.trained_chunk_frames,
     weights="toy",
     least_face=TINY.least_face,
 )

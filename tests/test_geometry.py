@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from flashtalk.config import FOURTEEN_B, TINY
+from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry, exact_div
 
 LARGE = FOURTEEN_B.geometry
@@ -34,6 +35,17 @@ def test_the_embedded_model_has_the_same_chunk() -> None:
     small = TINY.geometry
     assert (small.chunk_latents, small.num_motion, small.new_samples) == (9, 2, 17_920)
     assert small.token_grid == (9, 4, 4)
+
+
+def test_chunks_of_live_speech_are_short_where_training_has_shown_them() -> None:
+    live = TINY.for_live_speech().geometry
+    assert (live.chunk_frames, live.new_frames, live.new_s) == (17, 12, 0.48)
+    assert FOURTEEN_B.for_live_speech() == FOURTEEN_B
+    assert TINY.with_chunk(None) == TINY.with_chunk(33) == TINY
+    with pytest.raises(FlashTalkError, match="trained on chunks of 17 or 33 frames, got 21"):
+        TINY.with_chunk(21)
+    with pytest.raises(FlashTalkError, match="trained on chunks of 33 frames, got 17"):
+        FOURTEEN_B.with_chunk(17)
 
 
 @pytest.mark.parametrize("latents", range(1, 20))

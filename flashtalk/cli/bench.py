@@ -141,7 +141,7 @@ def _settings(engine: Engine, options: BenchOptions) -> dict[str, Any]:
         "seed": options.seed,
         "seconds": options.video_s,
         "threads": torch.get_num_threads(),
-        "chunk_video_s": engine.preset.geometry.new_s,
+        "chunk_video_s": engine.preset.with_chunk(options.chunk_frames).geometry.new_s,
     }
 
 
@@ -186,12 +186,13 @@ def _repeat(
     ahead_frames: int,
     options: BenchOptions,
 ) -> Repeat:
-    geometry = engine.preset.geometry
+    geometry = engine.preset.with_chunk(options.chunk_frames).geometry
     start_s = time.perf_counter()
     session = engine.open(
         portrait,
         seed=options.seed,
         steps=options.steps,
+        chunk_frames=options.chunk_frames,
         first_fragment_frames=ahead_frames,
         timed=True,
     )

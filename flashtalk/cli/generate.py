@@ -58,7 +58,8 @@ class Maker:
             self._size = parse_size(options.size, ", or auto")
         if options.placement is not None:
             placement_named(options.placement)
-        self._preset = find_checkpoint(options.preset).preset.with_size(self._size)
+        preset = find_checkpoint(options.preset).preset.with_size(self._size)
+        self._preset = preset.with_chunk(options.chunk_frames)
         if options.steps is not None:
             self._preset.with_sampler(steps=options.steps)
 
@@ -96,6 +97,7 @@ class Maker:
                 seed=options.seed,
                 steps=options.steps,
                 prompt=options.prompt,
+                chunk_frames=options.chunk_frames,
                 first_fragment_frames=self._preset.first_fragment_frames,  # as the page
             )
             with _bar(title, film.total_s) as bar:

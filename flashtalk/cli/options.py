@@ -68,6 +68,8 @@ class VideoOptions(ModelOptions):
     """The same seed makes the same video again."""
     steps: Annotated[int | None, unset("the preset's", "N")] = None
     """Denoising steps."""
+    chunk_frames: Annotated[int | None, unset("the preset's", "N")] = None
+    """Frames of a chunk, 5 of the last one included; live speech on the page has short ones."""
 
     def check(self) -> None:
         super().check()

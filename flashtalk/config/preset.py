@@ -87,6 +87,8 @@ class Preset:
     autoencoder: AutoencoderConfig | None = None
     speech_encoder: SpeechEncoderConfig | None = None
     trained_steps: tuple[int, ...] = field(default=(4,))
+    trained_chunk_frames: tuple[int, ...] = field(default=(33,))
+    """Lengths of chunks that training has shown to the transformer, motion frames included."""
     first_fragment_frames: int = 8
     """Frames of a live session's first chunk that are shown before the rest of it is decoded."""
     speech_loudness_lufs: float | None = None
@@ -105,6 +107,11 @@ class Preset:
     """Where published weights come from; ``None`` = the repository's assets."""
 
     def __post_init__(self) -> None:
+        if self.geometry.chunk_frames not in self.trained_chunk_frames:
+            raise ValueError(
+                f"{self.name}: chunks of {self.geometry.chunk_frames} frames, trained were "
+                f"{self.trained_chunk_frames}"
+            )
         if bool(self.prompt) != bool(self.transformer.text_dim):
             raise ValueError(
                 f"{self.name}: a default prompt and a text encoder go together, got prompt "
@@ -159,6 +166,25 @@ class Preset:
                 f"{_nearest(width, step)}."
             )
         return replace(self, geometry=self.geometry.sized(height, width), sizes=())
+
+    def with_chunk(self, chunk_frames: int | None) -> Preset:
+        """A copy that makes chunks of ``chunk_frames``; ``None`` keeps the preset's own.
+
+        Shorter chunks answer sooner: whoever speaks waits for the end of a chunk. Raises
+        :class:`FlashTalkError` for a length that the networks were not trained on.
+        """
+        if chunk_frames is None or chunk_frames == self.geometry.chunk_frames:
+            return self
+        if chunk_frames not in self.trained_chunk_frames:
+            known = " or ".join(map(str, sorted(self.trained_chunk_frames)))
+            raise FlashTalkError(
+                f"{self.name} was trained on chunks of {known} frames, got {chunk_frames}."
+            )
+        return replace(self, geometry=replace(self.geometry, chunk_frames=chunk_frames))
+
+    def for_live_speech(self) -> Preset:
+        """A copy with the shortest chunks that the networks were trained on."""
+        return self.with_chunk(min(self.trained_chunk_frames))
 
     def with_sampler(
         self,

@@ -12,6 +12,7 @@ thread and takes effect before the next piece of video.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -26,6 +27,9 @@ from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
 from flashtalk.stream.state import SessionState, opening_state
 from flashtalk.stream.turns import Turns
+
+Split = Literal["first", "every"]
+"""Which chunks come in two pieces: the first one of a session, or every one."""
 
 
 class Session:
@@ -42,6 +46,7 @@ class Session:
         seed: int = 0,
         turns: Turns | None = None,
         first_fragment_frames: int = 0,
+        split: Split = "first",
         notices: tuple[str, ...] = (),
     ) -> None:
         geometry = scene.geometry
@@ -50,6 +55,7 @@ class Session:
         self._scene = scene
         self._turns = turns or Turns()
         self._first_fragment_frames = first_fragment_frames
+        self._split = split
         self._notices = notices  # for the first piece
         self._state = opening_state(scene.conditions, seed)
         self._speech = SpeechBuffer(geometry.speech_window_samples, geometry.lookahead_samples)
@@ -185,7 +191,8 @@ class Session:
         """Yields the video as it is decoded; motion frames are encoded after the last piece."""
         scene, state = self._scene, self._state
         latents = sample(scene, state, self._heard(window))
-        first = self._first_fragment_frames if state.chunk_index == 0 else 0
+        splits = state.chunk_index == 0 or self._split == "every"
+        first = self._first_fragment_frames if splits else 0
         shown: Tensor | None = None
         for video in show(scene, state, latents, fragment_bounds(scene.geometry, first)):
             if shown is None or video.shape[2] >= scene.geometry.motion_frames:

@@ -178,6 +178,7 @@ def measurement_of(todo: Work, talk: Talk, engine: Engine, found: Measured) -> M
             "color_strength": sampler.color_strength,
             "seam_frames": sampler.seam_frames,
             "lookahead_frames": geometry.lookahead_frames,
+            "chunk_frames": geometry.chunk_frames,
             "flow_prior": todo.run.flow_prior,
             "causal": todo.run.causal,
         },

@@ -37,6 +37,7 @@ class Run:
     color_strength: float | None = None
     seam_frames: int | None = None
     lookahead_frames: int | None = None
+    chunk_frames: int | None = None
     flow_prior: bool = True
     """Whether displacements of motion frames return to those that a face makes."""
     causal: bool = False
@@ -58,6 +59,7 @@ class Run:
         if self.lookahead_frames is not None:
             geometry = replace(preset.geometry, lookahead_frames=self.lookahead_frames)
             preset = replace(preset, geometry=geometry)
+        preset = preset.with_chunk(self.chunk_frames)
         networks = replace(checkpoint.load(device), preset=preset)
         denoiser = denoiser_of(networks)
         if self.causal:
@@ -84,6 +86,7 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "color_strength": float,
     "seam_frames": int,
     "lookahead_frames": int,
+    "chunk_frames": int,
     "flow_prior": lambda text: bool(int(text)),
     "causal": lambda text: bool(int(text)),
 }

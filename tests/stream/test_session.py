@@ -200,6 +200,43 @@ def test_the_first_fragment_comes_early_and_changes_nothing(start, speech, whole
     assert np.array_equal(sound(chunks), speech)
 
 
+def test_every_chunk_may_come_in_two_pieces(start, speech, whole) -> None:
+    chunks = talk(start(first_fragment_frames=4, split="every"), [speech])
+    assert [len(chunk.frames) for chunk in chunks] == [4, 24] * 3 + [4]
+    assert [chunk.completes_chunk for chunk in chunks] == [False, True] * 3 + [True]
+    assert nearly_equal(picture(chunks), whole)
+    assert np.array_equal(sound(chunks), speech)
+
+
+def test_short_chunks_keep_sound_and_picture_together(
+    toy_networks: Networks, toy_portrait: torch.Tensor, speech: np.ndarray
+) -> None:
+    networks = replace(toy_networks, preset=toy_networks.preset.with_chunk(17))
+    with torch.inference_mode():
+        conditions = gather_conditions(networks, toy_portrait)
+
+    def begin() -> Session:
+        scene = scene_of(networks, conditions)
+        return Session(scene, first_fragment_frames=4, split="every")
+
+    session, due = begin(), (12 + 5) * 640
+    assert list(session.push(speech[: due - 1])) == []
+    assert len(list(session.push(speech[due - 1 : due]))) == 2
+    slices = [speech[at : at + 1_280] for at in range(0, len(speech), 1_280)]
+    pieces = talk(begin(), slices)
+    assert [len(piece.frames) for piece in pieces] == [4, 8] * 7 + [4]  # 56,000 = 87.5 frames
+    at = 0
+    for piece in pieces:
+        assert piece.start_s == pytest.approx(at / 25)
+        assert np.array_equal(piece.samples, speech[at * 640 :][: len(piece.samples)])
+        assert len(piece.frames) == -(-len(piece.samples) // 640)
+        at += len(piece.frames)
+    assert [piece.chunk_index for piece in pieces] == [
+        chunk for chunk in range(7) for _ in "ab"
+    ] + [7]
+    assert np.array_equal(picture(pieces), picture(talk(begin(), [speech])))
+
+
 @pytest.mark.parametrize(("count", "frames"), [(1_000, [2]), (5 * 640, [4, 1])])
 def test_fragments_of_a_short_talk_are_trimmed(start, speech, count, frames) -> None:
     chunks = talk(start(first_fragment_frames=4), [speech[:count]])

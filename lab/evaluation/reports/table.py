@@ -49,6 +49,7 @@ SETTINGS = (
     "color_strength",
     "seam_frames",
     "lookahead_frames",
+    "chunk_frames",
     "flow_prior",
     "causal",
 )
