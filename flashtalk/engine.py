@@ -7,11 +7,10 @@
     for chunk in session.push(samples):  # mono float samples at 16 kHz
         show(chunk.frames)
 
-Any number of sessions may be open. They share the weights and nothing else. A chunk step runs under
-a first-in-first-out turn (:class:`flashtalk.stream.turns.Turns`). Two visitors alternate chunk by
-chunk, and each gets half of the speed. Sessions may be driven from different threads; one session
-from one thread at a time. Every turn computes with the same number of PyTorch's threads. So the
-same seed gives the same video from every thread.
+Any number of sessions may be open. They share the weights and nothing else. One thread computes for
+all, a step at a time (:class:`flashtalk.stream.compute.ComputeThread`). Two visitors alternate
+chunk by chunk, and each gets half of the speed. Sessions may be driven from different threads; one
+session from one thread at a time. The same seed gives the same video from every thread.
 """
 
 from __future__ import annotations
@@ -26,17 +25,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flashtalk.conditions import gather_conditions
+from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.config import Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.models.networks import Networks
 from flashtalk.placement import Placement, apply_placement, choose, placement_named
+from flashtalk.stream import faults
 from flashtalk.stream.chunk import Scene
+from flashtalk.stream.compute import ComputeThread
 from flashtalk.stream.session import Session, Split
 from flashtalk.stream.timing import NO_TIMER, StageTimer
-from flashtalk.stream.turns import Turns
 from flashtalk.stream.workers import WorkerPool
 from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import (
@@ -70,7 +70,7 @@ class Engine:
         if placement is not None:
             apply_placement(networks, placement, self._device)
         self._networks = networks
-        self._turns = Turns(turn_threads or torch.get_num_threads())
+        self._computer = ComputeThread(turn_threads or torch.get_num_threads())
         # only processors gain by decoding side by side
         apart = networks.autoencoder.latents_independent and self._device.type == "cpu"
         self._workers = WorkerPool(torch.get_num_threads() if apart else 1)
@@ -198,15 +198,7 @@ class Engine:
                 f"{self.preset.name} does not read a prompt: it follows portrait and speech only. "
                 "Leave the prompt empty."
             )
-        portrait = portrait.to(self._device)
-        read, look = networks.text_encoder, networks.image_encoder
-        with self._turns.turn(), torch.inference_mode():
-            conditions = gather_conditions(
-                networks,
-                portrait,
-                text=read(prompt or self.preset.prompt) if read else None,
-                image=look(portrait) if look else None,
-            )
+        conditions = self._computer.run(lambda: self._conditions(portrait, prompt))
         scene = Scene(
             networks,
             conditions,
@@ -217,11 +209,22 @@ class Engine:
         return Session(
             scene,
             seed=seed,
-            turns=self._turns,
+            computer=self._computer,
             first_fragment_frames=first_fragment_frames,
             split=split,
             notices=networks.autoencoder.notices(conditions.guidance),
         )
+
+    def _conditions(self, portrait: Tensor, prompt: str | None) -> Conditions:
+        read, look = self._networks.text_encoder, self._networks.image_encoder
+        with torch.inference_mode(), faults.said():
+            portrait = portrait.to(self._device)
+            return gather_conditions(
+                self._networks,
+                portrait,
+                text=read(prompt or self.preset.prompt) if read else None,
+                image=look(portrait) if look else None,
+            )
 
     def _sampler(self, steps: int | None, color_strength: float | None) -> SamplerConfig:
         sampler = self.preset.with_sampler(steps=steps, color_strength=color_strength).sampler

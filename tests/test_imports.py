@@ -15,7 +15,7 @@ LAYERS = (
     {"lab.runs"},
     {"lab.evaluation"},
     {"lab.training"},
-    {"lab.memory"},
+    {"lab.load", "lab.memory"},
     {"lab.synthesis"},
     {"lab.options"},
     {"app"},

@@ -28,6 +28,8 @@ class VideoPiece:
     """Whether no other piece of the same chunk follows."""
     notices: tuple[str, ...] = ()
     """Sentences for the visitor; the first piece of a session has what its portrait asks for."""
+    compute_s: float = 0.0
+    """Seconds that computing took since the previous piece, waiting for others left out."""
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds by stage (speech, denoise, decode, color, motion_encode) since the previous piece;
     empty without a timer. ``motion_encode`` made the motion latents that this piece continues."""

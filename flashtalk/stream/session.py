@@ -5,12 +5,13 @@ conditions, the state between chunks and the speech that waits. The networks are
 written to, so sessions may be interleaved in any order.
 
 One session belongs to one visitor: its calls must follow each other. Different sessions may run in
-different threads; they take turns at the networks (``turns.Turns``). ``close`` may come from any
-thread and takes effect before the next piece of video.
+different threads; a ``compute.Computer`` runs their steps. ``close`` may come from any thread and
+takes effect before the next piece of video.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator, Sequence
 from typing import Literal
 
@@ -22,11 +23,15 @@ from torch import Tensor
 from flashtalk.conditions.loudness import LoudnessNormalizer
 from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.errors import FlashTalkError
+from flashtalk.stream import faults
 from flashtalk.stream.chunk import Scene, carry, fragment_bounds, sample, show, skip
+from flashtalk.stream.compute import HERE, Computer
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
 from flashtalk.stream.state import SessionState, opening_state
-from flashtalk.stream.turns import Turns
+
+Pictures = NDArray[np.uint8]
+"""[F, H, W, 3] RGB."""
 
 Split = Literal["first", "every"]
 """Which chunks come in two pieces: the first one of a session, or every one."""
@@ -44,7 +49,7 @@ class Session:
         scene: Scene,
         *,
         seed: int = 0,
-        turns: Turns | None = None,
+        computer: Computer = HERE,
         first_fragment_frames: int = 0,
         split: Split = "first",
         notices: tuple[str, ...] = (),
@@ -53,7 +58,7 @@ class Session:
         target_lufs = scene.networks.preset.speech_loudness_lufs
         fragment_bounds(geometry, first_fragment_frames)  # a wrong size shows here, not later
         self._scene = scene
-        self._turns = turns or Turns()
+        self._computer = computer
         self._first_fragment_frames = first_fragment_frames
         self._split = split
         self._notices = notices  # for the first piece
@@ -68,6 +73,7 @@ class Session:
         self._unshown: Samples = np.zeros(0, np.float32)  # speech of the running chunk
         self._shown_frames = 0
         self._shown_pieces = 0
+        self._compute_s = 0.0  # since the last piece
         self._ending = False
         self._closed = False
 
@@ -116,8 +122,7 @@ class Session:
         frames = 0
         while not self._closed and self._next_is_heard():
             self._speech.take(geometry.new_samples)
-            with self._turns.turn(), torch.inference_mode():
-                self._state = skip(self._scene, self._state, self._heard(self._speech.window))
+            self._computer.run(self._skip_chunk)
             frames += geometry.new_frames
         self._shown_frames += frames
         return frames
@@ -138,28 +143,46 @@ class Session:
             raise FlashTalkError("This session has ended. Open a new one to go on talking.")
 
     def _deliver(self) -> Iterator[VideoPiece]:
-        while not self._closed and (video := self._next_video()) is not None:
-            yield self._show(video)
+        while not self._closed and (frames := self._next_frames()) is not None:
+            yield self._show(frames)
         if self._ending:
             self._closed = True
 
-    def _next_video(self) -> Tensor | None:
-        """The next piece [1, 3, F, H, W], or None when there is not enough speech for one."""
+    def _next_frames(self) -> Pictures | None:
+        """The next piece [F, H, W, 3], or None when there is not enough speech for one."""
         while True:
             if self._ending and not self._speech.pending_samples and not len(self._unshown):
                 return None  # all is shown; no chunk will need the last motion latents
             self._running = self._running or self._begin_chunk()
             if self._running is None:
                 return None
-            with self._turns.turn(), torch.inference_mode():
-                try:
-                    return next(self._running)
-                except StopIteration as done:
-                    self._state = done.value
-                    self._running = None
-                except BaseException:  # a chunk that broke off cannot be continued
-                    self._closed = True
-                    raise
+            try:
+                frames = self._computer.run(self._step)
+            except BaseException:  # a chunk that broke off cannot be continued
+                self._closed = True
+                raise
+            if frames is not None:
+                return frames
+
+    def _step(self) -> Pictures | None:
+        """Computes up to the next piece of the running chunk; None at its end."""
+        assert self._running is not None
+        begin_s = time.perf_counter()
+        try:
+            with torch.inference_mode(), faults.said():
+                return to_pixels(next(self._running)[0])
+        except StopIteration as done:
+            self._state = done.value
+            self._running = None
+            return None
+        finally:
+            self._compute_s += time.perf_counter() - begin_s
+
+    def _skip_chunk(self) -> None:
+        begin_s = time.perf_counter()
+        with torch.inference_mode(), faults.said():
+            self._state = skip(self._scene, self._state, self._heard(self._speech.window))
+        self._compute_s += time.perf_counter() - begin_s
 
     def _begin_chunk(self) -> Generator[Tensor, None, SessionState] | None:
         if not self._next_is_heard() and not (self._ending and self._speech.pending_samples):
@@ -191,6 +214,7 @@ class Session:
         """Yields the video as it is decoded; motion frames are encoded after the last piece."""
         scene, state = self._scene, self._state
         latents = sample(scene, state, self._heard(window))
+        faults.require_numbers(latents)
         splits = state.chunk_index == 0 or self._split == "every"
         first = self._first_fragment_frames if splits else 0
         shown: Tensor | None = None
@@ -199,32 +223,35 @@ class Session:
                 shown = video
             else:
                 shown = torch.cat((shown, video), dim=2)
+            faults.require_numbers(video)
             yield video
         return carry(scene, state, shown)  # type: ignore[arg-type]  # a chunk has a piece
 
-    def _show(self, video: Tensor) -> VideoPiece:
+    def _show(self, frames: Pictures) -> VideoPiece:
         geometry = self._scene.geometry
-        count = min(video.shape[2], geometry.frames_for(len(self._unshown)))
+        count = min(len(frames), geometry.frames_for(len(self._unshown)))
         end = count * geometry.samples_per_frame
         samples, self._unshown = self._unshown[:end], self._unshown[end:]
         piece = VideoPiece(
             index=self._shown_pieces,
-            frames=to_pixels(video[0, :, :count]),
+            frames=frames[:count],
             samples=samples,
             start_s=self._shown_frames / geometry.fps,
             fps=geometry.fps,
             chunk_index=self._shown_frames // geometry.new_frames,
             completes_chunk=not len(self._unshown),
             notices=self._notices,
+            compute_s=self._compute_s,
             timings=self._scene.timer.take(),
         )
         self._notices = ()
+        self._compute_s = 0.0
         self._shown_pieces += 1
         self._shown_frames += count
         return piece
 
 
-def to_pixels(video: Tensor) -> NDArray[np.uint8]:
+def to_pixels(video: Tensor) -> Pictures:
     """Video [3, F, H, W] in [-1, 1] -> pictures [F, H, W, 3], 0..255, rounded."""
     scaled = ((video.float() + 1.0) * 127.5).round().clamp(0.0, 255.0).to(torch.uint8)
     return scaled.permute(1, 2, 3, 0).contiguous().cpu().numpy()

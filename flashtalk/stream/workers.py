@@ -28,7 +28,7 @@ class WorkerPool:
         if count < 1:
             raise ValueError(f"count must be at least 1, got {count}")
         self.count = count
-        self._pool = _started(count) if count > 1 else None
+        self._pool = started_threads(count, "flashtalk-part", 1) if count > 1 else None
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Results in the order of ``items``, under the caller's gradient mode."""
@@ -43,23 +43,23 @@ class WorkerPool:
         return list(self._pool.map(work, items))
 
 
-def _started(workers: int) -> ThreadPoolExecutor:
-    """A pool all of whose threads run, so that none of them is born later.
+def started_threads(count: int, name: str, torch_threads: int) -> ThreadPoolExecutor:
+    """A pool all of whose ``count`` threads run, each with so many of PyTorch's threads.
 
     ``set_num_threads`` counts for its own thread and for all that are born after it. Only here can
     the setting of the process be restored.
     """
+
+    def begin() -> None:
+        torch.get_num_threads()  # the first question takes the process's number, a second not
+        torch.set_num_threads(torch_threads)
+
     had = torch.get_num_threads()
-    all_run = Barrier(workers)
-    pool = ThreadPoolExecutor(workers, "flashtalk-part", _compute_alone)
-    list(pool.map(lambda _: all_run.wait(), range(workers)))
+    all_run = Barrier(count)
+    pool = ThreadPoolExecutor(count, name, begin)
+    list(pool.map(lambda _: all_run.wait(), range(count)))
     torch.set_num_threads(had)
     return pool
-
-
-def _compute_alone() -> None:
-    torch.get_num_threads()  # a thread's first question takes the process's number, its second not
-    torch.set_num_threads(1)
 
 
 ALONE = WorkerPool()

@@ -1,7 +1,6 @@
 """Sessions: slicing, tails, interleaving, closing, turns."""
 
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -13,10 +12,10 @@ from scenes import scene_of
 from flashtalk.conditions import gather_conditions
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
+from flashtalk.stream.compute import ComputeThread
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.session import Session, to_pixels
 from flashtalk.stream.timing import StageTimer
-from flashtalk.stream.turns import Turns
 
 
 @pytest.fixture
@@ -176,11 +175,11 @@ def test_interleaved_sessions_never_leak(start, speech, whole) -> None:
 
 
 def test_sessions_in_threads_take_turns_and_never_leak(start, speech, whole) -> None:
-    turns = Turns()
+    computer = ComputeThread(1)
     results: dict[int, np.ndarray] = {}
 
     def visit(seed: int) -> None:
-        results[seed] = picture(talk(start(seed=seed, turns=turns), [speech]))
+        results[seed] = picture(talk(start(seed=seed, computer=computer), [speech]))
 
     visitors = [threading.Thread(target=visit, args=(seed,)) for seed in (0, 1, 2)]
     for visitor in visitors:
@@ -342,31 +341,3 @@ def test_a_session_leaves_the_networks_as_they_were(start, toy_networks, speech)
 def test_pixels_are_rounded_and_clipped() -> None:
     video = torch.tensor([-2.0, -1.0, 0.0, 0.9999, 1.0, 7.0]).expand(3, 1, 1, 6)
     assert to_pixels(video)[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255, 255]
-
-
-def test_turns_go_to_whoever_waited_longest() -> None:
-    turns, order = Turns(), []
-
-    def wait_for_turn(name: int) -> None:
-        with turns.turn():
-            order.append(name)
-
-    threads = []
-    with turns.turn():
-        for name in range(5):
-            threads.append(threading.Thread(target=wait_for_turn, args=(name,)))
-            threads[-1].start()
-            while turns.waiting < name + 2:  # it stands in line before the next one comes
-                time.sleep(0.001)
-    for thread in threads:
-        thread.join()
-    assert order == [0, 1, 2, 3, 4]
-
-
-def test_an_error_inside_a_turn_ends_the_turn() -> None:
-    turns = Turns()
-    with pytest.raises(RuntimeError), turns.turn():
-        raise RuntimeError
-    with turns.turn():
-        pass
-    assert turns.waiting == 0

@@ -1,0 +1,69 @@
+"""Where the steps of sessions are computed: in the caller's thread, or in one thread for all.
+
+PyTorch and its libraries keep memory for every thread that computes. A server has dozens of
+threads, so all sessions of an engine hand their steps to one. It does them in the order in which
+they came. Each session waits for its step before it hands in the next, so visitors alternate.
+
+Every step has the same number of PyTorch's threads. Sums in another order would be another video.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from flashtalk.stream.workers import started_threads
+
+Result = TypeVar("Result")
+
+
+class Computer(Protocol):
+    """Runs the steps that sessions hand in."""
+
+    def run(self, step: Callable[[], Result]) -> Result:
+        """What ``step`` returns, or the exception that it raises."""
+
+
+class CallersThread:
+    """Computes at once, where it is called: for a session without an engine."""
+
+    def run(self, step: Callable[[], Result]) -> Result:
+        return step()
+
+
+class ComputeThread:
+    """One thread that computes for everybody; a step that fails ends nobody else's.
+
+    Args:
+        threads: PyTorch's threads of a step.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._starting = threading.Lock()
+        self._start()
+
+    @property
+    def waiting(self) -> int:
+        """Steps in line, without the one that is being computed."""
+        return self._pool._work_queue.qsize()
+
+    def run(self, step: Callable[[], Result]) -> Result:
+        if self._process != os.getpid():  # forked, as on ZeroGPU: threads stay with the parent
+            with self._starting:
+                if self._process != os.getpid():
+                    self._start()
+        handed_in = self._pool.submit(step)
+        try:
+            return handed_in.result()
+        finally:
+            handed_in.cancel()  # if the wait was interrupted: whoever comes next need not wait
+
+    def _start(self) -> None:
+        self._pool = started_threads(1, "flashtalk-compute", self._threads)
+        self._process = os.getpid()
+
+
+HERE = CallersThread()
