@@ -1,7 +1,7 @@
 """One visitor over HTTP: uploads, talks, and notes when everything came.
 
-The calls are those of any client of the page's API. Playback is reckoned, not shown: it starts
-``HOLD_S`` after the first fragment, as in the page, and stalls whenever it has played what came.
+The calls are those of any client of the page's API. Playback is reckoned, not shown. As in the
+page, it starts ``HOLD_S`` after the first fragment. It stalls when it has played what came.
 """
 
 from __future__ import annotations
