@@ -20,7 +20,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.ui.ending import talks_end_first
 from flashtalk.ui.events import Limits, OnGpu, Pieces
 from flashtalk.ui.page import build_page
-from flashtalk.ui.theme import STYLE, theme
+from flashtalk.ui.theme import STYLES, theme
 
 LARGEST_UPLOAD = "100mb"
 
@@ -58,7 +58,7 @@ def serve(
             server_port=port,
             share=options.share or None,
             theme=theme(),
-            css_paths=STYLE,
+            css_paths=[*STYLES],
             max_file_size=LARGEST_UPLOAD,
             footer_links=["api"],
             run_history=False,

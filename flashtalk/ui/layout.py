@@ -48,14 +48,9 @@ class Stage:
     """The live video and its buttons."""
 
     live: gr.HTML
-    start: gr.Button
-    stop: gr.Button
-    leave: gr.Button
-    """Hidden; the player presses it."""
-    as_it_is: gr.Button
-    """Hidden; the player presses it."""
+    """The player with its buttons; each of its events is named for what was asked."""
     video: gr.Video
-    download: gr.DownloadButton
+    """Never shown: it carries the finished file."""
 
 
 @dataclass(frozen=True)
@@ -136,21 +131,8 @@ def _face_column(portraits: list[Path]) -> FaceColumn:
 
 
 def _stage() -> Stage:
-    live = live_player()
-    with gr.Row(elem_id="actions"):
-        start = gr.Button("Talk", variant="primary", elem_id="talk", scale=3)
-        stop = gr.Button("Stop", interactive=False, elem_id="stop", scale=1)
-        leave = gr.Button("Leave the line", visible="hidden", elem_id="leave")
-        as_it_is = gr.Button("Use this picture as it is", visible="hidden", elem_id="as-it-is")
-    video = gr.Video(
-        label="Finished video, AI-generated",
-        visible=False,
-        interactive=False,
-        buttons=["download"],
-        elem_id="finished",
-    )
-    download = gr.DownloadButton("Download the video", visible=False, elem_id="download")
-    return Stage(live, start, stop, leave, as_it_is, video, download)
+    video = gr.Video(label="Finished video, AI-generated", visible=False, interactive=False)
+    return Stage(live_player(), video)
 
 
 def _voice_column(voices: list[Path], preset: Preset) -> VoiceColumn:

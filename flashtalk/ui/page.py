@@ -16,23 +16,13 @@ from flashtalk.ui.layout import Parts, lay_out
 
 TITLE = "FlashTalk"
 
-_ON, _OFF = "{__type__: 'update', interactive: true}", "{__type__: 'update', interactive: false}"
-# Runs in the browser at the click itself: browsers allow sound only then.
-_BEGIN = f"() => [{_OFF}, {_ON}]"
-_BEGIN_AS_IT_IS = f"() => [{_OFF}, {_ON}, true]"
-_READY = f"() => [{_ON}, {_OFF}]"
-_SHOW_PORTRAIT = """(portrait) => {
-  window.flashtalkPortrait = portrait ? portrait.url : '';
-  window.dispatchEvent(new Event('flashtalk:portrait'));
-}"""
+# Functions of assets/ui/scripts/main.js, which run in the browser.
+_CHOOSE_PORTRAIT = "(portrait) => { window.flashtalk?.choosePortrait(portrait); }"
+_SETTLE = "(video, seed) => { window.flashtalk.settle(video, seed); }"
+_FAIL = "() => { window.flashtalk.fail(); }"
+_STOP_WAS_HEARD = "() => { window.flashtalk.stopWasHeard(); }"
+_AS_IT_IS = "() => true"
 _ANY_FACE = "() => [null, false]"
-
-_FAILED = "() => { window.dispatchEvent(new Event('flashtalk:failed')); }"
-_STOPPED = "() => { window.dispatchEvent(new Event('flashtalk:stopped')); }"
-_OFFER = """(video) => [
-  {__type__: 'update', visible: Boolean(video)},
-  {__type__: 'update', visible: Boolean(video), value: video},
-]"""
 
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
@@ -64,23 +54,20 @@ def build_page(
 
 
 def _wire_choices(page: Page, parts: Parts, gallery: Gallery) -> None:
-    """Wires the choice of a portrait and the place of the finished video."""
-    portrait, chosen, stage = parts.face.portrait, parts.voice, parts.stage
+    """Wires the choice of a portrait."""
+    portrait, chosen = parts.face.portrait, parts.voice
     if parts.face.people and gallery.voices:
         pick = parts.face.people.dataset.select
         pick(gallery.suited_voice(), chosen.voice, chosen.voice, **_PRIVATE)
-    page.load(None, portrait, None, js=_SHOW_PORTRAIT, **_PRIVATE)
-    portrait.change(None, portrait, None, js=_SHOW_PORTRAIT, **_PRIVATE)
+    page.load(None, portrait, None, js=_CHOOSE_PORTRAIT, **_PRIVATE)
+    portrait.change(None, portrait, None, js=_CHOOSE_PORTRAIT, **_PRIVATE)
     # What was said of the faces in one picture does not hold for the next.
     portrait.change(None, None, [chosen.face, chosen.without_face], js=_ANY_FACE, **_PRIVATE)
-    video = stage.video
-    video.change(None, video, [video, stage.download], js=_OFFER, **_PRIVATE)
 
 
 def _wire_runs(parts: Parts, talk: Talk, limits: Limits) -> list[Dependency]:
     """Talk, and the same with a picture in which no face was found."""
     stage, without_face = parts.stage, parts.voice.without_face
-    buttons = [stage.start, stage.stop]
     call: dict[str, Any] = {
         "fn": talk.talk,
         "inputs": parts.values,
@@ -90,26 +77,22 @@ def _wire_runs(parts: Parts, talk: Talk, limits: Limits) -> list[Dependency]:
         "concurrency_id": "talk",
         "show_progress": "hidden",
     }
-    stage.start.click(None, None, buttons, js=_BEGIN, **_PRIVATE)
-    run = stage.start.click(**call, api_name="talk")
-    ticked = stage.as_it_is.click(
-        None, None, [*buttons, without_face], js=_BEGIN_AS_IT_IS, **_PRIVATE
-    )
+    run = stage.live.talk(**call, api_name="talk")
+    ticked = stage.live.as_it_is(None, None, without_face, js=_AS_IT_IS, **_PRIVATE)
     return [run, ticked.then(**call, api_visibility="private")]
 
 
 def _wire_endings(parts: Parts, talk: Talk, runs: list[Dependency]) -> None:
-    """Wires what follows a run, and the buttons that end one."""
+    """Wires what follows a run, and what ends one."""
     stage = parts.stage
-    buttons = [stage.start, stage.stop]
+    made = [stage.video, parts.voice.seed]
     for run in runs:
-        run.failure(None, None, None, js=_FAILED, **_PRIVATE)
+        run.failure(None, None, None, js=_FAIL, **_PRIVATE)
         for after in (run.then, run.failure):  # Gradio 6.31 calls only the latter after an error
-            after(None, None, buttons, js=_READY, **_PRIVATE)
+            after(None, made, None, js=_SETTLE, **_PRIVATE)
             after(talk.forget, None, None, queue=False, **_PRIVATE)
-    stopping = stage.stop.click(talk.stop, None, None, queue=False, **_PRIVATE)
-    # The player presses the hidden button if nothing of the run has come: it waits in line.
-    stopping.then(None, None, None, js=_STOPPED, **_PRIVATE)
-    stage.leave.click(None, None, None, cancels=[*runs], api_visibility="private")
-    stage.leave.click(None, None, buttons, js=_READY, **_PRIVATE)
-    stage.leave.click(talk.forget, None, None, queue=False, **_PRIVATE)
+    stopping = stage.live.stop(talk.stop, None, None, queue=False, **_PRIVATE)
+    # The player asks to leave if nothing of the run has come: it waits in line.
+    stopping.then(None, None, None, js=_STOP_WAS_HEARD, **_PRIVATE)
+    stage.live.leave(None, None, None, cancels=[*runs], api_visibility="private")
+    stage.live.leave(talk.forget, None, None, queue=False, **_PRIVATE)

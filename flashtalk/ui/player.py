@@ -1,6 +1,6 @@
 """The live player: a ``gr.HTML`` of ours, and the messages that a generator sends to it.
 
-The browser's half is ``assets/ui/player.js``. It appends the fragments to a ``MediaSource``, so the
+The browser's half is ``assets/ui/scripts``. It appends the fragments to a ``MediaSource``, so the
 same video element plays on while the next chunk is made. Each value of the component is one
 message, JSON text with a run id and a number. Numbers count up without gaps, so the player notices
 a message that got lost. API clients receive the same messages, fragments in base64.
@@ -19,9 +19,10 @@ from dataclasses import dataclass
 import gradio as gr
 from PIL import Image
 
-from flashtalk.assets import ASSETS
+from flashtalk.ui.texts import UI_FILES, filled, texts
 
-UI_FILES = ASSETS / "ui"
+SCRIPTS = ("dom", "stage", "run", "buffer", "playback", "transport", "films", "main")
+"""Rooms of the browser's half, in the order in which they are joined."""
 
 
 def live_player() -> gr.HTML:
@@ -30,11 +31,18 @@ def live_player() -> gr.HTML:
     return gr.HTML(
         value="",
         label="Live messages",
-        html_template=(UI_FILES / "player.html").read_text(encoding="utf-8"),
-        js_on_load=(UI_FILES / "player.js").read_text(encoding="utf-8"),
+        html_template=filled(UI_FILES / "stage.html"),
+        js_on_load=script(),
         apply_default_css=False,
         elem_id="live",
     )
+
+
+def script() -> str:
+    """The browser's half as one function body: a request of its own for each room would be slow."""
+    rooms = [UI_FILES / "scripts" / f"{name}.js" for name in SCRIPTS]
+    words = f"const text = {json.dumps(texts())};"
+    return "\n".join([words, *(room.read_text(encoding="utf-8") for room in rooms)])
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import gradio as gr
 
-from flashtalk.ui.player import UI_FILES
+from flashtalk.ui.texts import UI_FILES
 
-STYLE: Path = UI_FILES / "style.css"
+STYLES: list[Path] = [UI_FILES / "styles" / f"{name}.css" for name in ("page", "stage")]
 
 _SANS = ["ui-sans-serif", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 _MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "monospace"]

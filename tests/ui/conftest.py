@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from served_app import served
+from visitor import SLOW_MS
 
 from flashtalk.inputs.speech import load_speech
 
@@ -60,3 +62,38 @@ def short_speech(long_speech: Path) -> Path:
         part.setparams(whole.getparams())
         part.writeframes(whole.readframes(3 * 48_000))
     return path
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str, long_speech: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=[
+                "--no-sandbox",
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-audio-capture={long_speech}",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page, loaded; at the end, no script error and no request to another server happened."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    errors: list[str] = []
+    requests: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(address)
+    expect(page.locator("#talk")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#portrait img")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#sound #duration")).not_to_have_text("0:00", timeout=SLOW_MS)
+    yield page
+    context.close()
+    assert not errors
+    assert not [url for url in requests if not url.startswith((address, "blob:", "data:"))]

@@ -1,0 +1,40 @@
+// What every room uses: parts of the page, words with numbers in them, and what can be heard.
+// All rooms share one function; flashtalk/ui/player.py joins them in the order in which it lists
+// them. `text` holds the words of texts.json.
+
+const find = (name) => element.querySelector(".ft-" + name);
+const byId = (id) => document.getElementById(id);
+
+function fill(sentence, values) {
+  return sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+/** Says something short about what a button did; screen readers hear it. */
+function tell(sentence) {
+  find("told").textContent = sentence;
+}
+
+/** Keeps `parts` as numbers of a page that is loaded anew in this tab. */
+function keep(name, value) {
+  try {
+    sessionStorage.setItem("flashtalk." + name, JSON.stringify(value));
+  } catch (error) {
+    console.debug("nothing can be kept in this tab:", error); // full, or forbidden by the visitor
+  }
+}
+
+function kept(name) {
+  try {
+    return JSON.parse(sessionStorage.getItem("flashtalk." + name));
+  } catch {
+    return null;
+  }
+}
+
+/** Pauses every sound of the page but `wanted`. */
+function silenceOthers(wanted) {
+  for (const medium of document.querySelectorAll("audio, video")) {
+    if (medium !== wanted && !medium.paused) medium.pause();
+  }
+}
+document.addEventListener("play", (event) => silenceOthers(event.target), true);

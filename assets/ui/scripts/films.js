@@ -1,0 +1,116 @@
+// Finished talks of this visit: the one on the stage with its row of buttons, and the earlier ones
+// as small pictures. Entry points: addFilm, showFilm, rest.
+
+const MOST_FILMS = 12;
+const SMALL_PX = 96;
+let films = [];
+let film = null; // the one on the stage
+
+function addFilm(file, seed) {
+  film = {
+    url: file.url,
+    name: file.orig_name || "flashtalk.mp4",
+    seconds: run.made,
+    seed,
+    portrait: chosen.portrait,
+    voice: chosen.voice,
+    steps: chosen.steps,
+    small: stillPicture(SMALL_PX, SMALL_PX),
+  };
+  films = [film, ...films].slice(0, MOST_FILMS);
+  keep("films", films);
+  listFilms();
+  offerFilm();
+}
+
+/** A copy of what the stage shows, as a data URL. */
+function stillPicture(width, height) {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  canvas.getContext("2d").drawImage(video.videoWidth ? video : poster, 0, 0, width, height);
+  return canvas.toDataURL("image/jpeg", 0.8);
+}
+
+function labelOf(each) {
+  return fill(text.film.label, {
+    portrait: each.portrait || text.film.own_portrait,
+    voice: each.voice || text.film.own_voice,
+    seconds: each.seconds.toFixed(1),
+  });
+}
+
+function listFilms() {
+  const row = find("earlier");
+  row.hidden = !films.length;
+  row.replaceChildren(
+    ...films.map((each) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.title = labelOf(each);
+      button.setAttribute("aria-pressed", String(each === film));
+      const picture = document.createElement("img");
+      picture.src = each.small;
+      picture.alt = labelOf(each);
+      button.append(picture);
+      button.addEventListener("click", () => {
+        showFilm(each);
+        replay();
+      });
+      return button;
+    }),
+  );
+}
+
+function offerFilm() {
+  const link = byId("download");
+  link.href = film.url;
+  link.download = film.name;
+  for (const button of find("earlier").children) {
+    const mine = films[[...button.parentNode.children].indexOf(button)] === film;
+    button.setAttribute("aria-pressed", String(mine));
+  }
+  refresh();
+}
+
+/** Puts a finished talk on the stage in place of what is there. */
+function showFilm(each) {
+  if (run.working) return;
+  release();
+  video.removeAttribute("poster");
+  run = fresh();
+  film = each;
+  find("notices").replaceChildren();
+  find("as-it-is").hidden = true;
+  clearNumbers();
+  say("done");
+  offerFilm();
+  rest();
+}
+
+/** Has the whole film in the element: the live buffer where that is whole, else the file. */
+function rest() {
+  if (!film) return;
+  const whole = run.source && !run.trimmed && !run.lost && !run.stopped && !run.failed;
+  if ((whole && video.src.startsWith("blob:")) || video.src.endsWith(film.url)) return;
+  const time = Math.min(video.currentTime, film.seconds - 0.05);
+  if (video.videoWidth) video.poster = stillPicture(video.videoWidth, video.videoHeight);
+  release();
+  run.source = null;
+  video.src = film.url;
+  video.currentTime = Math.max(0, time);
+  showPicture();
+}
+
+async function copy(words, said) {
+  try {
+    await navigator.clipboard.writeText(words);
+    tell(said);
+  } catch {
+    tell(fill(text.film.not_copied, { words }));
+  }
+}
+
+byId("copy-seed").addEventListener("click", () => {
+  copy(String(film.seed), fill(text.film.seed_copied, { seed: film.seed }));
+});

@@ -1,0 +1,146 @@
+// One talk, from the click to its last message. Entry points: begin, receive, stop, settle, fail.
+// Messages are those of flashtalk/ui/player.py; numbers count up, so a lost one is noticed.
+
+const fresh = () => ({
+  id: null, // of the server's run; known with the first message
+  next: 0, // number of the message that must come now
+  source: null, // MediaSource
+  buffer: null, // its SourceBuffer
+  mime: "",
+  waiting: [], // fragments not appended yet
+  clickedAt: 0,
+  turnAt: 0, // when the server took it up
+  heldAt: 0, // since when playback waits for fragments; set by the first one
+  working: false, // the server works on it, or will
+  live: false, // its video is in the element, and has not been watched to its end
+  playing: false, // playback was started and did not run dry
+  paused: false, // by the visitor
+  ended: false, // no more fragments will come
+  stopped: false,
+  failed: false,
+  lost: false, // a message did not arrive
+  trimmed: false, // the element no longer has all of it
+  made: 0,
+  total: 0,
+  speed: 0, // seconds of video made per second; 0 = not known yet
+});
+let run = fresh();
+
+/** A new talk, inside a click: browsers allow sound only then. */
+function begin() {
+  release();
+  video.removeAttribute("poster");
+  run = fresh();
+  run.clickedAt = performance.now();
+  run.working = true;
+  film = null;
+  clearNumbers();
+  tell("");
+  find("notices").replaceChildren();
+  find("tap").hidden = true;
+  find("as-it-is").hidden = true;
+  say("preparing");
+  showPoster(portraitUrl || poster.getAttribute("src"));
+  openSource();
+  refresh();
+  if (root.getBoundingClientRect().top < 0) root.scrollIntoView({ behavior: "smooth" });
+}
+
+/** Takes in one message of the server. */
+function receive(message) {
+  if (run.id !== message.run) {
+    if (run.id || !run.clickedAt) begin(); // a run that this page did not start by a click
+    run.id = message.run;
+    run.turnAt = performance.now();
+  }
+  if (message.number !== run.next && !run.lost) {
+    run.lost = true;
+    notice(text.problem.part_lost);
+  }
+  run.next = message.number + 1;
+  take[message.kind](message);
+  watchPlayback();
+  refresh();
+}
+
+const take = {
+  stage(message) {
+    if (!run.stopped) say("preparing", message.sentence);
+    if (message.poster) showPoster(message.poster);
+    message.notices.forEach(notice);
+  },
+  fragment(message) {
+    run.mime = run.mime || message.mime;
+    run.made = message.made_s;
+    run.total = message.total_s;
+    if (message.real_time) {
+      run.speed = message.real_time;
+      showSpeed(message);
+    }
+    run.live = Boolean(run.source) && !run.stopped;
+    if (!run.stopped) run.waiting.push(bytes(message.data));
+    feed();
+  },
+  end(message) {
+    run.ended = true;
+    run.made = run.total = message.made_s;
+    run.stopped = run.stopped || message.stopped;
+    if (message.data && !run.stopped) run.waiting.push(bytes(message.data));
+    feed();
+    if (run.stopped || !run.source) over();
+  },
+  error(message) {
+    run.ended = run.failed = true;
+    run.total = run.made;
+    feed();
+    say("failed", message.sentence);
+    find("as-it-is").hidden = !message.no_face;
+  },
+};
+
+/** Stop: the server's work while there is some, else the playback. */
+function stop() {
+  if (!run.working && !run.live) return;
+  run.stopped = true;
+  video.pause();
+  if (run.working) {
+    say("talking", text.state.stopping);
+    trigger("stop");
+  } else {
+    over();
+  }
+  refresh();
+}
+
+/** What follows a run: its file, if there is one, and its seed. */
+function settle(file, seed) {
+  run.working = false;
+  if (file && run.made) addFilm(file, seed);
+  if (!run.live || !run.source) rest();
+  refresh();
+}
+
+/** The call failed; the server has usually said why. If not, it was never reached. */
+function fail() {
+  if (run.left) return;
+  if (!run.failed) say("failed", text.problem.away);
+  run.ended = run.failed = true;
+  if (!run.made) run.live = false;
+}
+
+/** The server knows of the stop. A run of which nothing has come waits in line: it leaves. */
+function stopWasHeard() {
+  if (!run.stopped || run.id || run.ended) return;
+  run.ended = run.left = true;
+  run.working = false;
+  over();
+  trigger("leave");
+}
+
+/** The talk was watched to its end, or stopped. */
+function over() {
+  run.live = false;
+  run.playing = false;
+  if (!run.failed) say("done", run.stopped ? text.state.stopped : text.state.done);
+  refresh();
+}

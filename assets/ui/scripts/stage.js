@@ -1,0 +1,81 @@
+// The stage: what the visitor sees and reads of a talk. Entry points: say, notice, showPoster,
+// showPicture, refresh. `data-state` is one of ready, waiting, preparing, talking, stalled, done,
+// failed; programs may follow it.
+
+const root = find("live");
+const frame = find("frame");
+const video = find("video");
+const poster = find("poster");
+
+function say(state, sentence) {
+  if (root.dataset.state !== state) root.dataset.state = state;
+  const words = sentence || text.state[state];
+  if (find("stage").textContent !== words) find("stage").textContent = words;
+}
+
+function notice(sentence) {
+  const item = document.createElement("li");
+  item.textContent = sentence;
+  find("notices").append(item);
+}
+
+/** Shows a still picture in place of the video; without a url, an invitation. */
+function showPoster(url) {
+  poster.hidden = !url;
+  if (url) poster.src = url;
+  find("empty").hidden = Boolean(url);
+  find("mark").hidden = true; // only what is generated is marked
+}
+
+/** Shows the video, which is generated. */
+function showPicture() {
+  poster.hidden = true;
+  find("empty").hidden = true;
+  find("mark").hidden = false;
+}
+
+function clearNumbers() {
+  for (const name of ["fps", "speed", "first"]) find(name).textContent = "";
+}
+
+function showSpeed(message) {
+  const frames = message.frames_per_s.toFixed(0);
+  find("fps").textContent = fill(text.stage.frames_per_s, { frames });
+  find("speed").textContent = fill(text.stage.real_time, { speed: message.real_time.toFixed(2) });
+}
+
+/** Buttons and bar, after anything has changed. */
+function refresh() {
+  enable("talk", !run.working, frame);
+  enable("stop", run.working || run.live, byId("talk"));
+  const playable = run.live || Boolean(film);
+  find("controls").hidden = !playable;
+  find("film").inert = !film;
+  showClock();
+  const still = video.paused || video.ended;
+  root.classList.toggle("ft-still", still);
+  find("play").setAttribute("aria-label", still ? text.stage.play : text.stage.pause);
+}
+
+/** Switches a button; a switched-off one hands the focus on, so that it never gets lost. */
+function enable(id, on, next) {
+  const button = byId(id);
+  if (button.disabled === !on) return;
+  const focused = document.activeElement === button;
+  button.disabled = !on;
+  if (focused && !on) next.focus({ preventScroll: true });
+}
+
+function showClock() {
+  const total = run.live ? run.total : film ? film.seconds : 0;
+  const played = Math.min(video.currentTime, total);
+  const seek = find("seek");
+  seek.max = total || 1;
+  if (!seek.matches(":active")) seek.value = played;
+  const share = (seconds) => (total ? Math.min(100, (100 * seconds) / total) : 0) + "%";
+  seek.style.setProperty("--played", share(played));
+  seek.style.setProperty("--made", share(run.live ? run.made : total));
+  const numbers = { played: played.toFixed(1), total: total.toFixed(1) };
+  seek.setAttribute("aria-valuetext", fill(text.stage.position, numbers));
+  find("clock").textContent = total ? fill(text.stage.clock, numbers) : "";
+}

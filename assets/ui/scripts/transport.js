@@ -1,0 +1,86 @@
+// The player's bar: play and pause, position, again and again, sound, full screen; Space and
+// Escape. It works on the live video and on the finished one, in the same element.
+
+let looping = false;
+
+function toggle() {
+  if (run.live) {
+    run.paused = !run.paused;
+    if (run.paused) {
+      video.pause();
+      say("talking", text.state.paused);
+    } else if (run.playing) {
+      play();
+      say("talking");
+    }
+  } else if (film) {
+    if (video.paused || video.ended) replay();
+    else video.pause();
+  }
+  refresh();
+}
+
+function seekTo(seconds) {
+  const last = Math.max(0, (run.live ? run.made : film ? film.seconds : 0) - 0.05);
+  const time = Math.min(Number(seconds), last);
+  if (!run.live) rest();
+  video.currentTime = time;
+  refresh();
+}
+
+/** Plays the talk on the stage once more, from its beginning if it has ended. */
+function replay() {
+  rest();
+  if (video.ended) video.currentTime = 0;
+  showPicture();
+  video.play().catch(() => {});
+}
+
+function setLooping(on) {
+  looping = on;
+  find("loop").setAttribute("aria-pressed", String(on));
+}
+
+function watchedToTheEnd() {
+  showClock();
+  if (run.live && run.ended) over();
+  if (looping && film) replay();
+  refresh();
+}
+
+function toggleFullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else if (frame.requestFullscreen) frame.requestFullscreen();
+  else if (video.webkitEnterFullscreen) video.webkitEnterFullscreen();
+}
+
+/** Whether a key press on `target` means something else there. */
+const takesKeys = (target) =>
+  target !== frame && target.closest("button, a, input, textarea, select, summary, dialog, audio");
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape" && !document.fullscreenElement) stop();
+  if (event.key !== " " || takesKeys(event.target) || !(run.live || film)) return;
+  event.preventDefault();
+  toggle();
+});
+video.addEventListener("click", toggle);
+for (const name of ["play", "pause", "ended", "seeked"]) video.addEventListener(name, refresh);
+video.addEventListener("ended", watchedToTheEnd);
+video.addEventListener("error", () => {
+  if (video.getAttribute("src") && video.error) notice(text.problem.broken);
+});
+find("play").addEventListener("click", toggle);
+find("seek").addEventListener("input", (event) => seekTo(event.target.value));
+find("loop").addEventListener("click", () => setLooping(!looping));
+find("mute").addEventListener("click", (event) => {
+  video.muted = !video.muted;
+  event.currentTarget.setAttribute("aria-pressed", String(video.muted));
+});
+find("full").addEventListener("click", toggleFullScreen);
+find("tap").addEventListener("click", (event) => {
+  event.currentTarget.hidden = true;
+  frame.focus();
+  play();
+});

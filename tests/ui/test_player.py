@@ -1,0 +1,74 @@
+"""The stage in a real Chromium: one player for the live and the finished video."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+from visitor import SLOW_MS, VIDEO, state, wait_until
+
+
+def test_the_finished_video_plays_where_it_was_made(page: Page) -> None:
+    frame = page.locator(".ft-frame")
+    before = frame.bounding_box()
+    page.locator("#talk").click()
+    wait_until(page, "talking")
+    page.keyboard.press(" ")  # the focus is on the player
+    assert page.evaluate(f"{VIDEO}.paused")
+    frame.locator("video").click(position={"x": 20, "y": 20})
+    assert not page.evaluate(f"{VIDEO}.paused")
+    wait_until(page, "done")
+    expect(page.locator("#download")).to_be_visible(timeout=SLOW_MS)
+    assert page.locator("video:visible").count() == 1
+    assert frame.bounding_box() == before, "nothing moved"
+
+    seek = page.locator(".ft-seek")
+    assert float(seek.get_attribute("max") or 0) > 3
+    seek.fill("1.5")
+    page.wait_for_function(f"Math.abs({VIDEO}.currentTime - 1.5) < 0.2", timeout=SLOW_MS)
+    page.locator(".ft-loop").click()
+    page.locator(".ft-play").click()
+    page.wait_for_function(f"{VIDEO}.currentTime > 3", timeout=SLOW_MS)
+    page.wait_for_function(f"{VIDEO}.currentTime < 1 && !{VIDEO}.paused", timeout=SLOW_MS)
+    assert state(page) == "done"
+
+
+def test_stop_ends_the_playback_of_what_is_complete(page: Page) -> None:
+    page.locator("#talk").click()
+    wait_until(page, "talking")
+    page.keyboard.press(" ")  # the server works on while the playback stands
+    expect(page.locator("#download")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#stop")).to_be_enabled()
+    page.keyboard.press("Escape")
+    wait_until(page, "done")
+    expect(page.locator("#stop")).to_be_disabled()
+    expect(page.locator(".ft-stage")).to_have_text("Stopped")
+    assert page.evaluate("document.activeElement !== document.body")
+    page.locator(".ft-play").click()  # the whole of it is there all the same
+    page.wait_for_function(f"{VIDEO}.currentTime > 2", timeout=SLOW_MS)
+
+
+def test_earlier_talks_come_back_at_a_click(page: Page) -> None:
+    earlier = page.locator(".ft-earlier button")
+    for count in (1, 2):
+        page.locator("#talk").click()
+        wait_until(page, "talking")
+        page.locator("#stop").click()
+        expect(earlier).to_have_count(count, timeout=SLOW_MS)
+    second = page.locator("#download").get_attribute("href")
+    earlier.nth(1).click()
+    expect(earlier.nth(1)).to_have_attribute("aria-pressed", "true")
+    assert page.locator("#download").get_attribute("href") != second
+    page.wait_for_function(f"{VIDEO}.currentTime > 0.1", timeout=SLOW_MS)
+    expect(page.locator(".ft-mark")).to_be_visible()
+    page.reload()
+    expect(earlier).to_have_count(2, timeout=SLOW_MS)
+    expect(page.locator(".ft-mark")).to_be_hidden()
+
+
+def test_a_playback_that_stands_still_is_a_stall(page: Page) -> None:
+    page.locator("#talk").click()
+    wait_until(page, "talking")
+    # As when the machine is busy: the element neither moves nor says so.
+    page.evaluate(f"{VIDEO}.playbackRate = 0")
+    wait_until(page, "stalled")
+    page.evaluate(f"{VIDEO}.playbackRate = 1")
+    wait_until(page, "talking", "done")
