@@ -24,7 +24,7 @@ from flashtalk.cli.serve import serve
 from flashtalk.errors import command
 from flashtalk.ui.events import Limits
 
-LIMITS = Limits(speech_s=120, visitors=1, queue=20, keep_files_s=3600)
+LIMITS = Limits(speech_s=120, queue=20, keep_files_s=3600)
 GPU_S = 120  # longest hold of a ZeroGPU, in seconds
 
 

@@ -70,6 +70,7 @@ class Engine:
         if placement is not None:
             apply_placement(networks, placement, self._device)
         self._networks = networks
+        self._cost: float | None = None
         self._computer = ComputeThread(turn_threads or torch.get_num_threads())
         # only processors gain by decoding side by side
         apart = networks.autoencoder.latents_independent and self._device.type == "cpu"
@@ -123,6 +124,11 @@ class Engine:
         """Where the networks live."""
         return self._device
 
+    @property
+    def cost(self) -> float | None:
+        """Seconds that a second of video took at the last warm-up; ``None`` before one."""
+        return self._cost
+
     def open(
         self,
         portrait: Portrait | PictureSource,
@@ -170,14 +176,17 @@ class Engine:
         return encoder.notice(prompt) if encoder and prompt else None
 
     def warm_up(self) -> float:
-        """Runs one silent chunk, so that the first visitor does not pay for it; seconds taken."""
+        """Runs two silent chunks, so that the first visitor does not pay for it; seconds taken.
+
+        The first chunk has one motion latent, all others more; ``cost`` is that of the second.
+        """
         geometry = self.preset.geometry
         start_s = time.perf_counter()
         gray = torch.zeros(1, 3, geometry.height_px, geometry.width_px)
         with self._open(gray, sampler=self.preset.sampler, seed=0) as session:
-            session.push(np.zeros(geometry.new_samples, np.float32))
-            for _ in session.flush():
-                pass
+            session.push(np.zeros(2 * geometry.new_samples, np.float32))
+            *_, last = session.flush()
+        self._cost = last.compute_s / last.duration_s
         return time.perf_counter() - start_s
 
     def _open(

@@ -19,10 +19,13 @@ from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.ui.ending import talks_end_first
 from flashtalk.ui.events import Limits, OnGpu, Pieces
+from flashtalk.ui.health import routes
 from flashtalk.ui.page import build_page
 from flashtalk.ui.theme import STYLES, theme
 
 LARGEST_UPLOAD = "100mb"
+WORKERS = 40
+"""Threads of the server beside one for each visitor in line: uploads, encoders, files."""
 
 
 def serve(
@@ -51,7 +54,8 @@ def serve(
     )
     if warms_up(engine.device.type, gpu_is_lent):
         logging.info("Warm after %.1f s.", engine.warm_up())
-    page = build_page(engine, limits or Limits(), on_gpu=computes_at(engine.device.type, on_gpu))
+    limits = limits or Limits()
+    page = build_page(engine, limits, on_gpu=computes_at(engine.device.type, on_gpu))
     with talks_end_first(page):
         page.launch(
             server_name=host,
@@ -63,6 +67,8 @@ def serve(
             footer_links=["api"],
             run_history=False,
             ssr_mode=False,
+            max_threads=WORKERS + limits.queue,
+            app_kwargs={"routes": routes(page)},
         )
     return 0
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -21,14 +20,18 @@ import gradio as gr
 
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.inputs.portrait import NoFaceError, Portrait, portrait_for
 from flashtalk.inputs.speech import Speech, load_speech
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.outputs.scratch import ScratchFolder
+from flashtalk.stream.admission import Admission, Seat
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui.player import LiveMessages, Progress
+from flashtalk.ui.preparing import Preparing
 from flashtalk.ui.settings import Settings, uploaded
 from flashtalk.ui.stops import Stops
+from flashtalk.ui.watch import TalkWatch, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +41,9 @@ NO_PORTRAIT = "There is no portrait yet. Choose one of the people, or add a pict
 NO_VOICE = "There is no voice yet. Choose an example, record yourself, or add a sound file."
 AS_IT_IS = "use this picture as it is"
 WITHOUT_FACE = "send without_face=true to use the picture's middle"
+FIRST_PICTURES = "Making the first pictures"
 UNEXPECTED = "Something went wrong on our side, and the video ended early. Please try again."
+_LINE_LOOK_S = 1.0  # between two looks at the line, each of which is a message
 
 Update = tuple[str, str | None, int | dict[str, Any]]
 """Values for the live player, the finished file and the seed."""
@@ -52,8 +57,8 @@ class Limits:
 
     speech_s: float = 120.0
     """Longest accepted speech, in seconds."""
-    visitors: int = 1
-    """Videos made at the same time; the others wait in the queue."""
+    visitors: int | None = None
+    """Videos made at the same time at most; ``None``: as many as stay in real time."""
     queue: int = 20
     """Visitors who may wait."""
     keep_files_s: int = 3600
@@ -61,8 +66,20 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("speech_s", "visitors", "queue", "keep_files_s"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} must be above 0, got {value}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One video on its way."""
+
+    settings: Settings
+    messages: LiveMessages
+    stopped: Callable[[], bool]
+    file: Path
+    """Where the finished video will be."""
 
 
 class Talk:
@@ -77,8 +94,13 @@ class Talk:
     def __init__(self, engine: Engine, limits: Limits, on_gpu: OnGpu) -> None:
         self._engine = engine
         self._limits = limits
+        self._fps = engine.preset.geometry.fps
         self._pieces = on_gpu(self._compute)
         self._stops = Stops()
+        self._preparing = Preparing()
+        self.admission = Admission(most=limits.visitors, line=limits.queue, cost=engine.cost)
+        """Who talks and who waits; every way to talk takes its seat here."""
+        self.watch = Watch(self.admission, lambda: self._preparing.count)
 
     def talk(
         self,
@@ -123,10 +145,11 @@ class Talk:
                 stop = stack.enter_context(self._stops.run(request.session_hash or ""))
                 settings = Settings.of(seed, random_seed, steps, prompt, face, without_face)
                 shown = settings.seed
-                for message in self._run(portrait, voice, settings, messages, stop, file):
+                run = Run(settings, messages, stop.is_set, file)
+                for message in self._run(portrait, voice, run):
                     yield message, _made(file), shown
             except Exception as error:
-                page, call = _sentences(error, portrait, voice, file)
+                page, call = _sentences(error, messages.run, portrait, voice, file)
                 no_face = isinstance(error, NoFaceError)
                 yield messages.error(page, no_face=no_face), _made(file), shown
                 raise gr.Error(call, visible=False, print_exception=False) from error
@@ -139,21 +162,41 @@ class Talk:
         """Drops a Stop that came too late, so that the next video is not ended by it."""
         self._stops.forget(request.session_hash or "")
 
+    @property
+    def closing(self) -> bool:
+        """Whether talks are being ended before the server is."""
+        return self._stops.closing
+
     def end_all(self, patience_s: float) -> bool:
         """Ends every video after the piece that is being made; whether all ended in time."""
         return self._stops.end_all(patience_s)
 
     # --- inside ---------------------------------------------------------------------------------
-    def _run(
-        self,
-        portrait: object,
-        voice: object,
-        settings: Settings,
-        messages: LiveMessages,
-        stop: threading.Event,
-        file: Path,
-    ) -> Iterator[str]:
-        yield messages.stage("Preparing the portrait")
+    def _run(self, portrait: object, voice: object, run: Run) -> Iterator[str]:
+        """All messages of a run but its error."""
+        with self.watch.talk(run.messages.run) as watched:
+            yield run.messages.stage("Preparing the portrait")
+            read = self._preparing.run(self._reading(portrait, voice, run.settings), run.stopped)
+            if read is None:
+                watched.end = "stopped"
+                yield run.messages.end(0.0, stopped=True)
+                return
+            speaker, speech, notices = read
+            steps, usual = run.settings.steps, self._engine.preset.sampler.steps
+            seconds = len(speech.samples) / SPEECH_RATE_HZ
+            with self.admission.seat(seconds, weight=max(1.0, steps / usual)) as seat:
+                yield from _in_line(seat, run)
+                watched.let_in()
+                yield run.messages.stage(FIRST_PICTURES, poster=speaker.image, notices=notices)
+                film = Film(speaker.image.size, self._fps, speech, run.file)
+                with closing(self._pieces(speaker, speech, run.settings)) as pieces:
+                    yield from self._deliver(pieces, film, run, seat, watched)
+            watched.end = "made" if film.complete else "stopped"
+
+    def _reading(
+        self, portrait: object, voice: object, settings: Settings
+    ) -> Callable[[], tuple[Portrait, Speech, list[str]]]:
+        """What reads picture and sound, and returns them with sentences for the visitor."""
         if not portrait:
             raise FlashTalkError(NO_PORTRAIT)
         if not voice:
@@ -161,21 +204,18 @@ class Talk:
         kept_s = self._limits.keep_files_s
         picture = uploaded(portrait, "picture", kept_s)
         sound = uploaded(voice, "sound", kept_s)
-        speaker = portrait_for(
-            picture,
-            self._engine.preset,
-            face=settings.face,
-            without_face=settings.without_face,
-        )
-        speech = load_speech(sound, max_s=self._limits.speech_s)
-        notices = [*speaker.notices, *speech.notices]
-        if notice := self._engine.prompt_notice(settings.prompt):
-            notices.append(notice)
-        yield messages.stage("Making the first pictures", poster=speaker.image, notices=notices)
-        fps = self._engine.preset.geometry.fps
-        film = Film(speaker.image.size, fps, speech, file)
-        with closing(self._pieces(speaker, speech, settings)) as pieces:
-            yield from self._deliver(pieces, film, messages, stop)
+
+        def read() -> tuple[Portrait, Speech, list[str]]:
+            preset = self._engine.preset
+            face, without_face = settings.face, settings.without_face
+            speaker = portrait_for(picture, preset, face=face, without_face=without_face)
+            speech = load_speech(sound, max_s=self._limits.speech_s)
+            notices = [*speaker.notices, *speech.notices]
+            if notice := self._engine.prompt_notice(settings.prompt):
+                notices.append(notice)
+            return speaker, speech, notices
+
+        return read
 
     def _compute(self, portrait: Portrait, speech: Speech, settings: Settings) -> Pieces:
         """All video of ``speech``; on ZeroGPU this runs in a process with the GPU."""
@@ -185,45 +225,48 @@ class Talk:
             steps=settings.steps,
             prompt=settings.prompt,
             first_fragment_frames=self._engine.preset.first_fragment_frames,
+            timed=self._engine.device.type == "cpu",  # a GPU would wait for its clock
         )
         yield from pieces_of(session, speech)
 
     def _deliver(
-        self,
-        pieces: Iterator[VideoPiece],
-        film: Film,
-        messages: LiveMessages,
-        stop: threading.Event,
+        self, pieces: Iterator[VideoPiece], film: Film, run: Run, seat: Seat, watched: TalkWatch
     ) -> Iterator[str]:
         """Messages for the pieces; at the end, the film is finished."""
-        fps = self._engine.preset.geometry.fps
         with film:
-            for fragment in film.fragments(pieces, stop.is_set):
+            for fragment in film.fragments(pieces, run.stopped):
+                seat.made(fragment.piece)
+                watched.made(fragment)
                 if notices := fragment.piece.notices:
-                    yield messages.stage("Making the first pictures", notices=notices)
+                    yield run.messages.stage(FIRST_PICTURES, notices=notices)
                 progress = Progress(
                     made_s=film.made_s,
                     total_s=film.total_s,
                     work_s=film.work_s if fragment.piece.completes_chunk else None,
                 )
-                yield messages.fragment(fragment.data, film.mime, progress, fps)
-        yield messages.end(film.made_s, stopped=not film.complete, last=film.tail)
+                yield run.messages.fragment(fragment.data, film.mime, progress, self._fps)
+        yield run.messages.end(film.made_s, stopped=not film.complete, last=film.tail)
 
 
-def _sentences(error: Exception, *files: object) -> tuple[str, str]:
-    """What visitors of the page and callers of the API read."""
+def _in_line(seat: Seat, run: Run) -> Iterator[str]:
+    """Messages while others talk; ends with the seat, or with a stop."""
+    while not run.stopped() and (place := seat.wait(_LINE_LOOK_S)) is not None:
+        yield run.messages.waiting(place)
+
+
+def _sentences(error: Exception, run: str, *files: object) -> tuple[str, str]:
+    """What visitors of the page and callers of the API read; the log has what nobody foresaw."""
     if isinstance(error, NoFaceError):
         return str(NoFaceError(AS_IT_IS)), str(NoFaceError(WITHOUT_FACE))
-    sentence = _sentence(error, *files)
+    if not isinstance(error, FlashTalkError):
+        logger.error("talk %s ended early", run, exc_info=error)
+        return UNEXPECTED, UNEXPECTED
+    sentence = _without_folders(str(error), *files)
     return sentence, sentence
 
 
-def _sentence(error: Exception, *files: object) -> str:
+def _without_folders(sentence: str, *files: object) -> str:
     """No sentence names a folder of the server."""
-    if not isinstance(error, FlashTalkError):
-        logger.error("a video ended early", exc_info=error)
-        return UNEXPECTED
-    sentence = str(error)
     for path in files:
         if isinstance(path, str | Path):
             sentence = sentence.replace(f"{Path(path).parent}{os.sep}", "")

@@ -47,9 +47,8 @@ def build_page(
         for component in (*parts.values, *parts.further_values.values()):
             as_sent(component)
         _wire_choices(page, parts, gallery)
-        runs = _wire_runs(parts, talk, limits)
+        runs = _wire_runs(parts, talk)
         _wire_endings(parts, talk, runs)
-    page.queue(max_size=limits.queue)
     return page
 
 
@@ -65,7 +64,7 @@ def _wire_choices(page: Page, parts: Parts, gallery: Gallery) -> None:
     portrait.change(None, None, [chosen.face, chosen.without_face], js=_ANY_FACE, **_PRIVATE)
 
 
-def _wire_runs(parts: Parts, talk: Talk, limits: Limits) -> list[Dependency]:
+def _wire_runs(parts: Parts, talk: Talk) -> list[Dependency]:
     """Talk, and the same with a picture in which no face was found."""
     stage, without_face = parts.stage, parts.voice.without_face
     call: dict[str, Any] = {
@@ -73,8 +72,7 @@ def _wire_runs(parts: Parts, talk: Talk, limits: Limits) -> list[Dependency]:
         "inputs": parts.values,
         "inputs_kwargs": parts.further_values,
         "outputs": [stage.live, stage.video, parts.voice.seed],
-        "concurrency_limit": limits.visitors,
-        "concurrency_id": "talk",
+        "concurrency_limit": None,  # the line is in talk.admission
         "show_progress": "hidden",
     }
     run = stage.live.talk(**call, api_name="talk")

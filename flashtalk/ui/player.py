@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import gradio as gr
 from PIL import Image
 
+from flashtalk.stream.admission import Place
 from flashtalk.ui.texts import UI_FILES, filled, texts
 
 SCRIPTS = ("dom", "stage", "run", "buffer", "playback", "transport", "films", "main")
@@ -73,7 +74,8 @@ class LiveMessages:
     """Writes the messages of one run, in the order in which they are sent."""
 
     def __init__(self) -> None:
-        self._run = secrets.token_hex(6)
+        self.run = secrets.token_hex(6)
+        """Names the run, here and in the server's log."""
         self._numbers = itertools.count()
 
     def stage(
@@ -82,6 +84,11 @@ class LiveMessages:
         """What is being done before the first picture; ``poster`` is shown meanwhile."""
         picture = {"poster": _data_url(poster)} if poster else {}
         return self._message("stage", sentence=sentence, notices=notices, **picture)
+
+    def waiting(self, place: Place) -> str:
+        """Others talk: where the visitor stands in line, and for about how long."""
+        wait_s = None if place.wait_s is None else round(place.wait_s)
+        return self._message("waiting", place=place.number, wait_s=wait_s)
 
     def fragment(self, data: bytes, mime: str, progress: Progress, fps: int) -> str:
         """One fragment of :class:`flashtalk.outputs.fragments.FragmentEncoder`."""
@@ -108,7 +115,7 @@ class LiveMessages:
         return self._message("error", sentence=sentence, no_face=no_face)
 
     def _message(self, kind: str, **fields: object) -> str:
-        return json.dumps({"run": self._run, "number": next(self._numbers), "kind": kind, **fields})
+        return json.dumps({"run": self.run, "number": next(self._numbers), "kind": kind, **fields})
 
 
 def _data_url(image: Image.Image) -> str:

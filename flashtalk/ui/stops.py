@@ -22,7 +22,8 @@ class Stops:
         self._changed = threading.Condition()
         self._running: dict[str, threading.Event] = {}
         self._early: set[str] = set()
-        self._closing = False
+        self.closing = False
+        """Whether every run is being ended."""
 
     @contextmanager
     def run(self, visitor: str) -> Iterator[threading.Event]:
@@ -33,7 +34,7 @@ class Stops:
         """
         flag = threading.Event()
         with self._changed:
-            if self._closing:
+            if self.closing:
                 raise FlashTalkError(CLOSING)
             if visitor in self._early:
                 self._early.discard(visitor)
@@ -63,7 +64,7 @@ class Stops:
     def end_all(self, patience_s: float) -> bool:
         """Stops every run, lets none begin, and waits; whether all ended in time."""
         with self._changed:
-            self._closing = True
+            self.closing = True
             for flag in self._running.values():
                 flag.set()
             return self._changed.wait_for(lambda: not self._running, patience_s)

@@ -92,9 +92,12 @@ function holdOrPlay() {
   say("preparing", left > 1 ? fill(text.state.holding_s, { seconds }) : text.state.holding);
 }
 
-/** The server is silent: the talk waits for its turn. */
-function sayPlace() {
-  say("waiting");
+/** The talk waits for its turn: at a place in line, or the server is silent. */
+function sayPlace({ place, wait_s } = {}) {
+  if (!place) return say("waiting");
+  const words = place > 1 ? text.state.place : text.state.next;
+  const about = wait_s > 1 ? fill(text.state.place_s, { seconds: wait_s }) : "";
+  say("waiting", fill(words, { place }) + about);
 }
 
 video.addEventListener("waiting", () => {

@@ -64,6 +64,10 @@ function receive(message) {
 }
 
 const take = {
+  waiting(message) {
+    run.turnAt = performance.now(); // its turn has not come yet
+    if (!run.stopped) sayPlace(message);
+  },
   stage(message) {
     if (!run.stopped) say("preparing", message.sentence);
     if (message.poster) showPoster(message.poster);

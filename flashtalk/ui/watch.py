@@ -1,0 +1,117 @@
+"""The page seen from outside: figures for Prometheus, and log lines for each talk.
+
+Figures count; they hold nothing of who talks or of what is said. A log line names a talk by the run
+that its messages carry, so a visitor can say which one was meant.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from flashtalk.errors import FlashTalkError
+from flashtalk.outputs.film import Fragment
+from flashtalk.stream.admission import Admission
+
+logger = logging.getLogger(__name__)
+
+End = Literal["made", "stopped", "left", "refused", "failed"]
+"""How talks end: whole, by a stop, by a closed page, with a sentence, by what nobody foresaw."""
+_ENDS: tuple[End, ...] = ("made", "stopped", "left", "refused", "failed")
+_FIRST_PICTURE_S = (0.25, 0.5, 1, 2, 4, 8, 16)  # bounds of the histogram
+
+
+class Watch:
+    """Counts what one page does.
+
+    Args:
+        admission: knows who talks and who waits.
+        preparing: how many pictures and sounds are being read.
+    """
+
+    def __init__(self, admission: Admission, preparing: Callable[[], int]) -> None:
+        self._registry = registry = CollectorRegistry()
+        for name, said, value in (
+            ("talking", "Talks that are being made", lambda: admission.talking),
+            ("waiting", "Visitors in line", lambda: admission.waiting),
+            ("preparing", "Visitors whose picture and sound are being read", preparing),
+            (
+                "real_time",
+                "Seconds of video that the engine makes in a second; 0 before it is measured",
+                lambda: 1 / admission.cost if admission.cost else 0,
+            ),
+        ):
+            Gauge(f"flashtalk_{name}", said, registry=registry).set_function(value)
+        self.talks = Counter("flashtalk_talks", "Ended talks", ["end"], registry=registry)
+        for end in _ENDS:
+            self.talks.labels(end)  # shown before the first of its kind
+        self.video_s = Counter("flashtalk_video_seconds", "Video made", registry=registry)
+        self.stage_s = Counter("flashtalk_stage_seconds", "Work", ["stage"], registry=registry)
+        self.first_picture_s = Histogram(
+            "flashtalk_first_picture_seconds",
+            "From the seat to the first fragment",
+            buckets=_FIRST_PICTURE_S,
+            registry=registry,
+        )
+
+    def text(self) -> bytes:
+        """All figures in Prometheus' format."""
+        return generate_latest(self._registry)
+
+    @contextmanager
+    def talk(self, run: str) -> Iterator[TalkWatch]:
+        """Follows the talk named ``run``; an exception that leaves the block says how it ended."""
+        talk = TalkWatch(self)
+        begin_s = time.monotonic()
+        try:
+            yield talk
+        except GeneratorExit:
+            talk.end = "left"
+            raise
+        except FlashTalkError:
+            talk.end = "refused"
+            raise
+        except Exception:
+            talk.end = "failed"
+            raise
+        finally:
+            self.talks.labels(talk.end).inc()
+            lasted_s = time.monotonic() - begin_s
+            logger.info(
+                "talk %s: %s after %.1f s, %.1f s of video, %.1f s in line",
+                *(run, talk.end, lasted_s, talk.made_s, talk.waited_s),
+            )
+
+
+class TalkWatch:
+    """What is counted of one talk."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._begun_s = self._let_in_s = time.monotonic()
+        self.end: End = "made"
+        self.made_s = 0.0
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds until it was let in."""
+        return self._let_in_s - self._begun_s
+
+    def let_in(self) -> None:
+        """The talk has its seat."""
+        self._let_in_s = time.monotonic()
+
+    def made(self, fragment: Fragment) -> None:
+        """A fragment is on its way."""
+        watch, piece = self._watch, fragment.piece
+        if not self.made_s:
+            watch.first_picture_s.observe(time.monotonic() - self._let_in_s)
+        self.made_s += piece.duration_s
+        watch.video_s.inc(piece.duration_s)
+        for stage, seconds in (piece.timings | {"encode": fragment.encode_s}).items():
+            watch.stage_s.labels(stage).inc(seconds)
