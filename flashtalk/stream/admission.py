@@ -1,9 +1,9 @@
 """Who may talk: as many as one engine keeps in real time. The others stand in line.
 
-How many that is, is measured: a second of video takes the engine ``cost`` seconds, from the warm-up
-on and with every piece. ``n`` talks stay in real time while ``n * cost`` is below 1. Somebody is
-let in only if that holds with one more, and only after the last one who came has been measured. So
-nobody who talks stalls because somebody else comes. One talk is always let in, however slow.
+How many that is, is measured, from the warm-up on and with every piece. A second of video takes the
+engine ``cost`` seconds, so ``n`` talks stay in real time while ``n * cost`` is below 1. Somebody is
+let in if that holds with one more, and once the last one who came has been measured. So nobody who
+talks stalls because somebody else comes. One talk is always let in, however slow.
 
 A seat is what one talk holds: first a place in line, then a share of the engine::
 

@@ -1,7 +1,7 @@
 """The page seen from outside: figures for Prometheus, and log lines for each talk.
 
 Figures count; they hold nothing of who talks or of what is said. A log line names a talk by the run
-that its messages carry, so a visitor can say which one was meant.
+that its messages carry. So a visitor can say which one is meant.
 """
 
 from __future__ import annotations
