@@ -25,6 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flashtalk.acceleration.apply import apply_acceleration, check_acceleration
+from flashtalk.acceleration.settings import DEFAULT, Acceleration
 from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.config import Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
@@ -60,15 +62,19 @@ class Engine:
         *,
         device: str | torch.device = "cpu",
         placement: Placement | None = None,
+        acceleration: Acceleration = DEFAULT,
         turn_threads: int | None = None,
     ) -> None:
         self._device = checked_device(device)
+        check_acceleration(acceleration, self._device, placement)
         for module in modules_of(networks).values():
             module.eval().requires_grad_(False)
             if placement is None:
                 module.to(self._device)
         if placement is not None:
             apply_placement(networks, placement, self._device)
+        self._frame_match = apply_acceleration(networks, acceleration, self._device)
+        self._acceleration = acceleration
         self._networks = networks
         self._cost: float | None = None
         self._computer = ComputeThread(turn_threads or torch.get_num_threads())
@@ -83,6 +89,8 @@ class Engine:
         *,
         device: str | torch.device | None = None,
         placement: Placement | str | None = None,
+        acceleration: Acceleration = DEFAULT,
+        gpu_is_lent: bool = False,
         size: Size = None,
         threads: int | None = None,
         turn_threads: int | None = None,
@@ -93,24 +101,34 @@ class Engine:
         from the Hub), a folder in either's layout, or ``owner/name[@revision]``. ``device`` is by
         default the processor for the embedded model. Published ones take the first GPU, if there is
         one. ``placement`` arranges large networks in the GPU's memory (a name such as ``"48gb"``);
-        by default it follows from how much there is. ``size`` (height, width) replaces the choice
+        by default it follows from how much there is. ``acceleration`` switches techniques on that
+        make the same networks faster; ``gpu_is_lent`` refuses those that ZeroGPU cannot run.
+        ``size`` (height, width) replaces the choice
         by the portrait's aspect. ``threads`` sets PyTorch's threads for the process. A turn
         computes with as many, or with ``turn_threads``; decoding always uses all.
 
         Raises :class:`FlashTalkError` for a checkpoint that is not there, cannot be fetched or does
-        not fit. Likewise for a device that is missing or too small, and for an impossible size.
+        not fit. Likewise for a device that is missing or too small, and for an impossible size. A
+        technique that this machine cannot run is refused, too.
         """
         checkpoint = find_checkpoint(name_or_folder)
         device = checked_device(device or default_device(checkpoint.preset))
         preset = checkpoint.preset.with_size(size)
         placement = chosen_placement(preset, device, placement)
+        check_acceleration(acceleration, device, placement, gpu_is_lent=gpu_is_lent)
         if threads is not None:
             if threads < 1:
                 raise FlashTalkError(f"threads must be 1 or more, got {threads}.")
             torch.set_num_threads(threads)
         start_s = time.perf_counter()
         networks = replace(checkpoint.load(device), preset=preset)
-        engine = cls(networks, device=device, placement=placement, turn_threads=turn_threads)
+        engine = cls(
+            networks,
+            device=device,
+            placement=placement,
+            acceleration=acceleration,
+            turn_threads=turn_threads,
+        )
         logger.info("%s loaded in %.2f s", preset.name, time.perf_counter() - start_s)
         return engine
 
@@ -118,6 +136,11 @@ class Engine:
     def preset(self) -> Preset:
         """The running preset: sizes, sampler defaults, name."""
         return self._networks.preset
+
+    @property
+    def acceleration(self) -> Acceleration:
+        """Which techniques are on."""
+        return self._acceleration
 
     @property
     def device(self) -> torch.device:
@@ -214,6 +237,7 @@ class Engine:
             sampler,
             workers=self._workers,
             timer=StageTimer(self._device) if timed else NO_TIMER,
+            frame_match=self._frame_match,
         )
         return Session(
             scene,

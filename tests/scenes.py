@@ -14,6 +14,7 @@ from flashtalk.config import Preset, TinyDenoiserConfig
 from flashtalk.models.networks import Networks
 from flashtalk.models.tiny.denoiser import TinyDenoiser
 from flashtalk.stream.chunk import Scene, carry, fragment_bounds, sample, show
+from flashtalk.stream.color import MatchFrame, match_frame
 from flashtalk.stream.state import SessionState
 from flashtalk.stream.timing import NO_TIMER, Timer
 from flashtalk.stream.workers import ALONE, WorkerPool
@@ -25,11 +26,12 @@ def scene_of(
     *,
     workers: WorkerPool = ALONE,
     timer: Timer = NO_TIMER,
+    frame_match: MatchFrame = match_frame,
     **sampler: float,
 ) -> Scene:
     """A scene with the preset's sampler, but for the settings in ``sampler``."""
     changed = replace(networks.preset.sampler, **sampler)
-    return Scene(networks, conditions, changed, workers, timer)
+    return Scene(networks, conditions, changed, workers, timer, frame_match)
 
 
 def pieces_of(

@@ -23,6 +23,7 @@ LAYERS = (
     {"cli"},
     {"ui"},
     {"engine"},
+    {"acceleration"},
     {"placement"},
     {"weights"},
     {"outputs"},

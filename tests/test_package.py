@@ -83,6 +83,7 @@ def requirements(name: str) -> list[str]:
     [
         ("requirements.txt", ("", "14b", "space")),
         ("requirements-dev.txt", ("dev",)),
+        ("requirements-gpu.txt", ("gpu",)),
         ("requirements-training.txt", ("training",)),
     ],
 )

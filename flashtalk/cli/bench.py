@@ -88,6 +88,7 @@ def measure(options: BenchOptions) -> dict[str, Any]:
             options.preset,
             device=options.device,
             placement=options.placement,
+            acceleration=options.accelerated,
             size=size,
             threads=options.threads,
         )
@@ -140,6 +141,7 @@ def _settings(engine: Engine, options: BenchOptions) -> dict[str, Any]:
         "steps": options.steps or engine.preset.sampler.steps,
         "seed": options.seed,
         "seconds": options.video_s,
+        "acceleration": engine.acceleration.words,
         "threads": torch.get_num_threads(),
         "chunk_video_s": engine.preset.with_chunk(options.chunk_frames).geometry.new_s,
     }
@@ -158,7 +160,9 @@ def _dry_engine(dry_run: DryRun, options: BenchOptions) -> tuple[Engine, Budget 
     budget = None
     if footprint is not None:
         budget = footprint.budget((placement or ALL_RESIDENT).name, preset.geometry)
-    return Engine(dry_run.networks(device), device=device, placement=placement), budget
+    networks = dry_run.networks(device)
+    engine = Engine(networks, device=device, placement=placement, acceleration=options.accelerated)
+    return engine, budget
 
 
 def _repeats(
@@ -196,7 +200,8 @@ def _repeat(
         first_fragment_frames=ahead_frames,
         timed=True,
     )
-    film = Film(portrait.image.size, geometry.fps, speech)
+    ahead = engine.acceleration.encoder_thread
+    film = Film(portrait.image.size, geometry.fps, speech, ahead=ahead)
     open_s = time.perf_counter() - start_s
     first_fragment_s = 0.0
     chunks: dict[int, dict[str, float]] = {}

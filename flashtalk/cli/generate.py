@@ -70,6 +70,7 @@ class Maker:
             self._options.preset,
             device=self._options.device,
             placement=self._options.placement,
+            acceleration=self._options.accelerated,
             size=self._size,
             threads=self._options.threads,
             turn_threads=TURN_THREADS,
@@ -90,7 +91,13 @@ class Maker:
         speech = load_speech(job.audio, max_s=60 * options.max_minutes)
         for notice in (*portrait.notices, *speech.notices):
             _say(f"Note: {notice}")
-        film = Film(portrait.image.size, self._preset.geometry.fps, speech, destination)
+        film = Film(
+            portrait.image.size,
+            self._preset.geometry.fps,
+            speech,
+            destination,
+            ahead=options.accelerated.encoder_thread,
+        )
         with _told(film), film:
             session = self.engine.open(
                 portrait,

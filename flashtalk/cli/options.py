@@ -15,6 +15,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
+from flashtalk.acceleration.settings import DEFAULT, VARIABLE, Acceleration, acceleration_of
 from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError
 
@@ -51,13 +52,24 @@ class ModelOptions:
     """cpu, cuda or cuda:N."""
     placement: Annotated[str | None, unset("by how much memory there is", "NAME")] = None
     """How large networks share the GPU's memory: 80gb, 48gb or 24gb."""
+    acceleration: Annotated[str, arg(metavar="WORDS")] = field(
+        default_factory=lambda: os.environ.get(VARIABLE) or DEFAULT.words
+    )
+    """What makes the same networks faster, separated by commas: channels-last, bf16-convolutions,
+    compile, encoder-thread, attention=KERNEL; or none."""
     threads: Annotated[int | None, unset("PyTorch's choice", "N")] = None
     """CPU threads."""
+
+    @property
+    def accelerated(self) -> Acceleration:
+        """The techniques of ``acceleration``."""
+        return acceleration_of(self.acceleration)
 
     def check(self) -> None:
         """Raise :class:`FlashTalkError` for a value that cannot be used."""
         if self.threads is not None and self.threads < 1:
             raise FlashTalkError(f"--threads must be 1 or more, got {self.threads}.")
+        acceleration_of(self.acceleration)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +202,7 @@ class ServeOptions(ModelOptions):
     """Serve the page until it is ended.
 
     Where no options can be given, variables are read: FLASHTALK_PRESET (--preset),
+    FLASHTALK_ACCELERATION (--acceleration),
     GRADIO_SERVER_NAME (--host), GRADIO_SERVER_PORT or PORT (--port), GRADIO_ROOT_PATH (the path
     below which a proxy serves the page, such as /talk), GRADIO_TEMP_DIR (the folder of uploads and
     finished videos), HF_HOME (the folder of what is fetched from the Hub), HOME.

@@ -49,6 +49,8 @@ def serve(
         options.preset,
         device=options.device,
         placement=options.placement,
+        acceleration=options.accelerated,
+        gpu_is_lent=gpu_is_lent,
         threads=options.threads,
         turn_threads=TURN_THREADS,
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -126,9 +125,17 @@ class _Mixes:
     xyz_to_linear: _Mix
 
 
-@cache
+_MIXES: dict[torch.device, _Mixes] = {}  # not functools.cache, which a compiled graph goes past
+
+
 def _mixes(device: torch.device) -> _Mixes:
-    # Cached constants may meet autograd later, so they must not become inference tensors.
+    if device not in _MIXES:
+        _MIXES[device] = _new_mixes(device)
+    return _MIXES[device]
+
+
+def _new_mixes(device: torch.device) -> _Mixes:
+    # Kept constants may meet autograd later, so they must not become inference tensors.
     with torch.inference_mode(False):
         white = torch.tensor(WHITE, dtype=torch.float64)
         xyz_of_rgb = torch.tensor(RGB_TO_XYZ, dtype=torch.float64) / white[:, None]

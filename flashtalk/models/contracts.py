@@ -13,9 +13,10 @@ F video frames, m motion latents, E condition channels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from flashtalk.geometry import ChunkGeometry
 
@@ -81,6 +82,9 @@ class Autoencoder(Protocol):
         The guidance is what this autoencoder wants to know of the portrait. It is handed back to
         ``encode`` and ``decode`` and read by nobody else.
         """
+
+    def graphs(self) -> Sequence[nn.Module]:
+        """Parts that compile as one graph each, for pictures of one size."""
 
     def notices(self, guidance: Any) -> tuple[str, ...]:
         """Sentences for the visitor about what of the portrait cannot be drawn."""

@@ -3,13 +3,14 @@
 Page, command line, benchmark and evaluation all make their videos here. The pieces come from a
 session (or from another process that has one), the sound from the speech as it was given. Whatever
 ends the loop (the speech, a stop, an error, Ctrl-C, a full disk), leaving the ``with`` block turns
-what was made by then into a file.
+what was made by then into a file. ``ahead`` computes the next piece while one is encoded and shown.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,6 +18,7 @@ from types import TracebackType
 
 from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.inputs.speech import Speech
+from flashtalk.outputs.ahead import Ahead, InTurn
 from flashtalk.outputs.fragments import FragmentEncoder
 from flashtalk.outputs.recording import Recording
 from flashtalk.stream.piece import VideoPiece
@@ -49,15 +51,24 @@ class Film:
         speech: what is heard.
         destination: the file to be made; ``None`` encodes and keeps nothing. An older file stays
             until the new one is complete. Without a single picture there is no file.
+        ahead: compute the next piece, on another thread, while one is encoded.
 
     Raises:
         FlashTalkError: if the destination's folder cannot be written to.
     """
 
     def __init__(
-        self, size: tuple[int, int], fps: int, speech: Speech, destination: Path | None = None
+        self,
+        size: tuple[int, int],
+        fps: int,
+        speech: Speech,
+        destination: Path | None = None,
+        *,
+        ahead: bool = False,
     ) -> None:
         self._speech = speech
+        self._ahead = ahead
+        self._worked_until_s = 0.0
         self._fps = fps
         channels = speech.playback.shape[0]
         self._encoder = FragmentEncoder(*size, fps, speech.playback_rate_hz, channels)
@@ -93,19 +104,20 @@ class Film:
 
     def fragments(
         self, pieces: Iterable[VideoPiece], stopped: Callable[[], bool] = lambda: False
-    ) -> Iterator[Fragment]:
-        """Encodes and records ``pieces`` as they come, until they end or ``stopped()`` is true."""
-        source = iter(pieces)
-        while not stopped():
-            begin_s = time.perf_counter()
-            piece = next(source, None)
-            if piece is None:
-                return
-            computed_s = time.perf_counter()
-            data = self._add(piece)
-            end_s = time.perf_counter()
-            self.work_s += end_s - begin_s
-            yield Fragment(piece, data, end_s - computed_s)
+    ) -> Generator[Fragment, None, None]:
+        """Encodes and records ``pieces`` as they come, until they end or ``stopped()`` is true.
+
+        A generator of pieces is closed at the end.
+        """
+        source = (Ahead if self._ahead else InTurn)(pieces, stopped)
+        with closing(source):
+            for made in source:
+                self._worked(made.begin_s, made.end_s)
+                begin_s = time.perf_counter()
+                data = self._add(made.item)
+                end_s = time.perf_counter()
+                self._worked(begin_s, end_s)
+                yield Fragment(made.item, data, end_s - begin_s)
 
     def finish(self) -> None:
         """Turns what was made into the file; may be called twice.
@@ -138,6 +150,11 @@ class Film:
         self.finish()
 
     # --- inside ---------------------------------------------------------------------------------
+    def _worked(self, begin_s: float, end_s: float) -> None:
+        """Counts a time of work once, also where computing and encoding overlap."""
+        self.work_s += max(0.0, end_s - max(begin_s, self._worked_until_s))
+        self._worked_until_s = max(self._worked_until_s, end_s)
+
     def _add(self, piece: VideoPiece) -> bytes:
         sound = self._speech.sound(self._heard_samples, len(piece.samples))
         self._whole = False

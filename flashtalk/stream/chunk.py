@@ -30,7 +30,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.models.contracts import Denoiser
 from flashtalk.models.networks import Networks
-from flashtalk.stream.color import match_color
+from flashtalk.stream.color import MatchFrame, match_color, match_frame
 from flashtalk.stream.denoise import Velocity, clean_estimate, denoise, hold_motion
 from flashtalk.stream.schedule import shifted_timesteps
 from flashtalk.stream.seam import Seam, fade_seam
@@ -52,6 +52,8 @@ class Scene:
     workers: WorkerPool = ALONE
     """Decode and match side by side, where the autoencoder's latents are independent."""
     timer: Timer = NO_TIMER
+    frame_match: MatchFrame = match_frame
+    """Matches the colors of one frame; a compiled one takes its place."""
 
     @property
     def geometry(self) -> ChunkGeometry:
@@ -193,7 +195,10 @@ def _decode(scene: Scene, latents: Tensor, start: int, stop: int) -> Tensor:
         )
     with scene.timer.stage("color"):
         matched = workers.map(
-            lambda part: match_color(part, conditions.color, scene.sampler.color_strength), parts
+            lambda part: match_color(
+                part, conditions.color, scene.sampler.color_strength, scene.frame_match
+            ),
+            parts,
         )
         return matched[0] if len(matched) == 1 else torch.cat(matched, dim=2)
 

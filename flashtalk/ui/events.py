@@ -188,9 +188,10 @@ class Talk:
                 yield from _in_line(seat, run)
                 watched.let_in()
                 yield run.messages.stage(FIRST_PICTURES, poster=speaker.image, notices=notices)
-                film = Film(speaker.image.size, self._fps, speech, run.file)
-                with closing(self._pieces(speaker, speech, run.settings)) as pieces:
-                    yield from self._deliver(pieces, film, run, seat, watched)
+                ahead = self._engine.acceleration.encoder_thread
+                film = Film(speaker.image.size, self._fps, speech, run.file, ahead=ahead)
+                pieces = self._pieces(speaker, speech, run.settings)
+                yield from self._deliver(pieces, film, run, seat, watched)
             watched.end = "made" if film.complete else "stopped"
 
     def _reading(
@@ -233,8 +234,8 @@ class Talk:
         self, pieces: Iterator[VideoPiece], film: Film, run: Run, seat: Seat, watched: TalkWatch
     ) -> Iterator[str]:
         """Messages for the pieces; at the end, the film is finished."""
-        with film:
-            for fragment in film.fragments(pieces, run.stopped):
+        with film, closing(film.fragments(pieces, run.stopped)) as fragments:
+            for fragment in fragments:
                 seat.made(fragment.piece)
                 watched.made(fragment)
                 if notices := fragment.piece.notices:

@@ -55,6 +55,21 @@ def test_a_film_is_complete_and_counts_its_work(
     assert frames_in(film.path) == 88
 
 
+def test_a_film_made_ahead_is_the_same_bytes(
+    pieces: list[VideoPiece], said: Speech, tmp_path: Path
+):
+    films = [
+        Film(SIZE, FPS, said, tmp_path / f"{ahead}.mp4", ahead=ahead) for ahead in (False, True)
+    ]
+    made = []
+    for film in films:
+        with film:
+            made.append([fragment.data for fragment in film.fragments(iter(pieces))])
+        assert film.complete and film.path is not None and film.real_time > 0
+    assert made[0] == made[1] and films[0].tail == films[1].tail
+    assert (tmp_path / "False.mp4").read_bytes() == (tmp_path / "True.mp4").read_bytes()
+
+
 def test_fragments_and_tail_are_the_same_video(pieces: list[VideoPiece], said: Speech):
     with Film(SIZE, FPS, said) as film:
         data = b"".join(fragment.data for fragment in film.fragments(pieces))
@@ -63,15 +78,20 @@ def test_fragments_and_tail_are_the_same_video(pieces: list[VideoPiece], said: S
         assert len(list(file.decode(video=0))) == 88
 
 
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
 def test_what_was_made_before_an_error_is_kept(
-    pieces: list[VideoPiece], said: Speech, tmp_path: Path, error: type[BaseException]
+    pieces: list[VideoPiece],
+    said: Speech,
+    tmp_path: Path,
+    error: type[BaseException],
+    ahead: bool,
 ):
     def broken() -> Iterator[VideoPiece]:
         yield from pieces[:2]
         raise error("the device went away")
 
-    film = Film(SIZE, FPS, said, tmp_path / "talk.mp4")
+    film = Film(SIZE, FPS, said, tmp_path / "talk.mp4", ahead=ahead)
     with pytest.raises(error, match="went away"), film:
         for _ in film.fragments(broken()):
             pass
@@ -90,19 +110,23 @@ def test_a_piece_that_cannot_be_encoded_costs_only_itself(
     assert frames_in(tmp_path / "talk.mp4") == 28
 
 
-def test_a_stop_keeps_what_was_made(pieces: list[VideoPiece], said: Speech, tmp_path: Path):
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_stop_keeps_what_was_made(
+    pieces: list[VideoPiece], said: Speech, tmp_path: Path, ahead: bool
+):
     shown: list[int] = []
-    with Film(SIZE, FPS, said, tmp_path / "talk.mp4") as film:
+    with Film(SIZE, FPS, said, tmp_path / "talk.mp4", ahead=ahead) as film:
         for fragment in film.fragments(pieces, lambda: len(shown) == 3):
             shown.append(fragment.piece.index)
     assert shown == [0, 1, 2] and film.made_s == pytest.approx(2.24)
     assert frames_in(tmp_path / "talk.mp4") == 56
 
 
+@pytest.mark.parametrize("ahead", [False, True])
 def test_a_loop_that_is_left_keeps_what_was_made(
-    pieces: list[VideoPiece], said: Speech, tmp_path: Path
+    pieces: list[VideoPiece], said: Speech, tmp_path: Path, ahead: bool
 ):
-    with Film(SIZE, FPS, said, tmp_path / "talk.mp4") as film:
+    with Film(SIZE, FPS, said, tmp_path / "talk.mp4", ahead=ahead) as film:
         list(islice(film.fragments(pieces), 3))
     assert frames_in(tmp_path / "talk.mp4") == 56
 

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from flashtalk.conditions.lab import (
+    _MIXES,
     ColorReference,
-    _mixes,
     color_statistics,
     lab_to_rgb,
     measure_color,
@@ -126,7 +126,7 @@ def test_flat_and_extreme_pictures_stay_finite() -> None:
 
 
 def test_constants_made_in_inference_serve_training_too() -> None:
-    _mixes.cache_clear()
+    _MIXES.clear()
     with torch.inference_mode():
         reference = measure_color(picture(0, 0.2))
     reference = ColorReference(reference.mean.clone(), reference.deviation.clone())

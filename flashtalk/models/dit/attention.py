@@ -45,6 +45,9 @@ class CrossAttention(nn.Module):
     published model, which was trained so.
     """
 
+    attend: Attend = staticmethod(attention)
+    """As in :class:`SelfAttention`."""
+
     def __init__(self, dim: int, heads: int, eps: float, *, with_image: bool) -> None:
         super().__init__()
         self.heads = heads
@@ -65,9 +68,9 @@ class CrossAttention(nn.Module):
         q = self.norm_q(self.q(x)).unflatten(-1, split)  # [B, L, N, D]
         k = self.norm_k(self.k(text)).unflatten(-1, split)
         v = self.v(text).unflatten(-1, split)
-        attended = attention(q, k, v)
+        attended = self.attend(q, k, v)
         if image is not None:
             k = self.norm_k_img(self.k_img(image)).unflatten(-1, split)
             v = self.v_img(image).unflatten(-1, split)
-            attended = attended + attention(q, k, v)
+            attended = attended + self.attend(q, k, v)
         return self.o(attended.flatten(2))

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from flashtalk.models.dit.softmax_attention import attention
+from flashtalk.models.dit.softmax_attention import Attend, attention
 
 
 class AudioCrossAttention(nn.Module):
     """Cross-attention frame by frame: no positions, no norm of queries and keys."""
+
+    attend: Attend = staticmethod(attention)
+    """As in :class:`flashtalk.models.dit.attention.SelfAttention`."""
 
     def __init__(self, dim: int, audio_width: int, heads: int) -> None:
         super().__init__()
@@ -27,4 +30,4 @@ class AudioCrossAttention(nn.Module):
         frames = audio_tokens.flatten(0, 1)  # [B*T, M, audio_width]
         q = self.q_linear(x).view(frames.shape[0], -1, self.heads, x.shape[-1] // self.heads)
         k, v = self.kv_linear(frames).unflatten(-1, (2, self.heads, -1)).unbind(2)
-        return self.proj(attention(q, k, v).reshape(x.shape))
+        return self.proj(self.attend(q, k, v).reshape(x.shape))

@@ -37,6 +37,10 @@ class WanAutoencoder(nn.Module):
         """The portrait as it is, and nothing: this autoencoder is not guided."""
         return portrait, None
 
+    def graphs(self) -> tuple[nn.Module, ...]:
+        """Encoder and decoder: a call of either treats one latent frame."""
+        return self.vae.encoder, self.vae.decoder
+
     def notices(self, guidance: None) -> tuple[str, ...]:
         """None: every picture is drawn as it is."""
         return ()

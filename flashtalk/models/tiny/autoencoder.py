@@ -98,6 +98,10 @@ class PortraitAutoencoder(nn.Module):
             return guidance
         return replace(guidance, confidence=confidence, tone=face_tone(portrait, marks.points))
 
+    def graphs(self) -> tuple[nn.Module, ...]:
+        """The flow's last correction; painters draw other numbers of frames from call to call."""
+        return (self.decoder.outline,)
+
     def notices(self, guidance: Guidance) -> tuple[str, ...]:
         """Sentences about a mouth or eyes that nothing is painted on."""
         return hidden_notices(guidance.confidence)

@@ -1,0 +1,75 @@
+"""One function that makes networks faster, in a fixed order; and the check that comes before it.
+
+What the machine cannot do is refused by name before gigabytes are read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from flashtalk.acceleration.attention import check_attention, set_attention
+from flashtalk.acceleration.compiled import (
+    check_compiled,
+    compile_networks,
+    compiled_color,
+    keep_what_is_built,
+)
+from flashtalk.acceleration.convolutions import (
+    channels_last,
+    check_bf16_convolutions,
+    set_bf16_convolutions,
+)
+from flashtalk.acceleration.settings import Acceleration
+from flashtalk.models.networks import Networks
+from flashtalk.placement import Placement
+from flashtalk.stream.color import MatchFrame, match_frame
+
+
+def check_acceleration(
+    acceleration: Acceleration,
+    device: torch.device,
+    placement: Placement | None = None,
+    *,
+    gpu_is_lent: bool = False,
+) -> None:
+    """Raises :class:`FlashTalkError` for the first technique that cannot run here."""
+    check_attention(acceleration.attention, device)
+    if acceleration.bf16_convolutions:
+        check_bf16_convolutions(device)
+    if acceleration.compiled:
+        check_compiled(device, placement, gpu_is_lent=gpu_is_lent)
+
+
+def apply_acceleration(
+    networks: Networks, acceleration: Acceleration, device: torch.device
+) -> MatchFrame:
+    """Applies what is on to ``networks``, which are where they will run; returns the color match.
+
+    Weights are as the placement left them. A second call with other settings changes the attention
+    kernel and the convolutions' bits back, layout and compilation not.
+    """
+    transformer: Any = networks.transformer
+    # 1. kernels: what a graph will hold
+    set_attention(transformer, acceleration.attention)
+    if device.type == "cpu":
+        set_bf16_convolutions(acceleration.bf16_convolutions)
+    # 2. layout: graphs are made for the strides that they see
+    if acceleration.channels_last and isinstance(networks.autoencoder, nn.Module):
+        channels_last(networks.autoencoder)
+    # 3. graphs, last: they hold all of the above
+    if not acceleration.compiled:
+        return match_frame
+    keep_what_is_built(cache_folder())
+    compile_networks(networks)
+    return compiled_color()
+
+
+def cache_folder() -> Path:
+    """Where compiled code is kept: beside what is fetched from the Hub, which persists."""
+    from huggingface_hub import constants  # here: it takes a second to import
+
+    return Path(constants.HF_HOME).expanduser() / "flashtalk-compiled"

@@ -1,0 +1,136 @@
+"""Every technique computes what the plain path computes, on whole chunks of both families."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import pytest
+import torch
+from published_toy import build_published_toy, states
+from scenes import scene_of
+from torch import Tensor
+
+from flashtalk.acceleration.apply import apply_acceleration
+from flashtalk.acceleration.compiled import compile_networks, compiled_color, is_compiled
+from flashtalk.acceleration.settings import DEFAULT, PLAIN, acceleration_of
+from flashtalk.conditions import Conditions, gather_conditions
+from flashtalk.models.dit.softmax_attention import Attend
+from flashtalk.models.networks import Networks
+from flashtalk.stream.chunk import advance
+from flashtalk.stream.color import MatchFrame, match_frame
+from flashtalk.stream.state import opening_state
+
+CPU = torch.device("cpu")
+ROUNDING = 2e-4
+"""Of pictures in [-1, 1]: sums in another order, through three chunks."""
+
+
+@pytest.fixture(scope="module", params=["tiny", "14B"])
+def plain(request: pytest.FixtureRequest) -> tuple[Networks, Conditions]:
+    published = request.param == "14B"
+    networks = build_published_toy() if published else request.getfixturevalue("toy_networks")
+    geometry = networks.preset.geometry
+    coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    size = (geometry.height_px, geometry.width_px)
+    portrait = torch.nn.functional.interpolate(coarse, size, mode="bilinear")
+    given = states(0) if published else {}
+    with torch.inference_mode():
+        return networks, gather_conditions(networks, portrait, **given)
+
+
+@pytest.fixture
+def networks(plain: tuple[Networks, Conditions]) -> Iterator[Networks]:
+    """A copy that a test may change; what is set for the whole process is set back."""
+    yield copy.deepcopy(plain[0])
+    apply_acceleration(plain[0], PLAIN, CPU)
+    torch.compiler.reset()
+
+
+@torch.inference_mode()
+def video_of(
+    networks: Networks, conditions: Conditions, frame_match: MatchFrame = match_frame
+) -> Tensor:
+    """Two chunks, the second of which continues the first."""
+    scene = scene_of(networks, conditions, frame_match=frame_match)
+    state, geometry = opening_state(conditions, 3), scene.geometry
+    speech = networks.preset.transformer.speech
+    draw = torch.Generator().manual_seed(4)
+    shape = (1, geometry.chunk_frames, speech.window_frames, speech.layers, speech.width)
+    videos = []
+    for _ in range(2):
+        video, state = advance(scene, state, torch.randn(shape, generator=draw))
+        videos.append(video)
+    return torch.cat(videos, dim=2)
+
+
+@pytest.mark.parametrize("words", [DEFAULT.words, "attention=math", "attention=flash"])
+def test_what_rounds_alike(
+    plain: tuple[Networks, Conditions], networks: Networks, words: str
+) -> None:
+    frame_match = apply_acceleration(networks, acceleration_of(words), CPU)
+    video = video_of(networks, plain[1], frame_match)
+    torch.testing.assert_close(video, video_of(*plain), rtol=0, atol=ROUNDING)
+
+
+def test_channels_last(plain: tuple[Networks, Conditions], networks: Networks) -> None:
+    apply_acceleration(networks, acceleration_of("channels-last"), CPU)
+    weights = [p for p in networks.autoencoder.parameters() if p.dim() in (4, 5) and p.shape[1] > 1]
+    assert any(not weight.is_contiguous() for weight in weights)
+    torch.testing.assert_close(
+        video_of(networks, plain[1]), video_of(*plain), rtol=0, atol=ROUNDING
+    )
+
+
+def test_kernels_are_really_exchanged(networks: Networks) -> None:
+    def kernels() -> list[Attend]:
+        return [each.attend for each in networks.transformer.modules() if hasattr(each, "attend")]
+
+    before = kernels()
+    apply_acceleration(networks, acceleration_of("attention=math"), CPU)
+    after = kernels()
+    layers = networks.preset.transformer.layers
+    kinds = 3 if networks.preset.transformer.text_dim else 2
+    assert len(after) == kinds * layers and not set(before) & set(after)
+    apply_acceleration(networks, PLAIN, CPU)
+    assert kernels() == before
+
+
+def test_every_part_is_one_graph(plain: tuple[Networks, Conditions], networks: Networks) -> None:
+    """``fullgraph`` raises where a graph would break; no kernels are built here."""
+    compile_networks(networks, backend="eager")
+    parts = (*networks.transformer.blocks, *networks.autoencoder.graphs())
+    assert parts and all(is_compiled(part) for part in parts)
+    video = video_of(networks, plain[1], compiled_color(backend="eager"))
+    torch.testing.assert_close(video, video_of(*plain), rtol=0, atol=ROUNDING)
+
+
+def test_a_block_that_inductor_builds(toy_networks: Networks) -> None:
+    """Of the family that is quicker to build; both have the same class of blocks."""
+    networks = copy.deepcopy(toy_networks)
+    block = networks.transformer.blocks[0]
+    config, frames = networks.preset.transformer, 3
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(1, frames * 2, config.dim, generator=draw)
+    modulation = torch.randn(1, 6, config.dim, generator=draw)
+    rotation = networks.transformer.rotary.of((frames, 1, 2), CPU)
+    audio = torch.randn(1, frames, config.audio_tokens, config.audio_width, generator=draw)
+    with torch.inference_mode():
+        expected = block(x, modulation, rotation, audio, None, None)
+        block.compile(fullgraph=True, dynamic=False)
+        torch.testing.assert_close(block(x, modulation, rotation, audio, None, None), expected)
+
+
+@pytest.mark.skipif(
+    not torch.cpu.get_capabilities().get("avx512_bf16"), reason="needs AVX-512 BF16"
+)
+def test_convolutions_in_bfloat16_are_close_and_can_be_switched_off(networks: Networks) -> None:
+    """One layer; what a talk of the shipped weights loses is in docs/benchmarks.md."""
+    layer, x = torch.nn.Conv2d(16, 16, 3, padding=1), torch.randn(2, 16, 64, 64)
+    with torch.inference_mode():
+        expected = layer(x)
+        apply_acceleration(networks, acceleration_of("bf16-convolutions"), CPU)
+        away = (layer(x) - expected).abs().max() / expected.abs().max()
+        assert 0 < away < 0.02
+        apply_acceleration(networks, PLAIN, CPU)
+        assert torch.equal(layer(x), expected)
