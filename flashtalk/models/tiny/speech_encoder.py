@@ -16,11 +16,14 @@ from torch import Tensor, nn
 
 from flashtalk.config import SpeechEncoderConfig
 from flashtalk.geometry import SPEECH_RATE_HZ
+from flashtalk.models.tiny.held_sounds import HeldSounds
 from flashtalk.models.tiny.voice_gate import VoiceGate
 
 WINDOW_SAMPLES = 400  # 25 ms, the usual analysis window of speech
 FFT_SAMPLES = 512
 POWER_FLOOR = 1e-5  # of the mel power; about 80 dB below full scale
+SILENCE = (math.log10(POWER_FLOOR) + 1.0) / 2.0  # in log-mel units
+SPECTRA_PER_FRAME = 4  # the stem's two strides of two
 
 
 def mel_filters(bins: int) -> Tensor:
@@ -90,12 +93,15 @@ class SpeechEncoder(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Mono speech [B, S] at 16 kHz, S a multiple of 640 -> [B, S/640, layers, width]."""
-        x = self.stem(self.log_mel(self.gate(samples)))  # [B, D, S/640]
+        levels = self.log_mel(self.gate(samples))
+        held = HeldSounds.of(levels, SPECTRA_PER_FRAME)
+        x = self.stem(held.shorten(levels, SILENCE))  # [B, D, S/640]
         kept: list[Tensor] = []
         every = len(self.blocks) // len(self.outputs)
         for index, block in enumerate(self.blocks):
             x = block(x)
             if (index + 1) % every == 0:
                 kept.append(self.outputs[len(kept)](x))
-        features = torch.stack(kept, dim=1)  # [B, layers, width, F]
+        features = torch.stack([held.lengthen(each) for each in kept], dim=1)
+        # [B, layers, width, F]
         return F.layer_norm(features.permute(0, 3, 1, 2), features.shape[2:3])
