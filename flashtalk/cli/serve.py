@@ -58,6 +58,7 @@ def serve(
         logging.info("Warm after %.1f s.", engine.warm_up())
     limits = limits or Limits()
     page = build_page(engine, limits, on_gpu=computes_at(engine.device.type, on_gpu))
+    page.talk.get_ready()
     with talks_end_first(page):
         page.launch(
             server_name=host,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import math
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ WORK_PIXELS = 8_000_000  # larger ones are reduced: 32 MB once decoded
 MIN_SIDE_PX = 64
 MAX_ASPECT = 5.0  # longer side / shorter side
 MAX_FRAMES = 200  # of an animation that are looked at
+SEARCH_S = 1.0  # of processor time, after which no further one is
 
 # Raster formats only: the others that Pillow knows start external programs (EPS) or are not
 # pictures of a person (fonts, icons, fluid simulations).
@@ -145,6 +147,7 @@ def _decode(
     if frames == 1 or picture.format in _COLLECTIONS:
         return _decoded(picture, name), ()
     first: Image.Image | None = None
+    begin_s = time.thread_time()
     for index in range(min(frames, MAX_FRAMES)):
         frame = _decoded(picture, name, index)
         first = first or frame
@@ -152,6 +155,8 @@ def _decode(
             if index == 0:
                 break
             return frame, (LATER_FRAME.format(name=name, count=frames, number=index + 1),)
+        if time.thread_time() - begin_s > SEARCH_S:
+            break
     assert first is not None
     return first, (FIRST_FRAME.format(name=name, count=frames),)
 

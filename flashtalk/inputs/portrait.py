@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import torch
 from PIL import Image
 
 from flashtalk.config import Preset
@@ -22,6 +22,9 @@ from flashtalk.inputs.cutting import cut, turn_upright
 from flashtalk.inputs.faces import Face, find_faces, measured_roll
 from flashtalk.inputs.framing import Crop, closest_size, cover, frame_face
 from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
+
+if TYPE_CHECKING:
+    import torch
 
 CropWay = Literal["face", "whole", "cover"]
 
@@ -78,15 +81,13 @@ class Portrait:
 
     image: Image.Image
     """RGB, exactly ``width_px`` x ``height_px`` of the geometry."""
-    tensor: torch.Tensor
-    """The same picture, [1, 3, H, W] float32 in [-1, 1]."""
     notices: tuple[str, ...] = ()
     """Sentences for the person who gave the picture."""
 
-    def __post_init__(self) -> None:
-        expected = (1, 3, self.image.height, self.image.width)
-        if tuple(self.tensor.shape) != expected:
-            raise ValueError(f"portrait tensor must be {expected}, got {tuple(self.tensor.shape)}")
+    @cached_property
+    def tensor(self) -> torch.Tensor:
+        """The same picture, [1, 3, H, W] float32 in [-1, 1]."""
+        return to_tensor(self.image)
 
 
 def portrait_for(
@@ -163,7 +164,7 @@ def load_portrait(
     if speaker is not None:
         notices += _face_notices(picture, speaker, area, least_face)
     notices += _area_notices(picture, area, geometry)
-    return Portrait(image, to_tensor(image), tuple(notices))
+    return Portrait(image, tuple(notices))
 
 
 def find_speaker(
@@ -209,8 +210,10 @@ def _contrast(image: Image.Image) -> float:
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
     """An RGB image as [1, 3, H, W] float32 in [-1, 1]."""
-    pixels = torch.from_numpy(np.array(image, dtype=np.float32))
-    return pixels.permute(2, 0, 1).unsqueeze(0).div(127.5).sub(1.0).contiguous()
+    import torch  # here alone: what reads pictures for a page does without it
+
+    pixels = np.asarray(image, dtype=np.float32).transpose(2, 0, 1)[None]
+    return torch.from_numpy(np.ascontiguousarray(pixels / np.float32(127.5) - np.float32(1.0)))
 
 
 def _fitting(portrait: Portrait, sizes: Sequence[tuple[int, int]]) -> Portrait:

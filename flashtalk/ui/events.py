@@ -21,7 +21,8 @@ import gradio as gr
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import SPEECH_RATE_HZ
-from flashtalk.inputs.portrait import NoFaceError, Portrait, portrait_for
+from flashtalk.inputs.bounded import PictureReader
+from flashtalk.inputs.portrait import NoFaceError, Portrait
 from flashtalk.inputs.speech import Speech, load_speech
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.outputs.scratch import ScratchFolder
@@ -98,6 +99,7 @@ class Talk:
         self._pieces = on_gpu(self._compute)
         self._stops = Stops()
         self._preparing = Preparing()
+        self._pictures = PictureReader(engine.preset)
         self.admission = Admission(most=limits.visitors, line=limits.queue, cost=engine.cost)
         """Who talks and who waits; every way to talk takes its seat here."""
         self.watch = Watch(self.admission, lambda: self._preparing.count)
@@ -162,6 +164,10 @@ class Talk:
         """Drops a Stop that came too late, so that the next video is not ended by it."""
         self._stops.forget(request.session_hash or "")
 
+    def get_ready(self) -> None:
+        """Starts what the first visitor would wait for."""
+        self._pictures.get_ready()
+
     @property
     def closing(self) -> bool:
         """Whether talks are being ended before the server is."""
@@ -207,9 +213,8 @@ class Talk:
         sound = uploaded(voice, "sound", kept_s)
 
         def read() -> tuple[Portrait, Speech, list[str]]:
-            preset = self._engine.preset
             face, without_face = settings.face, settings.without_face
-            speaker = portrait_for(picture, preset, face=face, without_face=without_face)
+            speaker = self._pictures.read(picture, face=face, without_face=without_face)
             speech = load_speech(sound, max_s=self._limits.speech_s)
             notices = [*speaker.notices, *speech.notices]
             if notice := self._engine.prompt_notice(settings.prompt):

@@ -1,7 +1,6 @@
 """Pictures and sounds are read in threads of their own: few, and slower than those who talk.
 
-Reading holds no place and no turn. On Linux the threads yield the processor to everybody else. So
-one hard picture makes its own visitor wait, and no other.
+Reading holds no place and no turn. On Linux the threads yield the processor to everybody else.
 """
 
 from __future__ import annotations

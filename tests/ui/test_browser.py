@@ -9,7 +9,7 @@ import av
 import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
-from visitor import SLOW_MS, VIDEO, clear, upload, wait_until
+from visitor import SLOW_MS, VIDEO, clear, upload
 
 from flashtalk.assets import ASSETS
 

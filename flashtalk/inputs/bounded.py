@@ -1,0 +1,136 @@
+"""Portraits for a page of strangers: each picture has two seconds of processor time, or is refused.
+
+:mod:`flashtalk.inputs.reader` reads them, in processes that are kept and end with this one. A
+picture that takes longer, or breaks a decoder, ends its reader; the next picture gets a new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from PIL import Image
+
+import flashtalk
+from flashtalk.config import Preset
+from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.portrait import NoFaceError, Portrait
+
+MOST_CPU_S = 2.0
+"""Processor time for one picture: a 50-megapixel JPEG takes half of it."""
+_LAST_S = 1.0  # a process whose pipes are closed ends by itself, if it is not decoding
+TOO_HARD = (
+    "The picture takes too long to read: more than {seconds:g} seconds. Make it smaller, or save "
+    "it as a JPEG, and add it again."
+)
+BROKEN = (
+    "The picture cannot be read: what decodes it broke off. Save it again as a JPEG, or use "
+    "another picture."
+)
+
+
+class PictureReader:
+    """Reads pictures for one model; safe for several threads, each of which has a process.
+
+    Args:
+        preset: the model whose portraits are wanted.
+        cpu_s: processor time for one picture; not held on Windows.
+    """
+
+    def __init__(self, preset: Preset, cpu_s: float = MOST_CPU_S) -> None:
+        self._model = {
+            "geometry": asdict(preset.geometry),
+            "crop": preset.crop,
+            "sizes": preset.sizes,
+            "least_face": preset.least_face,
+        }
+        self._cpu_s = cpu_s
+        self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
+
+    def get_ready(self) -> None:
+        """Starts a process for the first picture."""
+        self._idle.put(self._started())
+
+    def read(self, picture: Path, *, face: int | None, without_face: bool) -> Portrait:
+        """As :func:`flashtalk.inputs.portrait.portrait_for`.
+
+        Raises:
+            FlashTalkError: the picture cannot be used, or takes too long.
+        """
+        request = {"picture": str(picture), "face": face, "without_face": without_face}
+        try:
+            process = self._idle.get_nowait()
+        except Empty:
+            process = self._started()
+        try:
+            portrait = _answer(process, request | {"cpu_s": self._cpu_s})
+        except (OSError, EOFError) as error:
+            too_hard = _end(process) == -getattr(signal, "SIGPROF", 0)
+            said = TOO_HARD.format(seconds=self._cpu_s) if too_hard else BROKEN
+            raise FlashTalkError(said) from error
+        except FlashTalkError:
+            self._idle.put(process)
+            raise
+        except BaseException:  # an answer may be on its way, which is nobody else's
+            _end(process)
+            raise
+        self._idle.put(process)
+        return portrait
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        root = str(Path(flashtalk.__file__).parents[1])
+        paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flashtalk.inputs.reader"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        )
+        _send(process, self._model)
+        return process
+
+
+def _answer(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> Portrait:
+    """The portrait; raises the refusal, or ``EOFError`` if the process has ended."""
+    assert process.stdout is not None
+    _send(process, request)
+    line = process.stdout.readline()
+    if not line:
+        raise EOFError
+    answer = json.loads(line)
+    if "refusal" in answer:
+        raise NoFaceError if answer["no_face"] else FlashTalkError(answer["refusal"])
+    width, height = answer["size"]
+    pixels = process.stdout.read(3 * width * height)
+    if len(pixels) < 3 * width * height:
+        raise EOFError
+    image = Image.frombytes("RGB", (width, height), pixels)
+    return Portrait(image, tuple(answer["notices"]))
+
+
+def _send(process: subprocess.Popen[bytes], message: Mapping[str, Any]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(message).encode() + b"\n")
+    process.stdin.flush()
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """Ends ``process``, unless it has ended; how it did, as ``Popen.returncode``."""
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        with suppress(OSError):  # of what the process did not read
+            pipe.close()
+    try:
+        return process.wait(_LAST_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()

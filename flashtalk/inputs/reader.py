@@ -1,0 +1,74 @@
+"""Reads pictures in a process of its own, with so many seconds of processor time for each.
+
+``python -m flashtalk.inputs.reader`` is started by :mod:`flashtalk.inputs.bounded`. The first line
+that it gets has the model's numbers; each further one is a picture. An answer is a line, followed
+by the pixels of the portrait if there is one. Lines are JSON, since neither side trusts the other.
+
+A decoder cannot be interrupted, and what a file costs is not known before. So the system ends the
+whole process when the time is over, and whoever waits for an answer sees the end of the pipe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from flashtalk.errors import FlashTalkError
+from flashtalk.geometry import ChunkGeometry
+from flashtalk.inputs.faces import find_faces
+from flashtalk.inputs.portrait import NoFaceError, load_portrait
+
+_NICENESS = 10  # whoever talks comes first
+
+
+def main() -> None:
+    """Answers until the pipe ends."""
+    given, answers = sys.stdin.buffer, sys.stdout.buffer
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    model = json.loads(given.readline())
+    find_faces(np.zeros((64, 64, 3), np.uint8))  # reads the detector's weights
+    for line in given:
+        request = json.loads(line)
+        _allow(request.pop("cpu_s"))
+        try:
+            _answer(answers, model, request)
+        finally:
+            _allow(0.0)
+
+
+def _answer(answers: BinaryIO, model: dict[str, Any], request: dict[str, Any]) -> None:
+    pixels = b""
+    try:
+        portrait = load_portrait(
+            Path(request["picture"]),
+            ChunkGeometry(**model["geometry"] | {"patch": tuple(model["geometry"]["patch"])}),
+            crop=model["crop"],
+            sizes=[tuple(size) for size in model["sizes"]],
+            least_face=model["least_face"],
+            face=request["face"],
+            without_face=request["without_face"],
+        )
+    except FlashTalkError as error:
+        answer = {"refusal": str(error), "no_face": isinstance(error, NoFaceError)}
+    else:
+        answer = {"size": portrait.image.size, "notices": portrait.notices}
+        pixels = portrait.image.tobytes()
+    answers.write(json.dumps(answer).encode() + b"\n" + pixels)
+    answers.flush()
+
+
+def _allow(cpu_s: float) -> None:
+    """Ends this process after so many further seconds of its processor time; 0: never."""
+    if hasattr(signal, "setitimer"):  # Windows has no such clock
+        signal.setitimer(signal.ITIMER_PROF, cpu_s)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Pictures of strangers are read in a process of its own, and none for longer than agreed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from flashtalk.assets import ASSETS
+from flashtalk.config import TINY
+from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.bounded import BROKEN, PictureReader
+from flashtalk.inputs.portrait import NoFaceError, portrait_for
+
+ADA = ASSETS / "portraits" / "ada.jpg"
+FREELY = {"face": None, "without_face": False}
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[PictureReader]:
+    yield PictureReader(TINY, cpu_s=0.5)
+
+
+def readers() -> list[psutil.Process]:
+    children = psutil.Process().children()
+    return [each for each in children if "flashtalk.inputs.reader" in each.cmdline()]
+
+
+def test_a_portrait_is_the_one_that_is_read_here(reader: PictureReader) -> None:
+    there, here = reader.read(ADA, **FREELY), portrait_for(ADA, TINY)
+    assert there.image.tobytes() == here.image.tobytes()
+    assert there.notices == here.notices
+
+
+def test_a_refusal_keeps_its_sentence(reader: PictureReader, tmp_path: Path) -> None:
+    (tmp_path / "words.png").write_text("these are words")
+    with pytest.raises(FlashTalkError, match=r"words\.png is not a picture"):
+        reader.read(tmp_path / "words.png", **FREELY)
+    meadow = np.random.default_rng(1).integers(90, 150, (128, 128, 3), dtype=np.uint8)
+    Image.fromarray(meadow).save(tmp_path / "meadow.png")
+    with pytest.raises(NoFaceError):
+        reader.read(tmp_path / "meadow.png", **FREELY)
+    assert reader.read(tmp_path / "meadow.png", face=None, without_face=True).notices
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no clock of processor time")
+def test_a_picture_that_takes_too_long_is_refused_and_holds_up_nobody(
+    reader: PictureReader, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (1_000, 1_000, 3), dtype=np.uint8)
+    hard = tmp_path / "hard.jpg"
+    Image.fromarray(np.tile(noise, (5, 5, 1))).save(hard, progressive=True)
+    with pytest.raises(FlashTalkError, match=r"too long to read: more than 0\.5 seconds"):
+        reader.read(hard, **FREELY)
+    assert reader.read(ADA, **FREELY)
+
+
+def test_a_decoder_that_breaks_off_is_a_sentence(reader: PictureReader) -> None:
+    reader.read(ADA, **FREELY)
+    for process in readers():
+        process.kill()
+        process.wait()
+    with pytest.raises(FlashTalkError) as caught:
+        reader.read(ADA, **FREELY)
+    assert str(caught.value) == BROKEN
+    assert reader.read(ADA, **FREELY)
