@@ -5,7 +5,7 @@ that it gets has the model's numbers; each further one is a picture. An answer i
 by the pixels of the portrait if there is one. Lines are JSON, since neither side trusts the other.
 
 A decoder cannot be interrupted, and what a file costs is not known before. So the system ends the
-whole process when the time is over, and whoever waits for an answer sees the end of the pipe.
+whole process when the time is over. Whoever waits for an answer sees the end of the pipe.
 """
 
 from __future__ import annotations
