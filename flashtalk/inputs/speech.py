@@ -53,6 +53,11 @@ class Speech:
     def duration_s(self) -> float:
         return self.samples.size / SPEECH_RATE_HZ
 
+    @property
+    def channels(self) -> int:
+        """1 or 2, of what the viewer hears."""
+        return int(self.playback.shape[0])
+
     def sound(self, start: int, count: int) -> np.ndarray:
         """What is heard during ``samples[start : start + count]``: [channels, 3 x count]."""
         ratio = self.playback_rate_hz // SPEECH_RATE_HZ

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
+
+import numpy as np
 
 from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.inputs.speech import Speech
@@ -23,6 +26,25 @@ from flashtalk.outputs.fragments import FragmentEncoder
 from flashtalk.outputs.recording import Recording
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.session import Session
+
+
+class Voice(Protocol):
+    """What is heard: a whole recording, or speech as far as it has been spoken."""
+
+    @property
+    def samples(self) -> np.ndarray:
+        """[S] float32, mono, 16 kHz."""
+
+    @property
+    def channels(self) -> int:
+        """Of the sound for viewers."""
+
+    @property
+    def playback_rate_hz(self) -> int:
+        """Of the sound for viewers."""
+
+    def sound(self, start: int, count: int) -> np.ndarray:
+        """What is heard during ``samples[start : start + count]``: [channels, n]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +70,7 @@ class Film:
     Args:
         size: width and height of the pictures in pixels.
         fps: frames per second.
-        speech: what is heard.
+        speech: what is heard; it may still grow.
         destination: the file to be made; ``None`` encodes and keeps nothing. An older file stays
             until the new one is complete. Without a single picture there is no file.
         ahead: compute the next piece, on another thread, while one is encoded.
@@ -61,7 +83,7 @@ class Film:
         self,
         size: tuple[int, int],
         fps: int,
-        speech: Speech,
+        speech: Voice,
         destination: Path | None = None,
         *,
         ahead: bool = False,
@@ -70,14 +92,11 @@ class Film:
         self._ahead = ahead
         self._worked_until_s = 0.0
         self._fps = fps
-        channels = speech.playback.shape[0]
-        self._encoder = FragmentEncoder(*size, fps, speech.playback_rate_hz, channels)
+        self._encoder = FragmentEncoder(*size, fps, speech.playback_rate_hz, speech.channels)
         self._recording = Recording(destination) if destination is not None else None
         self._heard_samples = 0  # of the speech that has its pictures
         self._whole = True  # whether encoder and recording agree
         self._finished = False
-        self.total_s = -(-len(speech.samples) * fps // SPEECH_RATE_HZ) / fps
-        """Seconds of video that the whole speech gives."""
         self.made_s = 0.0
         """Seconds of video made by now."""
         self.work_s = 0.0
@@ -86,6 +105,11 @@ class Film:
         """The last sound, for the player; known once the film is finished."""
         self.path: Path | None = None
         """The file, once there is one."""
+
+    @property
+    def total_s(self) -> float:
+        """Seconds of video that the speech gives, as far as it is known."""
+        return -(-len(self._speech.samples) * self._fps // SPEECH_RATE_HZ) / self._fps
 
     @property
     def mime(self) -> str:

@@ -7,8 +7,6 @@ the part made so far becomes a finished file.
 
 from __future__ import annotations
 
-import logging
-import os
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
@@ -30,21 +28,17 @@ from flashtalk.stream.admission import Admission, Seat
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui.player import LiveMessages, Progress
 from flashtalk.ui.preparing import Preparing
+from flashtalk.ui.sentences import sentences
 from flashtalk.ui.settings import Settings, uploaded
 from flashtalk.ui.stops import Stops
 from flashtalk.ui.watch import TalkWatch, Watch
-
-logger = logging.getLogger(__name__)
 
 SCRATCH_PREFIX = "flashtalk-talk-"
 
 NO_PORTRAIT = "There is no portrait yet. Choose one of the people, or add a picture of your own."
 NO_VOICE = "There is no voice yet. Choose an example, record yourself, or add a sound file."
-AS_IT_IS = "use this picture as it is"
-WITHOUT_FACE = "send without_face=true to use the picture's middle"
 FIRST_PICTURES = "Making the first pictures"
-UNEXPECTED = "Something went wrong on our side, and the video ended early. Please try again."
-_LINE_LOOK_S = 1.0  # between two looks at the line, each of which is a message
+LINE_LOOK_S = 1.0  # between two looks at the line, each of which is a message
 
 Update = tuple[str, str | None, int | dict[str, Any]]
 """Values for the live player, the finished file and the seed."""
@@ -97,12 +91,12 @@ class Talk:
         self._limits = limits
         self._fps = engine.preset.geometry.fps
         self._pieces = on_gpu(self._compute)
-        self._stops = Stops()
-        self._preparing = Preparing()
-        self._pictures = PictureReader(engine.preset)
+        self.stops = Stops()
+        self.preparing = Preparing()
+        self.pictures = PictureReader(engine.preset)
         self.admission = Admission(most=limits.visitors, line=limits.queue, cost=engine.cost)
         """Who talks and who waits; every way to talk takes its seat here."""
-        self.watch = Watch(self.admission, lambda: self._preparing.count)
+        self.watch = Watch(self.admission, lambda: self.preparing.count)
 
     def talk(
         self,
@@ -144,45 +138,45 @@ class Talk:
             try:
                 scratch = stack.enter_context(_scratch_folder())
                 file = scratch.path / "flashtalk.mp4"
-                stop = stack.enter_context(self._stops.run(request.session_hash or ""))
+                stop = stack.enter_context(self.stops.run(request.session_hash or ""))
                 settings = Settings.of(seed, random_seed, steps, prompt, face, without_face)
                 shown = settings.seed
                 run = Run(settings, messages, stop.is_set, file)
                 for message in self._run(portrait, voice, run):
                     yield message, _made(file), shown
             except Exception as error:
-                page, call = _sentences(error, messages.run, portrait, voice, file)
+                page, call = sentences(error, messages.run, portrait, voice, file)
                 no_face = isinstance(error, NoFaceError)
                 yield messages.error(page, no_face=no_face), _made(file), shown
                 raise gr.Error(call, visible=False, print_exception=False) from error
 
     def stop(self, request: gr.Request) -> None:
         """Ends the visitor's running or waiting video after the chunk that is being made."""
-        self._stops.stop(request.session_hash or "")
+        self.stops.stop(request.session_hash or "")
 
     def forget(self, request: gr.Request) -> None:
         """Drops a Stop that came too late, so that the next video is not ended by it."""
-        self._stops.forget(request.session_hash or "")
+        self.stops.forget(request.session_hash or "")
 
     def get_ready(self) -> None:
         """Starts what the first visitor would wait for."""
-        self._pictures.get_ready()
+        self.pictures.get_ready()
 
     @property
     def closing(self) -> bool:
         """Whether talks are being ended before the server is."""
-        return self._stops.closing
+        return self.stops.closing
 
     def end_all(self, patience_s: float) -> bool:
         """Ends every video after the piece that is being made; whether all ended in time."""
-        return self._stops.end_all(patience_s)
+        return self.stops.end_all(patience_s)
 
     # --- inside ---------------------------------------------------------------------------------
     def _run(self, portrait: object, voice: object, run: Run) -> Iterator[str]:
         """All messages of a run but its error."""
         with self.watch.talk(run.messages.run) as watched:
             yield run.messages.stage("Preparing the portrait")
-            read = self._preparing.run(self._reading(portrait, voice, run.settings), run.stopped)
+            read = self.preparing.run(self._reading(portrait, voice, run.settings), run.stopped)
             if read is None:
                 watched.end = "stopped"
                 yield run.messages.end(0.0, stopped=True)
@@ -214,7 +208,7 @@ class Talk:
 
         def read() -> tuple[Portrait, Speech, list[str]]:
             face, without_face = settings.face, settings.without_face
-            speaker = self._pictures.read(picture, face=face, without_face=without_face)
+            speaker = self.pictures.read(picture, face=face, without_face=without_face)
             speech = load_speech(sound, max_s=self._limits.speech_s)
             notices = [*speaker.notices, *speech.notices]
             if notice := self._engine.prompt_notice(settings.prompt):
@@ -256,27 +250,8 @@ class Talk:
 
 def _in_line(seat: Seat, run: Run) -> Iterator[str]:
     """Messages while others talk; ends with the seat, or with a stop."""
-    while not run.stopped() and (place := seat.wait(_LINE_LOOK_S)) is not None:
+    while not run.stopped() and (place := seat.wait(LINE_LOOK_S)) is not None:
         yield run.messages.waiting(place)
-
-
-def _sentences(error: Exception, run: str, *files: object) -> tuple[str, str]:
-    """What visitors of the page and callers of the API read; the log has what nobody foresaw."""
-    if isinstance(error, NoFaceError):
-        return str(NoFaceError(AS_IT_IS)), str(NoFaceError(WITHOUT_FACE))
-    if not isinstance(error, FlashTalkError):
-        logger.error("talk %s ended early", run, exc_info=error)
-        return UNEXPECTED, UNEXPECTED
-    sentence = _without_folders(str(error), *files)
-    return sentence, sentence
-
-
-def _without_folders(sentence: str, *files: object) -> str:
-    """No sentence names a folder of the server."""
-    for path in files:
-        if isinstance(path, str | Path):
-            sentence = sentence.replace(f"{Path(path).parent}{os.sep}", "")
-    return sentence
 
 
 def _scratch_folder() -> ScratchFolder:

@@ -102,10 +102,15 @@ class LiveMessages:
             frames_per_s=progress.real_time and round(fps * progress.real_time, 1),
         )
 
-    def end(self, made_s: float, *, stopped: bool, last: bytes = b"") -> str:
-        """No more fragments follow ``last``."""
+    def listening(self) -> str:
+        """A live talk hears what is sent from now on."""
+        return self._message("listening")
+
+    def end(self, made_s: float, *, stopped: bool, last: bytes = b"", sentence: str = "") -> str:
+        """No more fragments follow ``last``; ``sentence`` says why where it is not plain."""
         data = base64.b64encode(last).decode("ascii")
-        return self._message("end", made_s=round(made_s, 3), stopped=stopped, data=data)
+        why = {"sentence": sentence} if sentence else {}
+        return self._message("end", made_s=round(made_s, 3), stopped=stopped, data=data, **why)
 
     def error(self, sentence: str, *, no_face: bool = False) -> str:
         """The run ended early; what was shown stays.

@@ -20,8 +20,9 @@ from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
 from flashtalk.models.networks import Networks
 from flashtalk.stream.piece import VideoPiece
-from flashtalk.ui.events import NO_PORTRAIT, NO_VOICE, UNEXPECTED, Limits, Talk
+from flashtalk.ui.events import NO_PORTRAIT, NO_VOICE, Limits, Talk
 from flashtalk.ui.player import Progress
+from flashtalk.ui.sentences import UNEXPECTED
 from flashtalk.ui.stops import Stops
 
 VISITOR = gr.Request(session_hash="visitor")

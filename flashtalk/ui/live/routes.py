@@ -1,0 +1,170 @@
+"""Routes of live speech, for the page and for programs; docs/live-speech.md describes them.
+
+========================== =======================================================================
+POST live                  form: portrait (a file) and settings → id of a talk
+POST live/ID/sound?start=N mono 16 kHz, 16-bit little-endian samples from sample N on → how many
+GET  live/ID/messages/N    JSON list of the messages from number N on; waits for one
+POST live/ID/end           no more sound comes
+GET  live/ID/film          the finished mp4
+========================== =======================================================================
+
+A sender that is unsure whether sound has arrived repeats it; samples that are there are not added
+again. A reader asks for message N once it has those before it. So a connection that was cut goes on
+where it was. What is refused is JSON with a sentence: ``{"error": "..."}``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from functools import wraps
+
+import numpy as np
+from anyio.to_thread import run_sync
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from flashtalk.errors import FlashTalkError
+from flashtalk.geometry import SPEECH_RATE_HZ
+from flashtalk.ui.live.talk import LiveTalk
+from flashtalk.ui.live.talks import LiveTalks
+from flashtalk.ui.settings import Settings
+
+LARGEST_PICTURE_BYTES = 30_000_000
+LARGEST_PIECE_BYTES = 2 * SPEECH_RATE_HZ  # a second
+POLL_S = 10.0
+"""Longest wait of a request for messages."""
+
+NO_TALK = "There is no such talk: it ended long ago, or its id is wrong. Open a new one."
+NO_PICTURE = "There is no portrait in the request. Send it as the file 'portrait' of a form."
+TOO_LARGE = "The request is larger than {:,} bytes, or does not say how large it is."
+NOT_SOUND = (
+    "A piece of sound is 1 to {:,} whole 16-bit samples (mono, 16 kHz, little-endian), and 'start' "
+    "is the number of its first sample from the beginning of the talk. Got {} bytes at start={!r}."
+)
+GAP = "The sound from sample {} on was not taken: {} samples are here. Go on from there."
+NO_FILM = "There is no film yet: the talk goes on, or it has no picture."
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def live_routes(talks: LiveTalks) -> list[Route]:
+    """The routes around ``talks``, for an application at any path."""
+
+    def of_talk(handler: Callable[[Request, LiveTalk], Awaitable[Response]]) -> Handler:
+        async def found(request: Request) -> Response:
+            talk = talks.find(request.path_params["name"])
+            if talk is None:
+                return _refused(NO_TALK, 404)
+            return await handler(request, talk)
+
+        return found
+
+    async def begin(request: Request) -> Response:
+        if not _fits(request, LARGEST_PICTURE_BYTES):
+            return _refused(TOO_LARGE.format(LARGEST_PICTURE_BYTES), 413)
+        async with request.form(max_files=1, max_fields=20) as form:
+            picture = form.get("portrait")
+            if not isinstance(picture, UploadFile):
+                raise FlashTalkError(NO_PICTURE)
+            settings = settings_of(form, talks.engine.preset.sampler.steps)
+            content, name = await picture.read(), picture.filename or ""
+        talk = await run_sync(talks.open, settings, content, name)
+        return JSONResponse(
+            {
+                "id": talk.name,
+                "seed": talk.settings.seed,
+                "limit_s": talks.limits.speech_s,
+                "rate_hz": SPEECH_RATE_HZ,
+            }
+        )
+
+    return [
+        Route("/live", _sentences(begin), methods=["POST"]),
+        Route("/live/{name}/sound", of_talk(_sound), methods=["POST"]),
+        Route("/live/{name}/messages/{number:int}", of_talk(_messages), methods=["GET"]),
+        Route("/live/{name}/end", of_talk(_end), methods=["POST"]),
+        Route("/live/{name}/film", of_talk(_film), methods=["GET"]),
+    ]
+
+
+def settings_of(form: FormData, usual_steps: int) -> Settings:
+    """The settings of a form, whose values are text; those left out have defaults.
+
+    Raises:
+        FlashTalkError: for a value that cannot be used.
+    """
+    values = {name: value for name, value in form.items() if isinstance(value, str) and value}
+    return Settings.of(
+        _number(values.get("seed", "0")),
+        _truth(values.get("random_seed", "false")),
+        _number(values.get("steps", str(usual_steps))),
+        values.get("prompt", ""),
+        _number(values["face"]) if "face" in values else None,
+        _truth(values.get("without_face", "false")),
+    )
+
+
+async def _sound(request: Request, talk: LiveTalk) -> Response:
+    if not _fits(request, LARGEST_PIECE_BYTES):
+        return _refused(TOO_LARGE.format(LARGEST_PIECE_BYTES), 413)
+    body, start = await request.body(), request.query_params.get("start", "")
+    if not start.isdecimal() or not body or len(body) % 2 or len(body) > LARGEST_PIECE_BYTES:
+        return _refused(NOT_SOUND.format(LARGEST_PIECE_BYTES // 2, len(body), start), 400)
+    samples = np.frombuffer(body, "<i2").astype(np.float32) / 32_768
+    heard = talk.hear(int(start), samples)
+    reply: dict[str, object] = {"heard": heard, "ended": talk.speech.ended}
+    if heard < int(start):
+        return JSONResponse(reply | {"error": GAP.format(start, heard)}, 409)
+    return JSONResponse(reply)
+
+
+async def _messages(request: Request, talk: LiveTalk) -> Response:
+    found = await talk.messages_from(request.path_params["number"], POLL_S)
+    return Response(f"[{','.join(found)}]", media_type="application/json")
+
+
+async def _end(request: Request, talk: LiveTalk) -> Response:
+    talk.end()
+    return JSONResponse({"heard": len(talk.speech.samples)})
+
+
+async def _film(request: Request, talk: LiveTalk) -> Response:
+    if not talk.film.exists():
+        return _refused(NO_FILM, 404)
+    return FileResponse(talk.film, filename=talk.film.name, media_type="video/mp4")
+
+
+def _sentences(handler: Handler) -> Handler:
+    """Answers what ``handler`` refuses with its sentence."""
+
+    @wraps(handler)
+    async def answered(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except FlashTalkError as error:
+            return _refused(str(error), 400)
+
+    return answered
+
+
+def _fits(request: Request, most_bytes: int) -> bool:
+    length = request.headers.get("content-length", "")
+    return length.isdecimal() and int(length) <= most_bytes
+
+
+def _refused(sentence: str, status: int) -> Response:
+    return JSONResponse({"error": sentence}, status)
+
+
+def _number(text: str) -> object:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _truth(text: str) -> object:
+    return json.loads(text) if text in ("true", "false") else text

@@ -1,0 +1,225 @@
+"""One person who speaks live: sound goes in, messages come out, a thread of its own in between.
+
+The thread reads the portrait, waits for its seat and opens a session. Then it pushes speech as it
+comes. Each piece of video leaves as soon as it is decoded. Whatever ends the speech (the speaker,
+the limit, a cut that lasts, a page that closes), the film is finished.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from flashtalk.engine import Engine
+from flashtalk.inputs.live_speech import LiveSpeech
+from flashtalk.inputs.portrait import NoFaceError, Portrait, portrait_for
+from flashtalk.outputs.film import Film
+from flashtalk.stream.admission import Seat
+from flashtalk.stream.piece import VideoPiece
+from flashtalk.stream.session import Session
+from flashtalk.ui.events import LINE_LOOK_S, Talk
+from flashtalk.ui.live.mailbox import Mailbox
+from flashtalk.ui.player import LiveMessages, Progress
+from flashtalk.ui.sentences import sentences
+from flashtalk.ui.settings import Settings
+from flashtalk.ui.watch import TalkWatch
+
+PATIENCE_S = 15.0
+"""So long a speaker may be away, and comes back to the same talk."""
+FIRST_PIECE_FRAMES = 4
+"""Frames of a chunk that leave before the rest of it is decoded."""
+_LOOK_S = 0.25  # how often a thread that waits for sound looks whether to go
+
+LISTENING = "Listening"
+LIMIT = "The limit of {:g} seconds is reached."
+AWAY = "Nothing was heard for {:g} seconds, so the talk ended."
+
+
+class LiveTalk:
+    """A talk from the first sound to the finished film.
+
+    Args:
+        page: whose seats, stops and limits hold for it.
+        engine: makes the video.
+        name: nobody else's, and not to be guessed.
+        settings: checked ones.
+        picture: a file of the talk's own.
+        film: the file to be made.
+        limit_s: longest speech in seconds.
+        patience_s: so long the speaker may be away.
+    """
+
+    def __init__(
+        self,
+        page: Talk,
+        engine: Engine,
+        name: str,
+        settings: Settings,
+        picture: Path,
+        film: Path,
+        *,
+        limit_s: float,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.film = film
+        """There once the talk is over, if it has a picture."""
+        self.speech = LiveSpeech(limit_s)
+        self._limit_s, self._patience_s = limit_s, patience_s
+        self._page, self._engine = page, engine
+        self._preset = engine.preset.for_live_speech()
+        self._picture = picture
+        self._messages = LiveMessages()
+        self._mailbox = Mailbox()
+        self._asked_s = self._heard_s = time.monotonic()
+        self._listening = False
+        self._thread = threading.Thread(target=self._run, name=f"live-{name[:6]}", daemon=True)
+
+    def start(self) -> None:
+        """Begins to read the portrait, to wait for a seat, then to listen."""
+        self._thread.start()
+
+    @property
+    def over(self) -> bool:
+        """Whether the film is finished and the last message is there."""
+        return not self._thread.is_alive()
+
+    def hear(self, start: int, samples: np.ndarray) -> int:
+        """Adds ``samples`` from sample ``start`` on; how many there are by now.
+
+        Sound that comes before the talk listens is dropped.
+        """
+        self._heard_s = time.monotonic()
+        return self.speech.append(start, samples) if self._listening else 0
+
+    async def messages_from(self, number: int, patience_s: float) -> list[str]:
+        """Messages from ``number`` on; waits for one, and for no longer than ``patience_s``."""
+        self._asked_s = time.monotonic() + patience_s  # whoever waits is there
+        try:
+            return await self._mailbox.messages_from(number, patience_s)
+        finally:
+            self._asked_s = time.monotonic()
+
+    def end(self) -> None:
+        """Ends the speech: what was said is shown, then the film is finished."""
+        self.speech.end()
+
+    # --- the thread -----------------------------------------------------------------------------
+    def _run(self) -> None:
+        run = self._messages.run
+        try:
+            with self._page.stops.run(self.name) as stop, self._page.watch.talk(run) as watched:
+                self._talk(stop.is_set, watched)
+        except Exception as error:
+            page, _ = sentences(error, run, self._picture, self.film)
+            no_face = isinstance(error, NoFaceError)
+            self._mailbox.put(self._messages.error(page, no_face=no_face))
+        finally:
+            self.speech.end()
+
+    def _talk(self, stopped: Callable[[], bool], watched: TalkWatch) -> None:
+        watched.end = "stopped"
+        self._mailbox.put(self._messages.stage("Preparing the portrait"))
+        read = self._page.preparing.run(self._read, lambda: self._leaves(stopped))
+        with self._page.admission.seat(self._limit_s, weight=self._weight, paced=True) as seat:
+            while read and (place := seat.wait(LINE_LOOK_S)) is not None:
+                if self._leaves(stopped):
+                    read = None
+                else:
+                    self._mailbox.put(self._messages.waiting(place))
+            if read is None:
+                self._mailbox.put(self._messages.end(0.0, stopped=True))
+                return
+            watched.let_in()
+            film = self._listen(*read, seat, stopped, watched)
+        watched.end = "made" if film.complete else "stopped"
+        self._mailbox.put(
+            self._messages.end(
+                film.made_s, stopped=not film.complete, last=film.tail, sentence=self._why()
+            )
+        )
+
+    def _read(self) -> tuple[Portrait, list[str]]:
+        """The portrait, and sentences for the speaker."""
+        face, without_face = self.settings.face, self.settings.without_face
+        speaker = portrait_for(self._picture, self._preset, face=face, without_face=without_face)
+        notice = self._engine.prompt_notice(self.settings.prompt)
+        return speaker, [*speaker.notices, *([notice] if notice else [])]
+
+    def _listen(
+        self,
+        speaker: Portrait,
+        notices: list[str],
+        seat: Seat,
+        stopped: Callable[[], bool],
+        watched: TalkWatch,
+    ) -> Film:
+        """The film of what is said from now on."""
+        self._mailbox.put(self._messages.stage(LISTENING, poster=speaker.image, notices=notices))
+        session = self._engine.open(
+            speaker,
+            seed=self.settings.seed,
+            steps=self.settings.steps,
+            prompt=self.settings.prompt,
+            chunk_frames=self._preset.geometry.chunk_frames,
+            first_fragment_frames=FIRST_PIECE_FRAMES,
+            split="every",
+        )
+        self._heard_s = time.monotonic()
+        self._listening = True
+        self._mailbox.put(self._messages.listening())
+        fps = self._preset.geometry.fps
+        film = Film(speaker.image.size, fps, self.speech, self.film)
+        with film, closing(self._pieces(session, stopped)) as pieces:
+            for fragment in film.fragments(pieces, stopped):
+                seat.made(fragment.piece)
+                watched.made(fragment)
+                if said := fragment.piece.notices:
+                    self._mailbox.put(self._messages.stage(LISTENING, notices=said))
+                progress = Progress(made_s=film.made_s, total_s=film.total_s, work_s=None)
+                self._mailbox.put(self._messages.fragment(fragment.data, film.mime, progress, fps))
+        return film
+
+    def _pieces(
+        self, session: Session, stopped: Callable[[], bool]
+    ) -> Generator[VideoPiece, None, None]:
+        """Video of the speech as it comes, up to its end."""
+        with session:
+            while not (stopped() or self._away()):
+                samples = self.speech.take(_LOOK_S)
+                if len(samples):
+                    yield from session.push(samples)
+                elif self.speech.ended:
+                    break
+            self.speech.end()
+            yield from session.flush()
+
+    # --- who is there ---------------------------------------------------------------------------
+    def _leaves(self, stopped: Callable[[], bool]) -> bool:
+        """Whether somebody who waits does not want to talk any more."""
+        away = time.monotonic() - self._asked_s > self._patience_s
+        return stopped() or self.speech.ended or away
+
+    def _away(self) -> bool:
+        """Whether nothing was heard, or nobody asked for video, for too long."""
+        last_s = min(self._heard_s, self._asked_s)
+        return time.monotonic() - last_s > self._patience_s
+
+    def _why(self) -> str:
+        if self.speech.full:
+            return LIMIT.format(self._limit_s)
+        return AWAY.format(self._patience_s) if self._away() else ""
+
+    @property
+    def _weight(self) -> float:
+        """What a second costs, over a second at the preset's settings: more frames per new one."""
+        usual, live = self._engine.preset, self._preset.geometry
+        work = live.chunk_frames / live.new_frames
+        usual_work = usual.geometry.chunk_frames / usual.geometry.new_frames
+        return max(1.0, self.settings.steps / usual.sampler.steps) * work / usual_work

@@ -1,0 +1,40 @@
+"""What people read when something went wrong: no sentence names a folder of the server."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.portrait import NoFaceError
+
+logger = logging.getLogger(__name__)
+
+AS_IT_IS = "use this picture as it is"
+WITHOUT_FACE = "send without_face=true to use the picture's middle"
+UNEXPECTED = "Something went wrong on our side, and the video ended early. Please try again."
+
+
+def sentences(error: Exception, run: str, *files: object) -> tuple[str, str]:
+    """What visitors of the page and callers of the API read; the log has what nobody foresaw.
+
+    Args:
+        error: the cause.
+        run: the talk's id in the log.
+        files: paths whose folders must not show.
+    """
+    if isinstance(error, NoFaceError):
+        return str(NoFaceError(AS_IT_IS)), str(NoFaceError(WITHOUT_FACE))
+    if not isinstance(error, FlashTalkError):
+        logger.error("talk %s ended early", run, exc_info=error)
+        return UNEXPECTED, UNEXPECTED
+    sentence = _without_folders(str(error), *files)
+    return sentence, sentence
+
+
+def _without_folders(sentence: str, *files: object) -> str:
+    for path in files:
+        if isinstance(path, str | Path):
+            sentence = sentence.replace(f"{Path(path).parent}{os.sep}", "")
+    return sentence

@@ -1,0 +1,281 @@
+"""Speak live over its routes, with the real engine at toy size and no browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from collections.abc import Callable, Iterator
+
+import av
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from flashtalk.assets import ASSETS
+from flashtalk.engine import Engine
+from flashtalk.models.networks import Networks
+from flashtalk.ui.events import Limits, Talk
+from flashtalk.ui.live.routes import LARGEST_PIECE_BYTES, NO_FILM, NO_PICTURE, NO_TALK, live_routes
+from flashtalk.ui.live.talk import AWAY, LIMIT
+from flashtalk.ui.live.talks import FULL, LiveTalks
+
+PORTRAIT = (ASSETS / "portraits" / "ada.jpg").read_bytes()
+PIECE = 1_600  # samples, 0.1 s
+
+
+@pytest.fixture(scope="module")
+def engine(toy_networks: Networks) -> Engine:
+    return Engine(toy_networks)
+
+
+@pytest.fixture
+def client(engine: Engine) -> Iterator[Callable[..., TestClient]]:
+    with served(engine) as client:
+        yield client
+
+
+def served(
+    engine: Engine,
+    refusal: str = "",
+    patience_s: float = 15.0,
+    page: Talk | None = None,
+    **limits: float,
+) -> TestClient:
+    """A server with one seat."""
+    known = Limits(**{"speech_s": 20.0, "visitors": 1, "queue": 2} | limits)
+    page = page or Talk(engine, known, lambda function: function)
+    talks = LiveTalks(page, engine, known, refusal, patience_s)
+    return TestClient(Starlette(routes=live_routes(talks)))
+
+
+class Speaker:
+    """A program that speaks, and what it gets."""
+
+    def __init__(self, client: TestClient, **settings: str) -> None:
+        files = {"portrait": ("ada.jpg", PORTRAIT)}
+        reply = client.post("/live", files=files, data={"seed": "5", "steps": "2"} | settings)
+        assert reply.status_code == 200, reply.text
+        self.client, self.opened = client, reply.json()
+        self.address = f"/live/{self.opened['id']}"
+        self.got: list[dict] = []
+
+    def listen(self, kind: str) -> dict:
+        """Reads messages until one of ``kind`` has come."""
+        while not any(message["kind"] == kind for message in self.got):
+            assert not self.got or self.got[-1]["kind"] not in ("end", "error"), self.got[-1]
+            self.got += self.client.get(f"{self.address}/messages/{len(self.got)}").json()
+        return next(message for message in self.got if message["kind"] == kind)
+
+    def send(self, samples: np.ndarray, start: int) -> dict:
+        data = (samples.clip(-1, 1) * 32_767).astype("<i2").tobytes()
+        return self.client.post(
+            f"{self.address}/sound", params={"start": start}, content=data
+        ).json()
+
+    def say(self, samples: np.ndarray) -> None:
+        for start in range(0, len(samples), PIECE):
+            heard = self.send(samples[start : start + PIECE], start)["heard"]
+            assert heard == min(start + PIECE, len(samples))
+
+    def end(self) -> dict:
+        self.client.post(f"{self.address}/end")
+        return self.listen("end")
+
+    def film(self) -> bytes:
+        while (reply := self.client.get(f"{self.address}/film")).status_code == 404:
+            assert reply.json()["error"] == NO_FILM
+            time.sleep(0.05)
+        return reply.content
+
+
+def frames_of(video: bytes) -> np.ndarray:
+    with av.open(io.BytesIO(video)) as file:
+        return np.stack([frame.to_ndarray(format="gray") for frame in file.decode(video=0)])
+
+
+def sound_of(video: bytes) -> np.ndarray:
+    with av.open(io.BytesIO(video)) as file:
+        return np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
+
+
+def test_pieces_of_sound_become_fragments_and_a_film(
+    client: TestClient, speech: np.ndarray
+) -> None:
+    speaker = Speaker(client)
+    assert speaker.opened | {"id": ""} == {"id": "", "seed": 5, "limit_s": 20.0, "rate_hz": 16_000}
+    speaker.listen("listening")
+    assert speaker.send(speech[:PIECE], 0) == {"heard": PIECE, "ended": False}
+    speaker.say(speech)
+    assert speaker.end()["made_s"] == 3.52  # 56,000 samples are 87.5 frames
+    assert [message["number"] for message in speaker.got] == list(range(len(speaker.got)))
+    fragments = [message for message in speaker.got if message["kind"] == "fragment"]
+    assert len(fragments) == 15, "two of each chunk of 12 frames, and the last one's four frames"
+    live = b"".join(base64.b64decode(message.get("data", "")) for message in speaker.got)
+    film = speaker.film()
+    assert np.array_equal(frames_of(live), frames_of(film))
+    assert len(frames_of(film)) == 88
+    heard = sound_of(film)[: 3 * len(speech)]
+    spoken = np.interp(np.arange(len(heard)) / 3, np.arange(len(speech)), speech)
+    assert np.corrcoef(heard[5_000:], spoken[5_000:])[0, 1] > 0.9, (
+        "picture and sound begin together"
+    )
+
+
+def test_a_repeated_or_overlapping_piece_is_taken_once(client: TestClient, speech) -> None:
+    films = []
+    for cuts in ([(0, 8_000), (8_000, 16_000)], [(0, 8_000), (0, 8_000), (5_000, 16_000)]):
+        speaker = Speaker(client)
+        speaker.listen("listening")
+        for start, stop in cuts:
+            assert speaker.send(speech[start:stop], start)["heard"] == stop
+        speaker.end()
+        films.append(frames_of(speaker.film()))
+    assert np.array_equal(*films)
+
+
+def test_a_piece_behind_a_gap_is_refused_and_the_talk_goes_on(client: TestClient, speech) -> None:
+    speaker = Speaker(client)
+    speaker.listen("listening")
+    speaker.send(speech[:1_600], 0)
+    reply = speaker.send(speech[3_200:4_800], 3_200)
+    assert reply["heard"] == 1_600
+    assert "from sample 3200 on was not taken: 1600 samples are here" in reply["error"]
+    assert speaker.send(speech[1_600:4_800], 1_600)["heard"] == 4_800
+
+
+def test_messages_can_be_asked_for_again_after_a_cut(client: TestClient, speech) -> None:
+    speaker = Speaker(client)
+    speaker.listen("listening")
+    speaker.say(speech[: 17 * 640])
+    speaker.listen("fragment")
+    last = speaker.got[-1]
+    again = client.get(f"{speaker.address}/messages/{last['number']}").json()
+    assert again[0] == last
+
+
+@pytest.mark.parametrize(
+    ("body", "start", "status"),
+    [
+        (b"", "0", 400),
+        (b"odd", "0", 400),
+        (b"even", "-1", 400),
+        (b"even", "", 400),
+        (b"even", "1e3", 400),
+        (bytes(LARGEST_PIECE_BYTES + 2), "0", 413),
+    ],
+)
+def test_what_is_no_piece_of_sound_is_a_sentence(
+    client: TestClient, body: bytes, start: str, status: int
+) -> None:
+    speaker = Speaker(client)
+    reply = client.post(f"{speaker.address}/sound", params={"start": start}, content=body)
+    assert reply.status_code == status
+    assert reply.json()["error"].endswith((".", f"{start!r}."))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "sound?start=0"), ("GET", "messages/0"), ("POST", "end"), ("GET", "film")],
+)
+def test_an_unknown_talk_is_a_sentence(client: TestClient, method: str, path: str) -> None:
+    reply = client.request(method, f"/live/{'x' * 22}/{path}", content=b"even")
+    assert (reply.status_code, reply.json()) == (404, {"error": NO_TALK})
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({}, NO_PICTURE),
+        ({"seed": "2.5"}, "The seed must be a whole number between 0 and 2147483647, got 2.5."),
+        ({"seed": "x"}, "The seed must be a whole number between 0 and 2147483647, got 'x'."),
+        ({"random_seed": "yes"}, "A random seed is true or false, got 'yes'."),
+    ],
+)
+def test_a_talk_that_cannot_begin_is_a_sentence(client: TestClient, form, sentence: str) -> None:
+    files = {"portrait": ("ada.jpg", PORTRAIT)} if form else {"other": ("ada.jpg", PORTRAIT)}
+    reply = client.post("/live", files=files, data=form)
+    assert (reply.status_code, reply.json()) == (400, {"error": sentence})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [("me.jpg", b"this is not a picture", "me.jpg"), ("../../me.jpg", b"", "me.jpg")],
+)
+def test_a_picture_that_cannot_be_used_is_a_sentence(
+    client: TestClient, name: str, content: bytes, said: str
+) -> None:
+    opened = client.post("/live", files={"portrait": (name, content)}).json()
+    messages: list[dict] = []
+    while not messages or messages[-1]["kind"] == "stage":
+        messages += client.get(f"/live/{opened['id']}/messages/{len(messages)}").json()
+    assert messages[-1]["kind"] == "error"
+    assert said in messages[-1]["sentence"]
+    assert "/" not in messages[-1]["sentence"]
+
+
+def test_two_talks_at_once_share_one_place(engine: Engine, speech: np.ndarray) -> None:
+    with served(engine, queue=1) as client:
+        first, second = Speaker(client), Speaker(client, seed="6")
+        first.listen("listening")
+        assert second.listen("waiting")["place"] == 1
+        files = {"portrait": ("ada.jpg", PORTRAIT)}
+        assert client.post("/live", files=files).json() == {"error": FULL}
+        assert second.send(speech[:PIECE], 0) == {"heard": 0, "ended": False}, "not its turn yet"
+        first.say(speech[:16_000])
+        first.end()
+        second.listen("listening")
+        second.say(speech[:16_000])
+        assert second.end()["made_s"] == 1.0
+        assert not np.array_equal(frames_of(first.film()), frames_of(second.film()))
+
+
+def test_the_limit_ends_a_talk_and_keeps_it(engine: Engine, speech: np.ndarray) -> None:
+    with served(engine, speech_s=1.0) as client:
+        speaker = Speaker(client)
+        speaker.listen("listening")
+        reply = speaker.send(speech[:16_000], 0)
+        assert reply == {"heard": 16_000, "ended": True}
+        assert speaker.send(speech[16_000:20_000], 16_000) == reply
+        ended = speaker.listen("end")
+        assert (ended["made_s"], ended["sentence"]) == (1.0, LIMIT.format(1))
+        assert len(frames_of(speaker.film())) == 25
+
+
+def test_a_speaker_who_stays_away_is_ended_and_frees_the_place(engine: Engine, speech) -> None:
+    with served(engine, patience_s=1.0) as client:
+        gone, next_one = Speaker(client), Speaker(client)
+        gone.listen("listening")
+        gone.say(speech[:16_000])
+        next_one.listen("listening")
+        ended = gone.listen("end")
+        assert (ended["made_s"], ended["sentence"]) == (1.0, AWAY.format(1))
+
+
+def test_somebody_who_leaves_the_line_is_not_waited_for(engine: Engine) -> None:
+    with served(engine, patience_s=30.0) as client:
+        first, second = Speaker(client), Speaker(client)
+        first.listen("listening")
+        ended = second.end()
+        assert (ended["made_s"], ended["stopped"]) == (0, True)
+        assert first.end()["made_s"] == 0
+
+
+def test_a_closing_page_ends_live_talks(engine: Engine, speech: np.ndarray) -> None:
+    page = Talk(engine, Limits(), lambda function: function)
+    with served(engine, page=page) as client:
+        speaker = Speaker(client)
+        speaker.listen("listening")
+        speaker.say(speech[:16_000])
+        speaker.listen("fragment")
+        assert page.end_all(30.0)
+        assert speaker.listen("end")["stopped"]
+        assert len(frames_of(speaker.film())) >= 4
+
+
+def test_where_nobody_can_speak_live_the_reason_is_said(engine: Engine) -> None:
+    with served(engine, refusal="This machine is too slow.") as client:
+        files = {"portrait": ("ada.jpg", PORTRAIT)}
+        reply = client.post("/live", files=files)
+        assert reply.json() == {"error": "This machine is too slow."}
