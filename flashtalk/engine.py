@@ -212,6 +212,26 @@ class Engine:
         self._cost = last.compute_s / last.duration_s
         return time.perf_counter() - start_s
 
+    def live_pace(self, enough: float, chunks: int = 8) -> float:
+        """Seconds of video per second of work in chunks for live speech, of the quickest chunk.
+
+        Measures ``chunks`` of them, or fewer once one is quick ``enough``.
+        """
+        geometry = self.preset.for_live_speech().geometry
+        gray = torch.zeros(1, 3, geometry.height_px, geometry.width_px)
+        pace = 0.0
+        with self._open(
+            gray, sampler=self.preset.sampler, seed=0, chunk_frames=geometry.chunk_frames
+        ) as session:
+            list(session.push(np.zeros(geometry.new_samples + geometry.lookahead_samples, "f4")))
+            for _ in range(chunks):
+                start_s = time.perf_counter()
+                list(session.push(np.zeros(geometry.new_samples, np.float32)))
+                pace = max(pace, geometry.new_s / (time.perf_counter() - start_s))
+                if pace >= enough:
+                    break
+        return pace
+
     def _open(
         self,
         portrait: Tensor,

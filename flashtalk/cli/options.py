@@ -11,7 +11,7 @@ import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import arg
 
@@ -216,6 +216,8 @@ class ServeOptions(ModelOptions):
     """Address to serve on; 0.0.0.0: all of this machine's."""
     port: Annotated[int | None, unset("the first free one from 7860", "N")] = None
     """Port to serve on."""
+    live: Literal["auto", "on", "off"] = "auto"
+    """Whether people may speak live; auto: if this machine is quick enough for it."""
     share: Annotated[bool, arg(help_behavior_hint="")] = False
     """A public address through Gradio."""
 

@@ -20,10 +20,22 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.ui.ending import talks_end_first
 from flashtalk.ui.events import Limits, OnGpu, Pieces
 from flashtalk.ui.health import routes
+from flashtalk.ui.live.routes import live_routes
 from flashtalk.ui.page import build_page
 from flashtalk.ui.theme import STYLES, theme
 
 LARGEST_UPLOAD = "100mb"
+LIVE_PACE = 1.1
+"""Seconds of video per second of work that live speech needs; encoding takes some of them."""
+NOT_OFFERED = "Speaking live is switched off on this page. Record your voice instead."
+GPU_IS_LENT = (
+    "This page borrows its GPU for one video at a time, so it cannot listen while you speak. "
+    "Record your voice instead."
+)
+TOO_SLOW = (
+    "This machine makes {:.2f} seconds of video in a second, too few to follow you while you "
+    "speak. Record your voice instead."
+)
 WORKERS = 40
 """Threads of the server beside one for each visitor in line: uploads, encoders, files."""
 
@@ -54,10 +66,16 @@ def serve(
         threads=options.threads,
         turn_threads=TURN_THREADS,
     )
-    if warms_up(engine.device.type, gpu_is_lent):
+    warm = warms_up(engine.device.type, gpu_is_lent)
+    if warm:
         logging.info("Warm after %.1f s.", engine.warm_up())
     limits = limits or Limits()
-    page = build_page(engine, limits, on_gpu=computes_at(engine.device.type, on_gpu))
+    page = build_page(
+        engine,
+        limits,
+        on_gpu=computes_at(engine.device.type, on_gpu),
+        not_live=why_not_live(options.live, engine, gpu_is_lent=not warm),
+    )
     page.talk.get_ready()
     with talks_end_first(page):
         page.launch(
@@ -71,7 +89,7 @@ def serve(
             run_history=False,
             ssr_mode=False,
             max_threads=WORKERS + limits.queue,
-            app_kwargs={"routes": routes(page)},
+            app_kwargs={"routes": [*routes(page), *live_routes(page.live_talks)]},
         )
     return 0
 
@@ -79,6 +97,19 @@ def serve(
 def warms_up(device_type: str, gpu_is_lent: bool) -> bool:
     """Whether a chunk can be computed before the first visit: not on a GPU that is only lent."""
     return device_type == "cpu" or not gpu_is_lent
+
+
+def why_not_live(choice: str, engine: Engine, *, gpu_is_lent: bool) -> str:
+    """Why nobody can speak live here, in a sentence; empty where people can."""
+    if choice == "off":
+        return NOT_OFFERED
+    if gpu_is_lent:
+        return GPU_IS_LENT
+    if choice == "on":
+        return ""
+    pace = engine.live_pace(LIVE_PACE)
+    logging.info("Live speech: %.2f x real time.", pace)
+    return "" if pace >= LIVE_PACE else TOO_SLOW.format(pace)
 
 
 def computes_at(device_type: str, on_gpu: OnGpu) -> OnGpu:

@@ -18,6 +18,7 @@ from gradio.data_classes import FileData, ImageData
 from gradio.utils import get_upload_folder
 
 from flashtalk.ui.events import Talk
+from flashtalk.ui.live.talks import LiveTalks
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +31,10 @@ NOT_TAKEN = (
 class Page(gr.Blocks):
     """The page with the talks that it makes."""
 
-    def __init__(self, talk: Talk, **options: Any) -> None:
+    def __init__(self, talk: Talk, live_talks: LiveTalks, **options: Any) -> None:
         super().__init__(**options)
         self.talk = talk
+        self.live_talks = live_talks
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], *given: Any, **named: Any

@@ -89,14 +89,14 @@ class Parts:
         return {"face": self.voice.face, "without_face": self.voice.without_face}
 
 
-def lay_out(preset: Preset, gallery: Gallery) -> Parts:
-    """Every component, in the blocks that are open."""
+def lay_out(preset: Preset, gallery: Gallery, not_live: str = "") -> Parts:
+    """Every component, in the blocks that are open; ``not_live`` as :func:`live_player` has it."""
     gr.HTML(_HEADER, apply_default_css=False)
     with gr.Row(elem_id="studio"):
         with gr.Column(scale=3, min_width=280, elem_id="face"):
             face = _face_column(gallery.portraits)
         with gr.Column(scale=6, min_width=340, elem_id="stage"):
-            stage = _stage()
+            stage = _stage(not_live)
         with gr.Column(scale=3, min_width=280, elem_id="voice"):
             voice = _voice_column(gallery.voices, preset)
     gr.HTML(_CONSENT, apply_default_css=False)
@@ -130,9 +130,9 @@ def _face_column(portraits: list[Path]) -> FaceColumn:
     return FaceColumn(portrait, people)
 
 
-def _stage() -> Stage:
+def _stage(not_live: str) -> Stage:
     video = gr.Video(label="Finished video, AI-generated", visible=False, interactive=False)
-    return Stage(live_player(), video)
+    return Stage(live_player(not_live), video)
 
 
 def _voice_column(voices: list[Path], preset: Preset) -> VoiceColumn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gradio.components import Component
 from gradio.events import Dependency
 
 from flashtalk.assets import ASSETS
@@ -13,6 +14,7 @@ from flashtalk.ui.door import Page, as_sent
 from flashtalk.ui.events import Limits, OnGpu, Talk
 from flashtalk.ui.gallery import Gallery
 from flashtalk.ui.layout import Parts, lay_out
+from flashtalk.ui.live.talks import LiveTalks
 
 TITLE = "FlashTalk"
 
@@ -22,13 +24,18 @@ _SETTLE = "(video, seed) => { window.flashtalk.settle(video, seed); }"
 _FAIL = "() => { window.flashtalk.fail(); }"
 _STOP_WAS_HEARD = "() => { window.flashtalk.stopWasHeard(); }"
 _AS_IT_IS = "() => true"
+_SPEAK = "(...values) => { window.flashtalk.speak(values); }"
 _ANY_FACE = "() => [null, false]"
 
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def build_page(
-    engine: Engine, limits: Limits, on_gpu: OnGpu = lambda function: function, assets: Path = ASSETS
+    engine: Engine,
+    limits: Limits,
+    on_gpu: OnGpu = lambda function: function,
+    assets: Path = ASSETS,
+    not_live: str = "",
 ) -> Page:
     """The whole page around one engine.
 
@@ -38,17 +45,20 @@ def build_page(
         on_gpu: wraps the function that computes, e.g. ``spaces.GPU``.
         assets: folder with ``portraits`` and ``voices`` to choose from, and ``gallery.json``, which
             says whose voice is whose.
+        not_live: why nobody can speak live here; empty where people can.
     """
     talk = Talk(engine, limits, on_gpu)
+    live_talks = LiveTalks(talk, engine, limits, not_live)
     gallery = Gallery.of(assets)
     keep = (limits.keep_files_s, limits.keep_files_s)
-    with Page(talk, title=TITLE, delete_cache=keep, fill_width=True) as page:
-        parts = lay_out(engine.preset, gallery)
+    with Page(talk, live_talks, title=TITLE, delete_cache=keep, fill_width=True) as page:
+        parts = lay_out(engine.preset, gallery, not_live)
         for component in (*parts.values, *parts.further_values.values()):
             as_sent(component)
         _wire_choices(page, parts, gallery)
         runs = _wire_runs(parts, talk)
         _wire_endings(parts, talk, runs)
+        _wire_live_speech(parts)
     return page
 
 
@@ -94,3 +104,12 @@ def _wire_endings(parts: Parts, talk: Talk, runs: list[Dependency]) -> None:
     stopping.then(None, None, None, js=_STOP_WAS_HEARD, **_PRIVATE)
     stage.live.leave(None, None, None, cancels=[*runs], api_visibility="private")
     stage.live.leave(talk.forget, None, None, queue=False, **_PRIVATE)
+
+
+def _wire_live_speech(parts: Parts) -> None:
+    """Hands the settings to the browser, which speaks to the routes of live speech by itself."""
+    chosen = parts.voice
+    values: list[Component] = [chosen.seed, chosen.random_seed, chosen.steps]
+    values += [chosen.face, chosen.without_face]
+    values += [chosen.prompt] if chosen.prompt is not None else []
+    parts.stage.live.speak(None, values, None, js=_SPEAK, **_PRIVATE)

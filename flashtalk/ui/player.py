@@ -22,28 +22,39 @@ from PIL import Image
 from flashtalk.stream.admission import Place
 from flashtalk.ui.texts import UI_FILES, filled, texts
 
-SCRIPTS = ("dom", "stage", "run", "buffer", "playback", "transport", "films", "main")
+SCRIPTS = (
+    *("dom", "stage", "run", "buffer", "playback", "transport", "films"),
+    *("microphone", "live_line", "speak", "main"),
+)
 """Rooms of the browser's half, in the order in which they are joined."""
 
 
-def live_player() -> gr.HTML:
-    """The component; its value is the last message of :class:`LiveMessages`."""
+def live_player(not_live: str = "") -> gr.HTML:
+    """The component; its value is the last message of :class:`LiveMessages`.
+
+    ``not_live`` says why nobody can speak live here; empty where people can.
+    """
     # The template does not mention ${value}, so a message never re-creates the video element.
     return gr.HTML(
         value="",
         label="Live messages",
         html_template=filled(UI_FILES / "stage.html"),
-        js_on_load=script(),
+        js_on_load=script(not_live),
         apply_default_css=False,
         elem_id="live",
     )
 
 
-def script() -> str:
-    """The browser's half as one function body: a request of its own for each room would be slow."""
+def script(not_live: str = "") -> str:
+    """The browser's half as one function body: a request of its own for each room would be slow.
+
+    The worklet, which runs in another thread of the browser, goes along as text.
+    """
     rooms = [UI_FILES / "scripts" / f"{name}.js" for name in SCRIPTS]
-    words = f"const text = {json.dumps(texts())};"
-    return "\n".join([words, *(room.read_text(encoding="utf-8") for room in rooms)])
+    worklet = (UI_FILES / "microphone_worklet.js").read_text(encoding="utf-8")
+    known = {"text": texts(), "notLive": not_live, "workletSource": worklet}
+    values = [f"const {name} = {json.dumps(value)};" for name, value in known.items()]
+    return "\n".join([*values, *(room.read_text(encoding="utf-8") for room in rooms)])
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ function addFilm(file, seed) {
     seconds: run.made,
     seed,
     portrait: chosen.portrait,
-    voice: chosen.voice,
+    voice: run.speech ? "" : chosen.voice,
     steps: chosen.steps,
     small: stillPicture(SMALL_PX, SMALL_PX),
   };

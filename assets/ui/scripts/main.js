@@ -13,7 +13,12 @@ function talk() {
 
 byId("talk").addEventListener("click", talk);
 byId("stop").addEventListener("click", stop);
+byId("speak-live").addEventListener("click", () => speakLive());
 find("as-it-is").addEventListener("click", () => {
+  if (run.speech) {
+    speakLive({ without_face: true });
+    return;
+  }
   begin();
   frame.focus({ preventScroll: true });
   trigger("as_it_is");
@@ -25,6 +30,7 @@ window.flashtalk = {
   settle,
   fail,
   stopWasHeard,
+  speak: settingsCame,
   choosePortrait(portrait) {
     portraitUrl = portrait ? portrait.url : "";
     if (run.working || run.live) return;

@@ -4,6 +4,7 @@
 const HOLD_S = 0.3; // lateness of a fragment that playback survives
 const LONGEST_HOLD_S = 8; // a slow machine may stall, but nobody waits longer than this for it
 const EMPTY_S = 0.1; // less than this ahead: about to run dry; Chromium stops at 0.05 to 0.065 s
+const SPEECH_EMPTY_S = 0.07; // of somebody who speaks live: every tenth of a second is lag
 const FROZEN_MS = 400; // without a new time: it stands
 const LINE_MS = 1500; // without a word of the server: the talk waits in line
 let movedAt = 0; // when the time was last seen to change
@@ -23,6 +24,7 @@ function ahead() {
 
 /** What must be ready so that a machine slower than playback does not run dry before the end. */
 function needed() {
+  if (run.speech) return SPEECH_EMPTY_S;
   if (!run.speed) return Infinity;
   const shortfall = run.speed < 1 ? (run.total - run.made) * (1 / run.speed - 1) : 0;
   return HOLD_S + shortfall;
@@ -50,14 +52,15 @@ function play() {
 function stall() {
   if (!run.playing || complete()) return;
   run.playing = false;
-  run.heldAt = performance.now();
+  run.heldAt = run.speech ? 0 : performance.now(); // live speech is held from the next fragment on
   video.pause();
+  run.speech?.stalled();
   say("stalled");
 }
 
 function watchPlayback() {
   showClock();
-  if (run.working && !run.id && !run.stopped) {
+  if (run.working && !run.id && !run.stopped && !run.speech) {
     if (performance.now() - run.clickedAt > LINE_MS) sayPlace();
     return;
   }
@@ -73,14 +76,14 @@ function keepPlaying() {
     movedTo = video.currentTime;
     movedAt = performance.now();
   }
-  if (!complete() && ahead() < EMPTY_S) stall();
+  if (!complete() && ahead() < (run.speech ? SPEECH_EMPTY_S : EMPTY_S)) stall();
   else if (performance.now() - movedAt > FROZEN_MS && !document.hidden) say("stalled");
   else if (!run.failed) say("talking");
 }
 
 function holdOrPlay() {
   const held_s = (performance.now() - run.heldAt) / 1000;
-  const enough = held_s >= HOLD_S && ahead() >= needed();
+  const enough = held_s >= (run.speech?.hold_s ?? HOLD_S) && ahead() >= needed();
   if (complete() || enough || (held_s > LONGEST_HOLD_S && ahead() > HOLD_S)) {
     if (find("tap").hidden) play();
     return;

@@ -18,6 +18,7 @@ const fresh = () => ({
   ended: false, // no more fragments will come
   stopped: false,
   failed: false,
+  speech: null, // of somebody who speaks live; see speak.js
   lost: false, // a message did not arrive
   trimmed: false, // the element no longer has all of it
   made: 0,
@@ -73,6 +74,9 @@ const take = {
     if (message.poster) showPoster(message.poster);
     message.notices.forEach(notice);
   },
+  listening() {
+    run.speech?.listen();
+  },
   fragment(message) {
     run.mime = run.mime || message.mime;
     run.made = message.made_s;
@@ -90,6 +94,7 @@ const take = {
     run.made = run.total = message.made_s;
     run.stopped = run.stopped || message.stopped;
     if (message.data && !run.stopped) run.waiting.push(bytes(message.data));
+    if (message.sentence) notice(message.sentence);
     feed();
     if (run.stopped || !run.source) over();
   },
@@ -109,7 +114,8 @@ function stop() {
   video.pause();
   if (run.working) {
     say("talking", text.state.stopping);
-    trigger("stop");
+    if (run.speech) run.speech.end();
+    else trigger("stop");
   } else {
     over();
   }

@@ -47,6 +47,7 @@ function showSpeed(message) {
 /** Buttons and bar, after anything has changed. */
 function refresh() {
   enable("talk", !run.working, frame);
+  enable("speak-live", !run.working && !notLive, frame);
   enable("stop", run.working || run.live, byId("talk"));
   const playable = run.live || Boolean(film);
   find("controls").hidden = !playable;

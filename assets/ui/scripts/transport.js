@@ -48,6 +48,11 @@ function watchedToTheEnd() {
   refresh();
 }
 
+function mute(on) {
+  video.muted = on;
+  find("mute").setAttribute("aria-pressed", String(on));
+}
+
 function toggleFullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
   else if (frame.requestFullscreen) frame.requestFullscreen();
@@ -74,10 +79,7 @@ video.addEventListener("error", () => {
 find("play").addEventListener("click", toggle);
 find("seek").addEventListener("input", (event) => seekTo(event.target.value));
 find("loop").addEventListener("click", () => setLooping(!looping));
-find("mute").addEventListener("click", (event) => {
-  video.muted = !video.muted;
-  event.currentTarget.setAttribute("aria-pressed", String(video.muted));
-});
+find("mute").addEventListener("click", () => mute(!video.muted));
 find("full").addEventListener("click", toggleFullScreen);
 find("tap").addEventListener("click", (event) => {
   event.currentTarget.hidden = true;

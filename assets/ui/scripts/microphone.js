@@ -1,0 +1,49 @@
+// The microphone: permission, and its sound in pieces of 40 ms at 16 kHz. Entry point:
+// openMicrophone. The audio thread's half is microphone_worklet.js.
+
+const SOUND_RATE_HZ = 16000;
+
+/** Asks for the microphone inside a click. `onPiece(samples, level)` gets Int16 pieces.
+ *
+ * Throws an Error whose message is a sentence for the visitor. */
+async function openMicrophone(onPiece) {
+  if (!navigator.mediaDevices?.getUserMedia) throw new Error(text.speech.insecure);
+  const context = new AudioContext({ latencyHint: "interactive" }); // inside the click: it may run
+  let stream;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({
+      audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+    });
+    await context.resume();
+    await addWorklet(context);
+  } catch (error) {
+    stream?.getTracks().forEach((track) => track.stop());
+    context.close();
+    throw new Error(microphoneProblem(error));
+  }
+  const node = new AudioWorkletNode(context, "flashtalk-microphone", { numberOfOutputs: 0 });
+  node.port.onmessage = ({ data }) => onPiece(new Int16Array(data.samples), data.level);
+  context.createMediaStreamSource(stream).connect(node);
+  return {
+    close() {
+      node.port.onmessage = null;
+      stream.getTracks().forEach((track) => track.stop());
+      context.close();
+    },
+  };
+}
+
+async function addWorklet(context) {
+  const url = URL.createObjectURL(new Blob([workletSource], { type: "text/javascript" }));
+  try {
+    await context.audioWorklet.addModule(url);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+function microphoneProblem(error) {
+  if (["NotAllowedError", "SecurityError"].includes(error.name)) return text.speech.denied;
+  if (["NotFoundError", "OverconstrainedError"].includes(error.name)) return text.speech.missing;
+  return fill(text.speech.unusable, { reason: error.message || error.name });
+}

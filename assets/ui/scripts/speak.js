@@ -1,0 +1,177 @@
+// Speak live: the portrait says what the microphone hears, until Stop or the limit. Entry points:
+// speakLive, settingsCame. `data-lag-ms` is the time from mouth to screen of the picture shown.
+
+const LEAST_HOLD_S = 0.14; // ahead of the picture shown: lateness that playback survives
+const MOST_HOLD_S = 0.9;
+const MORE_HOLD_S = 0.08; // after each stall
+const MOST_CATCH_UP = 0.1; // more than the usual speed, until the lag is made good
+const JUMP_S = 1.5; // more than this too much: the pictures between are left out
+const WATCH_MS = 1000; // two chunks: what is ahead rises and falls with each
+
+let giveSettings = () => {};
+
+/** Gradio's values: what the click's event brings from the page's boxes. */
+function settingsCame(values) {
+  const names = ["seed", "random_seed", "steps", "face", "without_face", "prompt"];
+  const given = values.map((value, index) => [names[index], value]);
+  giveSettings(Object.fromEntries(given.filter(([, value]) => value !== null && value !== "")));
+}
+
+async function speakLive(changes = {}) {
+  if (run.working || notLive) return;
+  silenceOthers(null);
+  begin();
+  const speech = (run.speech = new LiveSpeech(run));
+  frame.focus({ preventScroll: true });
+  say("preparing", text.speech.asking);
+  const settings = new Promise((resolve) => (giveSettings = resolve));
+  trigger("speak");
+  try {
+    if (!portraitUrl) throw new Error(text.speech.no_portrait);
+    speech.microphone = await openMicrophone((samples, level) => speech.hear(samples, level));
+    if (run.stopped) throw new Error(text.state.stopped);
+    say("preparing");
+    const portrait = await (await fetch(portraitUrl)).blob();
+    await speech.open(portrait, { ...(await settings), ...changes });
+  } catch (error) {
+    speech.close();
+    run.ended = true;
+    run.working = false;
+    run.failed = !run.stopped;
+    if (run.failed) say("failed", error instanceof TypeError ? text.problem.away : error.message);
+    else over();
+    refresh();
+  }
+}
+
+class LiveSpeech {
+  constructor(mine) {
+    this.run = mine;
+    this.hold_s = LEAST_HOLD_S;
+    this.microphone = null;
+    this.line = null;
+    this.listening = false;
+    this.sent = 0; // samples since the talk listens
+    this.origin_ms = Infinity; // when its first sample was heard, on the page's clock
+    this.lowest_s = Infinity; // least that was ahead since the last look
+    this.lags_ms = [];
+    this.wasMuted = video.muted;
+  }
+
+  /** Opens the talk and follows it to its end. */
+  async open(portrait, settings) {
+    const talk = await LiveLine.open(portrait, settings);
+    this.seed = talk.seed;
+    this.line = new LiveLine(talk);
+    mute(true);
+    find("speech").hidden = false;
+    this.watching = setInterval(() => this.watch(), WATCH_MS);
+    window.addEventListener("pagehide", this.leave);
+    this.measure();
+    const complete = await this.line.readMessages((message) => this.take(message));
+    this.finish(complete);
+  }
+
+  take(message) {
+    if (run !== this.run) return true;
+    receive(message);
+    return message.kind === "end" || message.kind === "error";
+  }
+
+  /** The server hears from now on. */
+  listen() {
+    this.listening = true;
+    say("preparing", text.speech.listening);
+    notice(text.speech.muted);
+    this.line.sendSound();
+  }
+
+  hear(samples, level) {
+    find("level").value = level;
+    if (!this.listening) return;
+    this.sent += samples.length;
+    // Messages of the audio thread come late by some milliseconds; the least late one says when.
+    this.origin_ms = Math.min(this.origin_ms, performance.now() - this.sent / 16);
+    this.line.add(samples);
+  }
+
+  /** Stop: the speech has ended. */
+  end() {
+    this.close();
+    if (this.line) this.line.end();
+  }
+
+  leave = () => {
+    if (this.run.working) navigator.sendBeacon(this.line.address + "/end");
+  };
+
+  finish(complete) {
+    this.close();
+    clearInterval(this.watching);
+    window.removeEventListener("pagehide", this.leave);
+    find("speech").hidden = true;
+    video.playbackRate = 1;
+    mute(this.wasMuted);
+    if (run !== this.run) return;
+    if (!complete) {
+      run.ended = run.failed = true;
+      say("failed", text.speech.gone);
+    }
+    const url = this.line.address + "/film";
+    settle(complete && run.made ? { url, orig_name: "flashtalk-live.mp4" } : null, this.seed);
+  }
+
+  close() {
+    this.microphone?.close();
+    this.microphone = null;
+    this.listening = false;
+  }
+
+  // --- keeping up ----------------------------------------------------------------------------
+  stalled() {
+    this.hold_s = Math.min(MOST_HOLD_S, this.hold_s + MORE_HOLD_S);
+  }
+
+  /** Keeps as little ahead as playback needs: more after a stall, and less by and by. */
+  watch() {
+    if (run !== this.run) return;
+    if (this.line.cutAt && performance.now() - this.line.cutAt > 1000) say("stalled", text.speech.cut);
+    this.showLag();
+    if (!run.playing || run.ended) return;
+    const spare_s = Math.max(0, this.lowest_s - this.hold_s);
+    this.lowest_s = Infinity;
+    if (spare_s === Infinity) return;
+    if (spare_s > JUMP_S) video.currentTime += spare_s;
+    video.playbackRate = 1 + (spare_s > JUMP_S ? 0 : Math.min(MOST_CATCH_UP, spare_s));
+    this.hold_s = Math.max(LEAST_HOLD_S, this.hold_s - 0.004);
+  }
+
+  // --- the lag -------------------------------------------------------------------------------
+  /** Each picture that is shown says how old its sound is. */
+  measure() {
+    if (run !== this.run || run.ended || !video.requestVideoFrameCallback) return;
+    video.requestVideoFrameCallback((now, shown) => {
+      const lag_ms = shown.expectedDisplayTime - this.origin_ms - 1000 * shown.mediaTime;
+      if (run === this.run && run.playing && Number.isFinite(lag_ms)) {
+        root.dataset.lagMs = String(Math.round(lag_ms));
+        this.lags_ms.push(lag_ms);
+        this.lowest_s = Math.min(this.lowest_s, ahead());
+      }
+      this.measure();
+    });
+  }
+
+  showLag() {
+    if (this.lags_ms.length < 5) return;
+    const newest = this.lags_ms.slice(-50).sort((a, b) => a - b);
+    const seconds = (newest[newest.length >> 1] / 1000).toFixed(2);
+    find("lag").textContent = fill(text.speech.lag, { seconds });
+  }
+}
+
+if (notLive) {
+  const why = byId("not-live");
+  why.textContent = notLive;
+  why.hidden = false;
+  byId("speak-live").setAttribute("aria-describedby", "not-live");
+}
