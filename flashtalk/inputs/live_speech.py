@@ -68,7 +68,7 @@ class LiveSpeech:
             self._changed.notify_all()
 
     def take(self, patience_s: float) -> np.ndarray:
-        """Samples that were not taken yet; waits for some, and for no longer than ``patience_s``.
+        """Samples that were not taken yet; waits up to ``patience_s`` for some.
 
         Empty at the end, or if none came in time.
         """

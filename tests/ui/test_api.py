@@ -196,3 +196,17 @@ def test_no_sentence_names_a_folder_of_the_server(
     sentence = refusal(address, values)
     assert "mine.png" in sentence
     assert "/" not in sentence.replace("and/or", "")
+
+
+def test_the_program_of_the_documentation_speaks_live(address: str, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "live-speech.md").read_text(encoding="utf-8")
+    program = text.split("```python\n")[1].split("```")[0]
+    program = program.replace("http://127.0.0.1:7860", address)
+    program = program.replace("assets/", f"{ROOT}/assets/").replace(
+        "ada.mp4", f"{tmp_path}/ada.mp4"
+    )
+    program = program.replace(".samples *", ".samples[:32_000] *")  # two seconds do
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with av.open(str(tmp_path / "ada.mp4")) as file:
+        assert len(list(file.decode(video=0))) == 50

@@ -215,6 +215,13 @@ def test_a_picture_that_cannot_be_used_is_a_sentence(
     assert "/" not in messages[-1]["sentence"]
 
 
+@pytest.mark.parametrize("wait", ["x", "-1", "1e3", "nan"])
+def test_what_is_no_time_to_wait_is_a_sentence(client: TestClient, wait: str) -> None:
+    reply = client.get(f"{Speaker(client).address}/messages/0", params={"wait": wait})
+    assert reply.status_code == 400
+    assert reply.json()["error"].endswith(f"up to 10; got {wait!r}.")
+
+
 def test_two_talks_at_once_share_one_place(engine: Engine, speech: np.ndarray) -> None:
     with served(engine, queue=1) as client:
         first, second = Speaker(client), Speaker(client, seed="6")

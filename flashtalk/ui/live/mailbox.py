@@ -23,7 +23,7 @@ class Mailbox:
                 loop.call_soon_threadsafe(event.set)
 
     async def messages_from(self, number: int, patience_s: float) -> list[str]:
-        """Messages from ``number`` on; waits for one, and for no longer than ``patience_s``."""
+        """Messages from ``number`` on; waits up to ``patience_s`` for one."""
         event = asyncio.Event()
         with self._lock:
             self._waiting[event] = asyncio.get_running_loop()

@@ -1,12 +1,4 @@
-"""Routes of live speech, for the page and for programs; docs/live-speech.md describes them.
-
-========================== =======================================================================
-POST live                  form: portrait (a file) and settings → id of a talk
-POST live/ID/sound?start=N mono 16 kHz, 16-bit little-endian samples from sample N on → how many
-GET  live/ID/messages/N    JSON list of the messages from number N on; waits for one
-POST live/ID/end           no more sound comes
-GET  live/ID/film          the finished mp4
-========================== =======================================================================
+"""Routes of live speech, for the page and for programs; docs/live-speech.md has the table.
 
 A sender that is unsure whether sound has arrived repeats it; samples that are there are not added
 again. A reader asks for message N once it has those before it. So a connection that was cut goes on
@@ -16,6 +8,7 @@ where it was. What is refused is JSON with a sentence: ``{"error": "..."}``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from functools import wraps
 
@@ -45,6 +38,7 @@ NOT_SOUND = (
     "is the number of its first sample from the beginning of the talk. Got {} bytes at start={!r}."
 )
 GAP = "The sound from sample {} on was not taken: {} samples are here. Go on from there."
+NOT_SECONDS = "'wait' is how many seconds a request waits for a message, up to {:g}; got {!r}."
 NO_FILM = "There is no film yet: the talk goes on, or it has no picture."
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -122,7 +116,10 @@ async def _sound(request: Request, talk: LiveTalk) -> Response:
 
 
 async def _messages(request: Request, talk: LiveTalk) -> Response:
-    found = await talk.messages_from(request.path_params["number"], POLL_S)
+    wait = request.query_params.get("wait", str(POLL_S))
+    if not re.fullmatch(r"\d{1,4}(\.\d{1,9})?", wait):
+        return _refused(NOT_SECONDS.format(POLL_S, wait), 400)
+    found = await talk.messages_from(request.path_params["number"], min(float(wait), POLL_S))
     return Response(f"[{','.join(found)}]", media_type="application/json")
 
 

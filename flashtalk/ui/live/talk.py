@@ -99,7 +99,7 @@ class LiveTalk:
         return self.speech.append(start, samples) if self._listening else 0
 
     async def messages_from(self, number: int, patience_s: float) -> list[str]:
-        """Messages from ``number`` on; waits for one, and for no longer than ``patience_s``."""
+        """Messages from ``number`` on; waits up to ``patience_s`` for one."""
         self._asked_s = time.monotonic() + patience_s  # whoever waits is there
         try:
             return await self._mailbox.messages_from(number, patience_s)
@@ -202,7 +202,7 @@ class LiveTalk:
 
     # --- who is there ---------------------------------------------------------------------------
     def _leaves(self, stopped: Callable[[], bool]) -> bool:
-        """Whether somebody who waits does not want to talk any more."""
+        """Whether somebody who waits has left."""
         away = time.monotonic() - self._asked_s > self._patience_s
         return stopped() or self.speech.ended or away
 
