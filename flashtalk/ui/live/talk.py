@@ -17,7 +17,7 @@ import numpy as np
 
 from flashtalk.engine import Engine
 from flashtalk.inputs.live_speech import LiveSpeech
-from flashtalk.inputs.portrait import NoFaceError, Portrait, portrait_for
+from flashtalk.inputs.portrait import NoFaceError, Portrait
 from flashtalk.outputs.film import Film
 from flashtalk.stream.admission import Seat
 from flashtalk.stream.piece import VideoPiece
@@ -148,7 +148,7 @@ class LiveTalk:
     def _read(self) -> tuple[Portrait, list[str]]:
         """The portrait, and sentences for the speaker."""
         face, without_face = self.settings.face, self.settings.without_face
-        speaker = portrait_for(self._picture, self._preset, face=face, without_face=without_face)
+        speaker = self._page.pictures.read(self._picture, face=face, without_face=without_face)
         notice = self._engine.prompt_notice(self.settings.prompt)
         return speaker, [*speaker.notices, *([notice] if notice else [])]
 
