@@ -6,6 +6,7 @@ from flashtalk.openmp import let_waiting_threads_sleep
 
 let_waiting_threads_sleep()  # as the commands do; PyTorch is imported after it
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +56,12 @@ TOY = Preset(
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_data_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Certificates for development are made in a folder of the tests."""
+    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ LAYERS = (
     {"placement"},
     {"weights"},
     {"outputs"},
+    {"provenance"},
     {"stream"},
     {"conditions"},
     {"models"},

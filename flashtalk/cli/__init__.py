@@ -1,1 +1,1 @@
-"""The commands serve, generate, bench and plan; ``options`` says what each takes."""
+"""The commands serve, generate, verify, bench and plan; ``options`` says what each takes."""

@@ -25,6 +25,7 @@ from flashtalk.inputs.portrait import CropWay, NoFaceError, Portrait, portrait_f
 from flashtalk.inputs.speech import load_speech
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.placement import placement_named
+from flashtalk.provenance.credentials import Origin
 from flashtalk.weights.checkpoint import find_checkpoint
 
 
@@ -53,6 +54,7 @@ class Maker:
 
     def __init__(self, options: GenerateOptions) -> None:
         self._options = options
+        self._marking = options.marking()
         self._size: Size = "auto"
         if options.size != "auto":
             self._size = parse_size(options.size, ", or auto")
@@ -97,6 +99,8 @@ class Maker:
             speech,
             destination,
             ahead=options.accelerated.encoder_thread,
+            origin=Origin(self._preset.name),
+            marking=self._marking,
         )
         with _told(film), film:
             session = self.engine.open(
@@ -113,6 +117,8 @@ class Maker:
                         bar.write(f"Note: {notice}", file=sys.stderr)
                     bar.set_postfix_str(f"{film.real_time:.2f}x real time")
                     bar.update(film.made_s - bar.n)
+        for notice in film.notices:
+            _say(f"Note: {notice}")
         return film
 
     def _portrait(self, picture: Path) -> Portrait:

@@ -1,4 +1,4 @@
-"""``flashtalk serve | generate | bench | plan``, and ``python -m flashtalk``, which is the same.
+"""``flashtalk serve | generate | verify | bench | plan``; ``python -m flashtalk`` is the same.
 
 Options are parsed before PyTorch is imported: help and refusals come at once.
 """
@@ -17,17 +17,19 @@ from flashtalk.cli.options import (
     ModelOptions,
     PlanOptions,
     ServeOptions,
+    VerifyOptions,
 )
 from flashtalk.errors import command
 from flashtalk.openmp import let_waiting_threads_sleep
 
-COMMANDS: dict[str, type[ModelOptions | PlanOptions]] = {
+COMMANDS: dict[str, type[ModelOptions | PlanOptions | VerifyOptions]] = {
     "serve": ServeOptions,
     "generate": GenerateOptions,
+    "verify": VerifyOptions,
     "bench": BenchOptions,
     "plan": PlanOptions,
 }
-Options = TypeVar("Options", bound=ModelOptions | PlanOptions)
+Options = TypeVar("Options", bound=ModelOptions | PlanOptions | VerifyOptions)
 
 
 @command
@@ -49,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from flashtalk.cli.generate import generate
 
             return generate(options)
+        case VerifyOptions():
+            from flashtalk.cli.verify import verify
+
+            return verify(options)
         case BenchOptions():
             from flashtalk.cli.bench import bench
 

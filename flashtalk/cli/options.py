@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
 from flashtalk.acceleration.settings import DEFAULT, VARIABLE, Acceleration, acceleration_of
 from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError
+from flashtalk.provenance.certificate import Certificate
+from flashtalk.provenance.credentials import check as check_certificate
+from flashtalk.provenance.marking import Marking
 
 MAX_SEED = 2**63 - 1  # what a torch.Generator takes
 MAX_PORT = 65_535
@@ -27,6 +30,9 @@ cores: threads that wait for each other then lose more than two of them gain."""
 PORT_VARIABLES = ("GRADIO_SERVER_PORT", "PORT")
 
 
+_ON, _OFF = ("1", "on", "true", "yes"), ("0", "off", "false", "no")
+
+
 def home_problem() -> str | None:
     """What is wrong with the user's home folder; the page's libraries ask for it when imported."""
     try:
@@ -34,6 +40,10 @@ def home_problem() -> str | None:
     except RuntimeError:
         return "There is no home folder. Set the variable HOME to a folder of your own."
     return None
+
+
+def _is_off(variable: str) -> bool:
+    return os.environ.get(variable, "").lower() in _OFF
 
 
 def unset(default: str, metavar: str, *aliases: str) -> object:
@@ -73,6 +83,45 @@ class ModelOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MarkingOptions(ModelOptions):
+    """How videos are marked as AI-generated; the watermark is in every one."""
+
+    visible_mark: Annotated[bool, arg(help_behavior_hint="")] = field(
+        default_factory=lambda: not _is_off("FLASHTALK_VISIBLE_MARK")
+    )
+    """Leave the visible mark out; the invisible watermark and the content credentials stay."""
+    certificate: Annotated[Path | None, unset("one for development", "FILE")] = None
+    """Sign content credentials with this certificate: PEM, those above it after it."""
+    private_key: Annotated[Path | None, unset("none", "FILE")] = None
+    """Its private key: PEM without a password."""
+
+    def check(self) -> None:
+        super().check()
+        value = os.environ.get("FLASHTALK_VISIBLE_MARK", "")
+        if value.lower() not in ("", *_ON, *_OFF):
+            raise FlashTalkError(f"FLASHTALK_VISIBLE_MARK must be on or off, got {value!r}.")
+
+    def marking(self) -> Marking:
+        """The marks that options and variables ask for; a certificate signs for trial.
+
+        Raises:
+            FlashTalkError: the certificate or its key cannot be used.
+        """
+        chain = str(self.certificate or os.environ.get("FLASHTALK_CERTIFICATE") or "")
+        key = str(self.private_key or os.environ.get("FLASHTALK_PRIVATE_KEY") or "")
+        if bool(chain) != bool(key):
+            given, missing = ("private key", "certificate")[:: 1 if key else -1]
+            raise FlashTalkError(
+                f"There is a {given} and no {missing}. Give both (--certificate and --private-key, "
+                "or FLASHTALK_CERTIFICATE and FLASHTALK_PRIVATE_KEY), or none for development."
+            )
+        certificate = Certificate.of(chain, key) if chain else None
+        if certificate is not None:
+            check_certificate(certificate)
+        return Marking(self.visible_mark, certificate)
+
+
+@dataclass(frozen=True, kw_only=True)
 class VideoOptions(ModelOptions):
     """Options of a talk: seed and sampling."""
 
@@ -90,7 +139,7 @@ class VideoOptions(ModelOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerateOptions(VideoOptions):
+class GenerateOptions(VideoOptions, MarkingOptions):
     """Make the person in a picture speak.
 
     Folders make many films with one start: one for each picture with each sound. Films that are
@@ -198,14 +247,33 @@ class PlanOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServeOptions(ModelOptions):
+class VerifyOptions:
+    """Say whether a video or picture carries FlashTalk's watermark and content credentials.
+
+    Exit codes: 0 it carries the watermark or valid credentials that say so; 1 it carries neither;
+    2 the file cannot be read.
+    """
+
+    file: Annotated[Path, Positional, arg(metavar="FILE")]
+    """Video or picture."""
+    out: Annotated[Path | None, unset("none", "FILE", "--json")] = None
+    """Also write what was found to this file, as JSON."""
+
+    def check(self) -> None:
+        """Nothing but the file itself can be wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions(MarkingOptions):
     """Serve the page until it is ended.
 
     Where no options can be given, variables are read: FLASHTALK_PRESET (--preset),
     FLASHTALK_ACCELERATION (--acceleration),
     GRADIO_SERVER_NAME (--host), GRADIO_SERVER_PORT or PORT (--port), GRADIO_ROOT_PATH (the path
     below which a proxy serves the page, such as /talk), GRADIO_TEMP_DIR (the folder of uploads and
-    finished videos), HF_HOME (the folder of what is fetched from the Hub), HOME.
+    finished videos), HF_HOME (the folder of what is fetched from the Hub), HOME,
+    FLASHTALK_VISIBLE_MARK (on or off), FLASHTALK_CERTIFICATE and FLASHTALK_PRIVATE_KEY (files, or
+    the PEM text itself).
     """
 
     preset: Annotated[str, arg(metavar="NAME")] = field(

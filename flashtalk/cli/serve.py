@@ -57,6 +57,7 @@ def serve(
     if port is not None:
         check_port(host, port)
     check_upload_folder()
+    marking = options.marking()
     engine = Engine.from_pretrained(
         options.preset,
         device=options.device,
@@ -75,6 +76,7 @@ def serve(
         limits,
         on_gpu=computes_at(engine.device.type, on_gpu),
         not_live=why_not_live(options.live, engine, gpu_is_lent=not warm),
+        marking=marking,
     )
     page.talk.get_ready()
     with talks_end_first(page):

@@ -24,6 +24,8 @@ from flashtalk.inputs.speech import Speech
 from flashtalk.outputs.ahead import Ahead, InTurn
 from flashtalk.outputs.fragments import FragmentEncoder
 from flashtalk.outputs.recording import Recording
+from flashtalk.provenance.credentials import Origin
+from flashtalk.provenance.marking import Marking
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.session import Session
 
@@ -74,6 +76,8 @@ class Film:
         destination: the file to be made; ``None`` encodes and keeps nothing. An older file stays
             until the new one is complete. Without a single picture there is no file.
         ahead: compute the next piece, on another thread, while one is encoded.
+        origin: what the file's content credentials say.
+        marking: what is visible, and who signs.
 
     Raises:
         FlashTalkError: if the destination's folder cannot be written to.
@@ -87,13 +91,19 @@ class Film:
         destination: Path | None = None,
         *,
         ahead: bool = False,
+        origin: Origin = Origin(),  # noqa: B008, both are frozen
+        marking: Marking = Marking(),  # noqa: B008
     ) -> None:
         self._speech = speech
         self._ahead = ahead
         self._worked_until_s = 0.0
         self._fps = fps
-        self._encoder = FragmentEncoder(*size, fps, speech.playback_rate_hz, speech.channels)
-        self._recording = Recording(destination) if destination is not None else None
+        self._encoder = FragmentEncoder(
+            *size, fps, speech.playback_rate_hz, speech.channels, visible_mark=marking.visible
+        )
+        self._recording: Recording | None = None
+        if destination is not None:
+            self._recording = Recording(destination, origin, marking)
         self._heard_samples = 0  # of the speech that has its pictures
         self._whole = True  # whether encoder and recording agree
         self._finished = False
@@ -105,6 +115,8 @@ class Film:
         """The last sound, for the player; known once the film is finished."""
         self.path: Path | None = None
         """The file, once there is one."""
+        self.notices: tuple[str, ...] = ()
+        """Sentences about what the file lacks; known once the film is finished."""
 
     @property
     def total_s(self) -> float:
@@ -161,6 +173,7 @@ class Film:
                 with self._recording:
                     if not self._recording.empty:
                         self.path = self._recording.finish()
+                        self.notices = self._recording.notices
 
     def __enter__(self) -> Film:
         return self

@@ -7,6 +7,9 @@ hold up to six of them back until the next chunk). The first one starts with a k
 only every few seconds. Later key frames are encoded from what is on the screen
 (:mod:`flashtalk.outputs.key_frames`).
 
+Every picture is marked as AI-generated here (:mod:`flashtalk.provenance.marks`), where live video,
+files and API have their one door.
+
 Time: both tracks start at 0 and the picture is the clock. AAC needs 1,024 samples of lead-in
 ("priming"). That packet is left out, so sound begins at 0 too, and its first 21 ms fade in.
 Fragments appended to one another are a valid fragmented mp4: the browser's ``MediaSource`` and
@@ -29,6 +32,7 @@ from av.stream import Stream
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from flashtalk.outputs.key_frames import Screen
+from flashtalk.provenance.marks import Marks
 
 MARK = "AI-generated with FlashTalk"
 """Written into the comment of every file, so that the video carries its origin."""
@@ -40,7 +44,8 @@ _VIDEO_OPTIONS = {
     "sc_threshold": "0",  # key frames come when asked for only
     "forced-idr": "1",  # nothing after a key frame depends on anything before it
     # A key frame is a good copy of what it is drawn from: a third of the quantizer of the others.
-    "x264-params": "ipratio=3.0",
+    # Colors are encoded finely, so that a key frame does not shift those of the watermark.
+    "x264-params": "ipratio=3.0:chroma-qp-offset=-4",
 }
 _AUDIO_BITS_PER_CHANNEL = 96_000  # per second
 _BT709 = 1  # the same code for matrix, primaries and transfer
@@ -63,6 +68,7 @@ class FragmentEncoder:
         fps: frames per second.
         audio_rate_hz: samples per second; must be a multiple of ``fps``.
         channels: 1 or 2.
+        visible_mark: draw the visible mark; the watermark is always there.
 
     Raises:
         ValueError: for a size or a rate that the codecs cannot carry.
@@ -75,6 +81,8 @@ class FragmentEncoder:
         fps: int = 25,
         audio_rate_hz: int = 48_000,
         channels: int = 1,
+        *,
+        visible_mark: bool = True,
     ) -> None:
         if width < 2 or height < 2 or width % 2 or height % 2:
             raise ValueError(f"width and height must be even, got {width}x{height}")
@@ -89,6 +97,7 @@ class FragmentEncoder:
         self._audio_time = Fraction(1, audio_rate_hz)
         self._layout = "mono" if channels == 1 else "stereo"
         self._pixels = VideoReformatter()
+        self._marks = Marks(width, height, visible=visible_mark)
         self._frames = 0  # encoded so far
         self._key_every = round(_KEY_FRAME_EVERY_S * fps)
         self._next_key = 0  # the first frame that may be a key frame
@@ -182,6 +191,7 @@ class FragmentEncoder:
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
         )
+        self._marks.mark(frame)
         key = starts_fragment and self._frames >= self._next_key
         if key:
             self._next_key = self._frames + self._key_every

@@ -2,9 +2,10 @@
 
 The fragments of :mod:`flashtalk.outputs.fragments` are collected in a hidden file beside the
 destination. Finishing copies their packets (nothing is encoded twice) into an ordinary mp4 with its
-index in front. The file gets its name in one step. A reader therefore sees either no file or a
-whole one. Where the disk has no room for the copy, the collected fragments become the file. They
-play everywhere, too, and seek more slowly.
+index in front, and signs it. The file gets its name in one step. A reader therefore sees either no
+file or a whole one. Where the disk has no room for the copy, the collected fragments become the
+file. They play everywhere, too, and seek more slowly. A file without content credentials says so
+in a notice.
 """
 
 from __future__ import annotations
@@ -18,8 +19,15 @@ import av
 from flashtalk.errors import FlashTalkError
 from flashtalk.outputs.fragments import MARK
 from flashtalk.outputs.scratch import ScratchFolder
+from flashtalk.provenance.credentials import NotSigned, Origin
+from flashtalk.provenance.marking import Marking
 
 logger = logging.getLogger(__name__)
+
+UNSIGNED = (
+    "The video has no content credentials: {reason}. It has its watermark, and a comment that says "
+    "that it is AI-generated."
+)
 
 
 class Recording:
@@ -27,12 +35,22 @@ class Recording:
 
     Args:
         destination: the file to be made; an older one stays until the new one is complete.
+        origin: what the content credentials say.
+        marking: who signs them.
 
     Raises:
         FlashTalkError: if the folder cannot be written to.
     """
 
-    def __init__(self, destination: str | Path) -> None:
+    def __init__(
+        self,
+        destination: str | Path,
+        origin: Origin = Origin(),  # noqa: B008, both are frozen
+        marking: Marking = Marking(),  # noqa: B008
+    ) -> None:
+        self._origin, self._marking = origin, marking
+        self.notices: tuple[str, ...] = ()
+        """Sentences about what the finished file lacks."""
         # A relative name such as 12:30/talk.mp4 would be a protocol and an address for FFmpeg.
         self.destination = Path(destination).absolute()
         try:
@@ -86,6 +104,7 @@ class Recording:
             logger.warning("The video's index is not in front, so seeking is slow: %s", error)
             whole.unlink(missing_ok=True)
             whole = self._live
+        whole = self._signed(whole)
         whole.replace(self.destination)
         self.close()
         return self.destination
@@ -94,6 +113,18 @@ class Recording:
         """Drops what was collected; harmless after :meth:`finish`."""
         self._file.close()
         self._scratch.close()
+
+    def _signed(self, whole: Path) -> Path:
+        """A copy of ``whole`` with credentials; where they cannot be written, ``whole``."""
+        signed = self._scratch.path / "signed.mp4"
+        try:
+            self._marking.sign(whole, signed, self._origin)
+        except NotSigned as error:
+            signed.unlink(missing_ok=True)
+            self.notices = (UNSIGNED.format(reason=error),)
+            logger.warning("%s", self.notices[0])
+            return whole
+        return signed
 
     def __enter__(self) -> Recording:
         return self

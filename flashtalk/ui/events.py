@@ -24,6 +24,8 @@ from flashtalk.inputs.portrait import NoFaceError, Portrait
 from flashtalk.inputs.speech import Speech, load_speech
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.outputs.scratch import ScratchFolder
+from flashtalk.provenance.credentials import Origin
+from flashtalk.provenance.marking import Marking
 from flashtalk.stream.admission import Admission, Seat
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui.player import LiveMessages, Progress
@@ -84,10 +86,18 @@ class Talk:
         engine: opens a session per call.
         limits: facts of the deployment.
         on_gpu: wraps the function that computes, e.g. ``spaces.GPU``.
+        marking: how the videos are marked.
     """
 
-    def __init__(self, engine: Engine, limits: Limits, on_gpu: OnGpu) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Limits,
+        on_gpu: OnGpu,
+        marking: Marking = Marking(),  # noqa: B008, it is frozen
+    ) -> None:
         self._engine = engine
+        self._marking = marking
         self._limits = limits
         self._fps = engine.preset.geometry.fps
         self._pieces = on_gpu(self._compute)
@@ -188,8 +198,7 @@ class Talk:
                 yield from _in_line(seat, run)
                 watched.let_in()
                 yield run.messages.stage(FIRST_PICTURES, poster=speaker.image, notices=notices)
-                ahead = self._engine.acceleration.encoder_thread
-                film = Film(speaker.image.size, self._fps, speech, run.file, ahead=ahead)
+                film = self._film(speaker, speech, run.file)
                 pieces = self._pieces(speaker, speech, run.settings)
                 yield from self._deliver(pieces, film, run, seat, watched)
             watched.end = "made" if film.complete else "stopped"
@@ -216,6 +225,17 @@ class Talk:
             return speaker, speech, notices
 
         return read
+
+    def _film(self, speaker: Portrait, speech: Speech, file: Path) -> Film:
+        return Film(
+            speaker.image.size,
+            self._fps,
+            speech,
+            file,
+            ahead=self._engine.acceleration.encoder_thread,
+            origin=Origin(self._engine.preset.name),
+            marking=self._marking,
+        )
 
     def _compute(self, portrait: Portrait, speech: Speech, settings: Settings) -> Pieces:
         """All video of ``speech``; on ZeroGPU this runs in a process with the GPU."""
@@ -245,6 +265,8 @@ class Talk:
                     work_s=film.work_s if fragment.piece.completes_chunk else None,
                 )
                 yield run.messages.fragment(fragment.data, film.mime, progress, self._fps)
+        if film.notices:
+            yield run.messages.stage("Finishing the video", notices=film.notices)
         yield run.messages.end(film.made_s, stopped=not film.complete, last=film.tail)
 
 

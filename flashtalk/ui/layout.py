@@ -25,7 +25,7 @@ _HEADER = """
 """
 _FACE_HINT = (
     '<p class="ft-hint">For a picture of your own, press ×, then add a file, '
-    "use the camera or paste.</p>"
+    "use the camera or paste. Add a face only if you have the right to use it.</p>"
 )
 _VOICE_HINT = '<p class="ft-hint">For a voice of your own, press ×, then record or add a file.</p>'
 _CONSENT = """

@@ -10,6 +10,7 @@ from gradio.events import Dependency
 
 from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
+from flashtalk.provenance.marking import Marking
 from flashtalk.ui.door import Page, as_sent
 from flashtalk.ui.events import Limits, OnGpu, Talk
 from flashtalk.ui.gallery import Gallery
@@ -36,6 +37,7 @@ def build_page(
     on_gpu: OnGpu = lambda function: function,
     assets: Path = ASSETS,
     not_live: str = "",
+    marking: Marking = Marking(),  # noqa: B008, it is frozen
 ) -> Page:
     """The whole page around one engine.
 
@@ -46,8 +48,9 @@ def build_page(
         assets: folder with ``portraits`` and ``voices`` to choose from, and ``gallery.json``, which
             says whose voice is whose.
         not_live: why nobody can speak live here; empty where people can.
+        marking: how the videos are marked.
     """
-    talk = Talk(engine, limits, on_gpu)
+    talk = Talk(engine, limits, on_gpu, marking)
     live_talks = LiveTalks(talk, engine, limits, not_live)
     gallery = Gallery.of(assets)
     keep = (limits.keep_files_s, limits.keep_files_s)

@@ -18,6 +18,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from flashtalk.inputs.portrait import WITHOUT_FACE
+from flashtalk.outputs.fragments import _boxes
 from flashtalk.ui.door import NOT_TAKEN
 from flashtalk.ui.events import NO_PORTRAIT, NO_VOICE
 
@@ -52,6 +53,11 @@ def test_talk_streams_fragments_and_returns_the_file(
         assert len(list(container.decode(video=0))) == shown
 
 
+def unsigned(video: Path) -> bytes:
+    """All but the content credentials, whose salts and signature differ from file to file."""
+    return b"".join(box for name, box in _boxes(video.read_bytes()) if name != "uuid")
+
+
 def test_the_command_makes_the_same_file(
     address: str, portrait: Path, short_speech: Path, tmp_path: Path
 ) -> None:
@@ -67,7 +73,7 @@ def test_the_command_makes_the_same_file(
             handle_file(portrait), handle_file(short_speech), 7, False, api_name="/talk"
         )
         page = page["video"] if isinstance(page, dict) else page
-        assert Path(page).read_bytes() == out.read_bytes()
+        assert unsigned(Path(page)) == unsigned(out)
 
 
 def test_a_problem_is_an_error_with_its_sentence(
