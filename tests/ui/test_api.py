@@ -16,9 +16,9 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
+from unsigned import unsigned
 
 from flashtalk.inputs.portrait import WITHOUT_FACE
-from flashtalk.outputs.fragments import _boxes
 from flashtalk.ui.door import NOT_TAKEN
 from flashtalk.ui.events import NO_PORTRAIT, NO_VOICE
 
@@ -51,11 +51,6 @@ def test_talk_streams_fragments_and_returns_the_file(
     finished = finished["video"] if isinstance(finished, dict) else finished
     with av.open(finished) as container:
         assert len(list(container.decode(video=0))) == shown
-
-
-def unsigned(video: Path) -> bytes:
-    """All but the content credentials, whose salts and signature differ from file to file."""
-    return b"".join(box for name, box in _boxes(video.read_bytes()) if name != "uuid")
 
 
 def test_the_command_makes_the_same_file(
