@@ -271,9 +271,9 @@ class ServeOptions(MarkingOptions):
     FLASHTALK_ACCELERATION (--acceleration),
     GRADIO_SERVER_NAME (--host), GRADIO_SERVER_PORT or PORT (--port), GRADIO_ROOT_PATH (the path
     below which a proxy serves the page, such as /talk), GRADIO_TEMP_DIR (the folder of uploads and
-    finished videos), HF_HOME (the folder of what is fetched from the Hub), HOME,
-    FLASHTALK_VISIBLE_MARK (on or off), FLASHTALK_CERTIFICATE and FLASHTALK_PRIVATE_KEY (files, or
-    the PEM text itself).
+    finished videos), HF_HOME (the folder of what is fetched from the Hub), HOME.
+    Marks: FLASHTALK_VISIBLE_MARK (on or off), FLASHTALK_CERTIFICATE, FLASHTALK_PRIVATE_KEY (files,
+    or the PEM text itself).
     """
 
     preset: Annotated[str, arg(metavar="NAME")] = field(

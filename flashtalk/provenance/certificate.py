@@ -1,7 +1,7 @@
 """The certificate that signs content credentials: a deployment's own, or one for development.
 
-The development certificate is made on this machine on first use, below a root that signs it and is
-then forgotten. It proves that a file is unchanged, and nothing about who made it.
+The development certificate is made on this machine on first use. The root that signs it is then
+forgotten. It proves that a file is unchanged, and nothing about who made it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Content credentials (C2PA): what made a file and from what, signed, inside the file.
 
 Nothing is fetched: no trust list, no time stamp, no revocation list. So a valid signature says that
-a file is unchanged; whose certificate is to be trusted is for the reader to say.
+a file is unchanged. Which certificates are to be trusted is for readers to say.
 """
 
 from __future__ import annotations

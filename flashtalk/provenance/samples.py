@@ -1,7 +1,7 @@
 """A video or picture file -> the pictures in which the watermark is searched for.
 
-Of a video, means of its frames: of all that are looked at and of each quarter, since a talk may be
-a part of a longer video.
+Of a video they are means of its frames: of all that are looked at, and of each quarter. A talk may
+be a part of a longer video.
 """
 
 from __future__ import annotations
