@@ -97,7 +97,8 @@ class Talk:
         marking: Marking = Marking(),  # noqa: B008, it is frozen
     ) -> None:
         self._engine = engine
-        self._marking = marking
+        self.marking = marking
+        """How videos are marked."""
         self._limits = limits
         self._fps = engine.preset.geometry.fps
         self._pieces = on_gpu(self._compute)
@@ -234,7 +235,7 @@ class Talk:
             file,
             ahead=self._engine.acceleration.encoder_thread,
             origin=Origin(self._engine.preset.name),
-            marking=self._marking,
+            marking=self.marking,
         )
 
     def _compute(self, portrait: Portrait, speech: Speech, settings: Settings) -> Pieces:

@@ -1,8 +1,8 @@
 """How surely the watermark is found, and how rarely where there is none.
 
 Each picture of a folder sways for a second as a head does. It goes through the product's encoder
-and then through each attack. Without the watermark it is searched as it is, cut and compressed, and for
-a pattern that nobody uses. The report holds every score, so that rates follow for any threshold.
+and then through each attack. Without the watermark it is searched as it is, cut and compressed, and
+for a pattern that nobody uses. The report holds every score, so rates follow for any threshold.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from flashtalk.engine import Engine
 from flashtalk.inputs.live_speech import LiveSpeech
 from flashtalk.inputs.portrait import NoFaceError, Portrait
 from flashtalk.outputs.film import Film
+from flashtalk.provenance.credentials import LIVE_SPEECH, STILL_PICTURE, Origin
 from flashtalk.stream.admission import Seat
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.session import Session
@@ -139,6 +140,8 @@ class LiveTalk:
             watched.let_in()
             film = self._listen(*read, seat, stopped, watched)
         watched.end = "made" if film.complete else "stopped"
+        if film.notices:
+            self._mailbox.put(self._messages.stage("Finishing the video", notices=film.notices))
         self._mailbox.put(
             self._messages.end(
                 film.made_s, stopped=not film.complete, last=film.tail, sentence=self._why()
@@ -175,7 +178,14 @@ class LiveTalk:
         self._listening = True
         self._mailbox.put(self._messages.listening())
         fps = self._preset.geometry.fps
-        film = Film(speaker.image.size, fps, self.speech, self.film)
+        film = Film(
+            speaker.image.size,
+            fps,
+            self.speech,
+            self.film,
+            origin=Origin(self._preset.name, (STILL_PICTURE, LIVE_SPEECH)),
+            marking=self._page.marking,
+        )
         with film, closing(self._pieces(session, stopped)) as pieces:
             for fragment in film.fragments(pieces, stopped):
                 seat.made(fragment.piece)
