@@ -33,6 +33,8 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.models.networks import Networks
+from flashtalk.parallel.denoiser import SharedDenoiser, shareable
+from flashtalk.parallel.ranks import Ranks
 from flashtalk.placement import Placement, apply_placement, choose, placement_named
 from flashtalk.stream import faults
 from flashtalk.stream.chunk import Scene
@@ -66,16 +68,15 @@ class Engine:
         turn_threads: int | None = None,
     ) -> None:
         self._device = checked_device(device)
-        check_acceleration(acceleration, self._device, placement)
         for module in modules_of(networks).values():
             module.eval().requires_grad_(False)
             if placement is None:
                 module.to(self._device)
         if placement is not None:
             apply_placement(networks, placement, self._device)
-        self._frame_match = apply_acceleration(networks, acceleration, self._device)
-        self._acceleration = acceleration
+        self._placement = placement
         self._networks = networks
+        self.accelerate(acceleration)
         self._cost: float | None = None
         self._computer = ComputeThread(turn_threads or torch.get_num_threads())
         # only processors gain by decoding side by side
@@ -103,9 +104,9 @@ class Engine:
         one. ``placement`` arranges large networks in the GPU's memory (a name such as ``"48gb"``);
         by default it follows from how much there is. ``acceleration`` switches techniques on that
         make the same networks faster; ``gpu_is_lent`` refuses those that ZeroGPU cannot run.
-        ``size`` (height, width) replaces the choice
-        by the portrait's aspect. ``threads`` sets PyTorch's threads for the process. A turn
-        computes with as many, or with ``turn_threads``; decoding always uses all.
+        ``size`` (height, width) replaces the choice by the portrait's aspect. ``threads`` sets
+        PyTorch's threads for the process. A turn computes with as many, or with ``turn_threads``;
+        decoding always uses all.
 
         Raises :class:`FlashTalkError` for a checkpoint that is not there, cannot be fetched or does
         not fit. Likewise for a device that is missing or too small, and for an impossible size. A
@@ -132,10 +133,46 @@ class Engine:
         logger.info("%s loaded in %.2f s", preset.name, time.perf_counter() - start_s)
         return engine
 
+    def accelerate(self, acceleration: Acceleration) -> None:
+        """Switches techniques on, for sessions that are opened later.
+
+        What changes networks for good (layout, 8 bits, compilation) is added, never taken back.
+        Raises :class:`FlashTalkError` for a technique that this machine cannot run.
+        """
+        check_acceleration(acceleration, self._device, self._placement)
+        self._frame_match = apply_acceleration(self._networks, acceleration, self._device)
+        self._acceleration = acceleration
+
+    def share(self, ranks: Ranks) -> SharedDenoiser:
+        """Shares the transformer with the other processes of ``ranks``, for good.
+
+        Rank 0 goes on as an engine; the others call ``follow()`` of what is returned. Raises
+        :class:`FlashTalkError` for networks that cannot be shared, and for techniques that exclude
+        it.
+        """
+        preset, transformer = self.preset, self._networks.transformer
+        sizes = preset.sizes or ((preset.geometry.height_px, preset.geometry.width_px),)
+        grids = [preset.geometry.sized(*size) for size in sizes]
+        rows = min(each.latent_height for each in grids) // preset.geometry.patch[1]
+        whole = shareable(transformer, ranks.count, rows)
+        streamed = self._placement is not None and self._placement.resident_blocks is not None
+        if self._acceleration.compiled or streamed:
+            raise FlashTalkError(
+                "Several processes exclude compile and the placement 24gb so far. Leave them out."
+            )
+        shared = SharedDenoiser(whole, ranks)
+        self._networks = replace(self._networks, transformer=shared)
+        return shared
+
     @property
     def preset(self) -> Preset:
         """The running preset: sizes, sampler defaults, name."""
         return self._networks.preset
+
+    @property
+    def networks(self) -> Networks:
+        """The weights, to be looked at; all sessions share them."""
+        return self._networks
 
     @property
     def acceleration(self) -> Acceleration:

@@ -41,12 +41,13 @@ PUBLISHED_TOY = Preset(
     ),
     sampler=SamplerConfig(),
     weights="toy",
+    trained_chunk_frames=(13,),
     speech_loudness_lufs=-23.0,
     prompt="A person talks.",
 )
 
 
-def build_published_toy() -> Networks:
+def build_published_toy(preset: Preset = PUBLISHED_TOY) -> Networks:
     """The networks, every parameter of the transformer random."""
     torch.manual_seed(1)
     vae = AutoencoderKLWan(
@@ -68,13 +69,13 @@ def build_published_toy() -> Networks:
             num_conv_pos_embedding_groups=2,
         )
     )
-    transformer = VideoTransformer(PUBLISHED_TOY.transformer)
+    transformer = VideoTransformer(preset.transformer)
     for module in (vae, wav2vec, transformer):
         module.eval().requires_grad_(False)
     for parameter in transformer.parameters():  # new ones have closed gates
         parameter.normal_(std=0.15)
     return Networks(
-        preset=PUBLISHED_TOY,
+        preset=preset,
         transformer=transformer,
         autoencoder=WanAutoencoder(vae),
         speech_encoder=Wav2Vec2SpeechEncoder(wav2vec, PUBLISHED_TOY.geometry.samples_per_frame),

@@ -23,7 +23,7 @@ LAYERS = (
     {"cli"},
     {"ui"},
     {"engine"},
-    {"acceleration"},
+    {"acceleration", "parallel"},
     {"placement"},
     {"weights"},
     {"outputs"},

@@ -23,6 +23,7 @@ from flashtalk.acceleration.convolutions import (
     check_bf16_convolutions,
     set_bf16_convolutions,
 )
+from flashtalk.acceleration.fp8_products import check_fp8_products, multiply_in_fp8
 from flashtalk.acceleration.settings import Acceleration
 from flashtalk.models.networks import Networks
 from flashtalk.placement import Placement
@@ -40,6 +41,8 @@ def check_acceleration(
     check_attention(acceleration.attention, device)
     if acceleration.bf16_convolutions:
         check_bf16_convolutions(device)
+    if acceleration.fp8_products:
+        check_fp8_products(device, placement)
     if acceleration.compiled:
         check_compiled(device, placement, gpu_is_lent=gpu_is_lent)
 
@@ -49,18 +52,21 @@ def apply_acceleration(
 ) -> MatchFrame:
     """Applies what is on to ``networks``, which are where they will run; returns the color match.
 
-    Weights are as the placement left them. A second call with other settings changes the attention
-    kernel and the convolutions' bits back, layout and compilation not.
+    Weights are as the placement left them. A second call may add techniques. It also takes back the
+    attention kernel and the convolutions' bits; layout, 8 bits and compilation stay.
     """
     transformer: Any = networks.transformer
     # 1. kernels: what a graph will hold
     set_attention(transformer, acceleration.attention)
     if device.type == "cpu":
         set_bf16_convolutions(acceleration.bf16_convolutions)
-    # 2. layout: graphs are made for the strides that they see
+    # 2. bits: the layers that a graph will hold
+    if acceleration.fp8_products:
+        multiply_in_fp8(transformer.blocks)
+    # 3. layout: graphs are made for the strides that they see
     if acceleration.channels_last and isinstance(networks.autoencoder, nn.Module):
         channels_last(networks.autoencoder)
-    # 3. graphs, last: they hold all of the above
+    # 4. graphs, last: they hold all of the above
     if not acceleration.compiled:
         return match_frame
     keep_what_is_built(cache_folder())

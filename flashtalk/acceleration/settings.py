@@ -28,6 +28,8 @@ class Acceleration:
     """Weights and feature maps of convolutions have their channels innermost in memory."""
     bf16_convolutions: bool = False
     """Convolutions on a processor multiply in bfloat16 and add in float32."""
+    fp8_products: bool = False
+    """Linear layers of all blocks but the first and the last one multiply in 8 bits."""
     compiled: bool = False
     """Blocks, autoencoder and color match are compiled, each as one graph."""
     encoder_thread: bool = True
@@ -52,6 +54,7 @@ class Acceleration:
 SWITCHES = {
     "channels-last": "channels_last",
     "bf16-convolutions": "bf16_convolutions",
+    "fp8-products": "fp8_products",
     "compile": "compiled",
     "encoder-thread": "encoder_thread",
 }

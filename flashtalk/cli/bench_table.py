@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 STAGES = ("speech", "denoise", "decode", "color", "motion_encode", "video")
 LABELS = {
     "speech": "speech encoder",
@@ -34,6 +36,20 @@ def spread_of(values: Iterable[float]) -> Spread:
     """Median, lowest and highest of at least one value."""
     numbers = sorted(values)
     return Spread(statistics.median(numbers), numbers[0], numbers[-1])
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Repeated measurements of one thing: half are no more than ``p50``, 95 % than ``p95``."""
+
+    p50: float
+    p95: float
+
+
+def percentiles_of(values: Iterable[float]) -> Percentiles:
+    """Of at least one value."""
+    p50, p95 = np.percentile([*values], [50, 95])
+    return Percentiles(float(p50), float(p95))
 
 
 def table(report: dict[str, Any]) -> str:

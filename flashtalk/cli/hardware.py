@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from flashtalk.placement.plan import GIB, Budget
 
 NOT_MEASURED = "Device memory is not measured on a processor."
 NOT_PLANNED = "There is no plan for networks of these sizes (python -m lab.memory makes one)."
-MATRIX = 2048  # side of the square float32 matrices multiplied
+MATRIX = 2048  # side of the square matrices multiplied
+COPIED_BYTES = 2**28
 
 
 def machine(device: torch.device) -> dict[str, object]:
@@ -67,16 +69,28 @@ def versions() -> dict[str, str]:
     return found | {name: version(name) for name in packages}
 
 
-def matmul_rate(device: torch.device, repeats: int = 5) -> float:
-    """Float32 matrix multiplication, 10^9 operations per second; the best of ``repeats``."""
-    left, right = torch.randn(2, MATRIX, MATRIX, device=device)
+def matmul_rate(
+    device: torch.device, dtype: torch.dtype = torch.float32, repeats: int = 5
+) -> float:
+    """Matrix multiplication in ``dtype``, 10^9 operations per second; the best of ``repeats``."""
+    left, right = torch.randn(2, MATRIX, MATRIX, device=device).to(dtype)
+    return 2 * MATRIX**3 / _least_s(lambda: left @ right, repeats) / 1e9
+
+
+def copy_rate(device: torch.device, repeats: int = 5) -> float:
+    """Bytes that a copy reads and writes, 10^9 a second; the best of ``repeats``."""
+    source = torch.zeros(COPIED_BYTES, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    return 2 * COPIED_BYTES / _least_s(lambda: target.copy_(source), repeats) / 1e9
+
+
+def _least_s(work: Callable[[], torch.Tensor], repeats: int) -> float:
     times_s = []
     for _ in range(repeats + 1):  # the first one warms up
         start_s = time.perf_counter()
-        product = left @ right
-        product[0, 0].item()  # waits for a GPU
+        work().view(-1)[0].item()  # waits for a GPU
         times_s.append(time.perf_counter() - start_s)
-    return 2 * MATRIX**3 / min(times_s[1:]) / 1e9
+    return min(times_s[1:])
 
 
 def device_memory(

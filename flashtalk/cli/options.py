@@ -191,6 +191,8 @@ class BenchOptions(VideoOptions):
     """Sound file, repeated until --seconds are full."""
     random_weights: Annotated[bool, arg(help_behavior_hint="")] = False
     """Download nothing; compare with the plan."""
+    ladder: Annotated[bool, arg(help_behavior_hint="")] = False
+    """Step from the plain path through every technique of --acceleration; say what each gives."""
     size: Annotated[str | None, unset("the preset's", "HEIGHTxWIDTH")] = None
     """In pixels, such as 768x448."""
     seconds: Annotated[float | None, unset("20; 5 with random weights", "SECONDS")] = None

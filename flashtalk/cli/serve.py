@@ -10,13 +10,17 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
 from flashtalk.cli.options import TURN_THREADS, ServeOptions
+from flashtalk.cli.several import follow, joined, leading
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.parallel.ranks import Ranks
+from flashtalk.ui.door import Page
 from flashtalk.ui.ending import talks_end_first
 from flashtalk.ui.events import Limits, OnGpu, Pieces
 from flashtalk.ui.health import routes
@@ -52,38 +56,40 @@ def serve(
     ``gpu_is_lent`` says that a GPU is there inside that function only, as on ZeroGPU.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    ranks = joined(options.device)
+    if ranks is not None and not ranks.leads:
+        return follow(_engine(options, ranks, gpu_is_lent), ranks)
     host = options.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
     port = options.chosen_port
     if port is not None:
         check_port(host, port)
     check_upload_folder()
     marking = options.marking()
-    engine = Engine.from_pretrained(
-        options.preset,
-        device=options.device,
-        placement=options.placement,
-        acceleration=options.accelerated,
-        gpu_is_lent=gpu_is_lent,
-        threads=options.threads,
-        turn_threads=TURN_THREADS,
-    )
-    warm = warms_up(engine.device.type, gpu_is_lent)
-    if warm:
-        logging.info("Warm after %.1f s.", engine.warm_up())
+    engine = _engine(options, ranks, gpu_is_lent)
     limits = limits or Limits()
-    page = build_page(
-        engine,
-        limits,
-        on_gpu=computes_at(engine.device.type, on_gpu),
-        not_live=why_not_live(options.live, engine, gpu_is_lent=not warm),
-        marking=marking,
-    )
-    page.talk.get_ready()
+    with nullcontext() if ranks is None else leading(engine.share(ranks)):
+        warm = warms_up(engine.device.type, gpu_is_lent)
+        if warm:
+            logging.info("Warm after %.1f s.", engine.warm_up())
+        page = build_page(
+            engine,
+            limits,
+            on_gpu=computes_at(engine.device.type, on_gpu),
+            not_live=why_not_live(options.live, engine, gpu_is_lent=not warm),
+            marking=marking,
+        )
+        page.talk.get_ready()
+        launch(page, host, port, options.share, limits)
+    return 0
+
+
+def launch(page: Page, host: str, port: int | None, share: bool, limits: Limits) -> None:
+    """Serve ``page`` until it is ended; its talks end first."""
     with talks_end_first(page):
         page.launch(
             server_name=host,
             server_port=port,
-            share=options.share or None,
+            share=share or None,
             theme=theme(),
             css_paths=[*STYLES],
             max_file_size=LARGEST_UPLOAD,
@@ -93,7 +99,18 @@ def serve(
             max_threads=WORKERS + limits.queue,
             app_kwargs={"routes": [*routes(page), *live_routes(page.live_talks)]},
         )
-    return 0
+
+
+def _engine(options: ServeOptions, ranks: Ranks | None, gpu_is_lent: bool) -> Engine:
+    return Engine.from_pretrained(
+        options.preset,
+        device=options.device if ranks is None else ranks.device,
+        placement=options.placement,
+        acceleration=options.accelerated,
+        gpu_is_lent=gpu_is_lent,
+        threads=options.threads,
+        turn_threads=TURN_THREADS,
+    )
 
 
 def warms_up(device_type: str, gpu_is_lent: bool) -> bool:

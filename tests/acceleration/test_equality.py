@@ -13,10 +13,12 @@ from torch import Tensor
 
 from flashtalk.acceleration.apply import apply_acceleration
 from flashtalk.acceleration.compiled import compile_networks, compiled_color, is_compiled
+from flashtalk.acceleration.fp8_products import Fp8Linear, multiply_in_fp8
 from flashtalk.acceleration.settings import DEFAULT, PLAIN, acceleration_of
 from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.models.dit.softmax_attention import Attend
 from flashtalk.models.networks import Networks
+from flashtalk.placement.fp8 import store_as_fp8
 from flashtalk.stream.chunk import advance
 from flashtalk.stream.color import MatchFrame, match_frame
 from flashtalk.stream.state import opening_state
@@ -119,6 +121,36 @@ def test_a_block_that_inductor_builds(toy_networks: Networks) -> None:
         expected = block(x, modulation, rotation, audio, None, None)
         block.compile(fullgraph=True, dynamic=False)
         torch.testing.assert_close(block(x, modulation, rotation, audio, None, None), expected)
+
+
+def test_products_in_8_bits_are_near_and_leave_the_first_and_the_last_block() -> None:
+    """Real layers and the real kernel, which PyTorch has for processors too."""
+    torch.manual_seed(0)
+    blocks = torch.nn.ModuleList(
+        torch.nn.Sequential(torch.nn.Linear(64, 96), torch.nn.GELU(), torch.nn.Linear(96, 64))
+        for _ in range(4)
+    ).requires_grad_(False)
+    store_as_fp8(blocks[1])  # as a placement leaves it; the others are plain
+    plain, x = copy.deepcopy(blocks), torch.randn(2, 7, 64)
+    x[0, 3] = 0.0
+    assert multiply_in_fp8(blocks) == 4
+    for number, (block, same) in enumerate(zip(blocks, plain, strict=True)):
+        away = (block(x) - same(x)).square().mean().sqrt() / same(x).std()
+        assert away == 0 if number in (0, 3) else 0 < away < 0.06
+    assert blocks[2](x.bfloat16()).dtype == torch.bfloat16
+
+
+def test_a_talk_with_products_in_8_bits(
+    plain: tuple[Networks, Conditions], networks: Networks
+) -> None:
+    """Two blocks are the first and the last one, so the toys get one between them."""
+    transformer = networks.transformer
+    transformer.blocks.insert(1, copy.deepcopy(transformer.blocks[0]))
+    with_plain = video_of(networks, plain[1])
+    apply_acceleration(networks, acceleration_of("fp8-products"), CPU)
+    assert any(isinstance(layer, Fp8Linear) for layer in transformer.blocks[1].modules())
+    away = (video_of(networks, plain[1]) - with_plain).abs().mean()
+    assert 0 < away < 0.1
 
 
 @pytest.mark.skipif(

@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 
 from flashtalk.assets import ASSETS
-from flashtalk.cli.bench import STAGES, speech_of
 from flashtalk.cli.bench_log import append_row
+from flashtalk.cli.bench_table import STAGES
 from flashtalk.cli.main import main
+from flashtalk.cli.measured_talk import repeated
 from flashtalk.config import TINY
 from flashtalk.weights import build_networks, modules_of, save_weights
 
@@ -53,6 +54,6 @@ def test_bad_options_are_sentences(tmp_path: Path, capsys) -> None:
 
 def test_a_short_voice_is_repeated(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "voice.wav", np.linspace(-0.5, 0.5, 1_000), 16_000)
-    speech = speech_of(tmp_path / "voice.wav", 0.2)
+    speech = repeated(tmp_path / "voice.wav", 0.2)
     assert speech.samples.shape == (3_200,) and speech.playback.shape == (1, 9_600)
     assert (speech.samples[1_000:2_000] == speech.samples[:1_000]).all()
