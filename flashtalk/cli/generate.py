@@ -23,6 +23,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import parse_size
 from flashtalk.inputs.portrait import CropWay, NoFaceError, Portrait, portrait_for
 from flashtalk.inputs.speech import load_speech
+from flashtalk.outputs.credits import Credits
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.placement import placement_named
 from flashtalk.provenance.credentials import Origin
@@ -98,6 +99,7 @@ class Maker:
             self._preset.geometry.fps,
             speech,
             destination,
+            metadata=self._credits(job).metadata,
             ahead=options.accelerated.encoder_thread,
             origin=Origin(self._preset.name),
             marking=self._marking,
@@ -120,6 +122,15 @@ class Maker:
         for notice in film.notices:
             _say(f"Note: {notice}")
         return film
+
+    def _credits(self, job: Job) -> Credits:
+        return Credits.of(
+            job.portrait,
+            job.audio,
+            seed=self._options.seed,
+            steps=self._options.steps or self._preset.sampler.steps,
+            preset=self._preset.name,
+        )
 
     def _portrait(self, picture: Path) -> Portrait:
         options = self._options

@@ -24,11 +24,11 @@ from flashtalk.ui.door import Page
 from flashtalk.ui.ending import talks_end_first
 from flashtalk.ui.events import Limits, OnGpu, Pieces
 from flashtalk.ui.health import routes
+from flashtalk.ui.layout import UPLOAD_MB
 from flashtalk.ui.live.routes import live_routes
 from flashtalk.ui.page import build_page
 from flashtalk.ui.theme import STYLES, theme
 
-LARGEST_UPLOAD = "100mb"
 LIVE_PACE = 1.1
 """Seconds of video per second of work that live speech needs; encoding takes some of them."""
 NOT_OFFERED = "Speaking live is switched off on this page. Record your voice instead."
@@ -92,7 +92,7 @@ def launch(page: Page, host: str, port: int | None, share: bool, limits: Limits)
             share=share or None,
             theme=theme(),
             css_paths=[*STYLES],
-            max_file_size=LARGEST_UPLOAD,
+            max_file_size=f"{UPLOAD_MB}mb",
             footer_links=["api"],
             run_history=False,
             ssr_mode=False,

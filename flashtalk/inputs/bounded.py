@@ -11,18 +11,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image
 
 import flashtalk
 from flashtalk.config import Preset
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.finding import Finding
 from flashtalk.inputs.portrait import NoFaceError, Portrait
 
 MOST_CPU_S = 2.0
@@ -109,12 +110,17 @@ def _answer(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> Por
     answer = json.loads(line)
     if "refusal" in answer:
         raise NoFaceError if answer["no_face"] else FlashTalkError(answer["refusal"])
-    width, height = answer["size"]
-    pixels = process.stdout.read(3 * width * height)
+    image = _image(process.stdout, answer["size"])
+    finding = Finding.read(answer["finding"], _image(process.stdout, answer["preview_size"]))
+    return Portrait(image, tuple(answer["notices"]), finding)
+
+
+def _image(pipe: IO[bytes], size: Sequence[int]) -> Image.Image:
+    width, height = size
+    pixels = pipe.read(3 * width * height)
     if len(pixels) < 3 * width * height:
         raise EOFError
-    image = Image.frombytes("RGB", (width, height), pixels)
-    return Portrait(image, tuple(answer["notices"]))
+    return Image.frombytes("RGB", (width, height), pixels)
 
 
 def _send(process: subprocess.Popen[bytes], message: Mapping[str, Any]) -> None:

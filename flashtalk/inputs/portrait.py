@@ -20,6 +20,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.inputs.cutting import cut, turn_upright
 from flashtalk.inputs.faces import Face, find_faces, measured_roll
+from flashtalk.inputs.finding import Finding
 from flashtalk.inputs.framing import Crop, closest_size, cover, frame_face
 from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
 
@@ -83,6 +84,8 @@ class Portrait:
     """RGB, exactly ``width_px`` x ``height_px`` of the geometry."""
     notices: tuple[str, ...] = ()
     """Sentences for the person who gave the picture."""
+    finding: Finding | None = None
+    """Where it was cut from."""
 
     @cached_property
     def tensor(self) -> torch.Tensor:
@@ -147,10 +150,11 @@ def load_portrait(
         raise FlashTalkError(f"Crop is 'face', 'whole' or 'cover', got {crop!r}.")
     if crop == "cover":
         picture, notices = open_picture(source, max_pixels=max_pixels)
-        speaker = None
+        speaker: Face | None = None
+        faces: list[Face] = []
     else:
         picture, found = open_picture(source, max_pixels=max_pixels, wanted=_has_face)
-        picture, speaker, seen = find_speaker(picture, face, without_face)
+        picture, speaker, faces, seen = find_speaker(picture, face, without_face)
         notices = found + seen
     if sizes:
         geometry = geometry.sized(*closest_size(*picture.size, sizes))
@@ -164,13 +168,16 @@ def load_portrait(
     if speaker is not None:
         notices += _face_notices(picture, speaker, area, least_face)
     notices += _area_notices(picture, area, geometry)
-    return Portrait(image, tuple(notices))
+    finding = Finding.of(picture, faces, speaker, area)
+    return Portrait(image, tuple(notices), finding)
 
 
 def find_speaker(
     picture: Image.Image, number: int | None, without_face: bool
-) -> tuple[Image.Image, Face | None, tuple[str, ...]]:
-    """The picture, turned if the speaker's face lies in it, that face, and notices.
+) -> tuple[Image.Image, Face | None, list[Face], tuple[str, ...]]:
+    """The picture, turned if the speaker's face lies in it, that face, all from the left, notices.
+
+    Of a turned picture, only the speaker's face is known.
 
     Raises:
         NoFaceError: no face, unless ``without_face``.
@@ -180,7 +187,7 @@ def find_speaker(
     if not faces:
         if not without_face:
             raise NoFaceError
-        return picture, None, (WITHOUT_FACE,)
+        return picture, None, [], (WITHOUT_FACE,)
     in_order = sorted(faces, key=lambda each: each.center_x_px)
     if number is not None and not 1 <= number <= len(faces):
         raise FlashTalkError(NO_SUCH_FACE.format(number=number, count=len(faces)))
@@ -194,8 +201,9 @@ def find_speaker(
         roll = measured_roll(np.asarray(picture), speaker)
         if abs(roll) > MOST_ROLL_DEG:
             picture, speaker = turn_upright(picture, replace(speaker, roll_deg=roll))
+            in_order = [speaker]
             notices += (TURNED.format(degrees=round(abs(roll))),)
-    return picture, speaker, notices
+    return picture, speaker, in_order, notices
 
 
 def _has_face(picture: Image.Image) -> bool:

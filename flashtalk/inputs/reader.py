@@ -2,7 +2,8 @@
 
 ``python -m flashtalk.inputs.reader`` is started by :mod:`flashtalk.inputs.bounded`. The first line
 that it gets has the model's numbers; each further one is a picture. An answer is a line, followed
-by the pixels of the portrait if there is one. Lines are JSON, since neither side trusts the other.
+by the pixels of portrait and preview if there is one. Lines are JSON, since neither side trusts
+the other.
 
 A decoder cannot be interrupted, and what a file costs is not known before. So the system ends the
 whole process when the time is over. Whoever waits for an answer sees the end of the pipe.
@@ -60,6 +61,10 @@ def _answer(answers: BinaryIO, model: dict[str, Any], request: dict[str, Any]) -
     else:
         answer = {"size": portrait.image.size, "notices": portrait.notices}
         pixels = portrait.image.tobytes()
+        finding = portrait.finding
+        assert finding is not None  # a portrait that was cut from a picture
+        answer |= {"finding": finding.facts, "preview_size": finding.preview.size}
+        pixels += finding.preview.tobytes()
     answers.write(json.dumps(answer).encode() + b"\n" + pixels)
     answers.flush()
 

@@ -9,12 +9,12 @@ what was made by then into a file. ``ahead`` computes the next piece while one i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Protocol
 
 import numpy as np
@@ -75,6 +75,7 @@ class Film:
         speech: what is heard; it may still grow.
         destination: the file to be made; ``None`` encodes and keeps nothing. An older file stays
             until the new one is complete. Without a single picture there is no file.
+        metadata: what the file says of itself (:mod:`flashtalk.outputs.credits`).
         ahead: compute the next piece, on another thread, while one is encoded.
         origin: what the file's content credentials say.
         marking: what is visible, and who signs.
@@ -91,6 +92,7 @@ class Film:
         destination: Path | None = None,
         *,
         ahead: bool = False,
+        metadata: Mapping[str, str] = MappingProxyType({}),
         origin: Origin = Origin(),  # noqa: B008, both are frozen
         marking: Marking = Marking(),  # noqa: B008
     ) -> None:
@@ -103,7 +105,7 @@ class Film:
         )
         self._recording: Recording | None = None
         if destination is not None:
-            self._recording = Recording(destination, origin, marking)
+            self._recording = Recording(destination, origin, marking, metadata)
         self._heard_samples = 0  # of the speech that has its pictures
         self._whole = True  # whether encoder and recording agree
         self._finished = False

@@ -11,8 +11,9 @@ in a notice.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import av
 
@@ -37,6 +38,7 @@ class Recording:
         destination: the file to be made; an older one stays until the new one is complete.
         origin: what the content credentials say.
         marking: who signs them.
+        metadata: what the file says of itself, beside the mark.
 
     Raises:
         FlashTalkError: if the folder cannot be written to.
@@ -47,12 +49,14 @@ class Recording:
         destination: str | Path,
         origin: Origin = Origin(),  # noqa: B008, both are frozen
         marking: Marking = Marking(),  # noqa: B008
+        metadata: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._origin, self._marking = origin, marking
         self.notices: tuple[str, ...] = ()
         """Sentences about what the finished file lacks."""
         # A relative name such as 12:30/talk.mp4 would be a protocol and an address for FFmpeg.
         self.destination = Path(destination).absolute()
+        self._metadata = {**metadata, "comment": MARK}
         try:
             self.destination.parent.mkdir(parents=True, exist_ok=True)
             self._scratch = ScratchFolder(self.destination.parent)
@@ -99,7 +103,7 @@ class Recording:
         self._file.close()
         whole = self._scratch.path / "finished.mp4"
         try:
-            _make_seekable(self._live, whole)
+            _make_seekable(self._live, whole, self._metadata)
         except OSError as error:
             logger.warning("The video's index is not in front, so seeking is slow: %s", error)
             whole.unlink(missing_ok=True)
@@ -138,11 +142,11 @@ class Recording:
         self.close()
 
 
-def _make_seekable(fragmented: Path, destination: Path) -> None:
+def _make_seekable(fragmented: Path, destination: Path, metadata: Mapping[str, str]) -> None:
     """Copies the packets of a fragmented mp4 into one with a single index at its beginning."""
     options = {"movflags": "+faststart"}
     with av.open(str(fragmented)) as source, av.open(str(destination), "w", options=options) as out:
-        out.metadata["comment"] = MARK
+        out.metadata.update(metadata)
         streams = {s.index: out.add_stream_from_template(s) for s in source.streams}
         for packet in source.demux():
             if packet.dts is None:  # the demuxer's end mark

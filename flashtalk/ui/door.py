@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.components import Component
 from gradio.data_classes import FileData, ImageData
-from gradio.utils import get_upload_folder
+from gradio.utils import get_upload_folder, is_static_file
 
 from flashtalk.ui.events import Talk
 from flashtalk.ui.live.talks import LiveTalks
@@ -71,10 +71,17 @@ def as_sent(component: Component) -> None:
 
 
 def _as_sent(value: Any) -> Any:
-    if not isinstance(value, FileData | ImageData):
-        return value
-    # Gradio looks at the paths of files that say that they are files; at others, nobody would.
-    folder = Path(get_upload_folder()).resolve()
-    if value.path is None or not Path(value.path).resolve().is_relative_to(folder):
-        raise gr.Error(NOT_TAKEN, print_exception=False)
-    return value.path
+    return uploaded_path(value.path) if isinstance(value, FileData | ImageData) else value
+
+
+def uploaded_path(path: object) -> str:
+    """``path`` if it is a file of a visitor or of the gallery; Gradio looks at some requests only.
+
+    Raises:
+        gr.Error: for any other file.
+    """
+    if isinstance(path, str):
+        folder = Path(get_upload_folder()).resolve()
+        if Path(path).resolve().is_relative_to(folder) or is_static_file(path):
+            return path
+    raise gr.Error(NOT_TAKEN, print_exception=False)

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.inputs.bounded import PictureReader
 from flashtalk.inputs.portrait import NoFaceError, Portrait
 from flashtalk.inputs.speech import Speech, load_speech
+from flashtalk.outputs.credits import Credits
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.outputs.scratch import ScratchFolder
 from flashtalk.provenance.credentials import Origin
@@ -77,6 +79,7 @@ class Run:
     stopped: Callable[[], bool]
     file: Path
     """Where the finished video will be."""
+    credits: Credits
 
 
 class Talk:
@@ -148,11 +151,12 @@ class Talk:
         with ExitStack() as stack:
             try:
                 scratch = stack.enter_context(_scratch_folder())
-                file = scratch.path / "flashtalk.mp4"
                 stop = stack.enter_context(self.stops.run(request.session_hash or ""))
                 settings = Settings.of(seed, random_seed, steps, prompt, face, without_face)
-                shown = settings.seed
-                run = Run(settings, messages, stop.is_set, file)
+                shown = messages.seed = settings.seed
+                credits = self._credits(portrait, voice, settings)
+                file = scratch.path / credits.file_name
+                run = Run(settings, messages, stop.is_set, file, credits)
                 for message in self._run(portrait, voice, run):
                     yield message, _made(file), shown
             except Exception as error:
@@ -169,6 +173,17 @@ class Talk:
         """Drops a Stop that came too late, so that the next video is not ended by it."""
         self.stops.forget(request.session_hash or "")
 
+    def look(self, picture: Path, face: int | None, without_face: bool) -> Portrait:
+        """The portrait that a talk would begin with.
+
+        Raises:
+            FlashTalkError: the picture cannot be used.
+        """
+        read = partial(self.pictures.read, picture, face=face, without_face=without_face)
+        portrait = self.preparing.run(read, lambda: False)
+        assert portrait is not None  # nobody stops it
+        return portrait
+
     def get_ready(self) -> None:
         """Starts what the first visitor would wait for."""
         self.pictures.get_ready()
@@ -181,6 +196,10 @@ class Talk:
     def end_all(self, patience_s: float) -> bool:
         """Ends every video after the piece that is being made; whether all ended in time."""
         return self.stops.end_all(patience_s)
+
+    def _credits(self, portrait: object, voice: object, settings: Settings) -> Credits:
+        seed, steps, preset = settings.seed, settings.steps, self._engine.preset.name
+        return Credits.of(portrait, voice, seed=seed, steps=steps, preset=preset)
 
     # --- inside ---------------------------------------------------------------------------------
     def _run(self, portrait: object, voice: object, run: Run) -> Iterator[str]:
@@ -199,7 +218,7 @@ class Talk:
                 yield from _in_line(seat, run)
                 watched.let_in()
                 yield run.messages.stage(FIRST_PICTURES, poster=speaker.image, notices=notices)
-                film = self._film(speaker, speech, run.file)
+                film = self._film(speaker, speech, run)
                 pieces = self._pieces(speaker, speech, run.settings)
                 yield from self._deliver(pieces, film, run, seat, watched)
             watched.end = "made" if film.complete else "stopped"
@@ -227,12 +246,13 @@ class Talk:
 
         return read
 
-    def _film(self, speaker: Portrait, speech: Speech, file: Path) -> Film:
+    def _film(self, speaker: Portrait, speech: Speech, run: Run) -> Film:
         return Film(
             speaker.image.size,
             self._fps,
             speech,
-            file,
+            run.file,
+            metadata=run.credits.metadata,
             ahead=self._engine.acceleration.encoder_thread,
             origin=Origin(self._engine.preset.name),
             marking=self.marking,

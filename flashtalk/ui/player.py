@@ -13,8 +13,9 @@ import io
 import itertools
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -24,35 +25,39 @@ from flashtalk.ui.texts import UI_FILES, filled, texts
 
 SCRIPTS = (
     *("dom", "stage", "run", "buffer", "playback", "transport", "films"),
+    *("choice", "files", "face", "look", "voice", "record", "sentence", "resume"),
     *("microphone", "live_line", "speak", "main"),
 )
 """Rooms of the browser's half, in the order in which they are joined."""
 
 
-def live_player(not_live: str = "") -> gr.HTML:
+def live_player(facts: dict[str, Any], functions: Sequence[Callable[..., Any]]) -> gr.HTML:
     """The component; its value is the last message of :class:`LiveMessages`.
 
-    ``not_live`` says why nobody can speak live here; empty where people can.
+    Args:
+        facts: what the browser's half knows of the server, as its ``page``.
+        functions: of the server, which it may call by their names.
     """
     # The template does not mention ${value}, so a message never re-creates the video element.
     return gr.HTML(
         value="",
         label="Live messages",
-        html_template=filled(UI_FILES / "stage.html"),
-        js_on_load=script(not_live),
+        html_template=filled(UI_FILES / "page.html"),
+        js_on_load=script(facts),
         apply_default_css=False,
         elem_id="live",
+        server_functions=list(functions),
     )
 
 
-def script(not_live: str = "") -> str:
+def script(facts: dict[str, Any]) -> str:
     """The browser's half as one function body: a request of its own for each room would be slow.
 
     The worklet, which runs in another thread of the browser, goes along as text.
     """
     rooms = [UI_FILES / "scripts" / f"{name}.js" for name in SCRIPTS]
     worklet = (UI_FILES / "microphone_worklet.js").read_text(encoding="utf-8")
-    known = {"text": texts(), "notLive": not_live, "workletSource": worklet}
+    known = {"text": texts(), "page": facts, "workletSource": worklet}
     values = [f"const {name} = {json.dumps(value)};" for name, value in known.items()]
     return "\n".join([*values, *(room.read_text(encoding="utf-8") for room in rooms)])
 
@@ -87,14 +92,16 @@ class LiveMessages:
     def __init__(self) -> None:
         self.run = secrets.token_hex(6)
         """Names the run, here and in the server's log."""
+        self.seed: int | None = None
+        """Of the talk, once it is known."""
         self._numbers = itertools.count()
 
     def stage(
         self, sentence: str, *, poster: Image.Image | None = None, notices: Sequence[str] = ()
     ) -> str:
         """What is being done before the first picture; ``poster`` is shown meanwhile."""
-        picture = {"poster": _data_url(poster)} if poster else {}
-        return self._message("stage", sentence=sentence, notices=notices, **picture)
+        picture = {"poster": data_url(poster)} if poster else {}
+        return self._message("stage", sentence=sentence, notices=notices, seed=self.seed, **picture)
 
     def waiting(self, place: Place) -> str:
         """Others talk: where the visitor stands in line, and for about how long."""
@@ -134,7 +141,8 @@ class LiveMessages:
         return json.dumps({"run": self.run, "number": next(self._numbers), "kind": kind, **fields})
 
 
-def _data_url(image: Image.Image) -> str:
+def data_url(image: Image.Image) -> str:
+    """``image`` as a JPEG that needs no request of its own."""
     file = io.BytesIO()
     image.convert("RGB").save(file, "JPEG", quality=90)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

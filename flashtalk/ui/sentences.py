@@ -29,11 +29,12 @@ def sentences(error: Exception, run: str, *files: object) -> tuple[str, str]:
     if not isinstance(error, FlashTalkError):
         logger.error("talk %s ended early", run, exc_info=error)
         return UNEXPECTED, UNEXPECTED
-    sentence = _without_folders(str(error), *files)
+    sentence = without_folders(str(error), *files)
     return sentence, sentence
 
 
-def _without_folders(sentence: str, *files: object) -> str:
+def without_folders(sentence: str, *files: object) -> str:
+    """``sentence`` with ``files`` by their names alone."""
     for path in files:
         if isinstance(path, str | Path):
             sentence = sentence.replace(f"{Path(path).parent}{os.sep}", "")

@@ -55,9 +55,18 @@ class Settings:
             seed=_seed(drawn),
             steps=_whole_number(steps, "Steps must be a whole number"),
             prompt=prompt,
-            face=None if face is None else _whole_number(face, _FACE_RULE),
+            face=face_of(face),
             without_face=without_face,
         )
+
+
+def face_of(value: object) -> int | None:
+    """Which face was asked for.
+
+    Raises:
+        FlashTalkError: if it is neither a whole number nor nothing.
+    """
+    return None if value is None else _whole_number(value, _FACE_RULE)
 
 
 def uploaded(file: object, kind: str, kept_s: int) -> Path:

@@ -16,7 +16,8 @@ from flashtalk.assets import ASSETS
 
 UI_FILES = ASSETS / "ui"
 
-_PLACE = re.compile(r"\[\[(\w+)\.(\w+)\]\]")
+_WORD = re.compile(r"\[\[(\w+)\.(\w+)\]\]")
+_PART = re.compile(r"\[\[(\w+)\]\]")
 
 
 def texts() -> dict[str, Any]:
@@ -25,12 +26,12 @@ def texts() -> dict[str, Any]:
 
 
 def filled(template: Path) -> str:
-    """The HTML of ``template`` with its words in place of ``[[group.name]]``.
+    """The HTML of ``template``: words in place of ``[[group.name]]``, files of ``[[part]]``.
 
     Raises:
         KeyError: for a word that is not in the file.
     """
     words = texts()
-    return _PLACE.sub(
-        lambda place: html.escape(words[place[1]][place[2]]), template.read_text(encoding="utf-8")
-    )
+    page = template.read_text(encoding="utf-8")
+    page = _PART.sub(lambda part: filled(template.with_name(f"{part[1]}.html")), page)
+    return _WORD.sub(lambda word: html.escape(words[word[1]][word[2]]), page)

@@ -8,7 +8,7 @@ import gradio as gr
 
 from flashtalk.ui.texts import UI_FILES
 
-STYLES: list[Path] = [UI_FILES / "styles" / f"{name}.css" for name in ("page", "stage")]
+STYLES: list[Path] = [UI_FILES / "styles" / f"{name}.css" for name in ("page", "stage", "choices")]
 
 _SANS = ["ui-sans-serif", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 _MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "monospace"]

@@ -30,7 +30,7 @@ def visit(browser: Browser, address: str) -> Iterator[Open]:
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)
-        expect(page.locator("#portrait img")).to_be_visible(timeout=SLOW_MS)
+        expect(page.locator("#people [aria-pressed=true]")).to_be_visible(timeout=SLOW_MS)
         return page
 
     yield visit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 SLOW_MS = 120_000  # a loaded machine may take long; a free one does not
 VIDEO = "document.querySelector('.ft-video')"
@@ -25,15 +25,12 @@ def wait_until(page: Page, *states: str) -> None:
     )
 
 
-def clear(page: Page, component: str) -> None:
-    """Presses ×."""
-    name = "Remove Image" if component == "#portrait" else "Clear"
-    page.locator(f"{component} button[aria-label='{name}']").click()
-
-
 def upload(page: Page, component: str, path: Path) -> None:
-    """Chooses a file of one's own."""
-    clear(page, component)
-    if component == "#sound":
-        page.locator("#sound button[aria-label='Upload file']").click()
+    """Chooses a file of one's own, and waits until it is the choice."""
     page.locator(f"{component} input[type=file]").set_input_files(path)
+    if component == "#sound":
+        expect(page.locator("#sound b")).to_have_text(path.name, timeout=SLOW_MS)
+    else:
+        expect(page.locator(".ft-look")).to_be_visible(timeout=SLOW_MS)
+        seen = page.locator(".ft-look figcaption")
+        expect(seen).not_to_be_empty(timeout=SLOW_MS)

@@ -9,18 +9,25 @@ let film = null; // the one on the stage
 function addFilm(file, seed) {
   film = {
     url: file.url,
-    name: file.orig_name || "flashtalk.mp4",
+    name: (file.path || file.orig_name).split(/[\\/]/).pop(),
     seconds: run.made,
     seed,
-    portrait: chosen.portrait,
-    voice: run.speech ? "" : chosen.voice,
-    steps: chosen.steps,
+    ...filmFacts(),
     small: stillPicture(SMALL_PX, SMALL_PX),
   };
   films = [film, ...films].slice(0, MOST_FILMS);
   keep("films", films);
   listFilms();
   offerFilm();
+}
+
+/** What the running talk is made of. */
+function filmFacts() {
+  return {
+    portrait: chosen.portrait && chosen.portrait.name,
+    voice: run.speech ? text.film.live : chosen.voice && chosen.voice.name,
+    steps: byId("steps").value,
+  };
 }
 
 /** A copy of what the stage shows, as a data URL. */
@@ -34,8 +41,8 @@ function stillPicture(width, height) {
 
 function labelOf(each) {
   return fill(text.film.label, {
-    portrait: each.portrait || text.film.own_portrait,
-    voice: each.voice || text.film.own_voice,
+    portrait: nameOf(each.portrait || text.film.own_portrait),
+    voice: nameOf(each.voice || text.film.own_voice),
     seconds: each.seconds.toFixed(1),
   });
 }

@@ -1,52 +1,38 @@
 // The wiring: buttons to rooms, and what Gradio's events call. Loaded last.
 
-let portraitUrl = "";
-const chosen = { portrait: "", voice: "", steps: null };
-
-function talk() {
-  if (run.working) return;
+/** Talk: inside the click, because browsers allow sound only there. */
+async function talk(newSeed) {
+  if (run.working || mustAsk(talk)) return;
   silenceOthers(null);
   begin();
+  run.newSeed = newSeed === true;
   frame.focus({ preventScroll: true });
-  trigger("talk");
+  const mine = run;
+  endRecording();
+  await Promise.all(pending);
+  if (mine === run && !run.stopped) trigger("talk");
 }
 
 byId("talk").addEventListener("click", talk);
+byId("another").addEventListener("click", () => talk(true));
 byId("stop").addEventListener("click", stop);
 byId("speak-live").addEventListener("click", () => speakLive());
 find("as-it-is").addEventListener("click", () => {
-  if (run.speech) {
-    speakLive({ without_face: true });
-    return;
-  }
-  begin();
-  frame.focus({ preventScroll: true });
-  trigger("as_it_is");
+  byId("without-face").checked = true;
+  goOn();
 });
 watch("value", () => props.value && receive(JSON.parse(props.value)));
 
 /** What the page's events call in the browser; see flashtalk/ui/page.py. */
-window.flashtalk = {
-  settle,
-  fail,
-  stopWasHeard,
-  speak: settingsCame,
-  choosePortrait(portrait) {
-    portraitUrl = portrait ? portrait.url : "";
-    if (run.working || run.live) return;
-    film = null;
-    release();
-    run = fresh();
-    showPoster(portraitUrl);
-    // What was said and offered was of the picture before.
-    find("as-it-is").hidden = true;
-    find("notices").replaceChildren();
-    clearNumbers();
-    say("ready");
-    refresh();
-  },
-};
-say("ready");
+window.flashtalk = { values, settle, fail, stopWasHeard };
+
+find("kept").textContent = fill(text.page.kept, { duration: duration(page.keep_s) });
+byId("steps").value = page.steps;
+byId("prompt").value = page.prompt;
+showSteps();
+find("prompt").hidden = !page.prompt;
+sayPictureHint();
+saySoundHint();
 films = kept("films") || [];
-listFilms();
-refresh();
+restoreChoice();
+resume();

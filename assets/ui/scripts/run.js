@@ -3,6 +3,7 @@
 
 const fresh = () => ({
   id: null, // of the server's run; known with the first message
+  seed: null,
   next: 0, // number of the message that must come now
   source: null, // MediaSource
   buffer: null, // its SourceBuffer
@@ -11,6 +12,7 @@ const fresh = () => ({
   clickedAt: 0,
   turnAt: 0, // when the server took it up
   heldAt: 0, // since when playback waits for fragments; set by the first one
+  newSeed: false, // whatever the settings say
   working: false, // the server works on it, or will
   live: false, // its video is in the element, and has not been watched to its end
   playing: false, // playback was started and did not run dry
@@ -41,7 +43,7 @@ function begin() {
   find("tap").hidden = true;
   find("as-it-is").hidden = true;
   say("preparing");
-  showPoster(portraitUrl || poster.getAttribute("src"));
+  showPoster(look.poster || (chosen.portrait && chosen.portrait.url));
   openSource();
   refresh();
   if (root.getBoundingClientRect().top < 0) root.scrollIntoView({ behavior: "smooth" });
@@ -70,6 +72,7 @@ const take = {
     if (!run.stopped) sayPlace(message);
   },
   stage(message) {
+    run.seed = message.seed;
     if (!run.stopped) say("preparing", message.sentence);
     if (message.poster) showPoster(message.poster);
     message.notices.forEach(notice);
@@ -86,7 +89,9 @@ const take = {
       showSpeed(message);
     }
     run.live = Boolean(run.source) && !run.stopped;
-    if (!run.stopped) run.waiting.push(bytes(message.data));
+    const data = bytes(message.data);
+    if (!run.stopped) run.waiting.push(data);
+    keepPart(data);
     feed();
   },
   end(message) {
@@ -113,7 +118,7 @@ function stop() {
   run.stopped = true;
   video.pause();
   if (run.working) {
-    say("talking", text.state.stopping);
+    say(root.dataset.state, text.state.stopping);
     if (run.speech) run.speech.end();
     else trigger("stop");
   } else {
@@ -125,7 +130,10 @@ function stop() {
 /** What follows a run: its file, if there is one, and its seed. */
 function settle(file, seed) {
   run.working = false;
-  if (file && run.made) addFilm(file, seed);
+  byId("seed").value = seed;
+  rememberChoice();
+  if (run.id) forgetParts();
+  if (file && run.made) addFilm(file.video || file, seed);
   if (!run.live || !run.source) rest();
   refresh();
 }

@@ -1,5 +1,5 @@
-// Speak live: the portrait says what the microphone hears, until Stop or the limit. Entry points:
-// speakLive, settingsCame. `data-lag-ms` is the time from mouth to screen of the picture shown.
+// Speak live: the portrait says what the microphone hears, until Stop or the limit. Entry point:
+// speakLive. `data-lag-ms` is the time from mouth to screen of the picture shown.
 
 const LEAST_HOLD_S = 0.14; // ahead of the picture shown: lateness that playback survives
 const MOST_HOLD_S = 0.9;
@@ -8,31 +8,35 @@ const MOST_CATCH_UP = 0.1; // more than the usual speed, until the lag is made g
 const JUMP_S = 1.5; // more than this too much: the pictures between are left out
 const WATCH_MS = 1000; // two chunks: what is ahead rises and falls with each
 
-let giveSettings = () => {};
-
-/** Gradio's values: what the click's event brings from the page's boxes. */
-function settingsCame(values) {
-  const names = ["seed", "random_seed", "steps", "face", "without_face", "prompt"];
-  const given = values.map((value, index) => [names[index], value]);
-  giveSettings(Object.fromEntries(given.filter(([, value]) => value !== null && value !== "")));
+/** The settings as the routes of live speech take them; what is left empty is left out. */
+function liveSettings() {
+  const given = {
+    seed: number("seed"),
+    random_seed: run.newSeed || byId("random-seed").checked,
+    steps: Number(byId("steps").value),
+    face: number("which-face"),
+    without_face: byId("without-face").checked,
+    prompt: page.prompt ? byId("prompt").value : "",
+  };
+  const filledIn = Object.entries(given).filter(([, value]) => value !== null && value !== "");
+  return Object.fromEntries(filledIn);
 }
 
-async function speakLive(changes = {}) {
-  if (run.working || notLive) return;
+async function speakLive() {
+  if (run.working || page.not_live || mustAsk(speakLive)) return;
   silenceOthers(null);
   begin();
   const speech = (run.speech = new LiveSpeech(run));
   frame.focus({ preventScroll: true });
   say("preparing", text.speech.asking);
-  const settings = new Promise((resolve) => (giveSettings = resolve));
-  trigger("speak");
   try {
-    if (!portraitUrl) throw new Error(text.speech.no_portrait);
+    await Promise.all(pending);
+    if (!chosen.portrait) throw new Error(text.speech.no_portrait);
     speech.microphone = await openMicrophone((samples, level) => speech.hear(samples, level));
     if (run.stopped) throw new Error(text.state.stopped);
     say("preparing");
-    const portrait = await (await fetch(portraitUrl)).blob();
-    await speech.open(portrait, { ...(await settings), ...changes });
+    const portrait = await (await fetch(chosen.portrait.url)).blob();
+    await speech.open(portrait, liveSettings());
   } catch (error) {
     speech.close();
     run.ended = true;
@@ -118,7 +122,9 @@ class LiveSpeech {
       say("failed", text.speech.gone);
     }
     const url = this.line.address + "/film";
-    settle(complete && run.made ? { url, orig_name: "flashtalk-live.mp4" } : null, this.seed);
+    const name = chosen.portrait ? chosen.portrait.name : "";
+    const orig_name = "flashtalk-" + name + "-live-" + this.seed + ".mp4";
+    settle(complete && run.made ? { url, orig_name } : null, this.seed);
   }
 
   close() {
@@ -169,9 +175,9 @@ class LiveSpeech {
   }
 }
 
-if (notLive) {
+if (page.not_live) {
   const why = byId("not-live");
-  why.textContent = notLive;
+  why.textContent = page.not_live;
   why.hidden = false;
   byId("speak-live").setAttribute("aria-describedby", "not-live");
 }

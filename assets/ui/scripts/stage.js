@@ -47,7 +47,7 @@ function showSpeed(message) {
 /** Buttons and bar, after anything has changed. */
 function refresh() {
   enable("talk", !run.working, frame);
-  enable("speak-live", !run.working && !notLive, frame);
+  enable("speak-live", !run.working && !page.not_live, frame);
   enable("stop", run.working || run.live, byId("talk"));
   const playable = run.live || Boolean(film);
   find("controls").hidden = !playable;

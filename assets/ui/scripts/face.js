@@ -1,0 +1,98 @@
+// Who speaks: the gallery, a photo of one's own, the camera. Entry points: choosePortrait,
+// takePicture.
+
+let camera = null; // the stream, while it is on
+
+function choosePortrait(portrait, voice) {
+  chosen.portrait = portrait;
+  problem("portrait", "");
+  for (const button of byId("people").children) {
+    button.setAttribute("aria-pressed", String(portrait && button.dataset.name === portrait.name));
+  }
+  if (portrait && !portrait.own && !voice && !chosen.voiceByHand) {
+    chooseVoice(named(page.voices, page.pairs[portrait.name]) || page.voices[0] || null);
+  }
+  look = {};
+  byId("which-face").value = "";
+  byId("without-face").checked = false;
+  changed();
+  lookAt();
+}
+
+/** A picture of one's own; what was chosen before stays until it is on the server. */
+async function takePicture(file) {
+  byId("portrait").setAttribute("aria-busy", "true");
+  const hint = find("picture-hint");
+  hint.textContent = fill(text.face.uploading, { name: file.name });
+  const sent = await send(file, "portrait", text.face.failed);
+  byId("portrait").removeAttribute("aria-busy");
+  sayPictureHint();
+  if (!sent) return;
+  const name = file.name.replace(/\.[^.]*$/, "");
+  choosePortrait({ name, own: true, file: sent, url: sent.url });
+}
+
+function sayPictureHint() {
+  find("picture-hint").textContent = fill(text.face.hint, { size: page.upload_mb });
+}
+
+/** The sentence for a camera that cannot be used. */
+function cameraProblem(error) {
+  const words = text.face;
+  if (!navigator.mediaDevices) return words.insecure;
+  if (error.name === "NotAllowedError" || error.name === "SecurityError") return words.denied;
+  if (error.name === "NotFoundError" || error.name === "OverconstrainedError") return words.missing;
+  return words.busy;
+}
+
+async function openCamera() {
+  const panel = find("camera");
+  try {
+    const wanted = { facingMode: "user", width: { ideal: 1280 }, height: { ideal: 1280 } };
+    camera = await navigator.mediaDevices.getUserMedia({ video: wanted });
+  } catch (error) {
+    problem("portrait", cameraProblem(error));
+    return;
+  }
+  problem("portrait", "");
+  panel.hidden = false;
+  const live = panel.querySelector("video");
+  live.srcObject = camera;
+  live.play();
+  find("take").focus();
+}
+
+function closeCamera() {
+  if (camera) camera.getTracks().forEach((track) => track.stop());
+  camera = null;
+  find("camera").hidden = true;
+  byId("camera").focus();
+}
+
+async function takePhoto() {
+  const live = find("camera").querySelector("video");
+  const canvas = document.createElement("canvas");
+  canvas.width = live.videoWidth;
+  canvas.height = live.videoHeight;
+  canvas.getContext("2d").drawImage(live, 0, 0);
+  closeCamera();
+  const photo = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.95));
+  takeFile(new File([photo], "photo.jpg", { type: "image/jpeg" }));
+}
+
+for (const person of page.people) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.dataset.name = person.name;
+  button.title = person.name[0].toUpperCase() + person.name.slice(1);
+  const picture = document.createElement("img");
+  person.file = fileOf(person);
+  person.url = picture.src = person.file.url;
+  picture.alt = button.title;
+  button.append(picture);
+  button.addEventListener("click", () => choosePortrait(person));
+  byId("people").append(button);
+}
+byId("camera").addEventListener("click", openCamera);
+find("take").addEventListener("click", takePhoto);
+find("cancel").addEventListener("click", closeCamera);

@@ -1,0 +1,89 @@
+// Files of the visitor, from wherever they come: dialog, drop or paste. Entry point: takeFile.
+
+const MB = 1_000_000;
+const PICTURES = /\.(jpe?g|png|webp|gif|bmp|tiff?|hei[cf]|avif)$/i;
+const SOUNDS =
+  /\.(wav|flac|mp3|m4a|aac|og[ga]|opus|weba|webm|mp4|m4v|mov|mkv|avi|aiff?|wma|caf|amr|3gp)$/i;
+
+const sizeOf = (file) => (file.size / MB).toFixed(0);
+
+function isPicture(file) {
+  return file.type.startsWith("image/") || PICTURES.test(file.name);
+}
+
+function isSound(file) {
+  return /^(audio|video)\//.test(file.type) || SOUNDS.test(file.name);
+}
+
+/** A problem beside the choice that it is about. */
+function problem(panel, sentence) {
+  const place = byId(panel).querySelector(".ft-problem");
+  place.hidden = !sentence;
+  place.textContent = sentence;
+}
+
+/** Sends a file to the server; resolves to what Gradio calls it, or to nothing. */
+async function send(file, panel, failed) {
+  if (file.size > page.upload_mb * MB) {
+    const told = { name: file.name, size: sizeOf(file), most: page.upload_mb };
+    problem(panel, fill(text.face.too_large, told));
+    return null;
+  }
+  problem(panel, "");
+  try {
+    const { path, url } = await upload(file);
+    return fileOf({ path, url, name: file.name });
+  } catch (error) {
+    console.debug("not uploaded:", error);
+    problem(panel, fill(failed, { name: file.name }));
+    return null;
+  }
+}
+
+/** Talk waits for `promise`: a choice that is on its way. */
+function wait(promise) {
+  pending.push(promise);
+  promise.finally(() => {
+    pending = pending.filter((each) => each !== promise);
+  });
+}
+
+function takeFile(file) {
+  if (isPicture(file)) wait(takePicture(file));
+  else if (isSound(file)) wait(takeSound(file));
+  else problem("portrait", fill(text.face.not_a_picture, { name: file.name }));
+}
+
+function takeAll(list) {
+  for (const file of list) takeFile(file);
+}
+
+for (const panel of ["portrait", "sound"]) {
+  const input = byId(panel).querySelector("input[type=file]");
+  const open = byId(panel === "portrait" ? "own-photo" : "own-sound");
+  open.addEventListener("click", () => input.click());
+  input.addEventListener("change", () => {
+    takeAll(input.files);
+    input.value = ""; // the same file may be chosen again
+  });
+}
+document.addEventListener("paste", (event) => {
+  if (!event.clipboardData.files.length) return;
+  event.preventDefault();
+  takeAll(event.clipboardData.files);
+});
+const dragged = (event) => [...event.dataTransfer.types].includes("Files");
+document.addEventListener("dragover", (event) => {
+  if (!dragged(event)) return;
+  event.preventDefault();
+  find("drop").hidden = false;
+});
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) find("drop").hidden = true;
+});
+document.addEventListener("drop", (event) => {
+  if (!dragged(event)) return;
+  event.preventDefault();
+  find("drop").hidden = true;
+  takeAll(event.dataTransfer.files);
+});

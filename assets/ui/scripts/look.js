@@ -1,0 +1,90 @@
+// What the server sees in the chosen picture, at once: the part that will be shown, the faces, and
+// what could be better. Entry point: lookAt. A tap on a face lets that one speak.
+
+let look = {}; // the server's answer for the chosen picture
+let goOn = null; // what the visitor asked for
+let looks = 0; // questions so far: an answer to an older one is dropped
+
+async function lookAt() {
+  const mine = ++looks;
+  const portrait = chosen.portrait;
+  find("look").hidden = !portrait || !portrait.own;
+  if (!portrait) return;
+  if (!look.picture) clearLook(portrait.url);
+  let seen;
+  try {
+    seen = await server.look({
+      path: portrait.file.path,
+      face: number("which-face"),
+      without_face: byId("without-face").checked,
+    });
+  } catch (error) {
+    console.debug("the picture was not looked at:", error); // Talk says what is wrong
+    return;
+  }
+  if (mine !== looks) return;
+  look = seen;
+  if (seen.picture) showLook(seen);
+  problem("portrait", seen.problem || "");
+  if (!film && !run.working && !run.live) changed();
+}
+
+/** The picture alone, until it has been looked at. */
+function clearLook(url) {
+  const whole = find("whole");
+  whole.querySelector("img").src = url;
+  whole.querySelectorAll(".ft-box").forEach((box) => box.remove());
+  find("look").querySelector("figcaption").textContent = "";
+}
+
+/** The picture is the same, and something else of it is wanted. */
+function lookAgain() {
+  changed();
+  lookAt();
+}
+
+function showLook(seen) {
+  clearLook(seen.picture);
+  const whole = find("whole");
+  whole.append(boxOf("span", "ft-crop", seen.crop), ...seen.faces.map(faceButton));
+  const count = seen.faces.length;
+  const sentence = count > 1 ? text.face.many : count ? text.face.one : text.face.none;
+  find("look").querySelector("figcaption").textContent = fill(sentence, { count });
+}
+
+function boxOf(tag, name, { left, top, width, height }) {
+  const box = document.createElement(tag);
+  box.className = "ft-box " + name;
+  const percent = (share) => 100 * share + "%";
+  box.style.left = percent(left);
+  box.style.top = percent(top);
+  box.style.width = percent(width);
+  box.style.height = percent(height);
+  return box;
+}
+
+function faceButton(box, index) {
+  const button = boxOf("button", "ft-one", box);
+  const speaks = index + 1 === look.number;
+  button.type = "button";
+  button.setAttribute("aria-pressed", String(speaks));
+  const words = speaks ? text.face.speaks : text.face.choose;
+  button.setAttribute("aria-label", fill(words, { number: index + 1 }));
+  button.addEventListener("click", () => {
+    byId("which-face").value = index + 1;
+    lookAgain();
+  });
+  return button;
+}
+
+/** Whether `way`, to talk or to speak live, must ask first: nobody was found in the picture. */
+function mustAsk(way) {
+  goOn = way;
+  if (!look.no_face || byId("without-face").checked) return false;
+  say("failed", text.stage.no_face);
+  find("as-it-is").hidden = false;
+  find("as-it-is").focus({ preventScroll: true });
+  return true;
+}
+
+for (const id of ["which-face", "without-face"]) byId(id).addEventListener("change", lookAgain);

@@ -1,0 +1,142 @@
+// What is heard: an example, a sound of one's own. Entry points: chooseVoice, takeSound, useSound.
+// A sound that is too long is cut before it is sent, if the visitor wants it so.
+
+const sample = byId("sound").querySelector("audio");
+let tooLong = null; // a file that waits for the visitor's word
+
+function chooseVoice(voice) {
+  chosen.voice = voice;
+  problem("sound", "");
+  offerCut(null);
+  for (const button of byId("voices").children) {
+    button.setAttribute("aria-pressed", String(Boolean(voice) && button.dataset.name === voice.name));
+  }
+  const shown = byId("sound").querySelector("b");
+  shown.textContent = voice ? voice.label || nameOf(voice.name) : "";
+  sample.pause();
+  if (voice) sample.src = voice.url;
+  else sample.removeAttribute("src");
+  showSample();
+}
+
+const nameOf = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("-", " ");
+
+function chooseVoiceByHand(voice) {
+  chosen.voiceByHand = true;
+  chooseVoice(voice);
+  changed();
+}
+
+/** A sound of one's own: not sent before it is known to be short enough. */
+async function takeSound(file) {
+  problem("sound", "");
+  const seconds = await secondsOf(file);
+  if (seconds > page.speech_s + 0.05 || (seconds && file.size > page.upload_mb * MB)) {
+    offerCut(file, seconds);
+    return;
+  }
+  await useSound(file, seconds);
+}
+
+/** Sends a sound and makes it the voice; `label` is what the page calls it. */
+async function useSound(file, seconds, label) {
+  byId("sound").setAttribute("aria-busy", "true");
+  find("sound-hint").textContent = fill(text.face.uploading, { name: label || file.name });
+  const sent = await send(file, "sound", text.voice.failed);
+  byId("sound").removeAttribute("aria-busy");
+  saySoundHint();
+  if (!sent) return;
+  const name = file.name.replace(/\.[^.]*$/, "");
+  chooseVoiceByHand({ name, label: label || file.name, own: true, file: sent, url: sent.url, seconds });
+}
+
+function saySoundHint() {
+  const told = { minutes: duration(page.speech_s), size: page.upload_mb };
+  find("sound-hint").textContent = fill(text.voice.hint, told);
+}
+
+/** Length of a file in seconds, 0 where this browser does not know. */
+function secondsOf(file) {
+  return new Promise((done) => {
+    const probe = document.createElement("video");
+    const url = URL.createObjectURL(file);
+    const end = (seconds) => {
+      URL.revokeObjectURL(url);
+      done(Number.isFinite(seconds) ? seconds : 0);
+    };
+    probe.preload = "metadata";
+    probe.onloadedmetadata = () => end(probe.duration);
+    probe.onerror = () => end(0);
+    setTimeout(end, 5000, 0); // a format that is neither known nor refused
+    probe.src = url;
+  });
+}
+
+function duration(seconds) {
+  const words = text.voice;
+  if (seconds === 3600) return words.hour;
+  if (seconds % 60) return fill(words.seconds, { count: Math.round(seconds) });
+  return seconds === 60 ? words.minute : fill(words.minutes, { count: seconds / 60 });
+}
+
+const clock = (seconds) =>
+  Math.floor(seconds / 60) + ":" + String(Math.floor(seconds % 60)).padStart(2, "0");
+
+function offerCut(file, seconds) {
+  tooLong = file;
+  const most = duration(page.speech_s);
+  find("cut").hidden = !file;
+  if (!file) return;
+  problem("sound", fill(text.voice.too_long, { name: file.name, duration: clock(seconds), most }));
+  find("cut").textContent = fill(text.voice.use_first, { most });
+}
+
+async function cutAndUse(file) {
+  find("sound-hint").textContent = fill(text.voice.cutting, { name: file.name });
+  let short;
+  try {
+    short = await firstSeconds(file, page.speech_s);
+  } catch (error) {
+    console.debug("not cut:", error);
+    saySoundHint();
+    problem("sound", fill(text.voice.not_cut, { name: file.name, most: duration(page.speech_s) }));
+    return;
+  }
+  await useSound(short, page.speech_s, file.name);
+}
+
+function showSample() {
+  const { currentTime, paused } = sample;
+  const known = Number.isFinite(sample.duration) ? sample.duration : 0;
+  const seconds = known || (chosen.voice && chosen.voice.seconds) || 0;
+  byId("duration").textContent = chosen.voice ? clock(Math.round(seconds)) : "";
+  byId("sound").querySelector("progress").value = seconds ? currentTime / seconds : 0;
+  const listen = find("listen");
+  listen.disabled = !chosen.voice;
+  listen.setAttribute("aria-label", paused ? text.voice.listen : text.voice.pause);
+  find("sample").classList.toggle("ft-still", paused);
+}
+
+for (const voice of page.voices) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.dataset.name = voice.name;
+  voice.file = fileOf(voice);
+  voice.url = voice.file.url;
+  button.textContent = nameOf(voice.name);
+  button.addEventListener("click", () => chooseVoiceByHand(voice));
+  byId("voices").append(button);
+}
+find("listen").addEventListener("click", () => {
+  if (sample.paused) sample.play().catch(() => {});
+  else sample.pause();
+});
+for (const event of ["play", "pause", "timeupdate", "loadedmetadata", "ended", "emptied"]) {
+  sample.addEventListener(event, showSample);
+}
+find("cut").addEventListener("click", () => {
+  const file = tooLong;
+  problem("sound", "");
+  offerCut(null);
+  wait(cutAndUse(file));
+});
