@@ -22,6 +22,7 @@ LAYERS = (
     {"__main__", "generate", "bench", "plan"},
     {"cli"},
     {"ui"},
+    {"evaluation"},
     {"engine"},
     {"acceleration", "parallel"},
     {"placement"},

@@ -40,9 +40,9 @@ def jobs_of(portrait: Path, audio: Path, out: Path) -> list[Job]:
     if not (many_portraits or many_sounds):
         check_video(out, (portrait, audio))
         return [Job(portrait, audio, out)]
-    portraits = _files(portrait, PICTURES, "picture")
-    sounds = _files(audio, SOUNDS, "sound file")
-    _make_folder(out)
+    portraits = files_of(portrait, PICTURES, "picture")
+    sounds = files_of(audio, SOUNDS, "sound file")
+    make_folder(out)
     jobs = [
         Job(*pair, out / _name(*pair, many_portraits, many_sounds))
         for pair in product(portraits, sounds)
@@ -53,7 +53,12 @@ def jobs_of(portrait: Path, audio: Path, out: Path) -> list[Job]:
     return jobs
 
 
-def _files(path: Path, endings: Sequence[str], kind: str) -> list[Path]:
+def files_of(path: Path, endings: Sequence[str], kind: str) -> list[Path]:
+    """``path``, or what a folder has of files with these ``endings``.
+
+    Raises:
+        FlashTalkError: for a folder without any.
+    """
     if not is_folder(path):
         return [path]
     files = sorted(file for file in path.iterdir() if file.suffix[1:].lower() in endings)
@@ -63,7 +68,12 @@ def _files(path: Path, endings: Sequence[str], kind: str) -> list[Path]:
     return files
 
 
-def _make_folder(out: Path) -> None:
+def make_folder(out: Path) -> None:
+    """Creates the folder ``out`` where its parent exists, and tries it.
+
+    Raises:
+        FlashTalkError: with what the system says.
+    """
     if out.suffix.lower() == ".mp4" or (out.exists() and not is_folder(out)):
         raise FlashTalkError(
             f"A folder of pictures or sounds makes many videos: give --out a folder, not {out}."

@@ -1,4 +1,4 @@
-"""``flashtalk serve | generate | verify | bench | plan``; ``python -m flashtalk`` is the same.
+"""``flashtalk serve | generate | evaluate | verify | bench | plan``, as ``python -m flashtalk``.
 
 Options are parsed before PyTorch is imported: help and refusals come at once.
 """
@@ -13,6 +13,7 @@ import tyro
 
 from flashtalk.cli.options import (
     BenchOptions,
+    EvaluateOptions,
     GenerateOptions,
     ModelOptions,
     PlanOptions,
@@ -25,6 +26,7 @@ from flashtalk.openmp import let_waiting_threads_sleep
 COMMANDS: dict[str, type[ModelOptions | PlanOptions | VerifyOptions]] = {
     "serve": ServeOptions,
     "generate": GenerateOptions,
+    "evaluate": EvaluateOptions,
     "verify": VerifyOptions,
     "bench": BenchOptions,
     "plan": PlanOptions,
@@ -51,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from flashtalk.cli.generate import generate
 
             return generate(options)
+        case EvaluateOptions():
+            from flashtalk.cli.evaluate import evaluate
+
+            return evaluate(options)
         case VerifyOptions():
             from flashtalk.cli.verify import verify
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from flashtalk.acceleration.settings import DEFAULT, VARIABLE, Acceleration, acceleration_of
 from flashtalk.config import TINY
@@ -173,6 +173,36 @@ class GenerateOptions(VideoOptions, MarkingOptions):
         super().check()
         if not self.max_minutes > 0:
             raise FlashTalkError(f"--max-minutes must be above 0, got {self.max_minutes:g}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(ModelOptions):
+    """Compare settings: talks of portraits and voices, measured, in one report to look at.
+
+    Each portrait says each voice in each variant. OUT gets the films, report.html (side by side, in
+    step, with blind votes) and figures.csv. Talks that are there already are left as they are, so a
+    start that broke off can be repeated.
+
+    Exit codes: 0 done; 1 some talks could not be made (the report has the others). 2: the command
+    cannot be used as it is. 130: stopped with Ctrl-C, the report has what was made.
+    """
+
+    portrait: Annotated[Path, arg(metavar="FILE|FOLDER")]
+    """Picture of one person, or a folder of them."""
+    audio: Annotated[Path, arg(metavar="FILE|FOLDER")]
+    """Sound file or video with sound, or a folder of them."""
+    out: Annotated[Path, arg(metavar="FOLDER")]
+    """Folder of films, report.html and figures.csv."""
+    vary: UseAppendAction[Annotated[tuple[str, ...], arg(metavar="NAME=VALUE,VALUE")]] = ()
+    """Settings to compare: steps=2,4, chunk-frames=17,33, color-match=0,1 or size=256x256,512x512;
+    several are combined, each value with each."""
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """Of every talk."""
+
+    def check(self) -> None:
+        super().check()
+        if not 0 <= self.seed <= MAX_SEED:
+            raise FlashTalkError(f"The seed must be between 0 and {MAX_SEED}, got {self.seed}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,10 @@ import numpy as np
 
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.evaluation.pictures import align, mean_colors
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.inputs.portrait import portrait_for
 from flashtalk.stream.session import Session
-from lab.evaluation.measures.pictures import align, mean_colors
 from lab.evaluation.measures.reading import read_faces
 from lab.evaluation.segment import Judges, measure, reference_of
 from lab.evaluation.talks import Talk

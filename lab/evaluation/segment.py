@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flashtalk.evaluation import pictures
+from flashtalk.evaluation.face_track import FaceTrack
+from flashtalk.evaluation.series import border_jump, match_lips
 from flashtalk.models.tiny.landmarks import FaceReader
-from lab.evaluation.measures import pictures
 from lab.evaluation.measures import series as measures
 from lab.evaluation.measures.calibration import UNCALIBRATED, Calibration
-from lab.evaluation.measures.reading import FaceTrack, read_faces
+from lab.evaluation.measures.reading import read_faces
 from lab.evaluation.measures.sync import SyncNetwork, score_talk
 from lab.evaluation.talks import Speech
 
@@ -50,7 +52,7 @@ class Reference:
     """[SIDE, SIDE, 3] aligned."""
     sharpness: float
     edge_energy: float
-    """Both as :func:`lab.evaluation.measures.pictures.sharpness` has them."""
+    """Both as :func:`flashtalk.evaluation.pictures.sharpness` has them."""
 
 
 def reference_of(reader: FaceReader, portrait: np.ndarray) -> Reference:
@@ -83,10 +85,10 @@ def measure(
 
     The first of them is number ``first_frame`` of the talk; a chunk adds ``period_frames``. Colors
     drift from ``first_colors`` [cells, 3], those of the talk's beginning
-    (:func:`lab.evaluation.measures.pictures.mean_colors`); without them these figures are left out.
+    (:func:`flashtalk.evaluation.pictures.mean_colors`); without them these figures are left out.
     """
     opening = judges.calibration.opening(track)
-    lips = measures.match_lips(opening, speech.expected_opening)
+    lips = match_lips(opening, speech.expected_opening)
     lids = measures.lid_statistics(track.lids, judges.calibration.blink_share)
     head = measures.head_statistics(track.turns[:, SURE_TURNS])
     faces = pictures.align(frames, track.points)
@@ -105,7 +107,7 @@ def measure(
         "sharpness": float(np.nanmedian(sharp) / reference.sharpness),
         "edge_energy": float(np.nanmedian(fine) / reference.edge_energy),
         "delta_e": float(np.median(pictures.color_difference(faces, reference.face))),
-        "border_jump": measures.border_jump(differences, first_frame, period_frames),
+        "border_jump": border_jump(differences, first_frame, period_frames),
         "lid_opening": lids.opening,
         "blinks_per_min": lids.blinks_per_min,
         "eyes_closed": lids.closed_share,

@@ -21,7 +21,8 @@ import soundfile
 from PIL import Image
 
 from flashtalk.errors import FlashTalkError
-from lab.evaluation.measures.reading import FaceTrack, track_of
+from flashtalk.evaluation.face_track import FaceTrack
+from lab.evaluation.measures.reading import track_of
 from lab.synthesis.curves import MOUTH_CURVES, loudness, mouth_curves, mouth_weights
 from lab.synthesis.heads.identity import is_held_out
 from lab.synthesis.voices.phones import (

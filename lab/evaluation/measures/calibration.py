@@ -13,8 +13,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from flashtalk.evaluation.face_track import FaceTrack
 from flashtalk.models.tiny.landmarks import FaceReader
-from lab.evaluation.measures.reading import FaceTrack, read_faces
+from lab.evaluation.measures.reading import read_faces
 from lab.evaluation.measures.series import BLINK_SHARE
 from lab.evaluation.talks import RenderedClip
 

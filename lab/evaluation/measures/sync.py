@@ -3,7 +3,7 @@
 As in SyncNet (Chung & Zisserman 2016), mouth shapes and speech are embedded frame by frame. What
 happens at the same moment lies close. Sync-D is the smallest mean distance over offsets. Sync-C is
 how far it stands out from the usual one. The offset is where it is. The mouth comes as five numbers
-per frame (``reading.MOUTH_NUMBERS``), the sound as log-mel.
+per frame (``face_track.MOUTH_NUMBERS``), the sound as log-mel.
 
 These scores compare talks of this project with each other. Published Sync-C figures come from
 another network and other pixels and cannot be set beside them. Letters: B series, F frames, D

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from flashtalk.errors import command
-from lab.evaluation.measures.reading import FaceTrack
+from flashtalk.evaluation.face_track import FaceTrack
 from lab.evaluation.measures.sync import (
     MAX_OFFSET_FRAMES,
     SyncNetwork,

@@ -22,7 +22,8 @@ import cv2
 import numpy as np
 import tyro
 
-from lab.evaluation.measures.series import around, match_lips
+from flashtalk.evaluation.series import match_lips
+from lab.evaluation.measures.series import around
 from lab.options import read_options
 
 SIDE_PX = 512  # faces are found better in larger pictures

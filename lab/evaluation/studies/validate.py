@@ -21,12 +21,14 @@ import numpy as np
 
 from flashtalk.config import TINY
 from flashtalk.errors import command
+from flashtalk.evaluation import pictures
+from flashtalk.evaluation.face_track import FaceTrack
+from flashtalk.evaluation.series import border_jump, correlation, match_lips
 from flashtalk.models.tiny.face_code import LANDMARKS
 from flashtalk.models.tiny.landmarks import FaceReader
-from lab.evaluation.measures import pictures
 from lab.evaluation.measures import series as measures
 from lab.evaluation.measures.calibration import Calibration, calibrate, for_calibration
-from lab.evaluation.measures.reading import FaceTrack, load_reader, read_faces
+from lab.evaluation.measures.reading import load_reader, read_faces
 from lab.evaluation.measures.sync import SHIPPED, SyncNetwork, load_sync
 from lab.evaluation.measures.train_sync import accuracy
 from lab.evaluation.segment import Judges, measure, reference_of
@@ -92,9 +94,7 @@ def reader_figures(readings: Sequence[Reading], calibration: Calibration) -> dic
     away = np.concatenate(
         [np.linalg.norm(r.track.points - r.clip.track.points, axis=2) for r in readings]
     )
-    lips = [
-        measures.match_lips(calibration.opening(r.track), r.clip.track.opening) for r in speaking
-    ]
+    lips = [match_lips(calibration.opening(r.track), r.clip.track.opening) for r in speaking]
     gaps = np.concatenate([calibration.opening(r.track) - r.clip.track.opening for r in readings])
     figures = {
         "clips": float(len(readings)),
@@ -105,13 +105,11 @@ def reader_figures(readings: Sequence[Reading], calibration: Calibration) -> dic
         "gap_correlation": float(np.median([lip.correlation for lip in lips])),
         "gap_correlation_worst": float(np.min([lip.correlation for lip in lips])),
         "gap_lag_frames_worst": float(max(abs(lip.lag_frames) for lip in lips)),
-        "lid_correlation": _median(
-            measures.correlation(r.track.lids, r.clip.track.lids) for r in readings
-        ),
+        "lid_correlation": _median(correlation(r.track.lids, r.clip.track.lids) for r in readings),
     }
     for index, name in enumerate(("yaw", "pitch", "roll")):
         figures[f"{name}_correlation"] = _median(
-            measures.correlation(r.track.turns[:, index], r.clip.turns[:, index]) for r in readings
+            correlation(r.track.turns[:, index], r.clip.turns[:, index]) for r in readings
         )
     blinks: dict[str, list[measures.LidStatistics]] = {"true": [], "read": []}
     for reading in readings:
@@ -149,9 +147,7 @@ def border_figures(readings: Sequence[Reading]) -> dict[str, float]:
     Each clip is measured with borders at each of the places that a chunk leaves them.
     """
     period = TINY.geometry.new_frames
-    jumps = [
-        measures.border_jump(r.differences, at, period) for r in readings for at in range(period)
-    ]
+    jumps = [border_jump(r.differences, at, period) for r in readings for at in range(period)]
     spread = {f"{percent:g} % below": _percentile(jumps, percent) for percent in SPREAD_PERCENT}
     return {"deviation": float(np.nanstd(jumps))} | spread
 

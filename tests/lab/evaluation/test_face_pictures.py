@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from drawn_clips import face_points, textured
 
-from flashtalk.models.tiny.face_code import LANDMARKS
-from lab.evaluation.measures.pictures import (
+from flashtalk.evaluation.pictures import (
     SIDE,
     align,
     color_difference,
@@ -17,6 +16,7 @@ from lab.evaluation.measures.pictures import (
     sharpness,
     similarity,
 )
+from flashtalk.models.tiny.face_code import LANDMARKS
 
 POINTS = face_points()
 

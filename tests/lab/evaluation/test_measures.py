@@ -3,14 +3,8 @@
 import numpy as np
 import pytest
 
-from lab.evaluation.measures.series import (
-    auc,
-    border_jump,
-    head_statistics,
-    lid_statistics,
-    match_lips,
-    phone_rate,
-)
+from flashtalk.evaluation.series import border_jump, match_lips
+from lab.evaluation.measures.series import auc, head_statistics, lid_statistics, phone_rate
 from lab.synthesis.voices.phones import Phone
 
 

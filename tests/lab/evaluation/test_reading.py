@@ -6,16 +6,11 @@ import torch
 from drawn_clips import PLACES, face_points, textured
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.evaluation.face_track import MOUTH_NUMBERS, FaceTrack
 from flashtalk.models.tiny.face_code import LANDMARKS
 from flashtalk.models.tiny.landmarks import FaceReader
 from lab.evaluation.measures.calibration import Calibration, fit
-from lab.evaluation.measures.reading import (
-    MOUTH_NUMBERS,
-    FaceTrack,
-    load_reader,
-    read_faces,
-    track_of,
-)
+from lab.evaluation.measures.reading import load_reader, read_faces, track_of
 from lab.evaluation.measures.series import lid_statistics
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flashtalk.evaluation.face_track import FaceTrack
 from flashtalk.models.tiny.face_code import LANDMARKS
 from lab.evaluation.measures.calibration import UNCALIBRATED, Calibration, for_calibration
-from lab.evaluation.measures.reading import FaceTrack
 from lab.evaluation.studies.validate import (
     Reading,
     border_figures,
