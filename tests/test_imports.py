@@ -34,7 +34,7 @@ LAYERS = (
     {"models"},
     {"inputs"},
     {"config"},
-    {"geometry", "assets", "openmp"},
+    {"geometry", "assets", "memory", "openmp"},
     {"errors"},
 )
 """Top first. A part imports from lower layers and from itself, not from its own layer."""

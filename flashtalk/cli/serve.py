@@ -15,8 +15,10 @@ from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
+from flashtalk import memory
 from flashtalk.cli.options import TURN_THREADS, ServeOptions
 from flashtalk.cli.several import follow, joined, leading
+from flashtalk.cli.uploads import sweep_uploads
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.parallel.ranks import Ranks
@@ -63,10 +65,12 @@ def serve(
     port = options.chosen_port
     if port is not None:
         check_port(host, port)
+    limits = limits or Limits()
+    sweep_uploads(limits.keep_files_s)
+    memory.share_arenas()
     check_upload_folder()
     marking = options.marking()
     engine = _engine(options, ranks, gpu_is_lent)
-    limits = limits or Limits()
     with nullcontext() if ranks is None else leading(engine.share(ranks)):
         warm = warms_up(engine.device.type, gpu_is_lent)
         if warm:
@@ -79,6 +83,7 @@ def serve(
             marking=marking,
         )
         page.talk.get_ready()
+        memory.keep_what_is_there()
         launch(page, host, port, options.share, limits)
     return 0
 

@@ -23,6 +23,7 @@ from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.inputs.bounded import PictureReader
 from flashtalk.inputs.portrait import NoFaceError, Portrait
 from flashtalk.inputs.speech import Speech, load_speech
+from flashtalk.memory import drop_cycles
 from flashtalk.outputs.credits import Credits
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.outputs.scratch import ScratchFolder
@@ -149,6 +150,7 @@ class Talk:
         shown: int | dict[str, Any] = gr.skip()  # a seed that cannot be used stays in its box
         file: Path | None = None
         with ExitStack() as stack:
+            stack.callback(drop_cycles)
             try:
                 scratch = stack.enter_context(_scratch_folder())
                 stop = stack.enter_context(self.stops.run(request.session_hash or ""))

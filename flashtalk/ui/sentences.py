@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 
 from flashtalk.errors import FlashTalkError
@@ -13,6 +14,10 @@ logger = logging.getLogger(__name__)
 
 AS_IT_IS = "use this picture as it is"
 WITHOUT_FACE = "send without_face=true to use the picture's middle"
+NO_ROOM = (
+    "Our disk is full, and the video ended early. What was made can still be saved; please try "
+    "again later."
+)
 UNEXPECTED = "Something went wrong on our side, and the video ended early. Please try again."
 
 
@@ -26,6 +31,9 @@ def sentences(error: Exception, run: str, *files: object) -> tuple[str, str]:
     """
     if isinstance(error, NoFaceError):
         return str(NoFaceError(AS_IT_IS)), str(NoFaceError(WITHOUT_FACE))
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EFBIG):
+        logger.error("talk %s ended early: %s", run, error.strerror)
+        return NO_ROOM, NO_ROOM
     if not isinstance(error, FlashTalkError):
         logger.error("talk %s ended early", run, exc_info=error)
         return UNEXPECTED, UNEXPECTED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 from flashtalk.errors import FlashTalkError
 
@@ -20,7 +21,7 @@ class Stops:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._running: dict[str, threading.Event] = {}
+        self._running: dict[str, list[threading.Event]] = {}
         self._early: set[str] = set()
         self.closing = False
         """Whether every run is being ended."""
@@ -39,21 +40,23 @@ class Stops:
             if visitor in self._early:
                 self._early.discard(visitor)
                 flag.set()
-            self._running[visitor] = flag
+            # more than one: a page that was copied to another tab, or an impatient program
+            self._running.setdefault(visitor, []).append(flag)
         try:
             yield flag
         finally:
             with self._changed:
-                if self._running.get(visitor) is flag:
+                self._running[visitor].remove(flag)
+                if not self._running[visitor]:
                     del self._running[visitor]
                 self._changed.notify_all()
 
     def stop(self, visitor: str) -> None:
-        """Sets the flag of the visitor's run, or of the one that is about to begin."""
+        """Sets the flags of the visitor's runs, or of the one that is about to begin."""
         with self._changed:
-            if visitor in self._running:
-                self._running[visitor].set()
-            else:
+            for flag in self._running.get(visitor, ()):
+                flag.set()
+            if visitor not in self._running:
                 self._early.add(visitor)
 
     def forget(self, visitor: str) -> None:
@@ -65,6 +68,6 @@ class Stops:
         """Stops every run, lets none begin, and waits; whether all ended in time."""
         with self._changed:
             self.closing = True
-            for flag in self._running.values():
+            for flag in chain.from_iterable(self._running.values()):
                 flag.set()
             return self._changed.wait_for(lambda: not self._running, patience_s)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from flashtalk.cli.main import main
 from flashtalk.cli.options import ServeOptions
 from flashtalk.cli.serve import computes_at, warms_up
+from flashtalk.cli.uploads import sweep_uploads
 
 
 @pytest.mark.parametrize(
@@ -74,3 +77,22 @@ def test_a_folder_of_somebody_else_is_a_sentence(tmp_path: Path, monkeypatch, ca
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "taken" / "gradio"))
     said = refusal(capsys)
     assert str(tmp_path / "taken") in said and "Set the variable GRADIO_TEMP_DIR" in said
+
+
+def test_what_a_killed_server_left_is_swept_after_its_time(tmp_path: Path, monkeypatch) -> None:
+    own = tmp_path / "own"
+    monkeypatch.setattr("flashtalk.cli.uploads.OWN_FOLDER", own)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # so that the variable is as it was, afterwards
+    monkeypatch.delenv("GRADIO_TEMP_DIR")
+    now_s = time.time()
+    for name, age_s in (("old", 120), ("new", 10)):
+        (own / name).mkdir(parents=True)
+        (own / name / "ada.png").write_bytes(b"her picture")
+        os.utime(own / name / "ada.png", (now_s - age_s, now_s - age_s))
+    sweep_uploads(60)
+    assert [path.name for path in own.iterdir()] == ["new"]
+    assert os.environ["GRADIO_TEMP_DIR"] == str(own), "new files lie there, too"
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "shared"))
+    sweep_uploads(5)
+    assert (own / "new" / "ada.png").exists(), "a folder that the user chose is nobody else's"

@@ -18,6 +18,7 @@ import numpy as np
 from flashtalk.engine import Engine
 from flashtalk.inputs.live_speech import LiveSpeech
 from flashtalk.inputs.portrait import NoFaceError, Portrait
+from flashtalk.memory import drop_cycles
 from flashtalk.outputs.film import Film
 from flashtalk.provenance.credentials import LIVE_SPEECH, STILL_PICTURE, Origin
 from flashtalk.stream.admission import Seat
@@ -123,6 +124,7 @@ class LiveTalk:
             self._mailbox.put(self._messages.error(page, no_face=no_face))
         finally:
             self.speech.end()
+            drop_cycles()
 
     def _talk(self, stopped: Callable[[], bool], watched: TalkWatch) -> None:
         watched.end = "stopped"
