@@ -1,8 +1,8 @@
 """What a long-lived process does with memory that nobody needs; for the page alone.
 
-Talks leave reference cycles: a container of PyAV and its streams hold each other, and with them an
-encoder of 30 MB. Python looks for cycles rarely, so they are looked for when a talk ends. What
-was there before the first talk is never garbage, and leaving it out makes the search quick.
+Talks leave reference cycles. A container of PyAV and its streams hold each other, and an encoder of
+30 MB with them. Python looks for cycles rarely, so they are looked for when a talk ends. What was
+there before the first talk is never garbage, and leaving it out makes the search quick.
 """
 
 from __future__ import annotations
