@@ -1,4 +1,7 @@
-"""The visible mark: small letters in the lower left corner of every picture."""
+"""The visible mark: small letters in the upper left corner of every picture.
+
+Players draw their controls over the lower edge.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ class VisibleMark:
         self._kept = (1 - _SHADE) * (1 - covered)
         self._added = _SHADE * (1 - covered) * _BLACK + covered * _WHITE
         self._fits = size[0] + 2 * space <= width and size[1] + 2 * space <= height
-        self._bottom, self._left = _even(height - space), _even(space)
+        self._top = self._left = _even(space)
 
     def draw(self, light: np.ndarray, blue: np.ndarray, red: np.ndarray) -> None:
         """Draws the mark into the planes of a yuv420p picture, uint8, changed in place."""
@@ -46,8 +49,8 @@ class VisibleMark:
 
     def _cover(self, plane: np.ndarray, kept: np.ndarray, added: np.ndarray, coarser: int) -> None:
         height, width = kept.shape
-        bottom, left = self._bottom // coarser, self._left // coarser
-        part = plane[bottom - height : bottom, left : left + width]
+        top, left = self._top // coarser, self._left // coarser
+        part = plane[top : top + height, left : left + width]
         part[:] = np.rint(part * kept + added).astype(np.uint8)
 
 

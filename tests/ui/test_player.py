@@ -58,10 +58,10 @@ def test_earlier_talks_come_back_at_a_click(page: Page) -> None:
     expect(earlier.nth(1)).to_have_attribute("aria-pressed", "true")
     assert page.locator("#download").get_attribute("href") != second
     page.wait_for_function(f"{VIDEO}.currentTime > 0.1", timeout=SLOW_MS)
-    expect(page.locator(".ft-mark")).to_be_visible()
+    expect(page.locator(".ft-poster")).to_be_hidden()
     page.reload()
     expect(earlier).to_have_count(2, timeout=SLOW_MS)
-    expect(page.locator(".ft-mark")).to_be_hidden()
+    expect(page.locator(".ft-poster")).to_be_visible()
 
 
 def test_a_playback_that_stands_still_is_a_stall(page: Page) -> None:

@@ -68,7 +68,7 @@ def test_the_portrait_follows_the_microphone_until_stop(
     assert page.evaluate(f"{VIDEO}.muted"), "the microphone must not hear it"
     expect(page.locator(".ft-notices")).to_contain_text("headphones")
     expect(page.locator(".ft-level")).to_be_visible()
-    expect(page.locator(".ft-mark")).to_be_visible()
+    expect(page.locator(".ft-poster")).to_be_hidden()
     expect(page.locator("#speak-live")).to_be_disabled()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator("#stop").click()

@@ -24,14 +24,12 @@ function showPoster(url) {
   poster.hidden = !url;
   if (url) poster.src = url;
   find("empty").hidden = Boolean(url);
-  find("mark").hidden = true; // only what is generated is marked
 }
 
-/** Shows the video, which is generated. */
+/** Shows the video; its own pixels say that it is generated. */
 function showPicture() {
   poster.hidden = true;
   find("empty").hidden = true;
-  find("mark").hidden = false;
 }
 
 function clearNumbers() {
