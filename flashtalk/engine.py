@@ -35,19 +35,17 @@ from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.models.networks import Networks
 from flashtalk.parallel.denoiser import SharedDenoiser, shareable
 from flashtalk.parallel.ranks import Ranks
-from flashtalk.placement import Placement, apply_placement, choose, placement_named
+from flashtalk.placement import Placement, apply_placement
+from flashtalk.placement.device import checked_device, chosen_placement, default_device
 from flashtalk.stream import faults
 from flashtalk.stream.chunk import Scene
 from flashtalk.stream.compute import ComputeThread
+from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.session import Session, Split
 from flashtalk.stream.timing import NO_TIMER, StageTimer
 from flashtalk.stream.workers import WorkerPool
 from flashtalk.weights import modules_of
-from flashtalk.weights.checkpoint import (
-    LARGEST_ON_CPU,
-    find_checkpoint,
-    transformer_parameters,
-)
+from flashtalk.weights.checkpoint import find_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -239,15 +237,42 @@ class Engine:
         """Runs two silent chunks, so that the first visitor does not pay for it; seconds taken.
 
         The first chunk has one motion latent, all others more; ``cost`` is that of the second.
+        Compiled networks do so in every shape that a visitor may ask for, and the log says which.
         """
-        geometry = self.preset.geometry
         start_s = time.perf_counter()
-        gray = torch.zeros(1, 3, geometry.height_px, geometry.width_px)
-        with self._open(gray, sampler=self.preset.sampler, seed=0) as session:
-            session.push(np.zeros(2 * geometry.new_samples, np.float32))
-            *_, last = session.flush()
-        self._cost = last.compute_s / last.duration_s
+        shapes = self.shapes
+        for number, (size, chunk_frames) in enumerate(shapes, start=1):
+            if len(shapes) > 1:
+                told = (number, len(shapes), *size, chunk_frames)
+                logger.info("Warm-up %d of %d: %dx%d pixels, chunks of %d frames", *told)
+            last = self._silence(size, chunk_frames)
+            if number == 1:
+                self._cost = last.compute_s / last.duration_s
         return time.perf_counter() - start_s
+
+    @property
+    def shapes(self) -> list[tuple[tuple[int, int], int]]:
+        """Sizes in pixels and frames of a chunk to warm up in, the usual ones first.
+
+        One, unless networks are compiled: then a new shape costs seconds to minutes.
+        """
+        preset, geometry = self.preset, self.preset.geometry
+        usual = (geometry.height_px, geometry.width_px)
+        sizes, lengths = (
+            (usual, *preset.sizes),
+            (geometry.chunk_frames, *preset.trained_chunk_frames),
+        )
+        every = dict.fromkeys((size, frames) for frames in lengths for size in sizes)
+        return list(every)[: None if self._acceleration.compiled else 1]
+
+    def _silence(self, size: tuple[int, int], chunk_frames: int) -> VideoPiece:
+        """The last piece of two silent chunks."""
+        samples = 2 * self.preset.with_chunk(chunk_frames).geometry.new_samples
+        sampler, gray = self.preset.sampler, torch.zeros(1, 3, *size)
+        with self._open(gray, sampler=sampler, seed=0, chunk_frames=chunk_frames) as session:
+            session.push(np.zeros(samples, np.float32))
+            *_, last = session.flush()
+        return last
 
     def live_pace(self, enough: float, chunks: int = 8) -> float:
         """Seconds of video per second of work in chunks for live speech, of the quickest chunk.
@@ -326,47 +351,6 @@ class Engine:
                 sampler.steps,
             )
         return sampler
-
-
-def default_device(preset: Preset) -> str:
-    """Where a preset runs if nobody says so."""
-    return "cuda" if preset.device == "cuda" and torch.cuda.is_available() else "cpu"
-
-
-def chosen_placement(
-    preset: Preset, device: torch.device, placement: Placement | str | None
-) -> Placement | None:
-    """The placement asked for, or the one that fits the GPU; ``None`` for small networks.
-
-    Raises :class:`FlashTalkError` for an unknown name and for a GPU that is too small.
-    """
-    if isinstance(placement, str):
-        return placement_named(placement)
-    if placement is not None or device.type != "cuda":
-        return placement
-    if transformer_parameters(preset) <= LARGEST_ON_CPU:
-        return None
-    found = choose(torch.cuda.get_device_properties(device).total_memory / 2**30)
-    logger.info("%s is placed for a GPU of %s", preset.name, found.name)
-    return found
-
-
-def checked_device(device: str | torch.device) -> torch.device:
-    """A device that exists; raises :class:`FlashTalkError` for any other."""
-    try:
-        checked = torch.device(device)
-    except RuntimeError as error:
-        raise FlashTalkError(f"Unknown device {device!r}. Use 'cpu' or 'cuda'.") from error
-    if checked.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (checked.index or 0) >= count:
-            raise FlashTalkError(
-                f"Device {str(device)!r} was asked for, but PyTorch sees {count} CUDA GPUs here. "
-                "Use device='cpu', or install a CUDA build of PyTorch on a machine with that GPU."
-            )
-    elif checked.type != "cpu":
-        raise FlashTalkError(f"Device {str(device)!r} is not supported. Use 'cpu' or 'cuda'.")
-    return checked
 
 
 def _checked_seed(seed: int) -> int:

@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 
 from flashtalk.config import PRESETS, TINY
-from flashtalk.engine import Engine, checked_device
+from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import load_portrait
 from flashtalk.models.networks import Networks
+from flashtalk.placement.device import checked_device
 from flashtalk.weights import modules_of, save_weights
 from flashtalk.weights.checkpoint import ASSETS
 

@@ -13,13 +13,14 @@ from flashtalk.acceleration.settings import Acceleration
 from flashtalk.assets import ASSETS
 from flashtalk.cli.bench_table import STAGES
 from flashtalk.cli.options import BenchOptions
-from flashtalk.engine import Engine, checked_device, chosen_placement, default_device
+from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import SPEECH_RATE_HZ, parse_size
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.speech import Speech, load_speech
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.placement import ALL_RESIDENT
+from flashtalk.placement.device import checked_device, chosen_placement, default_device
 from flashtalk.placement.plan import Budget, footprints
 from flashtalk.weights.checkpoint import require_gpu
 from flashtalk.weights.dry_run import DryRun, dry_run_of

@@ -13,9 +13,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flashtalk.engine import Engine, checked_device
+from flashtalk.engine import Engine
 from flashtalk.parallel.denoiser import SharedDenoiser
 from flashtalk.parallel.ranks import Ranks, join_ranks, rank_count, rank_device
+from flashtalk.placement.device import checked_device
 
 FAILED = 1
 

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 import torch
 from torch import Tensor, nn
 
-from flashtalk.engine import checked_device
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
+from flashtalk.placement.device import checked_device
 
 if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor

@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-from flashtalk.engine import checked_device
+from flashtalk.placement.device import checked_device
 from lab.options import require_at_least, set_up
 from lab.training.loop import LoopConfig
 from lab.training.precision import Precision
