@@ -67,6 +67,8 @@ def test_the_page_talks_under_a_path_of_its_own(chromium: str, tmp_path: Path) -
         page.locator("#talk").click()
         shown = "document.querySelector('.ft-video').currentTime > 0.1"
         page.wait_for_function(shown, timeout=1000 * START_S)
+        for name in ("healthz", "metrics"):
+            assert httpx.get(f"{address}{name}").status_code == 200
         page.locator("#stop").click()
         page.locator("#finished video").wait_for(timeout=1000 * START_S)
         browser.close()
