@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
 
 from flashtalk import memory
 from flashtalk.cli.options import TURN_THREADS, ServeOptions
@@ -25,8 +26,8 @@ from flashtalk.parallel.ranks import Ranks
 from flashtalk.ui.door import Page
 from flashtalk.ui.ending import talks_end_first
 from flashtalk.ui.events import Limits, OnGpu, Pieces
+from flashtalk.ui.guard import Guard
 from flashtalk.ui.health import routes
-from flashtalk.ui.layout import UPLOAD_MB
 from flashtalk.ui.live.routes import live_routes
 from flashtalk.ui.page import build_page
 from flashtalk.ui.theme import STYLES, theme
@@ -97,12 +98,17 @@ def launch(page: Page, host: str, port: int | None, share: bool, limits: Limits)
             share=share or None,
             theme=theme(),
             css_paths=[*STYLES],
-            max_file_size=f"{UPLOAD_MB}mb",
+            max_file_size=f"{limits.upload_mb}mb",
             footer_links=["api"],
             run_history=False,
             ssr_mode=False,
             max_threads=WORKERS + limits.queue,
-            app_kwargs={"routes": [*routes(page), *live_routes(page.live_talks)]},
+            app_kwargs={
+                "routes": [*routes(page), *live_routes(page.live_talks)],
+                "middleware": [Middleware(Guard, upload_mb=limits.upload_mb, rates=limits.rates)],
+                "docs_url": None,
+                "redoc_url": None,
+            },
         )
 
 

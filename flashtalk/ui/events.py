@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from flashtalk.provenance.credentials import Origin
 from flashtalk.provenance.marking import Marking
 from flashtalk.stream.admission import Admission, Seat
 from flashtalk.stream.piece import VideoPiece
+from flashtalk.ui.guard import Rates
 from flashtalk.ui.player import LiveMessages, Progress
 from flashtalk.ui.preparing import Preparing
 from flashtalk.ui.sentences import sentences
@@ -63,9 +64,13 @@ class Limits:
     """Visitors who may wait."""
     keep_files_s: int = 3600
     """Age at which uploads and finished videos are deleted, in seconds."""
+    upload_mb: int = 100
+    """Largest file that is taken, in megabytes."""
+    rates: Rates = field(default_factory=Rates)
+    """How much one visitor may ask for."""
 
     def __post_init__(self) -> None:
-        for name in ("speech_s", "visitors", "queue", "keep_files_s"):
+        for name in ("speech_s", "visitors", "queue", "keep_files_s", "upload_mb"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} must be above 0, got {value}")

@@ -22,8 +22,6 @@ from flashtalk.ui.player import live_player
 from flashtalk.ui.settings import MAX_PAGE_SEED
 from flashtalk.ui.typed import speak_for
 
-UPLOAD_MB = 100
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -73,7 +71,7 @@ def _facts(preset: Preset, gallery: Gallery, limits: Limits) -> dict[str, object
         "pairs": gallery.pairs,
         "speech_s": limits.speech_s,
         "keep_s": limits.keep_files_s,
-        "upload_mb": UPLOAD_MB,
+        "upload_mb": limits.upload_mb,
         "steps": preset.sampler.steps,
         "prompt": preset.prompt or "",
         "speakers": list(speakers()),

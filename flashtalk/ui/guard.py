@@ -1,0 +1,315 @@
+"""What stands in front of every route: what a stranger may ask for, how much, and how often.
+
+Gradio serves far more than this page uses: a proxy, functions of components, folders of other
+components. Only what the page and its API need passes. Each refusal is JSON with a sentence. No
+answer holds a traceback. Headers tell browsers to load nothing from elsewhere.
+
+Visitors are told apart by their address. Behind a proxy it is that of ``X-Forwarded-For``, if the
+variable FORWARDED_ALLOW_IPS says that the proxy is to be believed. Who is on this machine is not
+limited.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Any
+
+import gradio as gr
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+
+MEGABYTE = 1_000_000
+_MOST_CALL_BYTES = 2 * MEGABYTE
+_MOST_VISITORS = 10_000  # whose use is remembered
+
+_PAGE = r"|config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|pwa_icon(/\d+)?|login_check"
+_FILES = r"assets/[\w./@-]+|static/[\w./@-]+|svelte/[\w./@-]+"
+_API = (
+    r"app_id|app_id/|user|user/|login_check|info|info/|openapi\.json|startup-events|upload|"
+    r"upload_progress|component_server|queue/(join|data|status)|cancel|reset|heartbeat/\w+|theme\.css|"
+    r"call/\w+(/\w+)?|call/v2/\w+(/\w+)?|file=.+"
+)
+_OURS = r"healthz|metrics|live(/[\w-]+(/[\w-]+)*)?"
+_OPEN = re.compile(rf"/({_PAGE}|{_FILES}|gradio_api/({_API})|{_OURS})")
+_TALK = re.compile(r"/gradio_api/(queue/join|component_server|call/(v2/)?\w+)|/live")
+_UPLOAD = "/gradio_api/upload"
+_FILE = "/gradio_api/file="
+
+SENTENCES = {
+    404: "There is nothing at this address.",
+    405: "This address is not asked in this way.",
+    413: "The request is too large: {limit} MB are taken at the most.",
+    422: "The request is not what this address takes: see API at the foot of the page.",
+    429: "That was too much in a short time. Please wait {wait_s} seconds and try again.",
+}
+_REFUSED = "The request cannot be used: see API at the foot of the page."
+_BROKEN = "Something went wrong on our side. Please try again."
+
+# Gradio's page holds its settings in a script, and makes functions of texts.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'self' https://huggingface.co https://*.hf.space"
+)
+# A file that somebody uploaded is shown, and never run.
+_FILE_POLICY = (
+    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
+)
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(self), geolocation=(), payment=(), usb=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How much one visitor may ask for in a minute."""
+
+    requests: int = 1_800
+    """All requests; live speech sends ten pieces of sound a second."""
+    talks: int = 60
+    """Requests that begin something, which may wait in line."""
+    upload_mb: int = 400
+    """Megabytes of uploads."""
+
+    def __post_init__(self) -> None:
+        for name in ("requests", "talks", "upload_mb"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+
+
+@dataclass
+class _Use:
+    """What is left to one visitor, of each kind; refilled within a minute."""
+
+    left: dict[str, float] = field(default_factory=dict)
+    looked_s: float = field(default_factory=time.monotonic)
+
+    def take(self, costs: dict[str, float], most: dict[str, float]) -> float:
+        """Takes ``costs`` if all are left; returns 0, or the seconds until they are."""
+        now_s = time.monotonic()
+        passed_s, self.looked_s = now_s - self.looked_s, now_s
+        for kind, limit in most.items():
+            self.left[kind] = min(limit, self.left.get(kind, limit) + limit / 60 * passed_s)
+        # What is more than a minute's is let through by a full store, and empties it.
+        missing = {kind: min(cost, most[kind]) - self.left[kind] for kind, cost in costs.items()}
+        if max(missing.values()) > 0:
+            return max(60 * lack / most[kind] for kind, lack in missing.items())
+        for kind, cost in costs.items():
+            self.left[kind] -= cost
+        return 0.0
+
+
+class TooLarge(Exception):
+    """More bytes came than a request may have."""
+
+
+class Guard:
+    """ASGI middleware; ``app_kwargs={"middleware": [Middleware(Guard, ...)]}`` of ``launch``.
+
+    Args:
+        app: what it guards.
+        upload_mb: most megabytes of one upload.
+        rates: what one visitor may ask for.
+    """
+
+    def __init__(self, app: ASGIApp, upload_mb: int, rates: Rates) -> None:
+        self._app = app
+        self._upload_mb = upload_mb
+        self._most: dict[str, float] = {
+            "requests": rates.requests,
+            "talks": rates.talks,
+            "upload_mb": rates.upload_mb,
+        }
+        self._uses: dict[str, _Use] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request, or refuses it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # the page uses no WebSocket
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        answer = _Answer(send, path, self._most_mb(path))
+        refused = self._refusal(scope, path)
+        if refused is None:
+            limited = _limited(receive, self._most_mb(path) * MEGABYTE)
+            try:
+                await self._app(scope, limited, answer.send)
+                return
+            except TooLarge:
+                refused = self._too_large(path)
+            except Exception as error:
+                if answer.started:  # as Gradio's streams of sessions that nobody has
+                    logger.info("an answer ended early: %s", error)
+                    await answer.end_early()
+                    return
+                refused = _failed(error)
+        if not answer.started:
+            await refused(scope, receive, answer.send_own)
+
+    # --- what is refused ------------------------------------------------------------------------
+    def _refusal(self, scope: Scope, path: str) -> JSONResponse | None:
+        if not _OPEN.fullmatch(path) or ".." in path.split("/"):
+            return _refuse(404, SENTENCES[404])
+        size = Headers(scope=scope).get("content-length", "0")
+        mb = int(size) / MEGABYTE if size.isdecimal() else 0.0
+        if mb > self._most_mb(path):
+            return self._too_large(path)
+        costs = {"requests": 1.0}
+        if path == _UPLOAD:
+            costs["upload_mb"] = mb
+        if scope["method"] == "POST" and _TALK.fullmatch(path):
+            costs["talks"] = 1.0
+        wait_s = self._wait_s(scope, costs)
+        if not wait_s:
+            return None
+        seconds = max(1, round(wait_s + 0.5))
+        return _refuse(429, SENTENCES[429].format(wait_s=seconds), {"Retry-After": str(seconds)})
+
+    def _most_mb(self, path: str) -> float:
+        if path in (_UPLOAD, "/live"):
+            return self._upload_mb
+        return _MOST_CALL_BYTES / MEGABYTE
+
+    def _too_large(self, path: str) -> JSONResponse:
+        return _refuse(413, SENTENCES[413].format(limit=f"{self._most_mb(path):g}"))
+
+    def _wait_s(self, scope: Scope, costs: dict[str, float]) -> float:
+        client = Request(scope).client
+        if client is None or _is_here(client.host):
+            return 0.0
+        if len(self._uses) > _MOST_VISITORS:
+            now_s = time.monotonic()
+            self._uses = {
+                host: use for host, use in self._uses.items() if now_s - use.looked_s < 60
+            }
+        return self._uses.setdefault(client.host, _Use()).take(costs, self._most)
+
+
+class _Answer:
+    """Passes an answer on with the page's headers; a refusal of Gradio's becomes a sentence."""
+
+    def __init__(self, send: Send, path: str, most_mb: float) -> None:
+        self._send = send
+        self._most_mb = most_mb
+        self._file = path.startswith(_FILE)
+        self._own = path.startswith(("/live", "/healthz", "/metrics"))
+        self._refusal: Message | None = None
+        self._body = b""
+        self._ended = False
+        self.started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            if message["status"] >= 400 and not self._own:
+                self._refusal = message
+                return
+            self._add_headers(message)
+        elif self._refusal is not None:
+            self._body += message.get("body", b"")
+            if not message.get("more_body"):
+                await self._send_sentence(self._refusal["status"])
+            return
+        else:
+            self._ended = not message.get("more_body")
+        await self._send(message)
+
+    async def end_early(self) -> None:
+        """Ends an answer that has begun, with a sentence for those who read events."""
+        if not self._ended:
+            said = {"msg": "unexpected_error", "message": _REFUSED, "success": False}
+            body = f"event: error\ndata: {json.dumps(said)}\n\n".encode()
+            await self._send({"type": "http.response.body", "body": body})
+
+    async def send_own(self, message: Message) -> None:
+        """Sends an answer of the guard's own."""
+        if message["type"] == "http.response.start":
+            self._add_headers(message)
+        await self._send(message)
+
+    async def _send_sentence(self, status: int) -> None:
+        known = SENTENCES.get(status, _BROKEN if status >= 500 else _REFUSED)
+        known = known.format(limit=f"{self._most_mb:g}", wait_s=60)
+        body = _body(_sentence_in(self._body) or known)
+        headers = [(b"content-type", b"application/json")]
+        headers.append((b"content-length", str(len(body)).encode()))
+        start: Message = {"type": "http.response.start", "status": status, "headers": headers}
+        self._add_headers(start)
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": body})
+
+    def _add_headers(self, message: MutableMapping[str, Any]) -> None:
+        headers = MutableHeaders(scope=message)
+        headers.update(_HEADERS)
+        headers["Content-Security-Policy"] = _FILE_POLICY if self._file else _POLICY
+
+
+def _limited(receive: Receive, most_bytes: float) -> Callable[[], Any]:
+    """``receive`` that raises :class:`TooLarge` beyond ``most_bytes``."""
+    count = 0
+
+    async def counted() -> Message:
+        nonlocal count
+        message = await receive()
+        count += len(message.get("body", b""))
+        if count > most_bytes:
+            raise TooLarge
+        return message
+
+    return counted
+
+
+def _sentence_in(body: bytes) -> str | None:
+    """The page's own sentence in a refusal, if there is one."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    sentence = found.get("error") if isinstance(found, dict) else None
+    return sentence if isinstance(sentence, str) and sentence.endswith(".") else None
+
+
+def _refuse(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(json.loads(_body(sentence)), HTTPStatus(status), headers)
+
+
+def _failed(error: Exception) -> JSONResponse:
+    """The sentence of an error of ours; the log has what nobody foresaw."""
+    if isinstance(error, gr.Error):
+        return _refuse(400, str(error.message))
+    if isinstance(error, AttributeError | KeyError | TypeError | ValueError):  # of what was sent
+        logger.info("a request was refused: %s", error, exc_info=error)
+        return _refuse(400, _REFUSED)
+    logger.error("a request failed", exc_info=error)
+    return _refuse(500, _BROKEN)
+
+
+def _body(sentence: str) -> bytes:
+    # Gradio's clients read "detail", programs "error".
+    return json.dumps({"error": sentence, "detail": sentence}).encode()
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a socket of this machine has no address
+        return True

@@ -1,0 +1,219 @@
+"""Strangers get what the page needs and nothing else, each refusal in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import sync_playwright
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from flashtalk.ui.guard import Guard, Rates
+
+FAR = ("203.0.113.9", 40_000)
+
+
+async def anything(request: Request) -> Response:
+    if request.query_params.get("fail"):
+        raise RuntimeError("/home/somebody/secret.py is broken")
+    return PlainTextResponse(str(len(await request.body())))
+
+
+def client(rates: Rates, address: tuple[str, int] = FAR) -> TestClient:
+    guard = Middleware(Guard, upload_mb=3, rates=rates)
+    every = Route("/{path:path}", anything, methods=["GET", "POST"])
+    app = Starlette(routes=[every], middleware=[guard])
+    return TestClient(app, client=address, raise_server_exceptions=False)
+
+
+def sentence(reply: httpx.Response) -> str:
+    said = reply.json()["error"]
+    assert said == reply.json()["detail"] and said.endswith(".") and "/home" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/proxy=http://127.0.0.1:80/",
+        "/gradio_api/custom_component/1/client/component/x",
+        "/gradio_api/run/talk",
+        "/gradio_api/api/talk",
+        "/gradio_api/stream/a/b/1/playlist.m3u8",
+        "/gradio_api/deep_link?session_hash=a",
+        "/gradio_api/token",
+        "/gradio_api/file/etc/passwd",
+        "/monitoring",
+        "/docs",
+        "/openapi.json",
+        "/assets/%2e%2e/%2e%2e/etc/passwd",
+        "/static/..%2fsecret",
+        "/live/../config",
+        "/nowhere",
+    ],
+)
+def test_what_the_page_does_not_need_is_not_there(path: str) -> None:
+    reply = client(Rates()).get(path)
+    if str(reply.url).endswith("/config"):
+        return  # the client itself goes up one folder
+    assert reply.status_code == 404 and "nothing at this address" in sentence(reply)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/config", "/theme.css", "/assets/index-B4x_-1.js", "/gradio_api/queue/join", "/healthz"],
+)
+def test_what_it_needs_is(path: str) -> None:
+    reply = client(Rates()).get(path)
+    assert reply.status_code == 200
+    assert "default-src 'self'" in reply.headers["content-security-policy"]
+    assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_file_that_somebody_uploaded_runs_nothing() -> None:
+    reply = client(Rates()).get("/gradio_api/file=/somewhere/evil.svg")
+    assert reply.headers["content-security-policy"].endswith("sandbox")
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
+
+
+def test_a_failure_tells_nothing_of_the_server() -> None:
+    reply = client(Rates()).get("/config?fail=1")
+    assert reply.status_code == 500 and "our side" in sentence(reply)
+
+
+def parts(count: int) -> Iterator[bytes]:
+    for _ in range(count):
+        yield bytes(100_000)
+
+
+@pytest.mark.parametrize(
+    ("path", "most_mb"), [("/gradio_api/queue/join", 2), ("/gradio_api/upload", 3)]
+)
+def test_a_request_that_is_too_large_is_not_read(path: str, most_mb: int) -> None:
+    """Neither one that says so, nor one that does not say how large it is."""
+    for content in (bytes(most_mb * 1_000_000 + 1), parts(10 * most_mb + 1)):
+        reply = client(Rates()).post(path, content=content)
+        assert reply.status_code == 413 and f"{most_mb} MB" in sentence(reply)
+    assert client(Rates()).post(path, content=bytes(most_mb * 1_000_000)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("rates", "path", "content"),
+    [
+        (Rates(requests=3), "/config", b""),
+        (Rates(talks=3), "/gradio_api/queue/join", b""),
+        (Rates(talks=3), "/gradio_api/call/talk", b""),
+        (Rates(talks=3), "/live", b""),
+        (Rates(upload_mb=6), "/gradio_api/upload", bytes(2_000_000)),
+    ],
+)
+def test_one_visitor_gets_so_much_and_another_one_as_well(
+    rates: Rates, path: str, content: bytes
+) -> None:
+    first = client(rates)
+    assert [first.post(path, content=content).status_code for _ in range(3)] == [200] * 3
+    reply = first.post(path, content=content)
+    assert reply.status_code == 429 and "Please wait" in sentence(reply)
+    assert int(reply.headers["retry-after"]) >= 1
+    other = TestClient(first.app, client=("203.0.113.10", 1))
+    assert other.post(path, content=content).status_code == 200
+
+
+def test_who_is_on_this_machine_is_not_limited() -> None:
+    here = client(Rates(requests=1), ("127.0.0.1", 1))
+    assert {here.get("/config").status_code for _ in range(9)} == {200}
+
+
+@pytest.mark.parametrize("name", ["requests", "talks", "upload_mb"])
+def test_a_rate_of_nothing_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be above 0, got 0"):
+        Rates(**{name: 0})
+
+
+async def breaks_off(request: Request) -> Response:
+    async def events():
+        yield "data: first\n\n"
+        raise RuntimeError("/home/somebody/secret.py is broken")
+
+    return StreamingResponse(events(), media_type="text/event-stream")
+
+
+def test_a_stream_that_breaks_off_ends_with_a_sentence() -> None:
+    guard = Middleware(Guard, upload_mb=3, rates=Rates())
+    app = Starlette(routes=[Route("/config", breaks_off)], middleware=[guard])
+    said = TestClient(app).get("/config").text
+    assert said.startswith("data: first") and "cannot be used" in said and "/home" not in said
+
+
+# --- the page itself ------------------------------------------------------------------------------
+@pytest.mark.parametrize("path", ["queue/data?session_hash=nobody", "call/talk/nothing"])
+def test_what_nobody_began_has_no_answer(address: str, path: str) -> None:
+    reply = httpx.get(f"{address}/gradio_api/{path}", timeout=20)
+    assert "cannot be used" in reply.text or reply.status_code == 404
+
+
+def test_the_page_breaks_none_of_its_own_rules(address: str, chromium: str) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.add_init_script(
+            "addEventListener('securitypolicyviolation', e => console.log('broke', e.blockedURI))"
+        )
+        page.goto(address)
+        page.locator("#live video").first.wait_for(state="attached")
+        browser.close()
+    assert not [text for text in said if "broke" in text or "Content Security" in text]
+
+
+@pytest.mark.parametrize("data", [{"path": "/etc/passwd"}, {"path": 7}, [1], None, "x", {}])
+def test_functions_of_the_page_open_no_path_of_a_client(address: str, data: object) -> None:
+    config = httpx.get(f"{address}/config").json()
+    studio = next(each["id"] for each in config["components"] if each["type"] == "html")
+    asked = {"data": data, "component_id": studio, "session_hash": "a", "fn_name": "look"}
+    reply = httpx.post(f"{address}/gradio_api/component_server", json=asked, timeout=60)
+    said = reply.json().get("problem") or sentence(reply)
+    assert said.endswith(".") and "passwd" not in said and "Traceback" not in reply.text
+
+
+OUTSIDE = ("/etc/passwd", "app.py", "../../etc/passwd", "/proc/self/environ", "http://127.0.0.1:9/")
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_no_file_outside_the_served_folders_is_read(address: str, path: str) -> None:
+    reply = httpx.get(f"{address}/gradio_api/file={path}")
+    assert reply.status_code in (403, 404) and path not in sentence(reply)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
+        {"path": "/etc/passwd"},
+        {"path": "x", "url": "http://127.0.0.1:9/", "meta": {"_type": "gradio.FileData"}},
+        "/etc/passwd",
+    ],
+)
+def test_no_path_or_address_from_a_client_is_opened(address: str, given: object) -> None:
+    begun = httpx.post(
+        f"{address}/gradio_api/call/talk", json={"data": [given, given, 1, False, 4]}
+    )
+    assert begun.status_code == 200
+    said = httpx.get(f"{address}/gradio_api/call/talk/{begun.json()['event_id']}", timeout=60).text
+    assert "event: error" in said and "root:" not in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"data": null}', b'{"data": [], "fn_index": -1}'])
+def test_what_is_no_request_is_refused_in_a_sentence(address: str, body: bytes) -> None:
+    reply = httpx.post(
+        f"{address}/gradio_api/queue/join", content=body, headers={"content-type": "text/json"}
+    )
+    assert reply.status_code >= 400
+    sentence(reply)
