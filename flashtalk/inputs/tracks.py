@@ -6,6 +6,7 @@ what follows keeps its time.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -165,10 +166,14 @@ def audible_track(file: BinaryIO, max_s: float, formats: str) -> Track:
     while index < count and best.peak < AUDIBLE:
         file.seek(0)
         # An open file rather than its name: names such as "concat:..." mean more to FFmpeg.
-        with av.open(file, "r", options={"format_whitelist": formats}) as container:
-            streams = container.streams.audio
+        options = {"format_whitelist": formats}
+        with av.open(file, "r", options=options, metadata_errors="replace") as container:
+            # Sound of a kind that nobody decodes has no codec, and PyAV no facts of it.
+            streams = [each for each in container.streams.audio if each.codec_context is not None]
             count = len(streams)
             if not streams:
+                if container.streams.audio:
+                    raise NoTrack("holds sound of a kind that cannot be decoded")
                 film = bool(container.streams.video)
                 raise NoTrack("is a video without sound" if film else "contains no sound")
             told = declared_s(container, streams[index], head)
@@ -209,8 +214,9 @@ def declared_s(
         return float(stream.duration * stream.time_base)
     told = stream.metadata.get("DURATION", "")
     if told.count(":") == 2:
-        hours, minutes, seconds = (float(part) for part in told.split(":"))
-        return 3_600 * hours + 60 * minutes + seconds
+        with suppress(ValueError):  # words where times should be
+            hours, minutes, seconds = (float(part) for part in told.split(":"))
+            return 3_600 * hours + 60 * minutes + seconds
     if len(container.streams) != 1 or container.duration is None:
         return None
     return container.duration / av.time_base

@@ -51,7 +51,8 @@ def _frames(path: Path) -> Iterator[np.ndarray]:
     """Evenly spaced frames of a video; none of a file that is no video."""
     with open_file(path, _FILE) as file:
         try:
-            with av.open(file, "r", options={"format_whitelist": _FORMATS}) as container:
+            options = {"format_whitelist": _FORMATS}
+            with av.open(file, "r", options=options, metadata_errors="replace") as container:
                 if not container.streams.video:
                     return
                 stream = container.streams.video[0]
