@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
@@ -22,6 +23,7 @@ from flashtalk.engine import Engine, Size
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import parse_size
 from flashtalk.inputs.portrait import CropWay, NoFaceError, Portrait, portrait_for
+from flashtalk.inputs.sentence import SPEAKER, spoken
 from flashtalk.inputs.speech import load_speech
 from flashtalk.outputs.credits import Credits
 from flashtalk.outputs.film import Film, pieces_of
@@ -33,10 +35,10 @@ from flashtalk.weights.checkpoint import find_checkpoint
 def generate(options: GenerateOptions) -> int:
     """Make the videos; returns the exit code."""
     maker = Maker(options)
-    jobs = jobs_of(options.portrait, options.audio, options.out)
-    many = is_folder(options.portrait) or is_folder(options.audio)
     try:
-        with stoppable() as stop:
+        with _sound(options) as audio, stoppable() as stop:
+            jobs = jobs_of(options.portrait, audio, options.out)
+            many = is_folder(options.portrait) or is_folder(audio)
             return _make_many(maker, jobs, stop) if many else _make_one(maker, jobs[0], stop)
     except KeyboardInterrupt:
         _say("Stopped.")
@@ -187,6 +189,18 @@ def _make_many(maker: Maker, jobs: list[Job], stop: Stop) -> int:
         f"already, {failed} could not be made."
     )
     return stop.exit_code if stop else int(failed > 0)
+
+
+@contextmanager
+def _sound(options: GenerateOptions) -> Iterator[Path]:
+    """The sound that was given, or a sentence that is spoken for this start."""
+    if options.audio is not None:
+        yield options.audio
+        return
+    with TemporaryDirectory(prefix="flashtalk-say-") as folder:
+        file = Path(folder) / "sentence.wav"
+        file.write_bytes(spoken(options.say or "", options.speaker or SPEAKER))
+        yield file
 
 
 @contextmanager

@@ -152,10 +152,14 @@ class GenerateOptions(VideoOptions, MarkingOptions):
 
     portrait: Annotated[Path, arg(metavar="FILE|FOLDER")]
     """Picture of one person, or a folder of them."""
-    audio: Annotated[Path, arg(metavar="FILE|FOLDER")]
-    """Sound file or video with sound, or a folder of them."""
     out: Annotated[Path, arg(metavar="FILE|FOLDER")]
     """Video to write (.mp4); a folder if --portrait or --audio is one."""
+    audio: Annotated[Path | None, unset("--say", "FILE|FOLDER")] = None
+    """Sound file or video with sound, or a folder of them."""
+    say: Annotated[str | None, unset("--audio", "TEXT")] = None
+    """An English sentence that is spoken, in place of --audio; needs pip install '.[speech]'."""
+    speaker: Annotated[str | None, unset("heart", "NAME")] = None
+    """Who says it; heart needs no download."""
     prompt: Annotated[str | None, unset("the preset's", "TEXT")] = None
     """What is to be seen, for models that read a prompt."""
     size: Annotated[str, arg(metavar="HEIGHTxWIDTH")] = "auto"
@@ -171,6 +175,10 @@ class GenerateOptions(VideoOptions, MarkingOptions):
 
     def check(self) -> None:
         super().check()
+        if (self.audio is None) == (self.say is None):
+            raise FlashTalkError("Give either --audio, a sound file, or --say, a sentence.")
+        if self.speaker is not None and self.say is None:
+            raise FlashTalkError("--speaker says a sentence: give one with --say.")
         if not self.max_minutes > 0:
             raise FlashTalkError(f"--max-minutes must be above 0, got {self.max_minutes:g}.")
 

@@ -6,6 +6,8 @@ The library is optional: ``pip install 'flashtalk[speech]'``. Source: Kokoro-82M
 
 from __future__ import annotations
 
+import io
+import wave
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -41,6 +43,18 @@ def speakers() -> tuple[str, ...]:
         return True
 
     return tuple(filter(there, VOICES))
+
+
+def spoken(sentence: str, speaker: str = SPEAKER) -> bytes:
+    """A WAV file of ``sentence``; raises what :func:`say` raises."""
+    rate_hz, samples = say(sentence, speaker)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(rate_hz)
+        sound.writeframes(samples.astype("<i2").tobytes())
+    return file.getvalue()
 
 
 def say(sentence: str, speaker: str = SPEAKER) -> tuple[int, np.ndarray]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.components import Component
 
+from flashtalk.assets import ASSETS
 from flashtalk.config import Preset
 from flashtalk.inputs.sentence import LIBRARY, speakers
 from flashtalk.ui.events import Limits, Talk
@@ -40,8 +41,9 @@ class Parts:
 
 def lay_out(preset: Preset, gallery: Gallery, limits: Limits, talk: Talk, not_live: str) -> Parts:
     """Every component, in the blocks that are open; ``not_live`` says why nobody can speak live."""
-    portrait = gr.Image(type="filepath", label="Portrait", visible=False)
-    voice = gr.Audio(type="filepath", label="Voice", visible=False)
+    # The values are what a call of the API may leave out.
+    portrait = gr.Image(_first(gallery.portraits), type="filepath", label="Portrait", visible=False)
+    voice = gr.Audio(_first(gallery.voices), type="filepath", label="Voice", visible=False)
     steps = gr.Slider(1, 8, preset.sampler.steps, step=1, label="Steps", visible=False)
     seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_PAGE_SEED, visible=False)
     random_seed = gr.Checkbox(True, label="A new seed each time", visible=False)
@@ -76,4 +78,19 @@ def _facts(preset: Preset, gallery: Gallery, limits: Limits) -> dict[str, object
         "prompt": preset.prompt or "",
         "speakers": list(speakers()),
         "library": LIBRARY,
+        "model": preset.name,
+        "documents": {name: str(path) for name, path in documents().items()},
     }
+
+
+def documents() -> dict[str, Path]:
+    """What visitors may read; a wheel has the model card alone."""
+    files = {
+        "model_card": ASSETS / "flashtalk-tiny" / "README.md",
+        "evaluation": ASSETS.parent / "docs" / "evaluation.md",
+    }
+    return {name: path for name, path in files.items() if path.is_file()}
+
+
+def _first(files: list[Path]) -> str | None:
+    return str(files[0]) if files else None

@@ -11,10 +11,11 @@ from gradio.events import Dependency
 from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
 from flashtalk.provenance.marking import Marking
+from flashtalk.ui.api_page import TALK, describe, show_example
 from flashtalk.ui.door import Page, as_sent
 from flashtalk.ui.events import Limits, OnGpu, Talk
 from flashtalk.ui.gallery import Gallery
-from flashtalk.ui.layout import Parts, lay_out
+from flashtalk.ui.layout import Parts, documents, lay_out
 from flashtalk.ui.live.talks import LiveTalks
 
 TITLE = "FlashTalk"
@@ -50,12 +51,17 @@ def build_page(
     talk = Talk(engine, limits, on_gpu, marking)
     live_talks = LiveTalks(talk, engine, limits, not_live)
     gallery = Gallery.of(assets)
-    gr.set_static_paths([*gallery.portraits, *gallery.voices])
+    gr.set_static_paths([*gallery.portraits, *gallery.voices, *documents().values()])
     keep = (limits.keep_files_s, limits.keep_files_s)
     with Page(talk, live_talks, title=TITLE, delete_cache=keep, fill_width=True) as page:
         parts = lay_out(engine.preset, gallery, limits, talk, not_live)
         for component in (*parts.values, *parts.further_values.values()):
             as_sent(component)
+            describe(component)
+        shown = (gallery.portraits[:1], gallery.voices[:1])  # of the first two, both files
+        for component, files in zip(parts.values, shown, strict=False):
+            for file in files:
+                show_example(component, file, lambda: page)
         run = _wire_run(parts, talk)
         _wire_endings(parts, talk, run)
     return page
@@ -71,6 +77,7 @@ def _wire_run(parts: Parts, talk: Talk) -> Dependency:
         concurrency_limit=None,  # the line is in talk.admission
         show_progress="hidden",
         api_name="talk",
+        api_description=TALK,
     )
 
 

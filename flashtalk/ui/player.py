@@ -25,7 +25,7 @@ from flashtalk.ui.texts import UI_FILES, filled, texts
 
 SCRIPTS = (
     *("dom", "stage", "run", "buffer", "playback", "transport", "films"),
-    *("choice", "files", "face", "look", "voice", "record", "sentence", "resume"),
+    *("choice", "files", "face", "look", "voice", "record", "sentence", "resume", "documents"),
     *("microphone", "live_line", "speak", "main"),
 )
 """Rooms of the browser's half, in the order in which they are joined."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import wave
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +9,7 @@ from gradio.components import Component
 from gradio.processing_utils import save_bytes_to_cache
 
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.sentence import say
+from flashtalk.inputs.sentence import SPEAKER, spoken
 
 Speak = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -21,18 +19,13 @@ def speak_for(owner: Component) -> Speak:
 
     def speak(question: dict[str, Any]) -> dict[str, Any]:
         """The answer to ``{sentence, speaker}``: the path of a WAV file, or a problem."""
+        sentence, speaker = str(question.get("sentence")), question.get("speaker") or SPEAKER
         try:
-            rate_hz, samples = say(str(question.get("sentence")), str(question.get("speaker")))
+            sound = spoken(sentence, str(speaker))
         except FlashTalkError as error:
             return {"problem": str(error)}
-        file = io.BytesIO()
-        with wave.open(file, "wb") as sound:
-            sound.setnchannels(1)
-            sound.setsampwidth(2)
-            sound.setframerate(rate_hz)
-            sound.writeframes(samples.tobytes())
-        path = save_bytes_to_cache(file.getvalue(), "sentence.wav", owner.GRADIO_CACHE)
+        path = save_bytes_to_cache(sound, "sentence.wav", owner.GRADIO_CACHE)
         owner.temp_files.add(path)
-        return {"path": path, "seconds": len(samples) / rate_hz}
+        return {"path": path}
 
     return speak

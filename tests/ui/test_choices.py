@@ -1,0 +1,95 @@
+"""What a visitor chooses with in a real browser: files, devices, sentences, links."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Page, expect
+from visitor import SLOW_MS, VIDEO, state, upload, wait_until
+
+DENY = """(name) => {
+  navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", name));
+}"""
+
+
+def test_a_sound_that_is_too_long_is_cut_before_it_is_sent(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "talk.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(4_000)
+        file.writeframes(np.zeros(4_000 * 200, "<i2").tobytes())
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "upload" in request.url else "")
+    page.locator("#sound input[type=file]").set_input_files(path)
+    offer = page.locator(".ft-cut")
+    expect(offer).to_have_text("Use its first 2 minutes", timeout=SLOW_MS)
+    expect(page.locator("#sound .ft-problem")).to_contain_text("talk.wav lasts 3:20")
+    expect(page.locator("#sound b")).to_have_text("Emma")
+    assert not sent
+    offer.click()
+    expect(page.locator("#sound b")).to_have_text("talk.wav", timeout=SLOW_MS)
+    expect(page.locator("#duration")).to_have_text("2:00", timeout=SLOW_MS)
+    assert sent
+
+
+def test_devices_that_are_denied_or_missing_are_said_beside_them(page: Page) -> None:
+    for error, words in (("NotAllowedError", "not allow"), ("NotFoundError", "No ")):
+        page.evaluate(DENY, error)
+        for button, panel in (("#camera", "#portrait"), ("#record", "#sound")):
+            page.locator(button).click()
+            expect(page.locator(f"{panel} .ft-problem")).to_contain_text(words)
+
+
+def test_a_picture_is_dropped_anywhere_and_the_old_one_stays_until_it_is_there(
+    page: Page, portrait: Path
+) -> None:
+    before = page.locator(".ft-poster").get_attribute("src")
+    page.evaluate(
+        """async ([url, name]) => {
+          const file = new File([await (await fetch(url)).blob()], name, {type: "image/jpeg"});
+          const data = new DataTransfer();
+          data.items.add(file);
+          const drop = {dataTransfer: data, bubbles: true, cancelable: true};
+          document.querySelector("footer").dispatchEvent(new DragEvent("drop", drop));
+        }""",
+        [page.locator("#people img").nth(2).get_attribute("src"), "mine.jpg"],
+    )
+    assert page.locator(".ft-poster").get_attribute("src") == before
+    expect(page.locator(".ft-one")).to_have_count(1, timeout=SLOW_MS)
+    expect(page.locator("#people [aria-pressed=true]")).to_have_count(0)
+    assert page.locator(".ft-poster").get_attribute("src") != before
+    upload(page, "#portrait", portrait)
+    assert state(page) == "ready"
+
+
+def test_a_typed_sentence_is_spoken_and_a_link_brings_the_choice_back(
+    page: Page, address: str
+) -> None:
+    page.locator("#words").fill("I am made of numbers.")
+    page.locator("#sentence button").click()
+    expect(page.locator("#sound b")).to_have_text("Your sentence", timeout=SLOW_MS)
+    page.goto(f"{address}/?face=mei&voice=grace&seed=5&steps=1")
+    chosen = page.locator("#people [aria-pressed=true]")
+    expect(chosen).to_have_attribute("title", "Mei", timeout=SLOW_MS)
+    expect(page.locator("#sound b")).to_have_text("Grace")
+    page.locator("#talk").click()
+    wait_until(page, "done")
+    link = page.locator("#download")
+    expect(link).to_have_attribute("download", "flashtalk-mei-grace-5.mp4", timeout=SLOW_MS)
+
+
+def test_a_reload_loses_neither_the_choice_nor_what_was_made(page: Page, long_speech: Path) -> None:
+    upload(page, "#sound", long_speech)
+    page.locator("#people button").nth(3).click()
+    page.locator("#talk").click()
+    page.wait_for_function(f"{VIDEO}.currentTime > 0.3", timeout=SLOW_MS)
+    page.reload()  # as Gradio does when the connection is back after a cut
+    stage = page.locator(".ft-stage")
+    expect(stage).to_contain_text("What was made by then is here", timeout=SLOW_MS)
+    expect(page.locator("#sound b")).to_have_text("long.wav")
+    expect(page.locator("#people button").nth(3)).to_have_attribute("aria-pressed", "true")
+    page.locator(".ft-play").click()
+    page.wait_for_function(f"{VIDEO}.currentTime > 0.3", timeout=SLOW_MS)
