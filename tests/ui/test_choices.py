@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import wave
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def test_devices_that_are_denied_or_missing_are_said_beside_them(page: Page) -> 
 def test_a_picture_is_dropped_anywhere_and_the_old_one_stays_until_it_is_there(
     page: Page, portrait: Path
 ) -> None:
-    before = page.locator(".ft-poster").get_attribute("src")
+    poster = page.locator(".ft-poster")
+    expect(poster).to_have_attribute("src", re.compile("^data:"), timeout=SLOW_MS)
+    before = poster.get_attribute("src")
     page.evaluate(
         """async ([url, name]) => {
           const file = new File([await (await fetch(url)).blob()], name, {type: "image/jpeg"});
@@ -57,10 +60,10 @@ def test_a_picture_is_dropped_anywhere_and_the_old_one_stays_until_it_is_there(
         }""",
         [page.locator("#people img").nth(2).get_attribute("src"), "mine.jpg"],
     )
-    assert page.locator(".ft-poster").get_attribute("src") == before
+    assert poster.get_attribute("src") == before
     expect(page.locator(".ft-one")).to_have_count(1, timeout=SLOW_MS)
     expect(page.locator("#people [aria-pressed=true]")).to_have_count(0)
-    assert page.locator(".ft-poster").get_attribute("src") != before
+    assert poster.get_attribute("src") != before
     upload(page, "#portrait", portrait)
     assert state(page) == "ready"
 
