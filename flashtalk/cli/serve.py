@@ -23,6 +23,7 @@ from flashtalk.cli.uploads import sweep_uploads
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.parallel.ranks import Ranks
+from flashtalk.ui.card import ICON, Card
 from flashtalk.ui.door import Page
 from flashtalk.ui.ending import talks_end_first
 from flashtalk.ui.events import Limits, OnGpu, Pieces
@@ -103,9 +104,13 @@ def launch(page: Page, host: str, port: int | None, share: bool, limits: Limits)
             run_history=False,
             ssr_mode=False,
             max_threads=WORKERS + limits.queue,
+            favicon_path=ICON,
             app_kwargs={
                 "routes": [*routes(page), *live_routes(page.live_talks)],
-                "middleware": [Middleware(Guard, upload_mb=limits.upload_mb, rates=limits.rates)],
+                "middleware": [
+                    Middleware(Guard, upload_mb=limits.upload_mb, rates=limits.rates),
+                    Middleware(Card),
+                ],
                 "docs_url": None,
                 "redoc_url": None,
             },

@@ -12,6 +12,7 @@ from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
 from flashtalk.provenance.marking import Marking
 from flashtalk.ui.api_page import TALK, describe, show_example
+from flashtalk.ui.card import PICTURE
 from flashtalk.ui.door import Page, as_sent
 from flashtalk.ui.events import Limits, OnGpu, Talk
 from flashtalk.ui.gallery import Gallery
@@ -51,7 +52,8 @@ def build_page(
     talk = Talk(engine, limits, on_gpu, marking)
     live_talks = LiveTalks(talk, engine, limits, not_live)
     gallery = Gallery.of(assets)
-    gr.set_static_paths([*gallery.portraits, *gallery.voices, *documents().values()])
+    served = [*gallery.portraits, *gallery.voices, *documents().values(), PICTURE]
+    gr.set_static_paths(served)
     keep = (limits.keep_files_s, limits.keep_files_s)
     with Page(talk, live_talks, title=TITLE, delete_cache=keep, fill_width=True) as page:
         parts = lay_out(engine.preset, gallery, limits, talk, not_live)

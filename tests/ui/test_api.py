@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,9 @@ def test_talk_streams_fragments_and_returns_the_file(
     assert shown == 75, "three seconds at 25 frames per second"
     finished = updates[-1][1]
     finished = finished["video"] if isinstance(finished, dict) else finished
+    assert Path(finished).name == "flashtalk-ada-short-7.mp4"
     with av.open(finished) as container:
+        assert "portrait: ada; voice: short; seed: 7;" in container.metadata["description"]
         assert len(list(container.decode(video=0))) == shown
 
 
@@ -81,6 +84,14 @@ def test_a_problem_is_an_error_with_its_sentence(
         client.predict(
             portrait=handle_file(words), voice=handle_file(short_speech), api_name="/talk"
         )
+
+
+def test_a_preview_of_the_page_is_its_own(address: str) -> None:
+    page = httpx.get(address).text
+    assert '<meta property="og:title" content="FlashTalk">' in page
+    assert "gradio-app" not in page.split("</head>")[0].split("<script>")[0]
+    (picture,) = re.findall('property="og:image" content="([^"]+)"', page)
+    assert httpx.get(picture).headers["content-type"] == "image/jpeg"
 
 
 WHICH_FACE = "Which face is a whole number, 1 for the leftmost, or nothing for the largest"

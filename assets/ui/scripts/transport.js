@@ -64,6 +64,7 @@ const takesKeys = (target) =>
   target !== frame && target.closest("button, a, input, textarea, select, summary, dialog, audio");
 
 document.addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]")) return; // Escape closes that
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape" && !document.fullscreenElement) stop();
   if (event.key !== " " || takesKeys(event.target) || !(run.live || film)) return;
