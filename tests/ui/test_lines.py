@@ -1,4 +1,4 @@
-"""Clients on bad lines: gone, cut off, or silent for a while; the page stays whole for the others."""
+"""Clients on bad lines: gone, cut off or silent; the page stays whole for the others."""
 
 from __future__ import annotations
 
