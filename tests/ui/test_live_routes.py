@@ -201,7 +201,13 @@ def test_a_talk_that_cannot_begin_is_a_sentence(client: TestClient, form, senten
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
-    [("me.jpg", b"this is not a picture", "me.jpg"), ("../../me.jpg", b"", "me.jpg")],
+    [
+        ("me.jpg", b"this is not a picture", "portrait.jpg"),
+        ("../../me.JPG", b"", "portrait.jpg"),
+        ("..", b"neither", "portrait"),
+        ("lock", b"neither", "portrait"),
+        ("x" * 3_000, b"neither", "portrait"),
+    ],
 )
 def test_a_picture_that_cannot_be_used_is_a_sentence(
     client: TestClient, name: str, content: bytes, said: str

@@ -66,7 +66,7 @@ def test_the_portrait_follows_the_microphone_until_stop(
     live = page.locator(".ft-live")
     assert int(live.get_attribute("data-lag-ms") or 0) > 300, "a chunk is heard before it is shown"
     assert page.evaluate(f"{VIDEO}.muted"), "the microphone must not hear it"
-    expect(page.locator(".ft-notices")).to_contain_text("headphones")
+    expect(page.locator(".ft-speech")).to_contain_text("headphones")
     expect(page.locator(".ft-level")).to_be_visible()
     expect(page.locator(".ft-poster")).to_be_hidden()
     expect(page.locator("#speak-live")).to_be_disabled()

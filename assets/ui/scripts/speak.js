@@ -26,24 +26,23 @@ async function speakLive() {
   if (run.working || page.not_live || mustAsk(speakLive)) return;
   silenceOthers(null);
   begin();
-  const speech = (run.speech = new LiveSpeech(run));
+  const mine = run;
+  const speech = (mine.speech = new LiveSpeech(mine));
   frame.focus({ preventScroll: true });
   say("preparing", text.speech.asking);
   try {
     await Promise.all(pending);
     if (!chosen.portrait) throw new Error(text.speech.no_portrait);
-    speech.microphone = await openMicrophone((samples, level) => speech.hear(samples, level));
-    if (run.stopped) throw new Error(text.state.stopped);
-    say("preparing");
+    await speech.openMicrophone();
     const portrait = await (await fetch(chosen.portrait.url)).blob();
-    await speech.open(portrait, liveSettings());
+    await speech.talk(portrait, liveSettings());
   } catch (error) {
     speech.close();
-    run.ended = true;
-    run.working = false;
-    run.failed = !run.stopped;
-    if (run.failed) say("failed", error instanceof TypeError ? text.problem.away : error.message);
-    else over();
+    if (run !== mine || mine.stopped) return;
+    mine.ended = mine.failed = true;
+    mine.working = false;
+    // fetch says with a TypeError that nobody was reached
+    say("failed", error instanceof TypeError ? text.problem.away : error.message);
     refresh();
   }
 }
@@ -62,11 +61,19 @@ class LiveSpeech {
     this.wasMuted = video.muted;
   }
 
+  async openMicrophone() {
+    const microphone = await openMicrophone((samples, level) => this.hear(samples, level));
+    this.microphone = microphone;
+    if (this.run.stopped) throw new Error(text.state.stopped);
+    say("preparing");
+  }
+
   /** Opens the talk and follows it to its end. */
-  async open(portrait, settings) {
+  async talk(portrait, settings) {
     const talk = await LiveLine.open(portrait, settings);
     this.seed = talk.seed;
     this.line = new LiveLine(talk);
+    if (this.run.stopped) this.line.end();
     mute(true);
     find("speech").hidden = false;
     this.watching = setInterval(() => this.watch(), WATCH_MS);
@@ -86,7 +93,6 @@ class LiveSpeech {
   listen() {
     this.listening = true;
     say("preparing", text.speech.listening);
-    notice(text.speech.muted);
     this.line.sendSound();
   }
 
@@ -103,6 +109,11 @@ class LiveSpeech {
   end() {
     this.close();
     if (this.line) this.line.end();
+    else {
+      this.run.ended = true;
+      this.run.working = false;
+      over();
+    }
   }
 
   leave = () => {
@@ -116,7 +127,7 @@ class LiveSpeech {
     find("speech").hidden = true;
     video.playbackRate = 1;
     mute(this.wasMuted);
-    if (run !== this.run) return;
+    if (run !== this.run || (!run.working && !run.live)) return;
     if (!complete) {
       run.ended = run.failed = true;
       say("failed", text.speech.gone);

@@ -81,6 +81,7 @@ class LiveTalk:
         self._mailbox = Mailbox()
         self._asked_s = self._heard_s = time.monotonic()
         self._listening = False
+        self._why = ""  # the talk ended, where the speaker did not end it
         self._thread = threading.Thread(target=self._run, name=f"live-{name[:6]}", daemon=True)
 
     def start(self) -> None:
@@ -146,7 +147,7 @@ class LiveTalk:
             self._mailbox.put(self._messages.stage("Finishing the video", notices=film.notices))
         self._mailbox.put(
             self._messages.end(
-                film.made_s, stopped=not film.complete, last=film.tail, sentence=self._why()
+                film.made_s, stopped=not film.complete, last=film.tail, sentence=self._why
             )
         )
 
@@ -203,11 +204,17 @@ class LiveTalk:
     ) -> Generator[VideoPiece, None, None]:
         """Video of the speech as it comes, up to its end."""
         with session:
-            while not (stopped() or self._away()):
+            while not stopped():
                 samples = self.speech.take(_LOOK_S)
                 if len(samples):
                     yield from session.push(samples)
+                elif self.speech.full:
+                    self._why = LIMIT.format(self._limit_s)
+                    break
                 elif self.speech.ended:
+                    break
+                elif self._away():
+                    self._why = AWAY.format(self._patience_s)
                     break
             self.speech.end()
             yield from session.flush()
@@ -222,11 +229,6 @@ class LiveTalk:
         """Whether nothing was heard, or nobody asked for video, for too long."""
         last_s = min(self._heard_s, self._asked_s)
         return time.monotonic() - last_s > self._patience_s
-
-    def _why(self) -> str:
-        if self.speech.full:
-            return LIMIT.format(self._limit_s)
-        return AWAY.format(self._patience_s) if self._away() else ""
 
     @property
     def _weight(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import tempfile
 import threading
@@ -58,7 +59,7 @@ class LiveTalks:
             raise FlashTalkError(self.refusal)
         name = secrets.token_urlsafe(16)
         folder = ScratchFolder(Path(tempfile.gettempdir()), SCRATCH_PREFIX)
-        file = folder.path / (Path(picture_name).name or "picture")
+        file = folder.path / f"portrait{_ending(picture_name)}"
         file.write_bytes(picture)
         talk = LiveTalk(
             *(self._page, self.engine, name, settings, file, folder.path / "flashtalk.mp4"),
@@ -92,3 +93,9 @@ class LiveTalks:
                     gone.append(folder)
         for folder in gone:
             folder.close()
+
+
+def _ending(name: str) -> str:
+    """The ending of a file's name; nothing else of what a stranger calls a file is used."""
+    found = re.search(r"\.[A-Za-z0-9]{1,5}$", name)
+    return found[0].lower() if found else ""
