@@ -11,8 +11,9 @@ import pytest
 
 from flashtalk.cli.main import main
 from flashtalk.cli.options import ServeOptions
-from flashtalk.cli.serve import computes_at, warms_up
+from flashtalk.cli.serve import computes_at, warms_up, why_not_live
 from flashtalk.cli.uploads import sweep_uploads
+from flashtalk.engine import Engine
 
 
 @pytest.mark.parametrize(
@@ -96,3 +97,27 @@ def test_what_a_killed_server_left_is_swept_after_its_time(tmp_path: Path, monke
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "shared"))
     sweep_uploads(5)
     assert (own / "new" / "ada.png").exists(), "a folder that the user chose is nobody else's"
+
+
+@pytest.mark.parametrize(
+    ("choice", "lent", "pace", "said"),
+    [
+        ("auto", False, 1.5, ""),
+        ("auto", False, 0.8, "This machine makes 0.80 seconds of video in a second"),
+        ("on", False, 0.8, ""),
+        ("off", False, 1.5, "switched off"),
+        ("auto", True, 1.5, "borrows its GPU"),
+        ("on", True, 1.5, "borrows its GPU"),
+    ],
+)
+def test_where_nobody_can_speak_live_there_is_a_reason(
+    choice: str, lent: bool, pace: float, said: str, monkeypatch, toy_networks
+) -> None:
+    engine = Engine(toy_networks)
+    monkeypatch.setattr(engine, "live_pace", lambda enough: pace)
+    reason = why_not_live(choice, engine, gpu_is_lent=lent)
+    assert said in reason and bool(said) == bool(reason)
+
+
+def test_the_pace_of_live_speech_is_measured_until_it_is_enough(toy_networks) -> None:
+    assert Engine(toy_networks).live_pace(enough=0.0, chunks=3) > 0

@@ -39,6 +39,12 @@ def test_calls_may_go_without_what_concerns_unusual_pictures(page: gr.Blocks):
     assert all(p["parameter_has_default"] for p in parameters[-2:])
 
 
+def test_where_nobody_can_speak_live_the_page_knows_why(toy_networks: Networks) -> None:
+    page = build_page(Engine(toy_networks), Limits(), not_live="This machine is too slow.")
+    scripts = [part["props"].get("js_on_load") or "" for part in page.config["components"]]
+    assert any('const notLive = "This machine is too slow.";' in script for script in scripts)
+
+
 def test_type_needs_no_other_server():
     assert theme()._stylesheets == []
     assert not [style for style in STYLES if "http" in style.read_text()]

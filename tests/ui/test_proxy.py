@@ -59,17 +59,21 @@ def test_the_page_talks_under_a_path_of_its_own(chromium: str, tmp_path: Path) -
         proxied(target) as address,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        microphone = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", *microphone]
+        )
         page = browser.new_page()
         page.on("response", lambda reply: reply.ok or missing.append(reply.url))
         page.goto(address)
-        page.locator("#portrait img").wait_for(timeout=1000 * START_S)
-        page.locator("#talk").click()
-        shown = "document.querySelector('.ft-video').currentTime > 0.1"
-        page.wait_for_function(shown, timeout=1000 * START_S)
+        page.locator(".ft-poster").wait_for(timeout=1000 * START_S)
+        for way in ("#talk", "#speak-live"):
+            page.locator(way).click()
+            shown = "document.querySelector('.ft-video').currentTime > 0.1"
+            page.wait_for_function(shown, timeout=1000 * START_S)
+            page.locator("#stop").click()
+            page.locator(".ft-film:not([inert]) #download").wait_for(timeout=1000 * START_S)
         for name in ("healthz", "metrics"):
             assert httpx.get(f"{address}{name}").status_code == 200
-        page.locator("#stop").click()
-        page.locator("#finished video").wait_for(timeout=1000 * START_S)
         browser.close()
     assert not missing
