@@ -198,8 +198,8 @@ class Engine:
         face: int | None = None,
         without_face: bool = False,
         chunk_frames: int | None = None,
+        live: bool = False,
         first_fragment_frames: int = 0,
-        split: Split = "first",
         timed: bool = False,
     ) -> Session:
         """A session in which the person of ``portrait`` talks.
@@ -212,9 +212,10 @@ class Engine:
         the preset's, and one that is too long is cut (see :meth:`prompt_notice`). ``seed`` makes
         the same video again. ``steps`` and ``color_strength`` replace the preset's sampler
         settings. ``chunk_frames`` replaces the length of a chunk; it is one of the preset's
-        ``trained_chunk_frames``. ``first_fragment_frames`` (a multiple of 4, fewer than a chunk
-        adds) delivers so many frames of the first chunk, or of every one (``split="every"``),
-        before the rest of it is decoded. ``timed`` measures seconds by stage.
+        ``trained_chunk_frames``. ``live`` is for somebody who waits for an answer while speaking:
+        the shortest chunks, each in two pieces. ``first_fragment_frames`` (a multiple of 4, fewer
+        than a chunk adds) delivers so many frames of the first chunk, or of every live one, before
+        the rest of it is decoded. ``timed`` measures seconds by stage.
         Raises :class:`FlashTalkError` for settings and pictures that cannot be used.
         """
         return self._open(
@@ -222,9 +223,9 @@ class Engine:
             sampler=self._sampler(steps, color_strength),
             seed=_checked_seed(seed),
             prompt=prompt,
-            chunk_frames=chunk_frames,
+            preset=self.preset.for_live_speech() if live else self.preset.with_chunk(chunk_frames),
             first_fragment_frames=first_fragment_frames,
-            split=split,
+            split="every" if live else "first",
             timed=timed,
         )
 
@@ -267,10 +268,9 @@ class Engine:
 
     def _silence(self, size: tuple[int, int], chunk_frames: int) -> VideoPiece:
         """The last piece of two silent chunks."""
-        samples = 2 * self.preset.with_chunk(chunk_frames).geometry.new_samples
-        sampler, gray = self.preset.sampler, torch.zeros(1, 3, *size)
-        with self._open(gray, sampler=sampler, seed=0, chunk_frames=chunk_frames) as session:
-            session.push(np.zeros(samples, np.float32))
+        preset, gray = self.preset.with_chunk(chunk_frames), torch.zeros(1, 3, *size)
+        with self._open(gray, preset=preset, sampler=preset.sampler, seed=0) as session:
+            session.push(np.zeros(2 * preset.geometry.new_samples, np.float32))
             *_, last = session.flush()
         return last
 
@@ -279,12 +279,11 @@ class Engine:
 
         Measures ``chunks`` of them, or fewer once one is quick ``enough``.
         """
-        geometry = self.preset.for_live_speech().geometry
+        preset = self.preset.for_live_speech()
+        geometry = preset.geometry
         gray = torch.zeros(1, 3, geometry.height_px, geometry.width_px)
         pace = 0.0
-        with self._open(
-            gray, sampler=self.preset.sampler, seed=0, chunk_frames=geometry.chunk_frames
-        ) as session:
+        with self._open(gray, preset=preset, sampler=preset.sampler, seed=0) as session:
             list(session.push(np.zeros(geometry.new_samples + geometry.lookahead_samples, "f4")))
             for _ in range(chunks):
                 start_s = time.perf_counter()
@@ -298,15 +297,15 @@ class Engine:
         self,
         portrait: Tensor,
         *,
+        preset: Preset,
         sampler: SamplerConfig,
         seed: int,
         prompt: str | None = None,
-        chunk_frames: int | None = None,
         first_fragment_frames: int = 0,
         split: Split = "first",
         timed: bool = False,
     ) -> Session:
-        networks = replace(self._networks, preset=self.preset.with_chunk(chunk_frames))
+        networks = replace(self._networks, preset=preset)
         if prompt and networks.text_encoder is None:
             raise FlashTalkError(
                 f"{self.preset.name} does not read a prompt: it follows portrait and speech only. "

@@ -48,6 +48,7 @@ TOY = Preset(
     speech_encoder=SpeechEncoderConfig(features=SPEECH, mel_bins=16, dim=16),
     sampler=TINY.sampler,
     trained_chunk_frames=TINY.trained_chunk_frames,
+    live_lookahead_frames=TINY.live_lookahead_frames,
     weights="toy",
     least_face=TINY.least_face,
 )

@@ -40,6 +40,7 @@ def test_the_embedded_model_has_the_same_chunk() -> None:
 def test_chunks_of_live_speech_are_short_where_training_has_shown_them() -> None:
     live = TINY.for_live_speech().geometry
     assert (live.chunk_frames, live.new_frames, live.new_s) == (17, 12, 0.48)
+    assert live.lookahead_frames == 3, "whoever speaks waits for them"
     assert FOURTEEN_B.for_live_speech() == FOURTEEN_B
     assert TINY.with_chunk(None) == TINY.with_chunk(33) == TINY
     with pytest.raises(FlashTalkError, match="trained on chunks of 17 or 33 frames, got 21"):

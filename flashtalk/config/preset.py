@@ -89,6 +89,8 @@ class Preset:
     trained_steps: tuple[int, ...] = field(default=(4,))
     trained_chunk_frames: tuple[int, ...] = field(default=(33,))
     """Lengths of chunks that training has shown to the transformer, motion frames included."""
+    live_lookahead_frames: int = 0
+    """``lookahead_frames`` for somebody who speaks live, and waits for them."""
     first_fragment_frames: int = 8
     """Frames of a live session's first chunk that are shown before the rest of it is decoded."""
     speech_loudness_lufs: float | None = None
@@ -183,8 +185,10 @@ class Preset:
         return replace(self, geometry=replace(self.geometry, chunk_frames=chunk_frames))
 
     def for_live_speech(self) -> Preset:
-        """A copy with the shortest chunks that the networks were trained on."""
-        return self.with_chunk(min(self.trained_chunk_frames))
+        """A copy with the shortest chunks trained on, which hears less ahead of them."""
+        short = self.with_chunk(min(self.trained_chunk_frames))
+        geometry = replace(short.geometry, lookahead_frames=self.live_lookahead_frames)
+        return replace(short, geometry=geometry)
 
     def with_sampler(
         self,

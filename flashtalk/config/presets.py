@@ -43,6 +43,7 @@ TINY = Preset(
     speech_encoder=SpeechEncoderConfig(features=TINY_SPEECH, voice_gate=True),
     sampler=SamplerConfig(seam_frames=6),
     trained_chunk_frames=(33, 17),
+    live_lookahead_frames=3,  # docs/evaluation.md: lips as with 5
     weights="flashtalk-tiny",
     least_face=0.35,  # its landmark network misplaced a mouth at 0.30, none at 0.42
 )

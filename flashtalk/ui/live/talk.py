@@ -173,9 +173,8 @@ class LiveTalk:
             seed=self.settings.seed,
             steps=self.settings.steps,
             prompt=self.settings.prompt,
-            chunk_frames=self._preset.geometry.chunk_frames,
+            live=True,
             first_fragment_frames=FIRST_PIECE_FRAMES,
-            split="every",
         )
         self._heard_s = time.monotonic()
         self._listening = True
