@@ -215,7 +215,7 @@ class Engine:
         ``trained_chunk_frames``. ``live`` is for somebody who waits for an answer while speaking:
         the shortest chunks, each in two pieces. ``first_fragment_frames`` (a multiple of 4, fewer
         than a chunk adds) delivers so many frames of the first chunk, or of every live one, before
-        the rest of it is decoded. ``timed`` measures seconds by stage.
+        its rest. ``timed`` measures seconds by stage.
         Raises :class:`FlashTalkError` for settings and pictures that cannot be used.
         """
         return self._open(
