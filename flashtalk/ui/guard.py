@@ -37,7 +37,7 @@ _PAGE = r"|config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|pwa_icon(/\
 _FILES = r"assets/[\w./@-]+|static/[\w./@-]+|svelte/[\w./@-]+"
 _API = (
     r"app_id|app_id/|user|user/|login_check|info|info/|openapi\.json|startup-events|upload|"
-    r"upload_progress|component_server|queue/(join|data|status)|cancel|reset|heartbeat/\w+|theme\.css|"
+    r"upload_progress|component_server/?|queue/(join|data|status)|cancel|reset|heartbeat/\w+|theme\.css|"
     r"call/\w+(/\w+)?|call/v2/\w+(/\w+)?|file=.+"
 )
 _OURS = r"healthz|metrics|live(/[\w-]+(/[\w-]+)*)?"

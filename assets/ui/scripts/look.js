@@ -20,9 +20,8 @@ async function lookAt() {
     });
   } catch (error) {
     console.debug("the picture was not looked at:", error); // Talk says what is wrong
-    return;
   }
-  if (mine !== looks) return;
+  if (!seen || mine !== looks) return; // Gradio answers a refusal with nothing
   look = seen;
   if (seen.picture) showLook(seen);
   problem("portrait", seen.problem || "");

@@ -17,8 +17,8 @@ async function speakSentence() {
     spoken = await server.speak({ sentence, speaker: byId("speaker").value });
   } catch (error) {
     console.debug("not spoken:", error);
-    spoken = { problem: text.sentence.failed };
   }
+  spoken = spoken || { problem: text.sentence.failed }; // Gradio answers a refusal with nothing
   hint.textContent = words;
   problem("sentence", spoken.problem || "");
   if (spoken.problem) return;
