@@ -49,6 +49,12 @@ from flashtalk.weights.checkpoint import find_checkpoint
 
 logger = logging.getLogger(__name__)
 
+LIVE_COST = 0.6
+"""Seconds of work for a second of video, up to which a page has time left to encode and to send."""
+SMALLER_PICTURES = (
+    "Pictures have {size} pixels: this machine takes {cost:.1f} s for a second of larger ones."
+)
+
 Size = tuple[int, int] | Literal["auto"] | None
 """Height and width of the video in pixels; ``"auto"`` or ``None``: by the portrait's aspect."""
 
@@ -76,6 +82,7 @@ class Engine:
         self._networks = networks
         self.accelerate(acceleration)
         self._cost: float | None = None
+        self._notices: tuple[str, ...] = ()
         self._computer = ComputeThread(turn_threads or torch.get_num_threads())
         # only processors gain by decoding side by side
         apart = networks.autoencoder.latents_independent and self._device.type == "cpu"
@@ -218,8 +225,10 @@ class Engine:
         its rest. ``timed`` measures seconds by stage.
         Raises :class:`FlashTalkError` for settings and pictures that cannot be used.
         """
+        framed = portrait_for(portrait, self.preset, face=face, without_face=without_face)
         return self._open(
-            portrait_for(portrait, self.preset, face=face, without_face=without_face).tensor,
+            framed.tensor,
+            framed.large,
             sampler=self._sampler(steps, color_strength),
             seed=_checked_seed(seed),
             prompt=prompt,
@@ -268,8 +277,8 @@ class Engine:
 
     def _silence(self, size: tuple[int, int], chunk_frames: int) -> VideoPiece:
         """The last piece of two silent chunks."""
-        preset, gray = self.preset.with_chunk(chunk_frames), torch.zeros(1, 3, *size)
-        with self._open(gray, preset=preset, sampler=preset.sampler, seed=0) as session:
+        preset, gray = self.preset.with_chunk(chunk_frames), self._gray(size)
+        with self._open(*gray, preset=preset, sampler=preset.sampler, seed=0) as session:
             session.push(np.zeros(2 * preset.geometry.new_samples, np.float32))
             *_, last = session.flush()
         return last
@@ -281,9 +290,8 @@ class Engine:
         """
         preset = self.preset.for_live_speech()
         geometry = preset.geometry
-        gray = torch.zeros(1, 3, geometry.height_px, geometry.width_px)
         pace = 0.0
-        with self._open(gray, preset=preset, sampler=preset.sampler, seed=0) as session:
+        with self._open(*self._gray(), preset=preset, sampler=preset.sampler, seed=0) as session:
             list(session.push(np.zeros(geometry.new_samples + geometry.lookahead_samples, "f4")))
             for _ in range(chunks):
                 start_s = time.perf_counter()
@@ -293,9 +301,31 @@ class Engine:
                     break
         return pace
 
+    def keep_up(self) -> str | None:
+        """Goes over to the networks' own size where larger pictures are too slow for a live page.
+
+        Call it after :meth:`warm_up`, before any session. Returns a sentence if it did, which every
+        session repeats in its notices.
+        """
+        preset = self.preset
+        if preset.picture_size is None or self._cost is None or self._cost <= LIVE_COST:
+            return None
+        told = {"size": "{} x {}".format(*preset.network_size), "cost": self._cost}
+        self._networks = replace(self._networks, preset=preset.with_size(preset.network_size))
+        self._notices = (SMALLER_PICTURES.format(**told),)
+        self.warm_up()
+        return self._notices[0]
+
+    def _gray(self, size: tuple[int, int] | None = None) -> tuple[Tensor, Tensor | None]:
+        """Nobody's portrait, at the size of the networks and at that of larger pictures."""
+        larger = self.preset.picture_size
+        small = torch.zeros(1, 3, *(size or self.preset.network_size))
+        return small, None if larger is None else torch.zeros(1, 3, *larger)
+
     def _open(
         self,
         portrait: Tensor,
+        large: Tensor | None,
         *,
         preset: Preset,
         sampler: SamplerConfig,
@@ -311,7 +341,7 @@ class Engine:
                 f"{self.preset.name} does not read a prompt: it follows portrait and speech only. "
                 "Leave the prompt empty."
             )
-        conditions = self._computer.run(lambda: self._conditions(portrait, prompt))
+        conditions = self._computer.run(lambda: self._conditions(portrait, large, prompt))
         scene = Scene(
             networks,
             conditions,
@@ -326,16 +356,17 @@ class Engine:
             computer=self._computer,
             first_fragment_frames=first_fragment_frames,
             split=split,
-            notices=networks.autoencoder.notices(conditions.guidance),
+            notices=self._notices + networks.autoencoder.notices(conditions.guidance),
         )
 
-    def _conditions(self, portrait: Tensor, prompt: str | None) -> Conditions:
+    def _conditions(self, portrait: Tensor, large: Tensor | None, prompt: str | None) -> Conditions:
         read, look = self._networks.text_encoder, self._networks.image_encoder
         with torch.inference_mode(), faults.said():
             portrait = portrait.to(self._device)
             return gather_conditions(
                 self._networks,
                 portrait,
+                large,
                 text=read(prompt or self.preset.prompt) if read else None,
                 image=look(portrait) if look else None,
             )

@@ -39,7 +39,8 @@ def pieces_of(
 ) -> tuple[list[Tensor], SessionState]:
     """The pieces of one chunk, and the state after it."""
     bounds = fragment_bounds(scene.geometry, first_fragment_frames)
-    videos = list(show(scene, state, sample(scene, state, speech), bounds))
+    shown = show(scene, state, sample(scene, state, speech), bounds)
+    videos = [each.video for each in shown]
     return videos, carry(scene, state, torch.cat(videos, dim=2))
 
 

@@ -1,6 +1,7 @@
 """The engine: loading by name or folder, opening sessions, and what it refuses."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import torch
 from PIL import Image
 
 from flashtalk.config import PRESETS, TINY
-from flashtalk.engine import Engine
+from flashtalk.engine import LIVE_COST, Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import load_portrait
 from flashtalk.models.networks import Networks
 from flashtalk.placement.device import checked_device
+from flashtalk.stream.piece import VideoPiece
 from flashtalk.weights import modules_of, save_weights
 from flashtalk.weights.checkpoint import ASSETS
 
@@ -177,3 +179,27 @@ def test_the_assets_folder_is_the_repository_s() -> None:
     assert ASSETS.name == "assets"
     assert (ASSETS.parent / "flashtalk" / "engine.py").is_file()
     assert TINY.weights == "flashtalk-tiny"
+
+
+def test_a_slow_machine_shows_the_networks_own_size(
+    toy_networks: Networks, portrait: Image.Image, speech: np.ndarray
+) -> None:
+    preset = replace(toy_networks.preset, picture_sizes=((96, 96), (64, 64)))
+    engine = Engine(replace(toy_networks, preset=preset))
+    assert engine.keep_up() is None, "not measured"
+    engine.warm_up()
+    engine._cost = LIVE_COST
+    assert engine.keep_up() is None, "just fast enough"
+    (piece,) = pushed(engine, portrait, speech)
+    assert piece.frames.shape[1:] == (96, 96, 3)
+    assert piece.notices == ()
+    engine._cost = 1.1 * LIVE_COST
+    said = engine.keep_up()
+    assert said is not None and "64 x 64" in said
+    (piece,) = pushed(engine, portrait, speech)
+    assert piece.frames.shape[1:] == (64, 64, 3) and piece.notices == (said,)
+    assert engine.keep_up() is None, "there is nothing smaller"
+
+
+def pushed(engine: Engine, portrait: Image.Image, speech: np.ndarray) -> list[VideoPiece]:
+    return list(engine.open(portrait, seed=1).push(speech[: 33 * 640]))

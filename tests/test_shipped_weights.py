@@ -24,7 +24,7 @@ SAMPLES = int(SECONDS * 16_000)
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine.from_pretrained("flashtalk-tiny")
+    return Engine.from_pretrained("flashtalk-tiny", size=(256, 256))
 
 
 def _frames(engine: Engine, samples: np.ndarray) -> np.ndarray:
@@ -54,14 +54,14 @@ def _asked(
 ) -> np.ndarray:
     """The gap called ``name`` that the sampled latents ask for, per frame: [F], in units of it."""
     autoencoder = engine._networks.autoencoder
-    decode, seen = autoencoder.decode, []
+    decode, seen = autoencoder.decode_traced, []
 
     def recorded(latents: torch.Tensor, *arguments: object, **named: object) -> torch.Tensor:
         seen.append(latents[0, :, 2:])  # the new latents of a chunk
         return decode(latents, *arguments, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(autoencoder, "decode", recorded)
+        patch.setattr(autoencoder, "decode_traced", recorded)
         _frames(engine, samples)
     codes = torch.cat(seen, dim=1).unflatten(0, (GROUP_FRAMES, len(FEATURES)))
     return codes[:, index_of(name)].sum(dim=(-2, -1)).T.flatten().numpy()

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-STAGES = ("speech", "denoise", "decode", "color", "motion_encode", "video")
+STAGES = ("speech", "denoise", "decode", "color", "finish", "motion_encode", "video")
 LABELS = {
     "speech": "speech encoder",
     "denoise": "denoising",
     "decode": "decoder",
     "color": "color match",
+    "finish": "pictures at full size",
     "motion_encode": "motion frames encoded",
     "video": "H.264 + AAC",
 }

@@ -163,7 +163,7 @@ class GenerateOptions(VideoOptions, MarkingOptions):
     prompt: Annotated[str | None, unset("the preset's", "TEXT")] = None
     """What is to be seen, for models that read a prompt."""
     size: Annotated[str, arg(metavar="HEIGHTxWIDTH")] = "auto"
-    """In pixels, such as 768x448; auto: by the portrait's aspect."""
+    """In pixels, such as 256x256; auto: the preset's usual size, or by the portrait's aspect."""
     crop: Annotated[bool, arg(help_behavior_hint="")] = True
     """Use the picture's middle, do not cut it to the face."""
     face: Annotated[int | None, unset("the largest", "N")] = None
@@ -326,6 +326,8 @@ class ServeOptions(MarkingOptions):
     """Port to serve on."""
     live: Literal["auto", "on", "off"] = "auto"
     """Whether people may speak live; auto: if this machine is quick enough for it."""
+    size: Annotated[str, arg(metavar="HEIGHTxWIDTH")] = "auto"
+    """In pixels, such as 512x512; auto: what the preset prefers, smaller where that is too slow."""
     share: Annotated[bool, arg(help_behavior_hint="")] = False
     """A public address through Gradio."""
 

@@ -22,6 +22,7 @@ from flashtalk.cli.several import follow, joined, leading
 from flashtalk.cli.uploads import sweep_uploads
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.geometry import parse_size
 from flashtalk.parallel.ranks import Ranks
 from flashtalk.ui.card import ICON, Card
 from flashtalk.ui.door import Page
@@ -77,6 +78,8 @@ def serve(
         warm = warms_up(engine.device.type, gpu_is_lent)
         if warm:
             logging.info("Warm after %.1f s.", engine.warm_up())
+            if options.size == "auto" and (notice := engine.keep_up()):
+                logging.info(notice)
         page = build_page(
             engine,
             limits,
@@ -124,6 +127,7 @@ def _engine(options: ServeOptions, ranks: Ranks | None, gpu_is_lent: bool) -> En
         placement=options.placement,
         acceleration=options.accelerated,
         gpu_is_lent=gpu_is_lent,
+        size="auto" if options.size == "auto" else parse_size(options.size, ", or auto"),
         threads=options.threads,
         turn_threads=TURN_THREADS,
     )

@@ -33,15 +33,17 @@ class Conditions:
 def gather_conditions(
     networks: Networks,
     portrait: Tensor,
+    large: Tensor | None = None,
     *,
     text: Tensor | None = None,
     image: Tensor | None = None,
 ) -> Conditions:
-    """Portrait [B, 3, H, W] in [-1, 1] at the size of the session -> its conditions.
+    """Portrait [B, 3, H, W] in [-1, 1] at the size of the networks -> its conditions.
 
-    ``text`` [1 or B, L, text_dim] and ``image`` [B, image_tokens, image_dim] come from the encoders
-    of a model that has them. One prompt serves the whole batch. Raises ``ValueError`` if one is
-    missing, or given to a model without it.
+    ``large`` [1, 3, H', W'] is the portrait at the size of the video, if that is another. ``text``
+    [1 or B, L, text_dim] and ``image`` [B, image_tokens, image_dim] come from the encoders of a
+    model that has them. One prompt serves the whole batch. Raises ``ValueError`` if one is missing,
+    or given to a model without it.
     """
     preset, autoencoder = networks.preset, networks.autoencoder
     for name, states, width in (
@@ -54,7 +56,7 @@ def gather_conditions(
                 f"{'not ' if states is None else ''}given"
             )
     batch = portrait.shape[0]
-    portrait, guidance = autoencoder.begin(portrait)
+    portrait, guidance = autoencoder.begin(portrait, large)
     clip = networks.transformer.reference_clip(portrait, preset.geometry.chunk_frames)
     return Conditions(
         guidance=guidance,

@@ -99,6 +99,9 @@ class Preset:
     """Prompt of a session that gives none; only for models with a text encoder."""
     sizes: tuple[tuple[int, int], ...] = ()
     """(height, width) in pixels to choose from by the portrait's aspect; empty = ``geometry``'s."""
+    picture_sizes: tuple[tuple[int, int], ...] = ()
+    """(height, width) of the pictures that are made of the networks' frames, the usual one first;
+    empty = the frames themselves are shown."""
     crop: Literal["face", "whole"] = "face"
     """How much of a picture is shown: head and shoulders, or as much as the aspect allows."""
     least_face: float = 0.0
@@ -121,6 +124,9 @@ class Preset:
             )
         for height, width in self.sizes:
             self.geometry.sized(height, width)
+        for height, width in self.picture_sizes:
+            if height * self.geometry.width_px != width * self.geometry.height_px:
+                raise ValueError(f"{self.name}: {height} x {width} has not the networks' aspect")
         if self.geometry.patch != self.transformer.patch:
             raise ValueError(
                 f"{self.name}: geometry patch {self.geometry.patch} differs from "
@@ -146,6 +152,17 @@ class Preset:
         if self.speech_encoder and self.speech_encoder.features != self.transformer.speech:
             raise ValueError(f"{self.name}: speech encoder and transformer disagree on features")
 
+    @property
+    def network_size(self) -> tuple[int, int]:
+        """Height and width in pixels of the networks' frames, where a portrait has no choice."""
+        return self.geometry.height_px, self.geometry.width_px
+
+    @property
+    def picture_size(self) -> tuple[int, int] | None:
+        """Height and width in pixels of the video, where it is not that of the networks' frames."""
+        size = (*self.picture_sizes, self.network_size)[0]
+        return None if size == self.network_size else size
+
     def with_size(self, size: tuple[int, int] | Literal["auto"] | None) -> Preset:
         """A copy that makes videos of ``size`` = (height, width) in pixels.
 
@@ -155,11 +172,15 @@ class Preset:
         if size is None or size == "auto":
             return self
         height, width = size
-        if not self.sizes and size != (self.geometry.height_px, self.geometry.width_px):
-            raise FlashTalkError(
-                f"{self.name} makes pictures of {self.geometry.height_px} x "
-                f"{self.geometry.width_px} pixels (height x width) only, got {height} x {width}."
-            )
+        if not self.sizes:
+            possible = self.picture_sizes or (self.network_size,)
+            if size not in possible:
+                named = " or ".join(f"{h} x {w}" for h, w in possible)
+                raise FlashTalkError(
+                    f"{self.name} makes pictures of {named} pixels (height x width) only, got "
+                    f"{height} x {width}."
+                )
+            return replace(self, picture_sizes=(size,)) if self.picture_sizes else self
         step = self.geometry.spatial_stride * max(self.geometry.patch)
         if height < step or width < step or height % step or width % step:
             raise FlashTalkError(

@@ -52,6 +52,7 @@ class PictureReader:
             "geometry": asdict(preset.geometry),
             "crop": preset.crop,
             "sizes": preset.sizes,
+            "picture_size": preset.picture_size,
             "least_face": preset.least_face,
         }
         self._cpu_s = cpu_s
@@ -112,7 +113,9 @@ def _answer(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> Por
         raise NoFaceError if answer["no_face"] else FlashTalkError(answer["refusal"])
     image = _image(process.stdout, answer["size"])
     finding = Finding.read(answer["finding"], _image(process.stdout, answer["preview_size"]))
-    return Portrait(image, tuple(answer["notices"]), finding)
+    size = answer["framed_size"]
+    framed = None if size is None else _image(process.stdout, size)
+    return Portrait(image, tuple(answer["notices"]), finding, framed)
 
 
 def _image(pipe: IO[bytes], size: Sequence[int]) -> Image.Image:

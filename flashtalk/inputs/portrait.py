@@ -81,15 +81,24 @@ class Portrait:
     """The person, framed as the model expects."""
 
     image: Image.Image
-    """RGB, exactly ``width_px`` x ``height_px`` of the geometry."""
+    """RGB, at the size of the video."""
     notices: tuple[str, ...] = ()
     """Sentences for the person who gave the picture."""
     finding: Finding | None = None
     """Where it was cut from."""
+    framed: Image.Image | None = None
+    """The same picture at the size of the networks, where that is another."""
 
     @cached_property
     def tensor(self) -> torch.Tensor:
-        """The same picture, [1, 3, H, W] float32 in [-1, 1]."""
+        """The picture at the size of the networks, [1, 3, H, W] float32 in [-1, 1]."""
+        return to_tensor(self.framed or self.image)
+
+    @property
+    def large(self) -> torch.Tensor | None:
+        """:attr:`image` as a tensor, where the networks see it at another size."""
+        if self.framed is None:
+            return None
         return to_tensor(self.image)
 
 
@@ -107,6 +116,7 @@ def portrait_for(
         preset.geometry,
         crop=crop or preset.crop,
         sizes=preset.sizes,
+        picture_size=preset.picture_size,
         least_face=preset.least_face,
         face=face,
         without_face=without_face,
@@ -119,6 +129,7 @@ def load_portrait(
     *,
     crop: CropWay = "face",
     sizes: Sequence[tuple[int, int]] = (),
+    picture_size: tuple[int, int] | None = None,
     least_face: float = 0.0,
     face: int | None = None,
     without_face: bool = False,
@@ -129,11 +140,12 @@ def load_portrait(
     Args:
         source: path, bytes of a picture file, PIL image, or array [H, W, 3 or 4] / [H, W]. A
             :class:`Portrait` that was loaded before comes back as it is.
-        geometry: gives the portrait's width and height.
+        geometry: gives the portrait's width and height, as the networks see it.
         crop: ``face`` cuts a head-and-shoulders framing around the largest face. ``whole`` takes
             the largest centered rectangle of the picture. ``cover`` does that and does not look
             whether there is a face.
         sizes: (height, width) to choose from by the picture's aspect, in place of the geometry's.
+        picture_size: (height, width) of the video, where that is another.
         least_face: side of a face over the portrait's below which a notice says that it is far.
         face: which of several faces speaks, counted from the left, from 1 on; the largest by
             default.
@@ -145,7 +157,8 @@ def load_portrait(
         FlashTalkError: the picture cannot be used; the sentence says why and what to do.
     """
     if isinstance(source, Portrait):
-        return _fitting(source, sizes or [(geometry.height_px, geometry.width_px)])
+        frame = (geometry.height_px, geometry.width_px)
+        return _fitting(source, sizes or [frame], picture_size)
     if crop not in get_args(CropWay):
         raise FlashTalkError(f"Crop is 'face', 'whole' or 'cover', got {crop!r}.")
     if crop == "cover":
@@ -162,14 +175,17 @@ def load_portrait(
     area = cover(*picture.size, aspect)
     if speaker is not None and crop == "face":
         area = frame_face(*picture.size, speaker, aspect)
-    image = cut(picture, area, (geometry.width_px, geometry.height_px))
-    if crop != "cover" and _contrast(image) < LEAST_CONTRAST:
+    size = picture_size or (geometry.height_px, geometry.width_px)
+    image, framed = cut(picture, area, size[::-1]), None
+    if picture_size is not None:
+        framed = cut(picture, area, (geometry.width_px, geometry.height_px))
+    if crop != "cover" and _contrast(framed or image) < LEAST_CONTRAST:
         raise FlashTalkError(NOTHING_THERE)
     if speaker is not None:
         notices += _face_notices(picture, speaker, area, least_face)
     notices += _area_notices(picture, area, geometry)
     finding = Finding.of(picture, faces, speaker, area)
-    return Portrait(image, tuple(notices), finding)
+    return Portrait(image, tuple(notices), finding, framed)
 
 
 def find_speaker(
@@ -224,10 +240,14 @@ def to_tensor(image: Image.Image) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels / np.float32(127.5) - np.float32(1.0)))
 
 
-def _fitting(portrait: Portrait, sizes: Sequence[tuple[int, int]]) -> Portrait:
+def _fitting(
+    portrait: Portrait, sizes: Sequence[tuple[int, int]], picture_size: tuple[int, int] | None
+) -> Portrait:
     width, height = portrait.image.size
-    if (height, width) not in sizes:
-        needed = " or ".join(f"{w} x {h}" for h, w in sizes)
+    framed = portrait.framed or portrait.image
+    wanted = [picture_size] if picture_size else sizes
+    if (framed.height, framed.width) not in sizes or (height, width) not in wanted:
+        needed = " or ".join(f"{w} x {h}" for h, w in wanted)
         raise FlashTalkError(
             f"The portrait was framed at {width} x {height} pixels, but {needed} are needed. Load "
             "it for this preset."

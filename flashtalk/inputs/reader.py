@@ -2,8 +2,8 @@
 
 ``python -m flashtalk.inputs.reader`` is started by :mod:`flashtalk.inputs.bounded`. The first line
 that it gets has the model's numbers; each further one is a picture. An answer is a line, followed
-by the pixels of portrait and preview if there is one. Lines are JSON, since neither side trusts
-the other.
+by the pixels of portrait and preview, and of the portrait at the size of the networks, if there is
+one. Lines are JSON, since neither side trusts the other.
 
 A decoder cannot be interrupted, and what a file costs is not known before. So the system ends the
 whole process when the time is over. Whoever waits for an answer sees the end of the pipe.
@@ -52,6 +52,7 @@ def _answer(answers: BinaryIO, model: dict[str, Any], request: dict[str, Any]) -
             ChunkGeometry(**model["geometry"] | {"patch": tuple(model["geometry"]["patch"])}),
             crop=model["crop"],
             sizes=[tuple(size) for size in model["sizes"]],
+            picture_size=model["picture_size"] and tuple(model["picture_size"]),
             least_face=model["least_face"],
             face=request["face"],
             without_face=request["without_face"],
@@ -65,6 +66,9 @@ def _answer(answers: BinaryIO, model: dict[str, Any], request: dict[str, Any]) -
         assert finding is not None  # a portrait that was cut from a picture
         answer |= {"finding": finding.facts, "preview_size": finding.preview.size}
         pixels += finding.preview.tobytes()
+        framed = portrait.framed
+        answer["framed_size"] = None if framed is None else framed.size
+        pixels += b"" if framed is None else framed.tobytes()
     answers.write(json.dumps(answer).encode() + b"\n" + pixels)
     answers.flush()
 

@@ -8,7 +8,7 @@ float32 and may go in as float32. The state between two chunks, the noise and th
 lose too much in 16 bits.
 
 Letters: B batch, C latent channels, T latent frames, H W pixels, h w latent cells, S samples,
-F video frames, m motion latents, E condition channels.
+F video frames, m motion latents, E condition channels, H' W' pixels of the pictures.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flashtalk.geometry import ChunkGeometry
@@ -76,11 +78,12 @@ class Autoencoder(Protocol):
     latents_independent: bool
     """Whether any range of latents decodes alone, so that ranges decode side by side."""
 
-    def begin(self, portrait: Tensor) -> tuple[Tensor, Any]:
+    def begin(self, portrait: Tensor, large: Tensor | None = None) -> tuple[Tensor, Any]:
         """Portrait [B, 3, H, W] in [-1, 1] -> the picture that a session begins with, and guidance.
 
         The guidance is what this autoencoder wants to know of the portrait. It is handed back to
-        ``encode`` and ``decode`` and read by nobody else.
+        the methods below and read by nobody else. ``large`` [B, 3, H', W'] is the portrait at the
+        size of the pictures, where that is another.
         """
 
     def graphs(self) -> Sequence[nn.Module]:
@@ -94,6 +97,18 @@ class Autoencoder(Protocol):
 
     def decode(self, latents: Tensor, guidance: Any, *, skip_frames: int = 0) -> Tensor:
         """Latents [B, C, 1+k, h, w] -> video [B, 3, 1+4k-skip_frames, H, W] in [-1, 1]."""
+
+    def decode_traced(
+        self, latents: Tensor, guidance: Any, *, skip_frames: int = 0
+    ) -> tuple[Tensor, Any]:
+        """:meth:`decode`, and what :meth:`finish` wants to know of how the frames were made."""
+
+    def finish(self, video: Tensor, trace: Any, guidance: Any) -> NDArray[np.uint8]:
+        """Video [1, 3, F, H, W] in [-1, 1] as it is shown -> pictures [F, H', W', 3], 0..255.
+
+        ``video`` holds the last F frames of those that ``trace`` tells of. Their colors may have
+        been changed a little.
+        """
 
 
 class SpeechEncoder(Protocol):

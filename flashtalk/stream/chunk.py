@@ -1,13 +1,14 @@
-"""The chunk step, in four verbs. Pure; live, file, ``skip``, roll-out and memory planning call it.
+"""The chunk step, in five verbs. Pure; live, file, ``skip``, roll-out and memory planning call it.
 
 ::
 
-    noise + motion latents + conditions --sample--> latents --show--> frames
+    noise + motion latents + conditions --sample--> latents --show--> frames --finish--> pictures
                  ^                                                      |
                  '------------- carry: encode the last 5 frames <-------'
 
-``advance`` is the whole step. Nothing here sets a gradient mode for its caller, keeps anything or
-touches an attribute of a network. Networks are expected in ``eval()`` mode.
+``advance`` is the whole step but ``finish``, which nothing depends on. Nothing here sets a gradient
+mode for its caller, keeps anything or touches an attribute of a network. Networks are expected in
+``eval()`` mode.
 
 Between the networks everything is float32, whatever type their weights have. Sixteen bits would add
 a rounding of the latents to each step and to each encoding of motion frames.
@@ -20,8 +21,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from flashtalk.conditions import Conditions
@@ -40,6 +44,16 @@ from flashtalk.stream.workers import ALONE, WorkerPool
 
 Bounds = tuple[int, int]
 """First frame and end of a range of a chunk's frames, 0 .. 33."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Frames as they are carried on, and how they were made."""
+
+    video: Tensor
+    """[B, 3, F, H, W] in [-1, 1]."""
+    traces: tuple[tuple[int, Any], ...]
+    """Frames of each part that was decoded by itself, and what its autoencoder traced."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +117,8 @@ def sample(
 
 def show(
     scene: Scene, state: SessionState, latents: Tensor, bounds: Sequence[Bounds]
-) -> Iterator[Tensor]:
-    """Frames [B, 3, F, H, W] in [-1, 1] of each range of ``bounds``, as they are decoded.
+) -> Iterator[Shown]:
+    """The frames of each range of ``bounds``, as they are decoded.
 
     The known motion latents take their place in ``latents`` [B, C, T, h, w]. Colors are matched to
     the portrait's, and the first new frames fade from the picture that was shown last.
@@ -114,13 +128,28 @@ def show(
     seam: Seam | None = None
     for start, stop in bounds:
         if start == first_new and seam_frames and state.last_frame is not None:
-            video = _decode(scene, latents, start - 1, stop)
+            video, traces = _decode(scene, latents, start - 1, stop)
             seam, video = Seam(state.last_frame, video[:, :, :1]), video[:, :, 1:]
+            (first, trace), *others = traces
+            traces = ((first - 1, trace), *others)
         else:
-            video = _decode(scene, latents, start, stop)
+            video, traces = _decode(scene, latents, start, stop)
         if seam is not None:
             video = fade_seam(video, seam, start - first_new, seam_frames)
-        yield video
+        yield Shown(video, traces)
+
+
+def finish(scene: Scene, shown: Shown) -> NDArray[np.uint8]:
+    """The pictures [F, H', W', 3], 0..255, of frames [1, 3, F, H, W], at the size of the video."""
+    counts = [count for count, _ in shown.traces]
+    parts = [
+        (video, trace)
+        for video, (_, trace) in zip(shown.video.split(counts, dim=2), shown.traces, strict=True)
+    ]
+    autoencoder, guidance = scene.networks.autoencoder, scene.conditions.guidance
+    with scene.timer.stage("finish"):
+        pictures = scene.workers.map(lambda part: autoencoder.finish(*part, guidance), parts)
+        return pictures[0] if len(pictures) == 1 else np.concatenate(pictures)
 
 
 def carry(scene: Scene, state: SessionState, shown: Tensor) -> SessionState:
@@ -139,8 +168,8 @@ def advance(scene: Scene, state: SessionState, speech: Tensor) -> tuple[Tensor, 
     ``speech`` is as in :func:`sample`.
     """
     latents = sample(scene, state, speech)
-    (video,) = show(scene, state, latents, fragment_bounds(scene.geometry))
-    return video, carry(scene, state, video)
+    (shown,) = show(scene, state, latents, fragment_bounds(scene.geometry))
+    return shown.video, carry(scene, state, shown.video)
 
 
 def skip(scene: Scene, state: SessionState, speech: Tensor) -> SessionState:
@@ -149,8 +178,8 @@ def skip(scene: Scene, state: SessionState, speech: Tensor) -> SessionState:
     Only the frames that the next chunk continues are decoded.
     """
     latents = sample(scene, state, speech)
-    (video,) = show(scene, state, latents, (carried_bounds(scene.geometry),))
-    return carry(scene, state, video)
+    (shown,) = show(scene, state, latents, (carried_bounds(scene.geometry),))
+    return carry(scene, state, shown.video)
 
 
 # --- parts of the verbs ---------------------------------------------------------------------------
@@ -180,19 +209,26 @@ def conditioned_velocity(
     return velocity
 
 
-def _decode(scene: Scene, latents: Tensor, start: int, stop: int) -> Tensor:
-    """Frames ``start`` .. ``stop`` of a chunk, color-matched: [B, 3, stop - start, H, W]."""
+def _decode(
+    scene: Scene, latents: Tensor, start: int, stop: int
+) -> tuple[Tensor, tuple[tuple[int, Any], ...]]:
+    """Frames ``start`` .. ``stop`` of a chunk, color-matched: [B, 3, stop - start, H, W].
+
+    Beside them, the frames and the trace of each part.
+    """
     geometry, conditions, workers = scene.geometry, scene.conditions, scene.workers
     autoencoder = scene.networks.autoencoder
     with scene.timer.stage("decode"):
-        parts = workers.map(
-            lambda part: autoencoder.decode(
+        traced = workers.map(
+            lambda part: autoencoder.decode_traced(
                 latents[:, :, : geometry.latents_of(part[1])],
                 conditions.guidance,
                 skip_frames=part[0],
             ),
             split_bounds(start, stop, geometry.temporal_stride, workers.count),
         )
+    parts = [video for video, _ in traced]
+    traces = tuple((video.shape[2], trace) for video, trace in traced)
     with scene.timer.stage("color"):
         matched = workers.map(
             lambda part: match_color(
@@ -200,7 +236,7 @@ def _decode(scene: Scene, latents: Tensor, start: int, stop: int) -> Tensor:
             ),
             parts,
         )
-        return matched[0] if len(matched) == 1 else torch.cat(matched, dim=2)
+        return matched[0] if len(matched) == 1 else torch.cat(matched, dim=2), traces
 
 
 def split_bounds(start: int, stop: int, stride: int, parts: int) -> tuple[Bounds, ...]:

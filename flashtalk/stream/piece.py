@@ -31,7 +31,7 @@ class VideoPiece:
     compute_s: float = 0.0
     """Seconds that computing took since the previous piece, waiting for others left out."""
     timings: dict[str, float] = field(default_factory=dict)
-    """Seconds by stage (speech, denoise, decode, color, motion_encode) since the previous piece;
+    """Seconds by stage (speech, denoise, decode, color, finish, motion_encode) since the last;
     empty without a timer. ``motion_encode`` made the motion latents that this piece continues."""
 
     def __post_init__(self) -> None:

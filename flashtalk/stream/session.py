@@ -24,7 +24,7 @@ from flashtalk.conditions.loudness import LoudnessNormalizer
 from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.errors import FlashTalkError
 from flashtalk.stream import faults
-from flashtalk.stream.chunk import Scene, carry, fragment_bounds, sample, show, skip
+from flashtalk.stream.chunk import Scene, Shown, carry, finish, fragment_bounds, sample, show, skip
 from flashtalk.stream.compute import HERE, Computer
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
@@ -69,7 +69,7 @@ class Session:
             if target_lufs is None
             else LoudnessNormalizer(target_lufs, geometry.sample_rate_hz)
         )
-        self._running: Generator[Tensor, None, SessionState] | None = None
+        self._running: Generator[Shown, None, SessionState] | None = None
         self._unshown: Samples = np.zeros(0, np.float32)  # speech of the running chunk
         self._shown_frames = 0
         self._shown_pieces = 0
@@ -170,7 +170,7 @@ class Session:
         begin_s = time.perf_counter()
         try:
             with torch.inference_mode(), faults.said():
-                return to_pixels(next(self._running)[0])
+                return finish(self._scene, next(self._running))
         except StopIteration as done:
             self._state = done.value
             self._running = None
@@ -184,7 +184,7 @@ class Session:
             self._state = skip(self._scene, self._state, self._heard(self._speech.window))
         self._compute_s += time.perf_counter() - begin_s
 
-    def _begin_chunk(self) -> Generator[Tensor, None, SessionState] | None:
+    def _begin_chunk(self) -> Generator[Shown, None, SessionState] | None:
         if not self._next_is_heard() and not (self._ending and self._speech.pending_samples):
             return None
         self._unshown = self._speech.take(self._scene.geometry.new_samples)
@@ -210,22 +210,22 @@ class Session:
                 geometry.lookahead_frames,
             )[None]
 
-    def _chunk(self, window: Samples) -> Generator[Tensor, None, SessionState]:
-        """Yields the video as it is decoded; motion frames are encoded after the last piece."""
+    def _chunk(self, window: Samples) -> Generator[Shown, None, SessionState]:
+        """Yields frames as they are decoded; motion frames are encoded after the last piece."""
         scene, state = self._scene, self._state
         latents = sample(scene, state, self._heard(window))
         faults.require_numbers(latents)
         splits = state.chunk_index == 0 or self._split == "every"
         first = self._first_fragment_frames if splits else 0
-        shown: Tensor | None = None
-        for video in show(scene, state, latents, fragment_bounds(scene.geometry, first)):
-            if shown is None or video.shape[2] >= scene.geometry.motion_frames:
-                shown = video
+        last: Tensor | None = None
+        for shown in show(scene, state, latents, fragment_bounds(scene.geometry, first)):
+            if last is None or shown.video.shape[2] >= scene.geometry.motion_frames:
+                last = shown.video
             else:
-                shown = torch.cat((shown, video), dim=2)
-            faults.require_numbers(video)
-            yield video
-        return carry(scene, state, shown)  # type: ignore[arg-type]  # a chunk has a piece
+                last = torch.cat((last, shown.video), dim=2)
+            faults.require_numbers(shown.video)
+            yield shown
+        return carry(scene, state, last)  # type: ignore[arg-type]  # a chunk has a piece
 
     def _show(self, frames: Pictures) -> VideoPiece:
         geometry = self._scene.geometry
@@ -249,9 +249,3 @@ class Session:
         self._shown_pieces += 1
         self._shown_frames += count
         return piece
-
-
-def to_pixels(video: Tensor) -> Pictures:
-    """Video [3, F, H, W] in [-1, 1] -> pictures [F, H, W, 3], 0..255, rounded."""
-    scaled = ((video.float() + 1.0) * 127.5).round().clamp(0.0, 255.0).to(torch.uint8)
-    return scaled.permute(1, 2, 3, 0).contiguous().cpu().numpy()

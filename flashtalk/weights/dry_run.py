@@ -77,7 +77,7 @@ def dry_run_of(name_or_folder: str, size: tuple[int, int] | None = None) -> DryR
         )
     checkpoint = find_checkpoint(name_or_folder)
     preset, files, sizes = checkpoint.preset, checkpoint.weights, PUBLISHED
-    preset = preset.with_size(size or (preset.geometry.height_px, preset.geometry.width_px))
+    preset = preset.with_size(size or preset.network_size)
     if isinstance(files, PublishedFiles):
         sizes = published_sizes(files)
         if preset.name in PRESETS and not PUBLISHED.agree_with(sizes):

@@ -51,9 +51,12 @@ class Run:
             )
 
     def load(self, device: torch.device) -> Networks:
-        """The networks, sampling as this run says. Raises :class:`FlashTalkError`."""
-        checkpoint = find_checkpoint(self.weights)
-        preset = checkpoint.preset.with_sampler(
+        """The networks, sampling as this run says. Raises :class:`FlashTalkError`.
+
+        What is judged are the networks' own frames.
+        """
+        preset = (checkpoint := find_checkpoint(self.weights)).preset
+        preset = preset.with_size(None if preset.sizes else preset.network_size).with_sampler(
             steps=self.steps, color_strength=self.color_strength, seam_frames=self.seam_frames
         )
         if self.lookahead_frames is not None:

@@ -34,6 +34,8 @@ def readers() -> list[psutil.Process]:
 def test_a_portrait_is_the_one_that_is_read_here(reader: PictureReader) -> None:
     there, here = reader.read(ADA, **FREELY), portrait_for(ADA, TINY)
     assert there.image.tobytes() == here.image.tobytes()
+    assert there.image.size == (512, 512) and there.tensor.shape == (1, 3, 256, 256)
+    assert there.tensor.equal(here.tensor)
     assert there.notices == here.notices
 
 

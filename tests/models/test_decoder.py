@@ -111,7 +111,12 @@ def test_portraits_in_a_batch_are_drawn_as_alone(model) -> None:
     together = model.decoder(code, both)
     for index in range(2):
         alone = replace(
-            both, **{name: value[index : index + 1] for name, value in vars(both).items()}
+            both,
+            **{
+                name: value[index : index + 1]
+                for name, value in vars(both).items()
+                if value is not None
+            },
         )
         found = model.decoder(code[2 * index : 2 * index + 2], alone)
         assert torch.allclose(found, together[2 * index : 2 * index + 2], atol=1e-4)

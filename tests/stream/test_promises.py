@@ -17,8 +17,9 @@ from torch import Tensor
 
 from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.models.networks import Networks
+from flashtalk.models.pixels import to_pixels
 from flashtalk.stream.chunk import Scene, advance, fragment_bounds, show
-from flashtalk.stream.session import Session, to_pixels
+from flashtalk.stream.session import Session
 from flashtalk.stream.state import opening_state
 from lab.training.data.chunks import windowed_features
 from lab.training.data.talks import leveled, session_windows
@@ -135,9 +136,9 @@ def test_a_roll_out_with_the_last_exit_step_is_a_session(
     sampler = family.networks.preset.sampler
     last = roll_out(family.networks, talk, Draw(chunks, sampler.steps - 1), sampler, SEED)
     bounds = fragment_bounds(family.scene.geometry)
-    (video,) = show(family.scene, last.state, last.estimate, bounds)
+    (shown,) = show(family.scene, last.state, last.estimate, bounds)
     new = family.networks.preset.geometry.new_frames
-    assert nearly_equal(to_pixels(video[0]), whole[(chunks - 1) * new : chunks * new])
+    assert nearly_equal(to_pixels(shown.video[0]), whole[(chunks - 1) * new : chunks * new])
 
 
 def test_the_tiny_one_blinks_here(family: Family) -> None:

@@ -7,7 +7,7 @@ rounding becomes on its way through motion encoding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from published_checkpoint import TRANSFORMER, write_checkpoint
 from published_reference import TIMES, PublishedSystem
 
 from flashtalk.engine import Engine
+from flashtalk.stream.chunk import Shown
 from flashtalk.stream.state import SessionState, noise_source
 
 HEIGHT, WIDTH = 80, 64
@@ -65,6 +66,15 @@ def system(checkpoint: Path) -> PublishedSystem:
     return PublishedSystem(checkpoint, TRANSFORMER["num_heads"], TRANSFORMER["text_len"])
 
 
+def whole(chunk: Generator[Shown, None, SessionState]) -> tuple[torch.Tensor, SessionState]:
+    """The frames of a chunk that comes in one piece, and the state after it."""
+    with torch.inference_mode():
+        frames = next(chunk).video
+        with pytest.raises(StopIteration) as done:
+            next(chunk)
+    return frames, done.value.value
+
+
 @pytest.mark.parametrize(("level", "tolerances"), [(0.3, (1e-4, 1e-3)), (1e-5, (1e-4,))])
 def test_chunks_agree_with_the_published_system(
     engine: Engine,
@@ -79,7 +89,7 @@ def test_chunks_agree_with_the_published_system(
     session = engine.open(picture, seed=SEED, prompt=PROMPT, without_face=True)
     session._speech.append(speech(level))
     for wanted, tolerance in zip(expected, tolerances, strict=True):
-        got = session._next_video()
+        got, session._state = whole(session._begin_chunk())
         session._unshown = session._unshown[:0]
         assert got.shape == (1, *wanted.shape)
         error = (got[0] - wanted).abs().max() / wanted.std()

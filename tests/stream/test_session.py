@@ -12,9 +12,10 @@ from scenes import scene_of
 from flashtalk.conditions import gather_conditions
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
+from flashtalk.models.pixels import to_pixels
 from flashtalk.stream.compute import ComputeThread
 from flashtalk.stream.piece import VideoPiece
-from flashtalk.stream.session import Session, to_pixels
+from flashtalk.stream.session import Session
 from flashtalk.stream.timing import StageTimer
 
 
@@ -319,8 +320,9 @@ def test_notices_come_with_the_first_piece_alone(start, speech) -> None:
 def test_timings_are_off_unless_asked_for(start, speech) -> None:
     assert all(chunk.timings == {} for chunk in talk(start(), [speech[:20_000]]))
     timed = talk(start(timer=StageTimer(torch.device("cpu"))), [speech[:20_000]])
-    assert set(timed[0].timings) == {"speech", "denoise", "decode", "color"}
-    assert set(timed[1].timings) == {"speech", "denoise", "decode", "color", "motion_encode"}
+    stages = {"speech", "denoise", "decode", "color", "finish"}
+    assert set(timed[0].timings) == stages
+    assert set(timed[1].timings) == {*stages, "motion_encode"}
 
 
 def test_a_session_leaves_the_networks_as_they_were(start, toy_networks, speech) -> None:

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from flashtalk.models.pixels import to_pixels
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLWan
@@ -33,7 +37,7 @@ class WanAutoencoder(nn.Module):
         # Plain tensors instead of buffers: a cast of the module to bfloat16 must not round them.
         self._statistics: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
-    def begin(self, portrait: Tensor) -> tuple[Tensor, None]:
+    def begin(self, portrait: Tensor, large: Tensor | None = None) -> tuple[Tensor, None]:
         """The portrait as it is, and nothing: this autoencoder is not guided."""
         return portrait, None
 
@@ -65,6 +69,16 @@ class WanAutoencoder(nn.Module):
         raw = latents.float() * deviation + mean
         video = self.vae.decode(raw.to(self.vae.dtype)).sample[:, :, skip_frames:]
         return video.float().clamp(-1.0, 1.0)
+
+    def decode_traced(
+        self, latents: Tensor, guidance: None = None, *, skip_frames: int = 0
+    ) -> tuple[Tensor, None]:
+        """:meth:`decode`, and nothing."""
+        return self.decode(latents, skip_frames=skip_frames), None
+
+    def finish(self, video: Tensor, trace: None, guidance: None = None) -> NDArray[np.uint8]:
+        """Video [1, 3, F, H, W] in [-1, 1] -> pictures [F, H, W, 3], 0..255."""
+        return to_pixels(video[0])
 
     def _channel_statistics(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Mean and deviation of the latent channels, each [C, 1, 1, 1] float32 on ``device``."""

@@ -14,13 +14,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
+from flashtalk.models.pixels import to_pixels
 from flashtalk.models.tiny.confidence import feature_confidence, hidden_notices
 from flashtalk.models.tiny.decoder import Decoder
+from flashtalk.models.tiny.enlarging import enlarge
 from flashtalk.models.tiny.face_code import (
     FEATURES,
     GROUP_FRAMES,
@@ -34,6 +38,7 @@ from flashtalk.models.tiny.flow_guess import FlowGuesser
 from flashtalk.models.tiny.guidance import Guidance, PortraitPyramid
 from flashtalk.models.tiny.landmark_choice import choose_marks, read_frames
 from flashtalk.models.tiny.landmarks import FaceMarks, FaceReader
+from flashtalk.models.tiny.large_portrait import LargePortrait
 from flashtalk.models.tiny.maps import flow_to_grid
 from flashtalk.models.tiny.registration import (
     SIDES_PX,
@@ -67,16 +72,25 @@ class PortraitAutoencoder(nn.Module):
         self.reader = FaceReader(config.width)
         self.decoder = Decoder(config)
 
-    def begin(self, portrait: Tensor) -> tuple[Tensor, Guidance]:
-        """Portrait [B, 3, H, W] in [-1, 1] -> the same, a wide open mouth shut, and guidance."""
+    def begin(self, portrait: Tensor, large: Tensor | None = None) -> tuple[Tensor, Guidance]:
+        """Portrait [B, 3, H, W] in [-1, 1] -> the same, a wide open mouth shut, and guidance.
+
+        ``large`` [1, 3, H', W'] is the portrait at the size of the pictures, if that is another.
+        """
         marks = self.read_portrait(portrait)
-        if not self.config.fade_unseen:
-            return portrait, self.guidance_of(portrait, marks)
-        confidence = feature_confidence(portrait, marks)
-        rested = shut_mouths(portrait, marks.points, confidence[:, 0] > 0.0)
+        confidence = feature_confidence(portrait, marks) if self.config.fade_unseen else None
+        rested = portrait
+        if confidence is not None:
+            sure = confidence[:, 0] > 0.0
+            rested = shut_mouths(portrait, marks.points, sure)
+            large = None if large is None else shut_mouths(large, marks.points, sure)
         if rested is portrait:
-            return portrait, self.guidance_of(portrait, marks, confidence)
-        return rested, self.prepare(rested)
+            guidance = self.guidance_of(portrait, marks, confidence)
+        else:
+            guidance = self.prepare(rested)
+        if large is not None:
+            guidance = replace(guidance, large=LargePortrait.of(large))
+        return rested, guidance
 
     def prepare(self, portrait: Tensor) -> Guidance:
         """Portrait [B, 3, H, W] in [-1, 1] -> its :class:`Guidance`, its mouth as it is."""
@@ -176,8 +190,38 @@ class PortraitAutoencoder(nn.Module):
 
     def decode(self, latents: Tensor, guidance: Guidance, *, skip_frames: int = 0) -> Tensor:
         """Latents [B, C, 1+k, h, w] -> video [B, 3, 1+4k-skip_frames, H, W] in [-1, 1]."""
-        groups = latents.transpose(1, 2).unflatten(2, (GROUP_FRAMES, -1))  # [B, 1+k, 4, D, h, w]
-        codes = torch.cat((groups[:, :1, 0], groups[:, 1:].flatten(1, 2)), dim=1)
-        codes = codes[:, skip_frames:]
+        codes = self._codes(latents, skip_frames)
         video = self.decoder(codes.flatten(0, 1), guidance).unflatten(0, codes.shape[:2])
         return video.clamp_(-1.0, 1.0).transpose(1, 2)
+
+    def decode_traced(
+        self, latents: Tensor, guidance: Guidance, *, skip_frames: int = 0
+    ) -> tuple[Tensor, Tensor | None]:
+        """:meth:`decode`, and what of the frames is the portrait's [B*F, 6, H, W], if it matters.
+
+        See :mod:`flashtalk.models.tiny.origin`.
+        """
+        if guidance.large is None:
+            return self.decode(latents, guidance, skip_frames=skip_frames), None
+        codes = self._codes(latents, skip_frames)
+        code = codes.flatten(0, 1)
+        flow = self.decoder.flow_of(code, guidance)
+        frames, origins = self.decoder.render_traced(code, flow, guidance)
+        video = frames.unflatten(0, codes.shape[:2])
+        return video.clamp_(-1.0, 1.0).transpose(1, 2), origins
+
+    def finish(self, video: Tensor, trace: Tensor | None, guidance: Guidance) -> NDArray[np.uint8]:
+        """Video [1, 3, F, H, W] in [-1, 1] as it is shown -> pictures [F, H', W', 3], 0..255.
+
+        ``trace`` [F or more, 6, H, W] is from :meth:`decode_traced`, of the last F frames.
+        """
+        if guidance.large is None or trace is None:
+            return to_pixels(video[0])
+        return enlarge(video, trace[-video.shape[2] :], guidance.large)
+
+    @staticmethod
+    def _codes(latents: Tensor, skip_frames: int) -> Tensor:
+        """Latents [B, C, 1+k, h, w] -> codes of their frames [B, 1+4k-skip_frames, D, h, w]."""
+        groups = latents.transpose(1, 2).unflatten(2, (GROUP_FRAMES, -1))  # [B, 1+k, 4, D, h, w]
+        codes = torch.cat((groups[:, :1, 0], groups[:, 1:].flatten(1, 2)), dim=1)
+        return codes[:, skip_frames:]

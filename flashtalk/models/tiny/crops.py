@@ -6,12 +6,28 @@ eyes), the k of a frame in a row.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from flashtalk.models.tiny.feature_state import FeatureState
 from flashtalk.models.tiny.maps import crop
+from flashtalk.models.tiny.origin import ORIGIN_CHANNELS
 from flashtalk.models.tiny.painter import FeaturePainter, PaintedCrops
+
+
+@dataclass(frozen=True)
+class BlendedCrops:
+    """Crops around k features in each of M frames, and where they belong."""
+
+    picture: Tensor
+    """[k M, 3, rows, columns]"""
+    origin: Tensor
+    """[k M, 6, rows, columns] what of it is the portrait's."""
+    boxes: Tensor
+    """[k M, 4] top, left, rows, columns."""
+
 
 FADE_SHARE = 6  # a crop fades over the sixth part of its side
 
@@ -44,16 +60,17 @@ def blend_painters(
     grid: Tensor,
     source: Tensor,
     tone: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> BlendedCrops:
     """Two painters draw k M features, the second with a ``share`` [k M] in 0..1.
 
-    -> pictures [k M, 3, rows, columns] and boxes [k M, 4]. A painter draws only the frames that it
-    has a share in. Frames that are not ``shown`` [k M] are black. ``tone`` is [k M, 2].
+    A painter draws only the frames that it has a share in. Frames that are not ``shown`` [k M] are
+    black. ``tone`` is [k M, 2].
     """
     size = (grid.shape[-2], grid.shape[-1])
     boxes = painters[0].boxes(state.frame.center, *size)
     each = len(boxes) // len(grid)
     pictures = grid.new_zeros(len(boxes), 3, *painters[0].crop_px(*size))
+    origins = grid.new_zeros(len(boxes), ORIGIN_CHANNELS, *painters[0].crop_px(*size))
     for painter, part in zip(painters, (1.0 - share, share), strict=True):
         frames = (part * shown).unflatten(0, (-1, each)).amax(dim=1).nonzero()[:, 0]
         if len(frames) == 0:
@@ -67,11 +84,12 @@ def blend_painters(
         painted, _ = paint_crops(painter, state.select(features), grids, source, tone=chosen)
         weight = part[features, None, None, None]
         pictures = pictures.index_add(0, features, weight * painted.picture)
-    return pictures, boxes
+        origins = origins.index_add(0, features, weight * painted.origin)
+    return BlendedCrops(pictures, origins, boxes)
 
 
 def paste_crops(frames: Tensor, crops: Tensor, boxes: Tensor, shown: Tensor) -> None:
-    """Puts ``crops`` [k M, 3, h, w] into M ``frames`` at ``boxes`` [k M, 4], in place.
+    """Puts ``crops`` [k M, D, h, w] into M ``frames`` at ``boxes`` [k M, 4], in place.
 
     ``shown`` [k M] is the share of each crop, 0..1.
     """

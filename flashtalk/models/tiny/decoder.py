@@ -8,14 +8,16 @@ portraits, M frames, D features of a code, h x w cells of the latents, H x W pix
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
 from flashtalk.models.tiny.covered_mouth import hold_covered
-from flashtalk.models.tiny.crops import blend_painters, paste_crops
+from flashtalk.models.tiny.crops import BlendedCrops, blend_painters, paste_crops
 from flashtalk.models.tiny.face_code import (
     FEATURES,
     FLOW_PLACE,
@@ -32,6 +34,7 @@ from flashtalk.models.tiny.feature_state import (
 )
 from flashtalk.models.tiny.guidance import Guidance
 from flashtalk.models.tiny.maps import ResidualBlock, flow_to_grid, repeat_per_frame, warp
+from flashtalk.models.tiny.origin import origin_of
 from flashtalk.models.tiny.painter import FeaturePainter, PainterConfig
 
 MOUTH_CROP = (1 / 4, 3 / 8)  # rows and columns, shares of the frame's
@@ -131,15 +134,34 @@ class Decoder(nn.Module):
         """The same along the ``flow`` [M, 2, H/2, W/2] that :meth:`flow_of` makes of the codes."""
         grid = sampling_grid(flow)
         frames = warp(guidance.source, grid)
-        mouths, eyes = _shown(guidance, len(code))
-        paste_crops(frames, *self.paint_eyes(code, flow, grid, guidance), eyes)
-        paste_crops(frames, *self.paint_mouths(code, flow, grid, guidance), mouths)
+        for crops, shown in self.paint(code, flow, grid, guidance):
+            paste_crops(frames, crops.picture, crops.boxes, shown)
         return frames
+
+    def render_traced(
+        self, code: Tensor, flow: Tensor, guidance: Guidance
+    ) -> tuple[Tensor, Tensor]:
+        """:meth:`render`, and what of the frames is the portrait's: [M, 6, H, W]."""
+        grid = sampling_grid(flow)
+        frames = warp(guidance.source, grid)
+        origins = origin_of(frames, grid, torch.ones_like(grid[:, :1]))
+        for crops, shown in self.paint(code, flow, grid, guidance):
+            paste_crops(frames, crops.picture, crops.boxes, shown)
+            paste_crops(origins, crops.origin, crops.boxes, shown)
+        return frames, origins
+
+    def paint(
+        self, code: Tensor, flow: Tensor, grid: Tensor, guidance: Guidance
+    ) -> Iterator[tuple[BlendedCrops, Tensor]]:
+        """Eyes, then mouths of codes [M, D, h, w], each with the share that is shown [k M]."""
+        mouths, eyes = _shown(guidance, len(code))
+        yield self.paint_eyes(code, flow, grid, guidance), eyes
+        yield self.paint_mouths(code, flow, grid, guidance), mouths
 
     def paint_mouths(
         self, code: Tensor, flow: Tensor, grid: Tensor, guidance: Guidance
-    ) -> tuple[Tensor, Tensor]:
-        """The mouths of codes [M, D, h, w]: crops [M, 3, rows, columns] and boxes [M, 4].
+    ) -> BlendedCrops:
+        """The mouths of codes [M, D, h, w], one crop in each frame.
 
         ``flow`` [M, 2, H/2, W/2] is :meth:`flow_of` the codes and ``grid`` [M, 2, H, W] its
         :func:`sampling_grid`. Lips that shut over teeth of the portrait have a painter of their
@@ -155,7 +177,7 @@ class Decoder(nn.Module):
 
     def paint_eyes(
         self, code: Tensor, flow: Tensor, grid: Tensor, guidance: Guidance
-    ) -> tuple[Tensor, Tensor]:
+    ) -> BlendedCrops:
         """The same for the eyes: [2 M, ...], left and right of each frame.
 
         Lids that shut have a painter of their own, too. One painter for both draws lashes with

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from flashtalk.models.tiny.feature_state import FeatureState
 from flashtalk.models.tiny.maps import ResidualBlock, inpaint, warp
 from flashtalk.models.tiny.opening import Aperture, edge_distances, hidden_opening, opening_sdf
+from flashtalk.models.tiny.origin import origin_of
 from flashtalk.models.tiny.textures import (
     EDGE_TEXTURE_SIZE,
     JAW_TEXTURE_SIZE,
@@ -95,6 +96,8 @@ class PaintedCrops:
     """[M, 1, h, w] share of ``color`` before the sigmoid: what the portrait does not show."""
     color: Tensor
     """[M, 3, h, w]"""
+    origin: Tensor
+    """[M, 6, h, w] what of ``picture`` is the portrait's (:mod:`flashtalk.models.tiny.origin`)."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +232,8 @@ class FeaturePainter(nn.Module):
             copied = inpaint(copied, cover)
         condition = self.condition(state, identity_code)
         features = self.trunk(torch.cat((copied, geometry.sdf, hidden), dim=1), geometry, condition)
-        warped = warp(source, grid + FLOW_SCALE * _enlarged(self.flow(features)))
+        places = grid + FLOW_SCALE * _enlarged(self.flow(features))
+        warped = warp(source, places)
         textures = self.textures(state, frame, geometry, condition)
         textures = textures * (1.0 + _enlarged(self.shading(features)))
         detail = F.pixel_shuffle(self.detail(features), CELL_PX)
@@ -244,7 +248,8 @@ class FeaturePainter(nn.Module):
         alpha = torch.sigmoid(logits)
         if cover is not None:
             alpha = torch.maximum(alpha, cover)
-        return PaintedCrops(warped + alpha * (color - warped), logits, color)
+        origin = origin_of(warped, places, 1.0 - alpha)
+        return PaintedCrops(warped + alpha * (color - warped), logits, color, origin)
 
     def place(self, state: FeatureState) -> tuple[Aperture, Aperture]:
         """The apertures of frame and portrait, lowered by shifts that follow from the values.

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from flashtalk.models.tiny.face_code import LANDMARKS, NEAREST_EYES, eye_middle
-from flashtalk.models.tiny.guidance import warpable
 from flashtalk.models.tiny.maps import fading, flow_to_grid, identity_grid, warp
+from flashtalk.models.tiny.warpable import warpable
 
 WIDE_GAP = 0.2  # between inner lips, from which on a mouth is shut
 # Of photographs with lips apart by more than 0.3, 95 in 100 have a lower lip below 0.21: a reading

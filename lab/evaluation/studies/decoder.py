@@ -29,10 +29,10 @@ from torch import Tensor
 from flashtalk.errors import command
 from flashtalk.evaluation.pictures import frame_differences
 from flashtalk.evaluation.series import border_jump, correlation
+from flashtalk.models.pixels import to_pixels
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
 from flashtalk.models.tiny.face_code import GROUP_FRAMES, frame_codes
 from flashtalk.models.tiny.landmarks import FaceReader
-from flashtalk.stream.session import to_pixels
 from lab.evaluation.measures.reading import load_autoencoder, read_faces
 from lab.options import TINY_WEIGHTS, read_options, set_up
 from lab.training.data.clips import Clip, ClipSet, pixels_of

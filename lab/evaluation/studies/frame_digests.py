@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from flashtalk.assets import ASSETS
+from flashtalk.config import TINY
 from flashtalk.engine import Engine
 from flashtalk.errors import command
 from flashtalk.inputs.speech import load_speech
@@ -42,7 +43,7 @@ class Options:
 
 def digests(seed: int, threads: int) -> dict[str, str]:
     """SHA-256 of the frames of each talk, by portrait and voice."""
-    engine = Engine.from_pretrained(threads=threads)
+    engine = Engine.from_pretrained(size=TINY.network_size, threads=threads)
     geometry = engine.preset.geometry
     count = CHUNKS * geometry.new_samples + geometry.lookahead_samples
     found = {}

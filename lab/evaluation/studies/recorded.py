@@ -18,7 +18,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +143,9 @@ def align_all(wanted: Mapping[str, Sequence[tuple[Path, str]]]) -> dict[str, lis
 def measure_talks(config: RecordedTalks) -> list[dict[str, object]]:
     """Each speaker's recordings, spoken by each portrait: their figures."""
     wanted = speakers(config.recordings)
-    engine = Engine(find_checkpoint(config.weights).load(torch.device("cpu")))
+    networks = find_checkpoint(config.weights).load(torch.device("cpu"))
+    preset = networks.preset.with_size(networks.preset.network_size)
+    engine = Engine(replace(networks, preset=preset))
     portraits = {path.stem: portrait_for(path, engine.preset) for path in config.portraits}
     spoken = align_all(wanted)
     reader = load_reader(config.reader)

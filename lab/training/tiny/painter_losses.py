@@ -144,10 +144,11 @@ def polish_losses(model: PortraitAutoencoder, batch: Batch) -> dict[str, Tensor]
     Without a critic, and every place of a mouth's box weighs the same.
     """
     seen = unpainted(model, batch)
-    lips, boxes = model.decoder.paint_mouths(seen.code, seen.flow, seen.grid, seen.guidance)
-    true = as_float(crop(seen.frames, boxes))
+    mouths = model.decoder.paint_mouths(seen.code, seen.flow, seen.grid, seen.guidance)
+    lips = mouths.picture
+    true = as_float(crop(seen.frames, mouths.boxes))
     weight = pixel_weight(batch, seen.chosen).clamp(max=BOX_WEIGHT)
-    weight = crop(weight, boxes) * crop_fade(true.shape[-2], true.shape[-1], true)
+    weight = crop(weight, mouths.boxes) * crop_fade(true.shape[-2], true.shape[-1], true)
     return {
         "mouth": weighted_l1(lips, true, weight),
         "mouth_gradient": gradient_l1(lips, true, weight),

@@ -11,10 +11,11 @@ from scenes import scene_of
 from torch import Tensor
 
 from flashtalk.models.networks import Networks
+from flashtalk.models.pixels import to_pixels
 from flashtalk.stream.chunk import conditioned_velocity
 from flashtalk.stream.color import match_color
 from flashtalk.stream.denoise import hold_motion
-from flashtalk.stream.session import Session, to_pixels
+from flashtalk.stream.session import Session
 from flashtalk.stream.speech_buffer import SpeechBuffer
 from lab.training.data.talks import gather_talk, session_windows
 from lab.training.rollout import Draw, LastChunk, Talk, roll_out, shared_draw

@@ -9,7 +9,8 @@ from lab.training.tiny.sharpening import Critics, fooling_losses
 
 def windows(count: int, rows: int, columns: int) -> PaintedCrops:
     picture = torch.rand(count, 3, rows, columns) * 2 - 1
-    return PaintedCrops(picture.requires_grad_(), torch.zeros(count, 1, rows, columns), picture)
+    logits, origin = torch.zeros(count, 1, rows, columns), torch.zeros(count, 6, rows, columns)
+    return PaintedCrops(picture.requires_grad_(), logits, picture, origin)
 
 
 def painted_features() -> PaintedFeatures:

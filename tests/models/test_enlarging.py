@@ -1,0 +1,127 @@
+"""Pictures larger than the networks' frames: the portrait's own detail, and none under paint."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scenes import scene_of
+
+from flashtalk.conditions import Conditions, gather_conditions
+from flashtalk.models.networks import Networks
+from flashtalk.models.pixels import to_pixels
+from flashtalk.models.tiny.enlarging import enlarge, painted_box
+from flashtalk.models.tiny.large_portrait import LargePortrait
+from flashtalk.models.tiny.maps import flow_to_grid, warp
+from flashtalk.models.tiny.origin import SHARE, origin_of
+from flashtalk.models.tiny.warpable import warpable
+from flashtalk.stream.chunk import advance, finish, fragment_bounds, sample, show
+from flashtalk.stream.state import opening_state
+
+SIDE, LARGE = 64, 128
+COVERED = (slice(20, 36), slice(24, 44))  # rows and columns of a frame
+SHIFT_PX = 3.0  # of a frame
+
+
+@pytest.fixture(scope="module")
+def portrait() -> torch.Tensor:
+    """Soft colors with stripes of one pixel, [1, 3, 128, 128]: a frame of 64 cannot show them."""
+    coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(3)) - 0.5
+    soft = F.interpolate(coarse, (LARGE, LARGE), mode="bicubic")
+    stripes = 0.3 * (torch.arange(LARGE) % 2 * 2.0 - 1.0)
+    return (soft + stripes).clamp(-1.0, 1.0)
+
+
+def moved(portrait: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A frame of ``portrait`` moved to the left [1, 3, 1, 64, 64], and its origins."""
+    small = F.avg_pool2d(portrait, 2)
+    flow = torch.zeros(1, 2, SIDE, SIDE)
+    flow[:, 0] = SHIFT_PX * 2 / SIDE
+    places = flow_to_grid(flow)
+    frame = warp(warpable(small), places)
+    return frame[:, :, None], origin_of(frame, places, torch.ones(1, 1, SIDE, SIDE))
+
+
+def stripes_of(picture: np.ndarray) -> float:
+    """Mean difference of neighbors along rows."""
+    return float(np.abs(np.diff(picture.astype(np.float32), axis=1)).mean())
+
+
+def of_picture(box: tuple[slice, slice], margin_px: int = 4) -> tuple[slice, slice]:
+    """The same place in a picture, less a rim."""
+    rows, columns = (slice(2 * part.start + margin_px, 2 * part.stop - margin_px) for part in box)
+    return rows, columns
+
+
+def test_an_unpainted_picture_has_the_detail_of_the_portrait_where_it_has_moved(portrait) -> None:
+    video, origins = moved(portrait)
+    (picture,) = enlarge(video, origins, LargePortrait.of(portrait))
+    expected = np.roll(to_pixels(portrait[0][:, None])[0], -round(2 * SHIFT_PX), axis=1)
+    inner = (slice(8, -8), slice(16, -16))
+    away = np.abs(picture[inner].astype(int) - expected[inner])
+    assert away.mean() < 12.0, "stripes are 76 apart; a source of twice the size sharpens them"
+    assert stripes_of(picture[inner]) > 0.8 * stripes_of(expected[inner])
+
+
+def test_what_paint_covers_has_no_detail(portrait) -> None:
+    video, origins = moved(portrait)
+    video[..., COVERED[0], COVERED[1]] = 0.2
+    origins[:, SHARE, COVERED[0], COVERED[1]] = 0.0
+    (picture,) = enlarge(video, origins, LargePortrait.of(portrait))
+    lid = picture[of_picture(COVERED)]
+    assert stripes_of(lid) < 1.0 and abs(lid.mean() - 127.5 * 1.2) < 1.0
+    assert stripes_of(picture[8:32, 16:-16]) > 30.0, "the rest keeps its own"
+
+
+def test_paint_that_hides_by_color_alone_takes_the_detail_too(portrait) -> None:
+    """A painter may leave the portrait a share, and paint its opposite over it."""
+    video, origins = moved(portrait)
+    video[..., COVERED[0], COVERED[1]] += 0.8
+    origins[:, SHARE, COVERED[0], COVERED[1]] = 0.9
+    (picture,) = enlarge(video, origins, LargePortrait.of(portrait))
+    assert stripes_of(picture[of_picture(COVERED, 8)]) < 12.0
+
+
+def test_match_and_seam_reach_the_picture(portrait) -> None:
+    video, origins = moved(portrait)
+    large = LargePortrait.of(portrait)
+    lighter = enlarge(video + 0.04, origins, large).astype(int) - enlarge(video, origins, large)
+    assert np.abs(lighter - 0.04 * 127.5).max() <= 1.0
+
+
+@pytest.mark.parametrize("side", [32, 96, 128, 160])
+def test_a_painted_place_is_whole_pixels_of_both(side: int) -> None:
+    painted = np.zeros((SIDE, SIDE), bool)
+    painted[21:35, 3:62] = True
+    small, large = painted_box(painted, (side, side))
+    for part, same, (start, stop) in zip(small, large, ((21, 35), (3, 62)), strict=True):
+        assert part.start <= start and part.stop >= stop
+        assert (same.start * SIDE, same.stop * SIDE) == (part.start * side, part.stop * side)
+    assert painted_box(np.zeros_like(painted), (side, side))[0] == (slice(0, 0), slice(0, 0))
+
+
+@pytest.mark.parametrize("side", [96, 128])
+@torch.inference_mode()
+def test_motion_is_the_same_at_every_size(
+    toy_networks: Networks, toy_portrait: torch.Tensor, side: int
+) -> None:
+    """Pictures are made beside the chunk step: what the next chunk continues, knows no size."""
+    larger = F.interpolate(toy_portrait, (side, side), mode="bicubic").clamp(-1.0, 1.0)
+    rows = torch.randn(1, 33, 5, 2, 8, generator=torch.Generator().manual_seed(1))
+
+    def begun(large: torch.Tensor | None) -> Conditions:
+        return gather_conditions(toy_networks, toy_portrait, large)
+
+    plain, enlarged = (scene_of(toy_networks, begun(large)) for large in (None, larger))
+    states = [
+        advance(scene, opening_state(scene.conditions, 0), rows)[1] for scene in (plain, enlarged)
+    ]
+    assert torch.equal(states[0].motion_latents, states[1].motion_latents)
+    latents = sample(enlarged, states[1], rows)
+    (shown,) = show(enlarged, states[1], latents, fragment_bounds(enlarged.geometry))
+    pictures = finish(enlarged, shown)
+    assert pictures.shape == (28, side, side, 3)
+    frames = to_pixels(shown.video[0])
+    small = F.interpolate(
+        torch.from_numpy(pictures).permute(0, 3, 1, 2).float(), (64, 64), mode="area"
+    )
+    assert (small.permute(0, 2, 3, 1) - torch.from_numpy(frames)).abs().mean() < 6.0
