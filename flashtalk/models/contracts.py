@@ -101,13 +101,15 @@ class Autoencoder(Protocol):
     def decode_traced(
         self, latents: Tensor, guidance: Any, *, skip_frames: int = 0
     ) -> tuple[Tensor, Any]:
-        """:meth:`decode`, and what :meth:`finish` wants to know of how the frames were made."""
+        """:meth:`decode`, and what :meth:`enlarge` wants to know of how the frames were made.
 
-    def finish(self, video: Tensor, trace: Any, guidance: Any) -> NDArray[np.uint8]:
-        """Video [1, 3, F, H, W] in [-1, 1] as it is shown -> pictures [F, H', W', 3], 0..255.
+        That is ``None`` where pictures are the frames themselves.
+        """
 
-        ``video`` holds the last F frames of those that ``trace`` tells of. Their colors may have
-        been changed a little.
+    def enlarge(self, video: Tensor, trace: Any, guidance: Any) -> NDArray[np.uint8]:
+        """Video [1, 3, F, H, W] in [-1, 1] -> pictures [F, H', W', 3], 0..255.
+
+        ``trace`` is of the same frames. Their colors may have been changed a little.
         """
 
 

@@ -1,14 +1,14 @@
-"""The chunk step, in five verbs. Pure; live, file, ``skip``, roll-out and memory planning call it.
+"""The chunk step, in four verbs. Pure; live, file, ``skip``, roll-out and memory planning call it.
 
 ::
 
-    noise + motion latents + conditions --sample--> latents --show--> frames --finish--> pictures
+    noise + motion latents + conditions --sample--> latents --show--> frames --> pictures
                  ^                                                      |
                  '------------- carry: encode the last 5 frames <-------'
 
-``advance`` is the whole step but ``finish``, which nothing depends on. Nothing here sets a gradient
-mode for its caller, keeps anything or touches an attribute of a network. Networks are expected in
-``eval()`` mode.
+``advance`` is the whole step; :mod:`flashtalk.stream.finisher` makes the pictures. Nothing here
+sets a gradient mode for its caller, keeps anything or touches an attribute of a network. Networks
+are expected in ``eval()`` mode.
 
 Between the networks everything is float32, whatever type their weights have. Sixteen bits would add
 a rounding of the latents to each step and to each encoding of motion frames.
@@ -23,9 +23,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from flashtalk.conditions import Conditions
@@ -52,8 +50,14 @@ class Shown:
 
     video: Tensor
     """[B, 3, F, H, W] in [-1, 1]."""
+    decoded: Tensor
+    """[B, 3, F, H, W] the same before the seam was faded; one more in front if it ``joins``."""
     traces: tuple[tuple[int, Any], ...]
-    """Frames of each part that was decoded by itself, and what its autoencoder traced."""
+    """How many frames of ``decoded`` were decoded together, and what was traced of them."""
+    frames_before: int
+    """New frames of the chunk that were shown before these."""
+    joins: bool
+    """Whether ``decoded`` begins with the frame that was shown last, decoded again."""
 
 
 @dataclass(frozen=True)
@@ -127,29 +131,17 @@ def show(
     first_new, seam_frames = scene.geometry.motion_frames, scene.sampler.seam_frames
     seam: Seam | None = None
     for start, stop in bounds:
-        if start == first_new and seam_frames and state.last_frame is not None:
-            video, traces = _decode(scene, latents, start - 1, stop)
-            seam, video = Seam(state.last_frame, video[:, :, :1]), video[:, :, 1:]
-            (first, trace), *others = traces
-            traces = ((first - 1, trace), *others)
+        joins = start == first_new and seam_frames > 0 and state.last_frame is not None
+        if joins:
+            assert state.last_frame is not None
+            decoded, traces = _decode(scene, latents, start - 1, stop)
+            seam, video = Seam(state.last_frame, decoded[:, :, :1]), decoded[:, :, 1:]
         else:
-            video, traces = _decode(scene, latents, start, stop)
+            decoded, traces = _decode(scene, latents, start, stop)
+            video = decoded
         if seam is not None:
             video = fade_seam(video, seam, start - first_new, seam_frames)
-        yield Shown(video, traces)
-
-
-def finish(scene: Scene, shown: Shown) -> NDArray[np.uint8]:
-    """The pictures [F, H', W', 3], 0..255, of frames [1, 3, F, H, W], at the size of the video."""
-    counts = [count for count, _ in shown.traces]
-    parts = [
-        (video, trace)
-        for video, (_, trace) in zip(shown.video.split(counts, dim=2), shown.traces, strict=True)
-    ]
-    autoencoder, guidance = scene.networks.autoencoder, scene.conditions.guidance
-    with scene.timer.stage("finish"):
-        pictures = scene.workers.map(lambda part: autoencoder.finish(*part, guidance), parts)
-        return pictures[0] if len(pictures) == 1 else np.concatenate(pictures)
+        yield Shown(video, decoded, traces, start - first_new, joins)
 
 
 def carry(scene: Scene, state: SessionState, shown: Tensor) -> SessionState:

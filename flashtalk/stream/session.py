@@ -17,21 +17,18 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from flashtalk.conditions.loudness import LoudnessNormalizer
 from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.errors import FlashTalkError
 from flashtalk.stream import faults
-from flashtalk.stream.chunk import Scene, Shown, carry, finish, fragment_bounds, sample, show, skip
+from flashtalk.stream.chunk import Scene, Shown, carry, fragment_bounds, sample, show, skip
 from flashtalk.stream.compute import HERE, Computer
+from flashtalk.stream.finisher import Finisher, Pictures
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
 from flashtalk.stream.state import SessionState, opening_state
-
-Pictures = NDArray[np.uint8]
-"""[F, H, W, 3] RGB."""
 
 Split = Literal["first", "every"]
 """Which chunks come in two pieces: the first one of a session, or every one."""
@@ -58,6 +55,7 @@ class Session:
         target_lufs = scene.networks.preset.speech_loudness_lufs
         fragment_bounds(geometry, first_fragment_frames)  # a wrong size shows here, not later
         self._scene = scene
+        self._finisher = Finisher(scene)
         self._computer = computer
         self._first_fragment_frames = first_fragment_frames
         self._split = split
@@ -170,7 +168,7 @@ class Session:
         begin_s = time.perf_counter()
         try:
             with torch.inference_mode(), faults.said():
-                return finish(self._scene, next(self._running))
+                return self._finisher.finish(next(self._running))
         except StopIteration as done:
             self._state = done.value
             self._running = None
@@ -182,6 +180,7 @@ class Session:
         begin_s = time.perf_counter()
         with torch.inference_mode(), faults.said():
             self._state = skip(self._scene, self._state, self._heard(self._speech.window))
+        self._finisher.forget()
         self._compute_s += time.perf_counter() - begin_s
 
     def _begin_chunk(self) -> Generator[Shown, None, SessionState] | None:

@@ -15,19 +15,23 @@ class Gallery:
     """Portraits, voices and their pairs in a folder of assets."""
 
     portraits: list[Path]
+    """Those whom the pairs name, in their order."""
     voices: list[Path]
     pairs: dict[str, str]
     """Portraits and their voices, by the names of their files."""
 
     @classmethod
     def of(cls, assets: Path) -> Gallery:
-        """The folders ``portraits`` and ``voices``, and ``gallery.json``; each may be missing."""
-        pairs = assets / "gallery.json"
-        return cls(
-            _files(assets / "portraits", _PICTURES),
-            _files(assets / "voices", _SOUNDS),
-            json.loads(pairs.read_text(encoding="utf-8")) if pairs.is_file() else {},
-        )
+        """Of ``photographs``, ``portraits``, ``voices`` and ``gallery.json``; each may be missing.
+
+        Without ``gallery.json`` everybody is shown.
+        """
+        folders = [_files(assets / name, _PICTURES) for name in ("photographs", "portraits")]
+        people = {path.stem: path for folder in folders for path in folder}
+        listed = assets / "gallery.json"
+        pairs = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else {}
+        shown = [people[name] for name in pairs] if pairs else [*people.values()]
+        return cls(shown, _files(assets / "voices", _SOUNDS), pairs)
 
 
 def _files(folder: Path, suffixes: set[str]) -> list[Path]:

@@ -14,7 +14,8 @@ from flashtalk.models.tiny.large_portrait import LargePortrait
 from flashtalk.models.tiny.maps import flow_to_grid, warp
 from flashtalk.models.tiny.origin import SHARE, origin_of
 from flashtalk.models.tiny.warpable import warpable
-from flashtalk.stream.chunk import advance, finish, fragment_bounds, sample, show
+from flashtalk.stream.chunk import advance, carry, fragment_bounds, sample, show
+from flashtalk.stream.finisher import Finisher
 from flashtalk.stream.state import opening_state
 
 SIDE, LARGE = 64, 128
@@ -118,10 +119,35 @@ def test_motion_is_the_same_at_every_size(
     assert torch.equal(states[0].motion_latents, states[1].motion_latents)
     latents = sample(enlarged, states[1], rows)
     (shown,) = show(enlarged, states[1], latents, fragment_bounds(enlarged.geometry))
-    pictures = finish(enlarged, shown)
+    pictures = Finisher(enlarged).finish(shown)
     assert pictures.shape == (28, side, side, 3)
     frames = to_pixels(shown.video[0])
     small = F.interpolate(
         torch.from_numpy(pictures).permute(0, 3, 1, 2).float(), (64, 64), mode="area"
     )
     assert (small.permute(0, 2, 3, 1) - torch.from_numpy(frames)).abs().mean() < 6.0
+
+
+@torch.inference_mode()
+def test_pictures_of_two_chunks_join(toy_networks: Networks, toy_portrait: torch.Tensor) -> None:
+    """The seam fades at the size of the pictures, in one piece or in two."""
+    larger = F.interpolate(toy_portrait, (128, 128), mode="bicubic").clamp(-1.0, 1.0)
+    conditions = gather_conditions(toy_networks, toy_portrait, larger)
+    rows = torch.randn(1, 33, 5, 2, 8, generator=torch.Generator().manual_seed(1))
+
+    def talk(seam_frames: int, first: int = 0) -> np.ndarray:
+        scene = scene_of(toy_networks, conditions, seam_frames=seam_frames)
+        finisher, state, made = Finisher(scene), opening_state(conditions, 0), []
+        for _ in range(2):
+            latents = sample(scene, state, rows)
+            pieces = [*show(scene, state, latents, fragment_bounds(scene.geometry, first))]
+            made += [finisher.finish(piece) for piece in pieces]
+            state = carry(scene, state, torch.cat([piece.video for piece in pieces], dim=2))
+        return np.concatenate(made)
+
+    def jump(pictures: np.ndarray) -> float:
+        return float(np.abs(np.diff(pictures[27:29].astype(np.float32), axis=0)).mean())
+
+    joined = talk(6)
+    assert jump(joined) < 0.75 * jump(talk(0))
+    assert np.abs(talk(6, first=4).astype(int) - joined).mean() < 0.5

@@ -142,12 +142,12 @@ def test_a_phone_shows_the_stage_first(browser: Browser, address: str) -> None:
 def test_somebody_of_the_gallery_brings_a_voice_but_takes_nobodys(page: Page) -> None:
     voices, people = page.locator("#voices button"), page.locator("#people button")
     pressed = "#voices button[aria-pressed=true]"
-    expect(people).to_have_count(8)
+    expect(people).to_have_count(10)
     people.nth(3).click()
     expect(page.locator(pressed)).to_have_text("George")
     expect(people.nth(3)).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#people button[aria-pressed=true]")).to_have_count(1)
-    voices.nth(2).click()
+    voices.nth(3).click()
     people.nth(0).click()  # whose own voice is another one
     expect(page.locator(pressed)).to_have_text("Grace")
 

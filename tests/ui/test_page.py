@@ -13,6 +13,7 @@ from flashtalk.config import FOURTEEN_B
 from flashtalk.engine import Engine
 from flashtalk.models.networks import Networks
 from flashtalk.ui.events import Limits
+from flashtalk.ui.gallery import Gallery
 from flashtalk.ui.page import ASSETS, build_page
 from flashtalk.ui.theme import STYLES, theme
 
@@ -78,8 +79,9 @@ def test_a_page_without_examples_still_works(toy_networks: Networks, tmp_path: P
 
 
 def test_everybody_of_the_gallery_has_a_voice():
-    people = {path.stem for path in (ASSETS / "portraits").glob("*.jpg")}
+    gallery = Gallery.of(ASSETS)
     voices = {path.stem for path in (ASSETS / "voices").glob("*.flac")}
     pairs = json.loads((ASSETS / "gallery.json").read_text())
-    assert set(pairs) == people
+    assert [path.stem for path in gallery.portraits] == list(pairs)
+    assert {path.stem for path in (ASSETS / "photographs").glob("*.jpg")} < set(pairs)
     assert set(pairs.values()) == voices

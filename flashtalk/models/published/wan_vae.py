@@ -76,8 +76,8 @@ class WanAutoencoder(nn.Module):
         """:meth:`decode`, and nothing."""
         return self.decode(latents, skip_frames=skip_frames), None
 
-    def finish(self, video: Tensor, trace: None, guidance: None = None) -> NDArray[np.uint8]:
-        """Video [1, 3, F, H, W] in [-1, 1] -> pictures [F, H, W, 3], 0..255."""
+    def enlarge(self, video: Tensor, trace: None, guidance: None = None) -> NDArray[np.uint8]:
+        """Video [1, 3, F, H, W] in [-1, 1] -> pictures [F, H, W, 3], 0..255: its own size."""
         return to_pixels(video[0])
 
     def _channel_statistics(self, device: torch.device) -> tuple[Tensor, Tensor]:

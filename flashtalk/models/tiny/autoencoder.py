@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
-from flashtalk.models.pixels import to_pixels
 from flashtalk.models.tiny.confidence import feature_confidence, hidden_notices
 from flashtalk.models.tiny.decoder import Decoder
 from flashtalk.models.tiny.enlarging import enlarge
@@ -210,14 +209,15 @@ class PortraitAutoencoder(nn.Module):
         video = frames.unflatten(0, codes.shape[:2])
         return video.clamp_(-1.0, 1.0).transpose(1, 2), origins
 
-    def finish(self, video: Tensor, trace: Tensor | None, guidance: Guidance) -> NDArray[np.uint8]:
-        """Video [1, 3, F, H, W] in [-1, 1] as it is shown -> pictures [F, H', W', 3], 0..255.
+    def enlarge(self, video: Tensor, trace: Tensor, guidance: Guidance) -> NDArray[np.uint8]:
+        """Video [1, 3, F, H, W] in [-1, 1] -> pictures [F, H', W', 3], 0..255.
 
-        ``trace`` [F or more, 6, H, W] is from :meth:`decode_traced`, of the last F frames.
+        ``trace`` [F, 6, H, W] is from :meth:`decode_traced`, of the same frames. Raises
+        ``ValueError`` without a large portrait.
         """
-        if guidance.large is None or trace is None:
-            return to_pixels(video[0])
-        return enlarge(video, trace[-video.shape[2] :], guidance.large)
+        if guidance.large is None:
+            raise ValueError("expected a portrait at the size of the pictures, got none")
+        return enlarge(video, trace, guidance.large)
 
     @staticmethod
     def _codes(latents: Tensor, skip_frames: int) -> Tensor:

@@ -50,6 +50,11 @@ IPA_TO_KOKORO = (
     *(("s^s", "S"), ("ʲ", ""), ("ɬ", "l"), ("x", "k"), ("r", "ɹ"), ("e", "A"), ("ɐ", "ə")),
     *(("ç", "k"), ("\u0303", "")),
 )
+TIED = (
+    *("a^ɪ I", "a^ʊ W", "d^z ʣ", "d^ʒ ʤ", "e^ɪ A", "o^ʊ O"),
+    *("ə^ʊ Q", "s^s S", "t^s ʦ", "t^ʃ ʧ", "ɔ^ɪ Y"),
+)
+"""Two letters that are one symbol of Kokoro's, in every language."""
 US_SHORTENINGS = (("oʊ", "O"), ("ɜːɹ", "ɜɹ"), ("ɜː", "ɜɹ"), ("ɪə", "iə"), ("ː", ""))
 
 
@@ -124,7 +129,8 @@ class Kokoro:
     def say(self, text: str, style: np.ndarray, speed: float, accent: str = "en-us") -> Utterance:
         """Speaks one sentence; phones come from the model's durations.
 
-        style: float32 [510, 256]; speed: 1 is the voice's own; accent: en-us or en-gb.
+        style: float32 [510, 256]; speed: 1 is the voice's own; accent: en-us, en-gb, or another
+        language of espeak-ng that the voice speaks, such as es, fr-fr or it.
         """
         symbols = [c for c in kokoro_symbols(text, accent) if c in self._tokens][:MAX_TOKENS]
         tokens = np.array([[0, *(self._tokens[c] for c in symbols), 0]], np.int64)
@@ -160,6 +166,10 @@ def spoken_as_ipa(text: str, accent: str) -> str:
 def to_kokoro(spoken: str, accent: str) -> str:
     """IPA of :func:`spoken_as_ipa` -> Kokoro's phoneme symbols."""
     symbols = spoken.strip().replace("\n", ", ").replace("_", "")
+    if not accent.startswith("en"):
+        for ipa, symbol in map(str.split, TIED):
+            symbols = symbols.replace(ipa, symbol)
+        return symbols.replace("^", "").replace("-", "")
     for ipa, symbol in IPA_TO_KOKORO:
         symbols = symbols.replace(ipa, symbol)
     symbols = re.sub("(\\S)\u0329", r"ᵊ\1", symbols).replace("\u0329", "").replace("^", "")
