@@ -50,7 +50,7 @@ from flashtalk.weights.checkpoint import find_checkpoint
 logger = logging.getLogger(__name__)
 
 LIVE_COST = 0.6
-"""Seconds of work for a second of video, up to which a page has time left to encode and to send."""
+"""Most seconds of work for a second of video. The rest is for encoding and sending."""
 SMALLER_PICTURES = (
     "Pictures have {size} pixels: this machine takes {cost:.1f} s for a second of larger ones."
 )

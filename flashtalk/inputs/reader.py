@@ -1,9 +1,9 @@
 """Reads pictures in a process of its own, with so many seconds of processor time for each.
 
 ``python -m flashtalk.inputs.reader`` is started by :mod:`flashtalk.inputs.bounded`. The first line
-that it gets has the model's numbers; each further one is a picture. An answer is a line, followed
-by the pixels of portrait and preview, and of the portrait at the size of the networks, if there is
-one. Lines are JSON, since neither side trusts the other.
+that it gets has the model's numbers; each further one is a picture. An answer is a line. Behind it
+come the pixels of portrait and preview if there is one. A portrait that the networks see at another
+size comes at that size, too. Lines are JSON, since neither side trusts the other.
 
 A decoder cannot be interrupted, and what a file costs is not known before. So the system ends the
 whole process when the time is over. Whoever waits for an answer sees the end of the pipe.

@@ -1,8 +1,8 @@
 """Frames of the chunk step -> the pictures of a session, without a seam between two chunks.
 
 Nothing that is computed here is continued by the next chunk. Pictures of the networks' own size are
-the frames. Larger ones have a seam of their own: their detail is fetched along the flow, and the
-flow of a frame that is decoded again is not quite what it was.
+the frames. Larger ones have a seam of their own. Their detail is fetched along the flow. The flow
+of a frame that is decoded again is not quite what it was.
 """
 
 from __future__ import annotations

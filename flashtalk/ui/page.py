@@ -44,8 +44,8 @@ def build_page(
         engine: loaded once; every visitor shares it.
         limits: facts of the deployment.
         on_gpu: wraps the function that computes, e.g. ``spaces.GPU``.
-        assets: folder with ``photographs``, ``portraits`` and ``voices`` to choose from, and
-            ``gallery.json``, which says who is shown, and whose voice is whose.
+        assets: folder with ``photographs``, ``portraits`` and ``voices`` to choose from. Its
+            ``gallery.json`` says who is shown, and whose voice is whose.
         not_live: why nobody can speak live here; empty where people can.
         marking: how the videos are marked.
     """

@@ -129,8 +129,8 @@ class Kokoro:
     def say(self, text: str, style: np.ndarray, speed: float, accent: str = "en-us") -> Utterance:
         """Speaks one sentence; phones come from the model's durations.
 
-        style: float32 [510, 256]; speed: 1 is the voice's own; accent: en-us, en-gb, or another
-        language of espeak-ng that the voice speaks, such as es, fr-fr or it.
+        style: float32 [510, 256]; speed: 1 is the voice's own; accent: en-us or en-gb. A voice of
+        another language takes espeak-ng's name of it, such as es, fr-fr or it.
         """
         symbols = [c for c in kokoro_symbols(text, accent) if c in self._tokens][:MAX_TOKENS]
         tokens = np.array([[0, *(self._tokens[c] for c in symbols), 0]], np.int64)
