@@ -89,9 +89,9 @@ def _wire_endings(parts: Parts, talk: Talk, run: Dependency) -> None:
     run.failure(None, None, None, js=_FAIL, **_PRIVATE)
     for after in (run.then, run.failure):  # Gradio 6.31 calls only the latter after an error
         after(None, made, None, js=_SETTLE, **_PRIVATE)
-        after(talk.forget, None, None, queue=False, **_PRIVATE)
-    stopping = live.stop(talk.stop, None, None, queue=False, **_PRIVATE)
+        after(talk.forget, None, None, concurrency_limit=None, **_PRIVATE)
+    stopping = live.stop(talk.stop, None, None, concurrency_limit=None, **_PRIVATE)
     # The player asks to leave if nothing of the run has come: it waits in line.
     stopping.then(None, None, None, js=_STOP_WAS_HEARD, **_PRIVATE)
     live.leave(None, None, None, cancels=[run], api_visibility="private")
-    live.leave(talk.forget, None, None, queue=False, **_PRIVATE)
+    live.leave(talk.forget, None, None, concurrency_limit=None, **_PRIVATE)
