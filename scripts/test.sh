@@ -8,4 +8,4 @@ install_system chromium chromium
 .venv/bin/ruff format --check .
 .venv/bin/codespell
 .venv/bin/mypy
-exec .venv/bin/python -m pytest "$@"
+exec .venv/bin/python -m pytest -n 2 --dist loadfile "$@"

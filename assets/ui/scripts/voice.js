@@ -19,7 +19,8 @@ function chooseVoice(voice) {
   showSample();
 }
 
-const nameOf = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("-", " ");
+const capital = (word) => word.slice(0, 1).toUpperCase() + word.slice(1);
+const nameOf = (name) => name.split("-").map(capital).join(" · "); // dora-spanish: Dora · Spanish
 
 function chooseVoiceByHand(voice) {
   chosen.voiceByHand = true;
