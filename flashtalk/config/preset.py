@@ -112,11 +112,6 @@ class Preset:
     """Where published weights come from; ``None`` = the repository's assets."""
 
     def __post_init__(self) -> None:
-        if self.geometry.chunk_frames not in self.trained_chunk_frames:
-            raise ValueError(
-                f"{self.name}: chunks of {self.geometry.chunk_frames} frames, trained were "
-                f"{self.trained_chunk_frames}"
-            )
         if bool(self.prompt) != bool(self.transformer.text_dim):
             raise ValueError(
                 f"{self.name}: a default prompt and a text encoder go together, got prompt "

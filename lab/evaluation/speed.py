@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -41,9 +41,9 @@ def frames_per_s(engine: Engine, talk: Talk, seed: int, seconds: float) -> float
     portrait = portrait_for(talk.person.portrait, engine.preset, crop="cover")
     samples = talk.speech.samples[: round(seconds * geometry.sample_rate_hz)]
     with engine.open(portrait, seed=seed) as session:
-        started_s = time.perf_counter()
+        started_s = perf_counter()
         frames = sum(len(chunk.frames) for chunk in chain(session.push(samples), session.flush()))
-        return frames / (time.perf_counter() - started_s)
+        return frames / (perf_counter() - started_s)
 
 
 def time_run(

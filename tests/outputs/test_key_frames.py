@@ -29,7 +29,7 @@ def film() -> tuple[np.ndarray, np.ndarray, list[int]]:
     for number in range(COUNT):
         gray[number, mouth, mouth] = 120 + 90 * np.sin(0.5 * number + np.linspace(0, 3, 32))
     given = np.repeat(gray.clip(0, 255).astype(np.uint8)[..., None], 3, axis=-1)
-    encoder = FragmentEncoder(SIDE, SIDE)
+    encoder = FragmentEncoder(SIDE, SIDE, visible_mark=False)
     sound = np.zeros((1, 28 * 1920), np.float32)
     data = b"".join(encoder.encode(given[n : n + 28], sound) for n in range(0, COUNT, 28))
     with av.open(io.BytesIO(data)) as container:

@@ -28,7 +28,7 @@ def served(folder: Path, **environment: str) -> Iterator[tuple[str, subprocess.P
     log, temporary = folder / "log.txt", folder / "temporary"
     temporary.mkdir()
     # a loaded machine is too slow for live speech; that it lags then is not what tests look at
-    command = [sys.executable, "app.py", "--port", str(port), "--live", "on"]
+    command = [sys.executable, "app.py", "--port", str(port), "--live", "on", "--size", "256x256"]
     variables = os.environ | {"TMPDIR": str(temporary)} | environment
     with log.open("w") as output:
         app = subprocess.Popen(

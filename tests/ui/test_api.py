@@ -60,6 +60,7 @@ def test_the_command_makes_the_same_file(
     address: str, portrait: Path, short_speech: Path, tmp_path: Path
 ) -> None:
     given = ["--portrait", str(portrait), "--audio", str(short_speech), "--seed", "7"]
+    given += ["--size", "256x256"]  # as the app is served
     out = tmp_path / "command.mp4"
     command = [sys.executable, "-m", "flashtalk", "generate", *given, "--out", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -74,14 +74,14 @@ def test_a_typed_sentence_is_spoken_and_a_link_brings_the_choice_back(
     page.locator("#words").fill("I am made of numbers.")
     page.locator("#sentence button").click()
     expect(page.locator("#sound b")).to_have_text("Your sentence", timeout=SLOW_MS)
-    page.goto(f"{address}/?face=mei&voice=grace&seed=5&steps=1")
+    page.goto(f"{address}/?face=kenji&voice=grace&seed=5&steps=1")
     chosen = page.locator("#people [aria-pressed=true]")
-    expect(chosen).to_have_attribute("title", "Mei", timeout=SLOW_MS)
+    expect(chosen).to_have_attribute("title", "Kenji", timeout=SLOW_MS)
     expect(page.locator("#sound b")).to_have_text("Grace")
     page.locator("#talk").click()
     wait_until(page, "done")
     link = page.locator("#download")
-    expect(link).to_have_attribute("download", "flashtalk-mei-grace-5.mp4", timeout=SLOW_MS)
+    expect(link).to_have_attribute("download", "flashtalk-kenji-grace-5.mp4", timeout=SLOW_MS)
 
 
 def test_a_reload_loses_neither_the_choice_nor_what_was_made(page: Page, long_speech: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -158,10 +158,9 @@ def test_what_nobody_began_has_no_answer(address: str, path: str) -> None:
     assert "cannot be used" in reply.text or reply.status_code == 404
 
 
-def test_the_page_breaks_none_of_its_own_rules(address: str, chromium: str) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
+def test_the_page_breaks_none_of_its_own_rules(address: str, browser: Browser) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
         page.add_init_script(
@@ -169,7 +168,6 @@ def test_the_page_breaks_none_of_its_own_rules(address: str, chromium: str) -> N
         )
         page.goto(address)
         page.locator("#live video").first.wait_for(state="attached")
-        browser.close()
     assert not [text for text in said if "broke" in text or "Content Security" in text]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import uvicorn
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 from served_app import START_S, served
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -52,18 +52,14 @@ def proxied(target: str) -> Iterator[str]:
             thread.join()
 
 
-def test_the_page_talks_under_a_path_of_its_own(chromium: str, tmp_path: Path) -> None:
+def test_the_page_talks_under_a_path_of_its_own(browser: Browser, tmp_path: Path) -> None:
     missing: list[str] = []
     with (
         served(tmp_path, GRADIO_ROOT_PATH=PREFIX) as (target, _),
         proxied(target) as address,
-        sync_playwright() as playwright,
+        browser.new_context(permissions=["microphone"]) as context,
     ):
-        microphone = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", *microphone]
-        )
-        page = browser.new_page()
+        page = context.new_page()
         page.on("response", lambda reply: reply.ok or missing.append(reply.url))
         page.goto(address)
         page.locator(".ft-poster").wait_for(timeout=1000 * START_S)
@@ -75,5 +71,4 @@ def test_the_page_talks_under_a_path_of_its_own(chromium: str, tmp_path: Path) -
             page.locator(".ft-film:not([inert]) #download").wait_for(timeout=1000 * START_S)
         for name in ("healthz", "metrics"):
             assert httpx.get(f"{address}{name}").status_code == 200
-        browser.close()
     assert not missing

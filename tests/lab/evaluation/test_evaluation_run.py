@@ -69,6 +69,7 @@ def test_a_moment_is_the_same_alone_and_on_the_way(
     face.save(tmp_path / f"{talk.person.name}.png")
     talk = replace(talk, person=replace(talk.person, folder=tmp_path))
     shipped = find_checkpoint("flashtalk-tiny").load(torch.device("cpu"))
+    shipped = replace(shipped, preset=shipped.preset.with_size(shipped.preset.network_size))
     seeing = replace(judges, reader=shipped.autoencoder.reader)
     both, last = Plan((2, 6), 2.0, opening_s=1.0), Plan((6,), 2.0, opening_s=1.0)
     before, known = run_talk(Engine(shipped), seeing, talk, 0, both)
@@ -213,5 +214,5 @@ def test_speed_is_frames_over_the_time_of_the_talk(
 ) -> None:
     engine = Engine(toy_networks)
     clock = iter((100.0, 102.0))
-    monkeypatch.setattr("lab.evaluation.speed.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("lab.evaluation.speed.perf_counter", lambda: next(clock))
     assert frames_per_s(engine, talk, 0, seconds=3.0) == 75 / 2.0
