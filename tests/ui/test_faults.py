@@ -168,11 +168,16 @@ def test_a_talk_leaves_no_encoder_behind(talk: Talk, files: tuple[str, str]) -> 
     gc.collect()
     gc.disable()
     try:
+        before = encoders()  # other tests may hold some
         Ended(talk, files, lambda fragments: None)
-        left = [each for each in gc.get_objects() if type(each) is av.container.OutputContainer]
+        left = encoders()
     finally:
         gc.enable()
-    assert left == []
+    assert len(left) <= len(before)
+
+
+def encoders() -> list[object]:
+    return [each for each in gc.get_objects() if type(each) is av.container.OutputContainer]
 
 
 def test_stop_ends_the_talks_of_every_tab_with_the_same_session() -> None:

@@ -7,6 +7,7 @@ let looks = 0; // questions so far: an answer to an older one is dropped
 
 async function lookAt() {
   const mine = ++looks;
+  const before = run;
   const portrait = chosen.portrait;
   find("look").hidden = !portrait || !portrait.own;
   if (!portrait) return;
@@ -25,7 +26,8 @@ async function lookAt() {
   look = seen;
   if (seen.picture) showLook(seen);
   problem("portrait", seen.problem || "");
-  if (!film && !run.working && !run.live) changed();
+  // a talk that was begun meanwhile has the stage, and what it said stays
+  if (!film && run === before && !run.working && !run.live) changed();
 }
 
 /** The picture alone, until it has been looked at. */
