@@ -13,11 +13,7 @@ import numpy as np
 
 from flashtalk.inputs.faces import find_faces
 from flashtalk.models.tiny.face_code import LANDMARKS
-from flashtalk.models.tiny.face_mesh import Square, read_mesh
-
-PRESENT = 0.5  # least confidence of the mesh that there is a face
-_SIDE_PER_FACE = 1.5  # of the mesh's square over the detector's
-_FIRST_RUNS = 3  # each begins with the square around what the last one found
+from flashtalk.models.tiny.face_mesh import PRESENT, Square, read_mesh, settle_mesh
 
 
 class FaceFollower:
@@ -54,11 +50,6 @@ class FaceFollower:
         faces = find_faces(frame)
         if not faces:
             return None
-        face = max(faces, key=lambda face: face.side_px)
-        center = np.array([face.center_x_px, face.center_y_px])
-        roll_rad = float(np.radians(face.roll_deg))
-        self._square = Square(center, _SIDE_PER_FACE * face.side_px, roll_rad)
-        points_px = None
-        for _ in range(_FIRST_RUNS):
-            points_px = self._near(picture) if self._square is not None else None
+        points_px = settle_mesh(picture, max(faces, key=lambda face: face.side_px))
+        self._square = None if points_px is None else Square.around(points_px)
         return points_px

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from flashtalk.assets import ASSETS, checked_bytes
+from flashtalk.inputs.faces import Face
 from flashtalk.models.tiny.face_code import LANDMARKS
 
 FACE_MESH = ASSETS / "face_mesh" / "face_landmark.tflite"
@@ -53,6 +54,9 @@ _INDICES = [_MESH[name][0] for name in LANDMARKS]
 _OFFSETS = np.array([_MESH[name][1:] for name in LANDMARKS])
 _EYES = [33, 263]  # outer corners, from left to right in the picture
 
+PRESENT = 0.5  # how sure the mesh has to be that there is a face
+_SIDE_PER_FACE = 1.5  # of the mesh's square over the detector's
+_SETTLING_RUNS = 3  # each begins with the square around what the last one found
 # The network expects one and a half times the upright square around all 468 points. By the 18
 # landmarks, over 81 photographs:
 _SIDE_PER_EXTENT = 1.83
@@ -126,6 +130,22 @@ def read_mesh(picture: np.ndarray, square: Square) -> SeenFace:
     down = np.array([-right[1], right[0]])
     found = mesh[_INDICES] + _OFFSETS @ np.stack((right, down))
     return SeenFace(found, float(1.0 / (1.0 + np.exp(-float(presence.item())))))
+
+
+def settle_mesh(picture: np.ndarray, face: Face) -> np.ndarray | None:
+    """Landmarks [L, 2] in pixels of the ``face`` that the detector has found; None without one.
+
+    ``picture`` [H, W, 3] is float32 RGB, 0..1.
+    """
+    center = np.array([face.center_x_px, face.center_y_px])
+    square = Square(center, _SIDE_PER_FACE * face.side_px, float(np.radians(face.roll_deg)))
+    for _ in range(_SETTLING_RUNS):
+        seen = read_mesh(picture, square)
+        around = Square.around(seen.points_px)
+        if seen.presence < PRESENT or around is None:
+            return None
+        square = around
+    return seen.points_px
 
 
 def _axes(roll_rad: float) -> np.ndarray:

@@ -21,15 +21,12 @@ from torch import Tensor
 
 from flashtalk.inputs.faces import Face, find_faces
 from flashtalk.models.tiny.face_code import LANDMARKS, NEAREST_EYES
-from flashtalk.models.tiny.face_mesh import Square, read_mesh
+from flashtalk.models.tiny.face_mesh import PRESENT, Square, read_mesh, settle_mesh
 from flashtalk.models.tiny.landmark_refiner import REFINED
 from flashtalk.models.tiny.landmarks import FaceMarks, FaceReader
 
 ALIKE = 0.035  # mean distance of lips and lids, over that of the eyes; renders have up to 0.03
-PRESENT = 0.5  # how sure the mesh has to be that there is a face
-_PORTRAIT_RUNS = 3  # each begins with the square around what the last one found
 _LEAST_SIDE_PX = 256  # of the pictures that are read; larger ones are averaged down toward it
-_SIDE_PER_FACE = 1.5  # of the mesh's square over the detector's
 _COMPARED = [LANDMARKS.index(name) for name in REFINED]
 _OUTER = [LANDMARKS.index(f"{side}_eye_outer") for side in ("left", "right")]
 
@@ -100,15 +97,7 @@ def _read_portrait(picture: np.ndarray) -> np.ndarray | None:
     if not faces:
         return None
     face = max(faces, key=lambda face: face.side_px - _from_middle_px(face, picture))
-    center = np.array([face.center_x_px, face.center_y_px])
-    square = Square(center, _SIDE_PER_FACE * face.side_px, float(np.radians(face.roll_deg)))
-    for _ in range(_PORTRAIT_RUNS):
-        seen = read_mesh(picture, square)
-        around = Square.around(seen.points_px)
-        if seen.presence < PRESENT or around is None:
-            return None
-        square = around
-    return seen.points_px
+    return settle_mesh(picture, face)
 
 
 def _from_middle_px(face: Face, picture: np.ndarray) -> float:
