@@ -1,4 +1,7 @@
-"""``flashtalk bench``: how fast is this machine? A benchmark, not a test."""
+"""``flashtalk bench``: how fast is this machine? A benchmark, not a test.
+
+With ``--ladder`` another module measures; checks, files and sentences are the same.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from flashtalk.cli.bench_log import append_row
 from flashtalk.cli.bench_table import STAGES, spread_of, table
 from flashtalk.cli.destination import check_writable
 from flashtalk.cli.hardware import device_memory, machine, matmul_rate, peak_memory_mb, versions
+from flashtalk.cli.ladder import climbed, ladder_table
 from flashtalk.cli.measured_talk import Repeat, engine_of, portrait_of, repeat, speech_of
 from flashtalk.cli.options import BenchOptions
 from flashtalk.engine import Engine
@@ -27,11 +31,13 @@ from flashtalk.placement import PLACEMENTS
 
 def bench(options: BenchOptions, given: Sequence[str]) -> int:
     """Measure and print; returns the exit code. The report repeats ``given``, the command line."""
-    for file in filter(None, (options.out, options.log)):
+    measured, shown = (climbed, ladder_table) if options.ladder else (measure, table)
+    log = None if options.ladder else options.log  # its columns are of one setting
+    for file in filter(None, (options.out, log)):
         file.parent.mkdir(parents=True, exist_ok=True)
         check_writable(file)
     try:
-        report = measure(options)
+        report = measured(options)
     except KeyboardInterrupt:
         sys.stderr.write("Stopped. Nothing was measured.\n")
         return 130
@@ -42,12 +48,12 @@ def bench(options: BenchOptions, given: Sequence[str]) -> int:
         )
         return 2
     report["command"] = shlex.join(["flashtalk", "bench", *given])
-    sys.stdout.write(table(report))  # first: the figures are not lost if the file cannot be written
+    sys.stdout.write(shown(report))  # first: the figures are not lost if the file cannot be written
     try:
         if options.out:
             options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        if options.log:
-            append_row(options.log, report)
+        if log:
+            append_row(log, report)
     except OSError as error:
         sys.stderr.write(f"flashtalk: {error.filename} cannot be written ({error.strerror}).\n")
         return 2

@@ -8,12 +8,9 @@ same talk with the same noise; its pictures are compared with those of the plain
 from __future__ import annotations
 
 import datetime
-import json
 import math
-import shlex
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,7 +20,6 @@ from numpy.typing import NDArray
 
 from flashtalk.acceleration.settings import PLAIN
 from flashtalk.cli.bench_table import STAGES, percentiles_of
-from flashtalk.cli.destination import check_writable
 from flashtalk.cli.hardware import (
     copy_rate,
     device_memory,
@@ -55,21 +51,8 @@ BAR = 30  # characters of the longest bar
 LOSSLESS_DB = 100.0  # shown for pictures that are equal
 
 
-def ladder(options: BenchOptions, given: Sequence[str]) -> int:
-    """Measure every step and print a table with bars; returns the exit code."""
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        check_writable(options.out)
-    report = climbed(options)
-    report["command"] = shlex.join(["flashtalk", "bench", *given])
-    sys.stdout.write(ladder_table(report))
-    if options.out:
-        options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return 0
-
-
 def climbed(options: BenchOptions) -> dict[str, Any]:
-    """All measurements as plain numbers."""
+    """Every step's measurements as plain numbers; see :func:`ladder_table` for what they mean."""
     started = datetime.datetime.now(datetime.UTC)
     engine, budget, weights = engine_of(options, PLAIN)
     talk = _Talk(engine, portrait_of(options, engine), speech_of(options), options)

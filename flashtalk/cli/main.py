@@ -62,10 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return verify(options)
         case BenchOptions():
-            if options.ladder:
-                from flashtalk.cli.ladder import ladder
-
-                return ladder(options, rest)
             from flashtalk.cli.bench import bench
 
             return bench(options, rest)
