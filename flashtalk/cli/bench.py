@@ -39,7 +39,7 @@ def bench(options: BenchOptions, given: Sequence[str]) -> int:
     try:
         report = measured(options)
     except KeyboardInterrupt:
-        sys.stderr.write("Stopped. Nothing was measured.\n")
+        sys.stderr.write("Stopped. There is no report.\n")
         return 130
     except torch.OutOfMemoryError as error:
         sys.stderr.write(

@@ -31,11 +31,11 @@ from flashtalk.cli.hardware import (
 from flashtalk.cli.measured_talk import engine_of, portrait_of, repeat, speech_of
 from flashtalk.cli.options import BenchOptions
 from flashtalk.cli.work_count import counted_chunk
+from flashtalk.config import Preset
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import Portrait
 from flashtalk.inputs.speech import Speech
-from flashtalk.stream.session import Session
 
 RUNGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("eager", {}),
@@ -94,7 +94,7 @@ def climbed(options: BenchOptions) -> dict[str, Any]:
         "weights": weights,
         "size_px": [image.height, image.width],
         "threads": torch.get_num_threads(),
-        "chunk_video_s": engine.preset.geometry.new_s,
+        "chunk_video_s": talk.preset.geometry.new_s,
         "repeats": options.repeats,
         "limits": limits,
         "steps": steps,
@@ -111,11 +111,20 @@ class _Talk:
     speech: Speech
     options: BenchOptions
 
+    @property
+    def preset(self) -> Preset:
+        """The engine's, with chunks of the length asked for."""
+        return self.engine.preset.with_chunk(self.options.chunk_frames)
+
     def frames(self) -> NDArray[np.uint8]:
         """Pictures of the first two chunks, the second of which continues the first."""
-        geometry = self.engine.preset.geometry
-        samples = self.speech.samples[: 2 * geometry.new_samples]
-        with self._open() as session:
+        samples = self.speech.samples[: 2 * self.preset.geometry.new_samples]
+        with self.engine.open(
+            self.portrait,
+            seed=self.options.seed,
+            steps=self.options.steps,
+            chunk_frames=self.options.chunk_frames,
+        ) as session:
             pieces = [*session.push(samples), *session.flush()]
         return np.concatenate([piece.frames for piece in pieces])
 
@@ -124,7 +133,7 @@ class _Talk:
         engine, options = self.engine, self.options
         if engine.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(engine.device)
-        ahead_frames, geometry = engine.preset.first_fragment_frames, engine.preset.geometry
+        ahead_frames, geometry = self.preset.first_fragment_frames, self.preset.geometry
         processor_s = time.process_time()
         repeats = [
             repeat(engine, self.portrait, self.speech, ahead_frames, options)
@@ -145,7 +154,8 @@ class _Talk:
     def limits(self) -> dict[str, float]:
         """What a chunk computes and moves, and the least time for it at measured rates."""
         device = self.engine.device
-        work = counted_chunk(self.engine.networks, self.portrait.tensor.to(device))
+        networks = replace(self.engine.networks, preset=self.preset)
+        work = counted_chunk(networks, self.portrait.tensor.to(device))
         rates = {
             str(dtype).removeprefix("torch."): matmul_rate(device, dtype)
             for dtype in (torch.float32, torch.bfloat16)
@@ -159,10 +169,6 @@ class _Talk:
             **{f"least_s_{name}": work.flop / 1e9 / rate for name, rate in rates.items()},
             "least_s_bytes": work.bytes / 1e9 / bytes_rate,
         }
-
-    def _open(self) -> Session:
-        options = self.options
-        return self.engine.open(self.portrait, seed=options.seed, steps=options.steps)
 
 
 def psnr_db(expected: NDArray[np.uint8], frames: NDArray[np.uint8]) -> float:

@@ -7,29 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import torch
-from PIL import Image
 
-from flashtalk.assets import ASSETS
 from flashtalk.cli.bench_log import append_row
 from flashtalk.cli.bench_table import STAGES
 from flashtalk.cli.main import main
 from flashtalk.cli.measured_talk import repeated
-from flashtalk.config import TINY
-from flashtalk.weights import build_networks, modules_of, save_weights
 
 
-def test_a_short_benchmark(tmp_path: Path, capsys) -> None:
-    save_weights(tmp_path / "weights", TINY.name, modules_of(build_networks(TINY)))
-    Image.open(ASSETS / "portraits" / "ada.jpg").save(tmp_path / "face.png")
-    soundfile.write(tmp_path / "voice.wav", np.full(8_000, 0.1), 16_000)
-    report = tmp_path / "bench.json"
-    files = {"preset": "weights", "portrait": "face.png", "audio": "voice.wav"}
-    arguments = [text for name, file in files.items() for text in (f"--{name}", tmp_path / file)]
-    numbers = ["--seconds", 2.5, "--repeats", 1, "--threads", torch.get_num_threads()]
-    log = tmp_path / "benchmarks.md"
-    asked = ["bench", *arguments, *numbers, "--json", report, "--log", log]
-    assert main([str(text) for text in asked]) == 0
+def test_a_short_benchmark(measured: list[str], tmp_path: Path, capsys) -> None:
+    report, log = tmp_path / "bench.json", tmp_path / "benchmarks.md"
+    files = ["--json", str(report), "--log", str(log)]
+    assert main(["bench", *measured, "--seconds", "2.5", *files]) == 0
     shown = capsys.readouterr().out
     found = json.loads(report.read_text())
     assert set(found["chunk_stages_s"]) == set(STAGES)

@@ -5,38 +5,28 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 import torch
-from PIL import Image
 
-from flashtalk.assets import ASSETS
 from flashtalk.cli import ladder
 from flashtalk.cli.main import main
 from flashtalk.cli.work_count import counted
-from flashtalk.config import TINY
-from flashtalk.weights import build_networks, modules_of, save_weights
 
 NAMES = ("eager", "channels-last", "attention=flash3", "encoder-thread")
 
 
-def test_a_short_ladder(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
-    save_weights(tmp_path / "weights", TINY.name, modules_of(build_networks(TINY)))
-    Image.open(ASSETS / "portraits" / "ada.jpg").save(tmp_path / "face.png")
-    soundfile.write(tmp_path / "voice.wav", np.full(8_000, 0.1), 16_000)
+def test_a_short_ladder(
+    measured: list[str], tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # what the steps compute is tested in tests/acceleration, and building kernels takes a minute
     rungs = [rung for rung in ladder.RUNGS if rung[0] in NAMES]
     assert tuple(name for name, _ in rungs) == NAMES
     monkeypatch.setattr(ladder, "RUNGS", rungs)
     report = tmp_path / "ladder.json"
-    files = {"preset": "weights", "portrait": "face.png", "audio": "voice.wav", "out": report}
-    arguments = [
-        str(text) for name, file in files.items() for text in (f"--{name}", tmp_path / file)
-    ]
-    numbers = ["--seconds", "1.2", "--repeats", "1", "--threads", str(torch.get_num_threads())]
-    assert main(["bench", "--ladder", *arguments, *numbers]) == 0
+    asked = [*measured, "--seconds", "1.2", "--chunk-frames", "17", "--out", str(report)]
+    assert main(["bench", "--ladder", *asked]) == 0
     found = json.loads(report.read_text())
+    assert found["chunk_video_s"] == 12 / 25
     steps = {step["name"]: step for step in found["steps"]}
     assert tuple(steps) == NAMES
     assert "needs a CUDA GPU" in steps["attention=flash3"]["refused"]
