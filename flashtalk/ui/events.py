@@ -180,13 +180,13 @@ class Talk:
         """Drops a Stop that came too late, so that the next video is not ended by it."""
         self.stops.forget(request.session_hash or "")
 
-    def look(self, picture: Path, face: int | None, without_face: bool) -> Portrait:
-        """The portrait that a talk would begin with.
+    def look(self, picture: Path, face: int | None) -> Portrait:
+        """The portrait that a talk would begin with, without a face if there is none.
 
         Raises:
             FlashTalkError: the picture cannot be used.
         """
-        read = partial(self.pictures.read, picture, face=face, without_face=without_face)
+        read = partial(self.pictures.read, picture, face=face, without_face=True)
         portrait = self.preparing.run(read, lambda: False)
         assert portrait is not None  # nobody stops it
         return portrait

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from gradio.utils import is_static_file
+
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.portrait import NoFaceError, Portrait
+from flashtalk.inputs.portrait import WITHOUT_FACE
 from flashtalk.ui.door import uploaded_path
 from flashtalk.ui.events import Talk
 from flashtalk.ui.player import data_url
@@ -15,6 +18,8 @@ from flashtalk.ui.sentences import without_folders
 from flashtalk.ui.settings import face_of
 
 Look = Callable[[dict[str, Any]], dict[str, Any]]
+
+_KEPT = 64  # answers about the gallery's pictures, each with two pictures in it
 
 
 def look_for(talk: Talk) -> Look:
@@ -27,25 +32,24 @@ def look_for(talk: Talk) -> Look:
             gr.Error: for a file that nobody uploaded.
         """
         path = Path(uploaded_path(question.get("path")))
-        without_face, no_face = question.get("without_face") is True, False
+        seen = seen_in_gallery if is_static_file(path) else seen_in
         try:
-            try:
-                portrait = talk.look(path, face_of(question.get("face")), without_face)
-            except NoFaceError:
-                portrait, no_face = talk.look(path, None, True), True
+            answer = seen(path, face_of(question.get("face")))
         except FlashTalkError as error:
             return {"problem": without_folders(str(error), path)}
-        return _answer(portrait) | {"no_face": no_face}
+        to_ask = WITHOUT_FACE in answer["notices"] and question.get("without_face") is not True
+        return answer | {"no_face": to_ask}
 
+    def seen_in(path: Path, face: int | None) -> dict[str, Any]:
+        portrait = talk.look(path, face)
+        finding = portrait.finding
+        assert finding is not None  # a portrait that was cut from a picture
+        return {
+            "poster": data_url(portrait.image),
+            "picture": data_url(finding.preview),
+            "notices": list(portrait.notices),
+            **finding.facts,
+        }
+
+    seen_in_gallery = lru_cache(_KEPT)(seen_in)
     return look
-
-
-def _answer(portrait: Portrait) -> dict[str, Any]:
-    finding = portrait.finding
-    assert finding is not None  # a portrait that was cut from a picture
-    return {
-        "poster": data_url(portrait.image),
-        "picture": data_url(finding.preview),
-        "notices": list(portrait.notices),
-        **finding.facts,
-    }
