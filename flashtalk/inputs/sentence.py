@@ -66,8 +66,9 @@ def say(sentence: str, speaker: str = SPEAKER) -> tuple[int, np.ndarray]:
     if len(sentence) > MAX_CHARACTERS:
         raise FlashTalkError(TOO_LONG.format(most=MAX_CHARACTERS, count=len(sentence)))
     voice = _voice(speaker)
-    samples = voice(sentence, seed=_SEED) if voice.phonemize(sentence) else np.zeros(0)
-    if not any(letter.isalnum() for letter in sentence) or not samples.size:
+    sayable = any(letter.isalnum() for letter in sentence)
+    samples = voice(sentence, seed=_SEED) if sayable else np.zeros(0)
+    if not samples.size:
         raise FlashTalkError(NOTHING_TO_SAY.format(sentence=sentence))
     return voice.sample_rate, np.rint(samples.clip(-1, 1) * 32_767).astype(np.int16)
 
