@@ -17,14 +17,13 @@ import re
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
 
 import gradio as gr
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
@@ -166,7 +165,7 @@ class Guard:
             await refused(scope, receive, answer.send_own)
 
     # --- what is refused ------------------------------------------------------------------------
-    def _refusal(self, scope: Scope, path: str) -> JSONResponse | None:
+    def _refusal(self, scope: Scope, path: str) -> Response | None:
         if not _OPEN.fullmatch(path) or ".." in path.split("/"):
             return _refuse(404, SENTENCES[404])
         size = Headers(scope=scope).get("content-length", "0")
@@ -189,7 +188,7 @@ class Guard:
             return self._upload_mb
         return _MOST_CALL_BYTES / MEGABYTE
 
-    def _too_large(self, path: str) -> JSONResponse:
+    def _too_large(self, path: str) -> Response:
         return _refuse(413, SENTENCES[413].format(limit=f"{self._most_mb(path):g}"))
 
     def _wait_s(self, scope: Scope, costs: dict[str, float]) -> float:
@@ -288,11 +287,11 @@ def _sentence_in(body: bytes) -> str | None:
     return sentence if isinstance(sentence, str) and sentence.endswith(".") else None
 
 
-def _refuse(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(json.loads(_body(sentence)), HTTPStatus(status), headers)
+def _refuse(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    return Response(_body(sentence), status, headers, "application/json")
 
 
-def _failed(error: Exception) -> JSONResponse:
+def _failed(error: Exception) -> Response:
     """The sentence of an error of ours; the log has what nobody foresaw."""
     if isinstance(error, gr.Error):
         return _refuse(400, str(error.message))

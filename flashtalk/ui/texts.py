@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ _WORD = re.compile(r"\[\[(\w+)\.(\w+)\]\]")
 _PART = re.compile(r"\[\[(\w+)\]\]")
 
 
+@cache
 def texts() -> dict[str, Any]:
     """The words, by group and name."""
     return json.loads((UI_FILES / "texts.json").read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 End = Literal["made", "stopped", "left", "refused", "failed"]
 """How talks end: whole, by a stop, by a closed page, with a sentence, by what nobody foresaw."""
-_ENDS: tuple[End, ...] = ("made", "stopped", "left", "refused", "failed")
 _FIRST_PICTURE_S = (0.25, 0.5, 1, 2, 4, 8, 16)  # bounds of the histogram
 
 
@@ -48,7 +47,7 @@ class Watch:
         ):
             Gauge(f"flashtalk_{name}", said, registry=registry).set_function(value)
         self.talks = Counter("flashtalk_talks", "Ended talks", ["end"], registry=registry)
-        for end in _ENDS:
+        for end in get_args(End):
             self.talks.labels(end)  # shown before the first of its kind
         self.video_s = Counter("flashtalk_video_seconds", "Video made", registry=registry)
         self.stage_s = Counter("flashtalk_stage_seconds", "Work", ["stage"], registry=registry)
@@ -67,7 +66,6 @@ class Watch:
     def talk(self, run: str) -> Iterator[TalkWatch]:
         """Follows the talk named ``run``; an exception that leaves the block says how it ended."""
         talk = TalkWatch(self)
-        begin_s = time.monotonic()
         try:
             yield talk
         except GeneratorExit:
@@ -81,10 +79,9 @@ class Watch:
             raise
         finally:
             self.talks.labels(talk.end).inc()
-            lasted_s = time.monotonic() - begin_s
             logger.info(
                 "talk %s: %s after %.1f s, %.1f s of video, %.1f s in line",
-                *(run, talk.end, lasted_s, talk.made_s, talk.waited_s),
+                *(run, talk.end, talk.lasted_s, talk.made_s, talk.waited_s),
             )
 
 
@@ -96,6 +93,11 @@ class TalkWatch:
         self._begun_s = self._let_in_s = time.monotonic()
         self.end: End = "made"
         self.made_s = 0.0
+
+    @property
+    def lasted_s(self) -> float:
+        """Seconds from its beginning to now."""
+        return time.monotonic() - self._begun_s
 
     @property
     def waited_s(self) -> float:
