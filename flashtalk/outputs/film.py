@@ -99,7 +99,8 @@ class Film:
         self._speech = speech
         self._ahead = ahead
         self._worked_until_s = 0.0
-        self._fps = fps
+        self.fps = fps
+        """Frames per second."""
         self._encoder = FragmentEncoder(
             *size, fps, speech.playback_rate_hz, speech.channels, visible_mark=marking.visible
         )
@@ -123,7 +124,7 @@ class Film:
     @property
     def total_s(self) -> float:
         """Seconds of video that the speech gives, as far as it is known."""
-        return -(-len(self._speech.samples) * self._fps // SPEECH_RATE_HZ) / self._fps
+        return -(-len(self._speech.samples) * self.fps // SPEECH_RATE_HZ) / self.fps
 
     @property
     def mime(self) -> str:
@@ -201,7 +202,7 @@ class Film:
         self._record(data)
         self._whole = True
         self._heard_samples += len(piece.samples)
-        self.made_s = self._encoder.frames / self._fps
+        self.made_s = self._encoder.frames / self.fps
         return data
 
     def _record(self, data: bytes) -> None:

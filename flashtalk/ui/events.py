@@ -21,7 +21,7 @@ from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.inputs.bounded import PictureReader
-from flashtalk.inputs.portrait import NoFaceError, Portrait
+from flashtalk.inputs.portrait import Portrait
 from flashtalk.inputs.speech import Speech, load_speech
 from flashtalk.memory import drop_cycles
 from flashtalk.outputs.credits import Credits
@@ -31,10 +31,10 @@ from flashtalk.provenance.credentials import Origin
 from flashtalk.provenance.marking import Marking
 from flashtalk.stream.admission import Admission, Seat
 from flashtalk.stream.piece import VideoPiece
+from flashtalk.ui import film_messages
 from flashtalk.ui.guard import Rates
-from flashtalk.ui.player import LiveMessages, Progress
+from flashtalk.ui.player import LiveMessages
 from flashtalk.ui.preparing import Preparing
-from flashtalk.ui.sentences import sentences
 from flashtalk.ui.settings import Settings, uploaded
 from flashtalk.ui.stops import Stops
 from flashtalk.ui.watch import TalkWatch, Watch
@@ -109,7 +109,6 @@ class Talk:
         self.marking = marking
         """How videos are marked."""
         self._limits = limits
-        self._fps = engine.preset.geometry.fps
         self._pieces = on_gpu(self._compute)
         self.stops = Stops()
         self.preparing = Preparing()
@@ -167,9 +166,8 @@ class Talk:
                 for message in self._run(portrait, voice, run):
                     yield message, _made(file), shown
             except Exception as error:
-                page, call = sentences(error, messages.run, portrait, voice, file)
-                no_face = isinstance(error, NoFaceError)
-                yield messages.error(page, no_face=no_face), _made(file), shown
+                message, call = film_messages.of_error(messages, error, portrait, voice, file)
+                yield message, _made(file), shown
                 raise gr.Error(call, visible=False, print_exception=False) from error
 
     def stop(self, request: gr.Request) -> None:
@@ -219,9 +217,9 @@ class Talk:
                 yield run.messages.end(0.0, stopped=True)
                 return
             speaker, speech, notices = read
-            steps, usual = run.settings.steps, self._engine.preset.sampler.steps
+            weight = run.settings.weight(self._engine.preset.sampler.steps)
             seconds = len(speech.samples) / SPEECH_RATE_HZ
-            with self.admission.seat(seconds, weight=max(1.0, steps / usual)) as seat:
+            with self.admission.seat(seconds, weight=weight) as seat:
                 yield from _in_line(seat, run)
                 watched.let_in()
                 yield run.messages.stage(FIRST_PICTURES, poster=speaker.image, notices=notices)
@@ -256,7 +254,7 @@ class Talk:
     def _film(self, speaker: Portrait, speech: Speech, run: Run) -> Film:
         return Film(
             speaker.image.size,
-            self._fps,
+            self._engine.preset.geometry.fps,
             speech,
             run.file,
             metadata=run.credits.metadata,
@@ -285,17 +283,8 @@ class Talk:
             for fragment in fragments:
                 seat.made(fragment.piece)
                 watched.made(fragment)
-                if notices := fragment.piece.notices:
-                    yield run.messages.stage(FIRST_PICTURES, notices=notices)
-                progress = Progress(
-                    made_s=film.made_s,
-                    total_s=film.total_s,
-                    work_s=film.work_s if fragment.piece.completes_chunk else None,
-                )
-                yield run.messages.fragment(fragment.data, film.mime, progress, self._fps)
-        if film.notices:
-            yield run.messages.stage("Finishing the video", notices=film.notices)
-        yield run.messages.end(film.made_s, stopped=not film.complete, last=film.tail)
+                yield from film_messages.of_fragment(run.messages, film, fragment, FIRST_PICTURES)
+        yield from film_messages.of_end(run.messages, film)
 
 
 def _in_line(seat: Seat, run: Run) -> Iterator[str]:

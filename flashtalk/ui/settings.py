@@ -59,6 +59,10 @@ class Settings:
             without_face=without_face,
         )
 
+    def weight(self, usual_steps: int) -> float:
+        """What a second of video costs over one at ``usual_steps``; never below 1."""
+        return max(1.0, self.steps / usual_steps)
+
 
 def face_of(value: object) -> int | None:
     """Which face was asked for.

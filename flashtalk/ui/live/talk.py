@@ -17,17 +17,17 @@ import numpy as np
 
 from flashtalk.engine import Engine
 from flashtalk.inputs.live_speech import LiveSpeech
-from flashtalk.inputs.portrait import NoFaceError, Portrait
+from flashtalk.inputs.portrait import Portrait
 from flashtalk.memory import drop_cycles
 from flashtalk.outputs.film import Film
 from flashtalk.provenance.credentials import LIVE_SPEECH, STILL_PICTURE, Origin
 from flashtalk.stream.admission import Seat
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.session import Session
+from flashtalk.ui import film_messages
 from flashtalk.ui.events import LINE_LOOK_S, Talk
 from flashtalk.ui.live.mailbox import Mailbox
-from flashtalk.ui.player import LiveMessages, Progress
-from flashtalk.ui.sentences import sentences
+from flashtalk.ui.player import LiveMessages
 from flashtalk.ui.settings import Settings
 from flashtalk.ui.watch import TalkWatch
 
@@ -120,9 +120,8 @@ class LiveTalk:
             with self._page.stops.run(self.name) as stop, self._page.watch.talk(run) as watched:
                 self._talk(stop.is_set, watched)
         except Exception as error:
-            page, _ = sentences(error, run, self._picture, self.film)
-            no_face = isinstance(error, NoFaceError)
-            self._mailbox.put(self._messages.error(page, no_face=no_face))
+            message, _ = film_messages.of_error(self._messages, error, self._picture, self.film)
+            self._mailbox.put(message)
         finally:
             self.speech.end()
             drop_cycles()
@@ -143,13 +142,8 @@ class LiveTalk:
             watched.let_in()
             film = self._listen(*read, seat, stopped, watched)
         watched.end = "made" if film.complete else "stopped"
-        if film.notices:
-            self._mailbox.put(self._messages.stage("Finishing the video", notices=film.notices))
-        self._mailbox.put(
-            self._messages.end(
-                film.made_s, stopped=not film.complete, last=film.tail, sentence=self._why
-            )
-        )
+        for message in film_messages.of_end(self._messages, film, self._why):
+            self._mailbox.put(message)
 
     def _read(self) -> tuple[Portrait, list[str]]:
         """The portrait, and sentences for the speaker."""
@@ -179,10 +173,9 @@ class LiveTalk:
         self._heard_s = time.monotonic()
         self._listening = True
         self._mailbox.put(self._messages.listening())
-        fps = self._preset.geometry.fps
         film = Film(
             speaker.image.size,
-            fps,
+            self._preset.geometry.fps,
             self.speech,
             self.film,
             origin=Origin(self._preset.name, (STILL_PICTURE, LIVE_SPEECH)),
@@ -192,10 +185,10 @@ class LiveTalk:
             for fragment in film.fragments(pieces, stopped):
                 seat.made(fragment.piece)
                 watched.made(fragment)
-                if said := fragment.piece.notices:
-                    self._mailbox.put(self._messages.stage(LISTENING, notices=said))
-                progress = Progress(made_s=film.made_s, total_s=film.total_s, work_s=None)
-                self._mailbox.put(self._messages.fragment(fragment.data, film.mime, progress, fps))
+                for message in film_messages.of_fragment(
+                    self._messages, film, fragment, LISTENING, paced=True
+                ):
+                    self._mailbox.put(message)
         return film
 
     def _pieces(
@@ -235,4 +228,4 @@ class LiveTalk:
         usual, live = self._engine.preset, self._preset.geometry
         work = live.chunk_frames / live.new_frames
         usual_work = usual.geometry.chunk_frames / usual.geometry.new_frames
-        return max(1.0, self.settings.steps / usual.sampler.steps) * work / usual_work
+        return self.settings.weight(usual.sampler.steps) * work / usual_work
