@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from flashtalk.cli.saying import reason
 from flashtalk.errors import FlashTalkError
 
 
@@ -44,9 +45,8 @@ def check_writable(out: Path) -> None:
         if not existed:
             out.unlink()
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        reason = getattr(error, "strerror", None) or error
         raise FlashTalkError(
-            f"{out} cannot be written: {reason}. Give --out another name."
+            f"{out} cannot be written: {reason(error)}. Give --out another name."
         ) from error
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from flashtalk.cli.jobs import PICTURES, SOUNDS, files_of, make_folder
-from flashtalk.cli.options import TURN_THREADS, EvaluateOptions
+from flashtalk.cli.loading import engine_for
+from flashtalk.cli.options import EvaluateOptions
+from flashtalk.cli.saying import reason, say
 from flashtalk.cli.stopping import Stop, stoppable
 from flashtalk.config import Preset
 from flashtalk.engine import Engine
@@ -44,7 +46,7 @@ def evaluate(options: EvaluateOptions) -> int:
     if talks:
         _write(options.out, talks, f"FlashTalk: {preset.name}, seed {options.seed}")
         sys.stdout.write(f"{options.out / REPORT}\n")
-    _say(f"{len(talks)} of {len(trials)} talks are in the report, {failed} could not be made.")
+    say(f"{len(talks)} of {len(trials)} talks are in the report, {failed} could not be made.")
     return stop.exit_code if stop else int(failed > 0)
 
 
@@ -79,7 +81,8 @@ class _Suite:
                     )
                 except (FlashTalkError, OSError) as error:
                     failed += 1
-                    bar.write(f"flashtalk: {trial.name} was not made: {error}", file=sys.stderr)
+                    sentence = f"flashtalk: {trial.name} was not made: {reason(error)}"
+                    bar.write(sentence, file=sys.stderr)
         return [(trial, result) for trial, result in found.items() if result is not None], failed
 
     def _there(self, trial: Trial) -> Result | None:
@@ -90,16 +93,7 @@ class _Suite:
 
     def _engine_for(self, variant: Variant) -> Engine:
         if self._engine is None or variant.size != self._size:
-            options = self._options
-            self._engine = Engine.from_pretrained(
-                options.preset,
-                device=options.device,
-                placement=options.placement,
-                acceleration=options.accelerated,
-                size=variant.size or "auto",
-                threads=options.threads,
-                turn_threads=TURN_THREADS,
-            )
+            self._engine = engine_for(self._options, variant.size or "auto")
             self._size = variant.size
         return self._engine
 
@@ -135,7 +129,3 @@ def _length_s(voice: Path) -> float:
 def _write(out: Path, talks: Sequence[Talk], title: str) -> None:
     write_csv(out / TABLE, [result for _, result in talks])
     write_html(out / REPORT, talks, title)
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")

@@ -17,11 +17,12 @@ from tqdm import tqdm
 
 from flashtalk.cli.destination import is_folder
 from flashtalk.cli.jobs import Job, jobs_of
-from flashtalk.cli.options import TURN_THREADS, GenerateOptions
+from flashtalk.cli.loading import engine_for, size_of
+from flashtalk.cli.options import GenerateOptions
+from flashtalk.cli.saying import reason, say
 from flashtalk.cli.stopping import Stop, stoppable
-from flashtalk.engine import Engine, Size
+from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
-from flashtalk.geometry import parse_size
 from flashtalk.inputs.portrait import CropWay, NoFaceError, Portrait, portrait_for
 from flashtalk.inputs.sentence import SPEAKER, spoken
 from flashtalk.inputs.speech import load_speech
@@ -41,10 +42,10 @@ def generate(options: GenerateOptions) -> int:
             many = is_folder(options.portrait) or is_folder(audio)
             return _make_many(maker, jobs, stop) if many else _make_one(maker, jobs[0], stop)
     except KeyboardInterrupt:
-        _say("Stopped.")
+        say("Stopped.")
         return 128 + signal.SIGINT
     except OSError as error:  # a full disk, a folder that went away
-        _say(f"flashtalk: The video could not be written: {_reason(error)}.")
+        say(f"flashtalk: The video could not be written: {reason(error)}.")
         return 1
 
 
@@ -58,9 +59,7 @@ class Maker:
     def __init__(self, options: GenerateOptions) -> None:
         self._options = options
         self._marking = options.marking()
-        self._size: Size = "auto"
-        if options.size != "auto":
-            self._size = parse_size(options.size, ", or auto")
+        self._size = size_of(options.size)
         if options.placement is not None:
             placement_named(options.placement)
         preset = find_checkpoint(options.preset).preset.with_size(self._size)
@@ -71,17 +70,9 @@ class Maker:
     @cached_property
     def engine(self) -> Engine:
         """Loaded when the first video needs it."""
-        engine = Engine.from_pretrained(
-            self._options.preset,
-            device=self._options.device,
-            placement=self._options.placement,
-            acceleration=self._options.accelerated,
-            size=self._size,
-            threads=self._options.threads,
-            turn_threads=TURN_THREADS,
-        )
+        engine = engine_for(self._options, self._size)
         if notice := engine.prompt_notice(self._options.prompt):
-            _say(f"Note: {notice}")
+            say(f"Note: {notice}")
         return engine
 
     def make(self, job: Job, destination: Path, stop: Stop, title: str = "video") -> Film:
@@ -95,7 +86,7 @@ class Maker:
         portrait = self._portrait(job.portrait)
         speech = load_speech(job.audio, max_s=60 * options.max_minutes)
         for notice in (*portrait.notices, *speech.notices):
-            _say(f"Note: {notice}")
+            say(f"Note: {notice}")
         film = Film(
             portrait.image.size,
             self._preset.geometry.fps,
@@ -122,7 +113,7 @@ class Maker:
                     bar.set_postfix_str(f"{film.real_time:.2f}x real time")
                     bar.update(film.made_s - bar.n)
         for notice in film.notices:
-            _say(f"Note: {notice}")
+            say(f"Note: {notice}")
         return film
 
     def _credits(self, job: Job) -> Credits:
@@ -152,7 +143,7 @@ class Maker:
 def _make_one(maker: Maker, job: Job, stop: Stop) -> int:
     film = maker.make(job, job.out, stop)
     if not film.complete:
-        _say(f"Stopped. {_kept(film)}")
+        say(f"Stopped. {_kept(film)}")
         return stop.exit_code
     sys.stdout.write(f"{job.out}\n")
     return 0
@@ -178,13 +169,13 @@ def _make_many(maker: Maker, jobs: list[Job], stop: Stop) -> int:
                 part.replace(job.out)
                 sys.stdout.write(f"{job.out}\n")
             else:
-                _say(_kept(film))
+                say(_kept(film))
         except (FlashTalkError, OSError) as error:
             failed += 1
-            _say(f"flashtalk: {job.out.name} was not made: {_reason(error)}")
+            say(f"flashtalk: {job.out.name} was not made: {reason(error)}")
     made = sum(job.out.exists() for job in todo)
     there = len(jobs) - len(todo)
-    _say(
+    say(
         f"{'Stopped. ' if stop else ''}{made} of {len(jobs)} videos were made, {there} were there "
         f"already, {failed} could not be made."
     )
@@ -210,7 +201,7 @@ def _told(film: Film) -> Iterator[None]:
         yield
     except BaseException:
         if film.path is not None:
-            _say(_kept(film))
+            say(_kept(film))
         raise
 
 
@@ -223,11 +214,3 @@ def _kept(film: Film) -> str:
 def _bar(title: str, seconds: float) -> tqdm:
     layout = "{l_bar}{bar}| {n:.1f}/{total:.1f} s [{elapsed}<{remaining}{postfix}]"
     return tqdm(total=seconds, desc=title, bar_format=layout, file=sys.stderr)
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")

@@ -24,9 +24,6 @@ from flashtalk.provenance.marking import Marking
 
 MAX_SEED = 2**63 - 1  # what a torch.Generator takes
 MAX_PORT = 65_535
-TURN_THREADS = 1
-"""Threads of a turn on page and command, whose films are the same bytes. A browser often shares the
-cores: threads that wait for each other then lose more than two of them gain."""
 PORT_VARIABLES = ("GRADIO_SERVER_PORT", "PORT")
 
 
@@ -50,6 +47,11 @@ def unset(default: str, metavar: str, *aliases: str) -> object:
     """How an option is shown whose default is found out later."""
     hint = f"(default: {default})"
     return arg(metavar=metavar, help_behavior_hint=hint, aliases=aliases)
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed <= MAX_SEED:
+        raise FlashTalkError(f"The seed must be between 0 and {MAX_SEED}, got {seed}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +136,7 @@ class VideoOptions(ModelOptions):
 
     def check(self) -> None:
         super().check()
-        if not 0 <= self.seed <= MAX_SEED:
-            raise FlashTalkError(f"The seed must be between 0 and {MAX_SEED}, got {self.seed}.")
+        _check_seed(self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,8 +210,7 @@ class EvaluateOptions(ModelOptions):
 
     def check(self) -> None:
         super().check()
-        if not 0 <= self.seed <= MAX_SEED:
-            raise FlashTalkError(f"The seed must be between 0 and {MAX_SEED}, got {self.seed}.")
+        _check_seed(self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,12 @@ from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from flashtalk import memory
-from flashtalk.cli.options import TURN_THREADS, ServeOptions
+from flashtalk.cli.loading import engine_for, size_of
+from flashtalk.cli.options import ServeOptions
 from flashtalk.cli.several import follow, joined, leading
 from flashtalk.cli.uploads import sweep_uploads
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
-from flashtalk.geometry import parse_size
 from flashtalk.parallel.ranks import Ranks
 from flashtalk.ui.card import ICON, Card
 from flashtalk.ui.door import Page
@@ -121,16 +121,8 @@ def launch(page: Page, host: str, port: int | None, share: bool, limits: Limits)
 
 
 def _engine(options: ServeOptions, ranks: Ranks | None, gpu_is_lent: bool) -> Engine:
-    return Engine.from_pretrained(
-        options.preset,
-        device=options.device if ranks is None else ranks.device,
-        placement=options.placement,
-        acceleration=options.accelerated,
-        gpu_is_lent=gpu_is_lent,
-        size="auto" if options.size == "auto" else parse_size(options.size, ", or auto"),
-        threads=options.threads,
-        turn_threads=TURN_THREADS,
-    )
+    device = None if ranks is None else ranks.device
+    return engine_for(options, size_of(options.size), device=device, gpu_is_lent=gpu_is_lent)
 
 
 def warms_up(device_type: str, gpu_is_lent: bool) -> bool:
