@@ -35,7 +35,7 @@ from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.models.networks import Networks
 from flashtalk.parallel.denoiser import SharedDenoiser, shareable
 from flashtalk.parallel.ranks import Ranks
-from flashtalk.placement import Placement, apply_placement
+from flashtalk.placement import Placement, apply_placement, streams
 from flashtalk.placement.device import checked_device, chosen_placement, default_device
 from flashtalk.stream import faults
 from flashtalk.stream.chunk import Scene
@@ -160,8 +160,7 @@ class Engine:
         grids = [preset.geometry.sized(*size) for size in sizes]
         rows = min(each.latent_height for each in grids) // preset.geometry.patch[1]
         whole = shareable(transformer, ranks.count, rows)
-        streamed = self._placement is not None and self._placement.resident_blocks is not None
-        if self._acceleration.compiled or streamed:
+        if self._acceleration.compiled or streams(self._placement):
             raise FlashTalkError(
                 "Several processes exclude compile and the placement 24gb so far. Leave them out."
             )

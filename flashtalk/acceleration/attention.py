@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, activate_flash_attention_impl, sdpa_kernel
 
+from flashtalk.acceleration.capability import check_capability
 from flashtalk.acceleration.settings import AttentionName
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.dit.softmax_attention import Attend, attention
@@ -85,12 +86,8 @@ def check_attention(name: AttentionName, device: torch.device) -> None:
             f"Attention kernel {name!r} needs a CUDA GPU, and the device is {str(device)!r}. Use "
             "attention=sdpa, which PyTorch has for every device."
         )
-    if device.type == "cuda" and torch.cuda.get_device_capability(device) < kernel.capability:
-        least = ".".join(map(str, kernel.capability))
-        raise FlashTalkError(
-            f"Attention kernel {name!r} needs a GPU of compute capability {least} or more, and "
-            f"{torch.cuda.get_device_name(device)} has less. Use attention=sdpa."
-        )
+    needs = f"Attention kernel {name!r} needs"
+    check_capability(device, kernel.capability, needs, "Use attention=sdpa.")
     if kernel.package is not None and importlib.util.find_spec(kernel.package) is None:
         raise FlashTalkError(
             f"Attention kernel {name!r} needs the package {kernel.package!r}, which is not "

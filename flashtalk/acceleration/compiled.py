@@ -17,7 +17,7 @@ from torch import nn
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
-from flashtalk.placement import Placement
+from flashtalk.placement import Placement, streams
 from flashtalk.stream.color import MatchFrame, match_frame
 
 SHAPES = 64
@@ -33,7 +33,7 @@ def check_compiled(device: torch.device, placement: Placement | None, *, gpu_is_
             "compile needs a GPU for longer than ZeroGPU lends one: every call is a new process, "
             "which would compile again. Leave the word out, or use a Space with its own GPU."
         )
-    if placement is not None and placement.resident_blocks is not None:
+    if streams(placement):
         raise FlashTalkError(
             f"compile and the placement {placement.name} exclude each other: hooks move its blocks "
             "between host and GPU, and a graph cannot hold them. Leave the word out, or use "

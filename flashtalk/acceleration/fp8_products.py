@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from flashtalk.acceleration.capability import check_capability
 from flashtalk.errors import FlashTalkError
-from flashtalk.placement import Placement
+from flashtalk.placement import Placement, streams
 from flashtalk.placement.fp8 import LARGEST, STORAGE, ScaledRows
 
 LEAST_CAPABILITY = (8, 9)  # Ada; Hopper is (9, 0)
@@ -60,17 +61,12 @@ class Fp8Linear(nn.Module):
 
 def check_fp8_products(device: torch.device, placement: Placement | None) -> None:
     """Raises :class:`FlashTalkError` where products in 8 bits cannot run."""
-    if placement is not None and placement.resident_blocks is not None:
+    if streams(placement):
         raise FlashTalkError(
             f"fp8-products and the placement {placement.name} exclude each other: its blocks come "
             "and go. Leave the word out, or use --placement 48gb."
         )
-    if device.type == "cuda" and torch.cuda.get_device_capability(device) < LEAST_CAPABILITY:
-        least = ".".join(map(str, LEAST_CAPABILITY))
-        raise FlashTalkError(
-            f"fp8-products need a GPU of compute capability {least} or more, and "
-            f"{torch.cuda.get_device_name(device)} has less. Leave the word out."
-        )
+    check_capability(device, LEAST_CAPABILITY, "fp8-products need", "Leave the word out.")
 
 
 def multiply_in_fp8(blocks: nn.ModuleList) -> int:

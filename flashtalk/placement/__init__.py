@@ -13,6 +13,7 @@ from flashtalk.placement.placement import (
     apply_placement,
     choose,
     placement_named,
+    streams,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "apply_placement",
     "choose",
     "placement_named",
+    "streams",
 ]

@@ -8,7 +8,7 @@ FP8 and offload off. ``flashtalk plan`` says what each arrangement needs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
@@ -59,6 +59,11 @@ def placement_named(name: str) -> Placement:
             f"Unknown placement {name!r}. Known placements: {', '.join(PLACEMENTS)}."
         )
     return PLACEMENTS[name]
+
+
+def streams(placement: Placement | None) -> TypeGuard[Placement]:
+    """Whether blocks of the transformer come and go, so that nothing can hold on to them."""
+    return placement is not None and placement.resident_blocks is not None
 
 
 def choose(total_gib: float) -> Placement:
