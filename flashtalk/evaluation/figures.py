@@ -14,14 +14,13 @@ import numpy as np
 from flashtalk.evaluation import pictures
 from flashtalk.evaluation.face_follower import FaceFollower
 from flashtalk.evaluation.face_track import FaceTrack
-from flashtalk.evaluation.series import MAX_LAG_FRAMES, border_jump, match_lips
+from flashtalk.evaluation.series import CLOSED_GAP, MAX_LAG_FRAMES, border_jump, match_lips
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.stream.piece import VideoPiece
 
 QUIET_DB, LOUD_DB = -50.0, -15.0
 """Loudness that counts as silence, and as loudest, over full scale."""
 PAUSE_DB = -45.0  # of the loudness, below which nobody speaks
-SHUT_GAP = 0.055  # of the eyes' distance, below which lips count as shut
 SETTLED_FRAMES = 5  # after which lips have shut in a pause
 _LEAST_FRAMES = 2 * MAX_LAG_FRAMES + 2
 
@@ -108,13 +107,18 @@ class TalkMeasure:
         self._sharpness.append(pictures.sharpness(frames[seen], points[seen])[0])
         self._colors.append(pictures.cell_colors(faces))
 
-    def figures(self, samples: np.ndarray, *, real_time: float, first_fragment_s: float) -> Figures:
-        """The figures of all that was added, which says ``samples`` [S] mono."""
+    def figures(
+        self, loudness: np.ndarray, *, real_time: float, first_fragment_s: float
+    ) -> Figures:
+        """The figures of all that was added, whose voice has ``loudness`` [F] in dB.
+
+        Frames of ``loudness`` after the last one that was added are left out.
+        """
         nan = float("nan")
         points = np.concatenate(self._points)
         seen = ~np.isnan(points).any(axis=(1, 2))
         gap = _filled(FaceTrack(points).opening, seen) if seen.any() else None
-        loudness = loudness_db(samples, self._geometry.samples_per_frame)[: len(points)]
+        loudness = loudness[: len(points)]
         lips = None
         if gap is not None and len(gap) >= _LEAST_FRAMES:
             lips = match_lips(gap, np.clip(loudness, QUIET_DB, LOUD_DB))
@@ -172,7 +176,7 @@ def _shut_in_pauses(gap: np.ndarray, loudness: np.ndarray) -> float:
         np.concatenate((np.zeros(SETTLED_FRAMES, bool), quiet)), SETTLED_FRAMES + 1
     )
     settled = before.all(axis=1)
-    return float((gap[settled] < SHUT_GAP).mean()) if settled.any() else float("nan")
+    return float((gap[settled] < CLOSED_GAP).mean()) if settled.any() else float("nan")
 
 
 def _median(series: list[np.ndarray]) -> float:

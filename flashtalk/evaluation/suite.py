@@ -21,6 +21,7 @@ from flashtalk import __version__
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.figures import Figures, TalkMeasure, loudness_db
+from flashtalk.evaluation.files import write_whole
 from flashtalk.evaluation.variants import Variant
 from flashtalk.inputs.portrait import portrait_for
 from flashtalk.inputs.speech import load_speech
@@ -35,7 +36,7 @@ class Trial:
     portrait: Path
     voice: Path
     variant: Variant
-    seed: int = 0
+    seed: int
 
     @property
     def name(self) -> str:
@@ -92,9 +93,7 @@ class Result:
             name: None if math.isnan(value) else round(value, 5)
             for name, value in content["figures"].items()
         }
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(content) + "\n", encoding="utf-8")
-        part.replace(path)
+        write_whole(path, content)
 
     @classmethod
     def read(cls, path: Path) -> Result | None:
@@ -169,18 +168,16 @@ def run_trial(
             on_video(film.made_s)
     if not film.complete:
         return None
+    loudness = loudness_db(speech.samples, preset.geometry.samples_per_frame)
     result = Result(
         portrait=trial.portrait.name,
         voice=trial.voice.name,
         variant=variant.name,
         seed=trial.seed,
-        figures=measure.figures(speech.samples, real_time=film.real_time, first_fragment_s=first_s),
+        figures=measure.figures(loudness, real_time=film.real_time, first_fragment_s=first_s),
         timings=measure.timings,
         lip_gaps=[None if math.isnan(gap) else round(gap, 4) for gap in measure.lip_gaps.tolist()],
-        loudness_db=[
-            round(level, 1)
-            for level in loudness_db(speech.samples, preset.geometry.samples_per_frame).tolist()
-        ],
+        loudness_db=[round(level, 1) for level in loudness.tolist()],
         made_of=digest_of(trial, engine.preset.name),
     )
     part.replace(folder / f"{trial.name}.mp4")

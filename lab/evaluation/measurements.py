@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from flashtalk.evaluation.files import write_whole
+
 log = logging.getLogger(__name__)
 
 FOLDER = "measurements"  # below the output folder
@@ -52,15 +54,8 @@ def write_measurement(out: Path, measurement: Measurement) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     known = measurement.figures.items()
     figures = {name: None if math.isnan(value) else value for name, value in known}
-    write_whole(path, asdict(measurement) | {"figures": figures})
+    write_whole(path, asdict(measurement) | {"figures": figures}, indent=1)
     return path
-
-
-def write_whole(path: Path, content: Mapping[str, object]) -> None:
-    """Write ``content`` as JSON; a stop never leaves half a file."""
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
 
 
 def read_measurement(path: Path) -> Measurement | None:

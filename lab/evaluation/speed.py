@@ -24,8 +24,8 @@ import torch
 from flashtalk.cli.hardware import machine
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.evaluation.files import write_whole
 from flashtalk.inputs.portrait import portrait_for
-from lab.evaluation.measurements import write_whole
 from lab.evaluation.runs import Run
 from lab.evaluation.talks import Talk
 
@@ -73,7 +73,7 @@ def write_speed(out: Path, name: str, entry: dict[str, object]) -> None:
     path = out / FILE
     runs = _runs(path) | {name: entry}
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(path, runs)
+    write_whole(path, runs, indent=1)
 
 
 def read_speed(out: Path) -> dict[str, float]:

@@ -32,7 +32,8 @@ def measured(frames: np.ndarray, portrait: np.ndarray, samples: np.ndarray, piec
     for index, part in enumerate(np.array_split(frames, pieces)):
         measure.add(VideoPiece(index=index, frames=part, samples=samples[:0], start_s=begin / 25))
         begin += len(part)
-    return measure.figures(samples, real_time=2.0, first_fragment_s=0.3)
+    loudness = loudness_db(samples, TINY.geometry.samples_per_frame)
+    return measure.figures(loudness, real_time=2.0, first_fragment_s=0.3)
 
 
 def test_a_face_is_followed_where_it_goes(portrait: np.ndarray) -> None:

@@ -37,9 +37,9 @@ def scaled(frames: np.ndarray, factor: float) -> np.ndarray:
     return np.stack([cv2.resize(frame, size, interpolation=way) for frame in frames])
 
 
-def screen_recording(frames: np.ndarray, factor: float = 1.7) -> np.ndarray:
+def screen_recording(frames: np.ndarray) -> np.ndarray:
     """Shown at another size in a page, darker, taken at 30 frames a second, at crf 28."""
-    shown = scaled(frames[np.arange(len(frames) * 30 // 25) * 25 // 30], factor)
+    shown = scaled(frames[np.arange(len(frames) * 30 // 25) * 25 // 30], 1.7)
     count, height, width, _ = shown.shape
     page = np.full((count, height + 93, width + 171, 3), 240, np.uint8)
     for line in range(20, page.shape[1], 40):

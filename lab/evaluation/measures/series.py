@@ -13,12 +13,10 @@ from typing import Literal
 
 import numpy as np
 
+from flashtalk.evaluation.series import CLOSED_GAP
 from lab.synthesis.curves import LEAD_S
 from lab.synthesis.voices.phones import FRAME_RATE_HZ, Phone
 
-CLOSED_GAP = 0.055
-"""Lip gap over the eyes' distance below which lips count as closed. In 32 rendered held-out clips
-95 % of all p, b, m lie below 0.038 and 95 % of all open vowels above 0.083."""
 OPEN_VOWELS = ("AA", "AE", "AO", "EH", "OH")
 CLOSURES = ("P",)  # the class of p, b and m
 PHONE_MARGIN_FRAMES = 1  # how far from its place a closure or an opening still counts
