@@ -56,11 +56,12 @@ def _of_credentials(found: Credentials | None) -> str:
             "Content credentials: invalid. The file was changed after it was signed, or the "
             f"signature is wrong. It claimed: {stated}"
         )
-    trust = {"trusted": "a certificate that is trusted"}.get(
-        found.state, "a certificate that is on no trust list"
-    )
     if DEVELOPMENT in found.signer:
         trust = "a certificate for development, which anybody can make"
+    elif found.state == "trusted":
+        trust = "a certificate that is trusted"
+    else:
+        trust = "a certificate that is on no trust list"
     return (
         f"Content credentials: valid, by {found.maker}, signed by {found.signer} with {trust}. "
         f"{stated}"

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 HOLD_S = 0.3
-"""As in ``assets/ui/player.js``."""
+"""As in ``assets/ui/scripts/playback.js``."""
 _FILE = {"meta": {"_type": "gradio.FileData"}}
 
 Arrival = tuple[float, float]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flashtalk.cli.main import main
+from flashtalk.cli.main import main, parse
+from flashtalk.cli.options import ServeOptions
 from flashtalk.inputs.speech import Speech
 from flashtalk.outputs.film import Film
 from flashtalk.provenance.credentials import Origin
@@ -128,9 +129,6 @@ def test_marks_that_cannot_be_made_are_refused_before_any_work(
 def test_the_visible_mark_is_left_out_by_configuration_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from flashtalk.cli.main import parse
-    from flashtalk.cli.options import ServeOptions
-
     assert parse(ServeOptions, [], prog="serve").marking() == Marking(visible=True)
     assert not parse(ServeOptions, ["--no-visible-mark"], prog="serve").marking().visible
     monkeypatch.setenv("FLASHTALK_VISIBLE_MARK", "off")
