@@ -22,11 +22,18 @@ class Credits:
     seed: int
     steps: int
     preset: str
+    live: bool = False
+    """Whether the voice was spoken live, from no file."""
 
     @classmethod
     def of(cls, portrait: object, voice: object, *, seed: int, steps: int, preset: str) -> Credits:
         """Of two files; whatever is no path goes without a name."""
         return cls(_name(portrait, "portrait"), _name(voice, "voice"), seed, steps, preset)
+
+    @classmethod
+    def of_live(cls, portrait: object, *, seed: int, steps: int, preset: str) -> Credits:
+        """Of a picture's file and somebody who speaks live."""
+        return cls(_name(portrait, "portrait"), "live", seed, steps, preset, live=True)
 
     @property
     def file_name(self) -> str:
@@ -43,8 +50,9 @@ class Credits:
             "preset": self.preset,
             "version": __version__,
         }
+        how = "live" if self.live else f"with the voice {self.voice}"
         return {
-            "title": f"{self.portrait} speaks with the voice {self.voice}",
+            "title": f"{self.portrait} speaks {how}",
             "artist": f"FlashTalk {__version__}, {self.preset}",
             "description": "; ".join(f"{name}: {value}" for name, value in facts.items()),
         }

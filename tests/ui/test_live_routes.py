@@ -6,6 +6,7 @@ import base64
 import io
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import av
 import numpy as np
@@ -16,6 +17,7 @@ from starlette.testclient import TestClient
 from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
 from flashtalk.models.networks import Networks
+from flashtalk.provenance.credentials import LIVE_SPEECH, read_credentials
 from flashtalk.ui.events import Limits, Talk
 from flashtalk.ui.live.routes import LARGEST_PIECE_BYTES, NO_FILM, NO_PICTURE, NO_TALK, live_routes
 from flashtalk.ui.live.talk import AWAY, LIMIT
@@ -104,7 +106,10 @@ def test_pieces_of_sound_become_fragments_and_a_film(
     client: TestClient, speech: np.ndarray
 ) -> None:
     speaker = Speaker(client)
-    assert speaker.opened | {"id": ""} == {"id": "", "seed": 5, "limit_s": 20.0, "rate_hz": 16_000}
+    assert speaker.opened | {"id": ""} == {
+        **{"id": "", "seed": 5, "limit_s": 20.0, "rate_hz": 16_000},
+        "film": "flashtalk-ada-live-5.mp4",
+    }
     speaker.listen("listening")
     assert speaker.send(speech[:PIECE], 0) == {"heard": PIECE, "ended": False}
     speaker.say(speech)
@@ -121,6 +126,27 @@ def test_pieces_of_sound_become_fragments_and_a_film(
     assert np.corrcoef(heard[5_000:], spoken[5_000:])[0, 1] > 0.9, (
         "picture and sound begin together"
     )
+
+
+def test_a_live_film_says_what_it_is_as_others_do(
+    client: TestClient, speech: np.ndarray, tmp_path: Path
+) -> None:
+    speaker = Speaker(client)
+    speaker.listen("listening")
+    speaker.say(speech[:16_000])
+    speaker.end()
+    content = speaker.film()
+    (tmp_path / "film.mp4").write_bytes(content)
+    reply = client.get(f"{speaker.address}/film")
+    assert 'filename="flashtalk-ada-live-5.mp4"' in reply.headers["content-disposition"]
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        assert film.metadata["title"] == "ada speaks live"
+        said = film.metadata["description"]
+        assert said.startswith("portrait: ada; voice: live; seed: 5; steps: 2; preset: toy;")
+    credentials = read_credentials(io.BytesIO(content))
+    assert credentials is not None
+    assert credentials.say_so
+    assert any(LIVE_SPEECH in statement for statement in credentials.statements)
 
 
 def test_a_repeated_or_overlapping_piece_is_taken_once(client: TestClient, speech) -> None:

@@ -17,9 +17,9 @@ class LiveLine {
   }
 
   /** A talk of the person in `portrait`, a Blob; throws an Error with a sentence. */
-  static async open(portrait, settings) {
+  static async open(portrait, name, settings) {
     const form = new FormData();
-    form.append("portrait", portrait, "portrait");
+    form.append("portrait", portrait, name);
     for (const [name, value] of Object.entries(settings)) form.append(name, String(value));
     const reply = await fetch(liveAddress(), { method: "POST", body: form });
     const talk = await reply.json();

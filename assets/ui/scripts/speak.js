@@ -35,7 +35,7 @@ async function speakLive() {
     if (!chosen.portrait) throw new Error(text.speech.no_portrait);
     await speech.openMicrophone();
     const portrait = await (await fetch(chosen.portrait.url)).blob();
-    await speech.talk(portrait, liveSettings());
+    await speech.talk(portrait, chosen.portrait.file.orig_name, liveSettings());
   } catch (error) {
     speech.close();
     if (run !== mine || mine.stopped) return;
@@ -69,9 +69,10 @@ class LiveSpeech {
   }
 
   /** Opens the talk and follows it to its end. */
-  async talk(portrait, settings) {
-    const talk = await LiveLine.open(portrait, settings);
+  async talk(portrait, name, settings) {
+    const talk = await LiveLine.open(portrait, name, settings);
     this.seed = talk.seed;
+    this.film = talk.film; // the name of its file
     this.line = new LiveLine(talk);
     if (this.run.stopped) this.line.end();
     mute(true);
@@ -133,9 +134,7 @@ class LiveSpeech {
       say("failed", text.speech.gone);
     }
     const url = this.line.address + "/film";
-    const name = chosen.portrait ? chosen.portrait.name : "";
-    const orig_name = "flashtalk-" + name + "-live-" + this.seed + ".mp4";
-    settle(complete && run.made ? { url, orig_name } : null, this.seed);
+    settle(complete && run.made ? { url, orig_name: this.film } : null, this.seed);
   }
 
   close() {

@@ -70,6 +70,7 @@ def live_routes(talks: LiveTalks) -> list[Route]:
             {
                 "id": talk.name,
                 "seed": talk.settings.seed,
+                "film": talk.film.name,
                 "limit_s": talks.limits.speech_s,
                 "rate_hz": SPEECH_RATE_HZ,
             }

@@ -19,6 +19,7 @@ from flashtalk.engine import Engine
 from flashtalk.inputs.live_speech import LiveSpeech
 from flashtalk.inputs.portrait import Portrait
 from flashtalk.memory import drop_cycles
+from flashtalk.outputs.credits import Credits
 from flashtalk.outputs.film import Film
 from flashtalk.provenance.credentials import LIVE_SPEECH, STILL_PICTURE, Origin
 from flashtalk.stream.admission import Seat
@@ -52,6 +53,7 @@ class LiveTalk:
         settings: checked ones.
         picture: a file of the talk's own.
         film: the file to be made.
+        credits: what the film says of itself.
         limit_s: longest speech in seconds.
         patience_s: so long the speaker may be away.
     """
@@ -65,6 +67,7 @@ class LiveTalk:
         picture: Path,
         film: Path,
         *,
+        credits: Credits,
         limit_s: float,
         patience_s: float = PATIENCE_S,
     ) -> None:
@@ -77,6 +80,7 @@ class LiveTalk:
         self._page, self._engine = page, engine
         self._preset = engine.preset.for_live_speech()
         self._picture = picture
+        self._credits = credits
         self._messages = LiveMessages()
         self._mailbox = Mailbox()
         self._asked_s = self._heard_s = time.monotonic()
@@ -178,6 +182,7 @@ class LiveTalk:
             self._preset.geometry.fps,
             self.speech,
             self.film,
+            metadata=self._credits.metadata,
             origin=Origin(self._preset.name, (STILL_PICTURE, LIVE_SPEECH)),
             marking=self._page.marking,
         )

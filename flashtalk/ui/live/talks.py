@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.outputs.credits import Credits
 from flashtalk.outputs.scratch import ScratchFolder
 from flashtalk.ui.events import Limits, Talk
 from flashtalk.ui.live.talk import PATIENCE_S, LiveTalk
@@ -61,8 +62,15 @@ class LiveTalks:
         folder = ScratchFolder(Path(tempfile.gettempdir()), SCRATCH_PREFIX)
         file = folder.path / f"portrait{_ending(picture_name)}"
         file.write_bytes(picture)
+        credits = Credits.of_live(
+            Path(picture_name).name,
+            seed=settings.seed,
+            steps=settings.steps,
+            preset=self.engine.preset.name,
+        )
         talk = LiveTalk(
-            *(self._page, self.engine, name, settings, file, folder.path / "flashtalk.mp4"),
+            *(self._page, self.engine, name, settings, file, folder.path / credits.file_name),
+            credits=credits,
             limit_s=self.limits.speech_s,
             patience_s=self._patience_s,
         )
