@@ -40,6 +40,7 @@ from flashtalk.placement.device import checked_device, chosen_placement, default
 from flashtalk.stream import faults
 from flashtalk.stream.chunk import Scene
 from flashtalk.stream.compute import ComputeThread
+from flashtalk.stream.contracts import EngineState
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.session import Session, Split
 from flashtalk.stream.timing import NO_TIMER, StageTimer
@@ -54,6 +55,9 @@ LIVE_COST = 0.6
 SMALLER_PICTURES = (
     "Pictures have {size} pixels: this machine takes {cost:.1f} s for a second of larger ones."
 )
+
+ALONE = "engine"
+"""The name of an engine that nobody else works beside."""
 
 Size = tuple[int, int] | Literal["auto"] | None
 """Height and width of the video in pixels; ``"auto"`` or ``None``: by the portrait's aspect."""
@@ -192,6 +196,20 @@ class Engine:
     def cost(self) -> float | None:
         """Seconds that a second of video took at the last warm-up; ``None`` before one."""
         return self._cost
+
+    @property
+    def encoder_thread(self) -> bool:
+        """Whether whoever shows the video encodes it on a thread of its own."""
+        return self._acceleration.encoder_thread
+
+    @property
+    def states(self) -> dict[str, EngineState]:
+        """Itself alone: for a page, see :class:`flashtalk.stream.contracts.Engines`."""
+        return {ALONE: EngineState(self._cost)}
+
+    def at(self, name: str) -> Engine:
+        """Itself; ``name`` is that of ``states``."""
+        return self
 
     def open(
         self,

@@ -24,6 +24,7 @@ from flashtalk.cli.uploads import sweep_uploads
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.parallel.ranks import Ranks
+from flashtalk.stream.contracts import Engines
 from flashtalk.ui.card import ICON, Card
 from flashtalk.ui.door import Page
 from flashtalk.ui.ending import talks_end_first
@@ -130,7 +131,7 @@ def warms_up(device_type: str, gpu_is_lent: bool) -> bool:
     return device_type == "cpu" or not gpu_is_lent
 
 
-def why_not_live(choice: str, engine: Engine, *, gpu_is_lent: bool) -> str:
+def why_not_live(choice: str, engines: Engines, *, gpu_is_lent: bool) -> str:
     """Why nobody can speak live here, in a sentence; empty where people can."""
     if choice == "off":
         return NOT_OFFERED
@@ -138,7 +139,7 @@ def why_not_live(choice: str, engine: Engine, *, gpu_is_lent: bool) -> str:
         return GPU_IS_LENT
     if choice == "on":
         return ""
-    pace = engine.live_pace(LIVE_PACE)
+    pace = engines.live_pace(LIVE_PACE)
     logging.info("Live speech: %.2f x real time.", pace)
     return "" if pace >= LIVE_PACE else TOO_SLOW.format(pace)
 

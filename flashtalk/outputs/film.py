@@ -26,8 +26,8 @@ from flashtalk.outputs.fragments import FragmentEncoder
 from flashtalk.outputs.recording import Recording
 from flashtalk.provenance.credentials import Origin
 from flashtalk.provenance.marking import Marking
+from flashtalk.stream.contracts import VideoSession
 from flashtalk.stream.piece import VideoPiece
-from flashtalk.stream.session import Session
 
 
 class Voice(Protocol):
@@ -60,7 +60,7 @@ class Fragment:
     """Seconds that the encoding took."""
 
 
-def pieces_of(session: Session, speech: Speech) -> Iterator[VideoPiece]:
+def pieces_of(session: VideoSession, speech: Speech) -> Iterator[VideoPiece]:
     """All video of ``speech``, computed while it is consumed; closes the session at the end."""
     with session:
         yield from chain(session.push(speech.samples), session.flush())

@@ -1,15 +1,16 @@
-"""Who may talk: as many as one engine keeps in real time. The others stand in line.
+"""Who may talk: as many as the engines keep in real time. The others stand in line.
 
-How many that is, is measured, from the warm-up on and with every piece. A second of video takes the
+How many that is, is measured, from the warm-up on and with every piece. A second of video takes an
 engine ``cost`` seconds, so ``n`` talks stay in real time while ``n * cost`` is below 1. Somebody is
 let in if that holds with one more, and once the last one who came has been measured. So nobody who
-talks stalls because somebody else comes. One talk is always let in, however slow.
+talks stalls because somebody else comes. Each engine always takes one talk, however slow.
 
-A seat is what one talk holds: first a place in line, then a share of the engine::
+A seat is what one talk holds: first a place in line, then a share of one engine, to its end::
 
     with admission.seat(video_s=12.0) as seat:
         while (place := seat.wait(1.0)) is not None:
             ...  # tell the visitor
+        session = engines.at(seat.engine).open(portrait)
         for piece in session.push(samples):
             seat.made(piece)
 
@@ -22,11 +23,12 @@ import heapq
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.stream.contracts import EngineState
 from flashtalk.stream.piece import VideoPiece
 
 FULL = "The line is full: {count} visitors wait already. Please try again in a few minutes."
@@ -60,40 +62,88 @@ class Seat:
         """Seconds of video made so far."""
         self.begun_s = 0.0
         """When it was let in, on the clock of ``time.monotonic``."""
+        self.engine = ""
+        """Who makes the video; known once it is let in."""
 
     def wait(self, timeout_s: float) -> Place | None:
         """Waits so long to be let in; the place in line, or ``None`` once it is so."""
         return self._admission._wait(self, timeout_s)
 
     def made(self, piece: VideoPiece) -> None:
-        """Measures the engine by ``piece``."""
+        """Measures the seat's engine by ``piece``."""
         self._admission._made(self, piece.duration_s, piece.compute_s)
 
 
-class Admission:
-    """Lets talks in by what an engine was measured to do.
+class _Load:
+    """Who talks on one engine, and what it was measured to do.
 
     Args:
+        cost: seconds that a second of video took at its warm-up; ``None``: not measured.
+    """
+
+    def __init__(self, cost: float | None) -> None:
+        self.talking: list[Seat] = []
+        self.video_s = 0.0 if cost is None else _REMEMBERED_S
+        self.compute_s = self.video_s * (cost or 0.0)
+
+    @property
+    def cost(self) -> float | None:
+        """Seconds that it takes for a second of video; ``None`` before it is measured."""
+        return self.compute_s / self.video_s if self.video_s else None
+
+    def work(self, *more: Seat) -> float:
+        """Seconds of work that a second of all its talks and of ``more`` takes; 0 if unknown."""
+        return (self.cost or 0.0) * sum(each.weight for each in (*self.talking, *more))
+
+    def has_room(self, seat: Seat) -> bool:
+        """Whether everybody here stays in real time with ``seat``."""
+        if not self.talking:
+            return True
+        if self.cost is None or not all(map(_measured, self.talking)):
+            return False
+        return self.work(seat) * HEADROOM <= 1.0
+
+    def measure(self, video_s: float, compute_s: float) -> None:
+        """Counts ``video_s`` more seconds of video, which took ``compute_s``."""
+        kept = 0.5 ** (video_s / _REMEMBERED_S)
+        self.video_s = kept * self.video_s + video_s
+        self.compute_s = kept * self.compute_s + compute_s
+
+
+class Admission:
+    """Lets talks in by what engines were measured to do.
+
+    Args:
+        engines: those that are there at the moment; asked whenever somebody may be let in.
         most: talks at the same time at most; ``None``: as many as stay in real time.
         line: visitors who may wait.
-        cost: seconds that the engine takes for a second of video; ``None``: not measured yet.
     """
 
     def __init__(
-        self, *, most: int | None = None, line: int = 20, cost: float | None = None
+        self,
+        engines: Callable[[], Mapping[str, EngineState]],
+        *,
+        most: int | None = None,
+        line: int = 20,
     ) -> None:
+        self._engines = engines
         self._most = most or math.inf
         self._room = line
         self._changed = threading.Condition()
         self._line: list[Seat] = []
-        self._talking: list[Seat] = []
-        self._video_s = 0.0 if cost is None else _REMEMBERED_S
-        self._compute_s = self._video_s * (cost or 0.0)
+        self._loads: dict[str, _Load] = {}
 
     @property
     def talking(self) -> int:
         """Talks that are being made."""
-        return len(self._talking)
+        return sum(self.talks.values())
+
+    @property
+    def talks(self) -> dict[str, int]:
+        """Talks on each engine, also on one that drains or is gone."""
+        with self._changed:
+            self._ready()
+            return {name: len(load.talking) for name, load in self._loads.items()}
 
     @property
     def waiting(self) -> int:
@@ -102,8 +152,18 @@ class Admission:
 
     @property
     def cost(self) -> float | None:
-        """Seconds that the engine takes for a second of video; ``None`` before it is measured."""
-        return self._compute_s / self._video_s if self._video_s else None
+        """Seconds that an engine takes for a second of video; ``None`` before it is measured."""
+        with self._changed:
+            loads = self._ready().values()
+            video_s = sum(load.video_s for load in loads)
+            return sum(load.compute_s for load in loads) / video_s if video_s else None
+
+    @property
+    def costs(self) -> dict[str, float | None]:
+        """The same for each engine."""
+        with self._changed:
+            self._ready()
+            return {name: load.cost for name, load in self._loads.items()}
 
     @contextmanager
     def seat(
@@ -128,18 +188,31 @@ class Admission:
             yield seat
         finally:
             with self._changed:
-                (self._line if seat in self._line else self._talking).remove(seat)
+                (self._line if seat in self._line else self._loads[seat.engine].talking).remove(
+                    seat
+                )
                 self._changed.notify_all()
 
     # --- inside ---------------------------------------------------------------------------------
+    def _ready(self) -> dict[str, _Load]:
+        """Loads of the engines that take talks; forgets those that are gone and empty."""
+        states = self._engines()
+        ready = {name for name, state in states.items() if state.stage == "ready"}
+        for name in ready - self._loads.keys():
+            self._loads[name] = _Load(states[name].cost)
+        for name in [each for each in self._loads if each not in states]:
+            if not self._loads[name].talking:
+                del self._loads[name]
+        return {name: load for name, load in self._loads.items() if name in ready}
+
     def _wait(self, seat: Seat, timeout_s: float) -> Place | None:
         end_s = time.monotonic() + timeout_s
         with self._changed:
             while seat in self._line:
                 first = seat is self._line[0]
-                if first and self._lets_in(seat):
-                    seat.begun_s = time.monotonic()
-                    self._talking.append(self._line.pop(0))
+                if first and (name := self._engine_for(seat)) is not None:
+                    seat.engine, seat.begun_s = name, time.monotonic()
+                    self._loads[name].talking.append(self._line.pop(0))
                     self._changed.notify_all()
                 elif (left_s := end_s - time.monotonic()) <= 0:
                     return self._place(seat)
@@ -147,42 +220,39 @@ class Admission:
                     self._changed.wait(left_s)
             return None
 
-    def _lets_in(self, seat: Seat) -> bool:
-        """Whether everybody stays in real time with one more."""
-        if not self._talking:
-            return True
-        if len(self._talking) >= self._most or not all(map(_measured, self._talking)):
-            return False
-        cost = self.cost
-        weights = seat.weight + sum(each.weight for each in self._talking)
-        return cost is not None and weights * cost * HEADROOM <= 1.0
+    def _engine_for(self, seat: Seat) -> str | None:
+        """The engine that has most room for ``seat``, if everybody there stays in real time."""
+        if self.talking >= self._most:
+            return None
+        rooms = {name: load for name, load in self._ready().items() if load.has_room(seat)}
+        return min(rooms, key=lambda name: rooms[name].work(seat), default=None)
 
     def _made(self, seat: Seat, video_s: float, compute_s: float) -> None:
         with self._changed:
             seat.made_s += video_s
             seat.left_s = max(0.0, seat.left_s - video_s)
-            kept = 0.5 ** (video_s / _REMEMBERED_S)
-            self._video_s = kept * self._video_s + video_s
-            self._compute_s = kept * self._compute_s + compute_s / seat.weight
+            self._loads[seat.engine].measure(video_s, compute_s / seat.weight)
             self._changed.notify_all()
 
     def _place(self, seat: Seat) -> Place:
         """Reckons when those ahead will have ended, as fast as talks are made at the moment."""
         number = self._line.index(seat) + 1
-        if self.cost is None:
+        loads, cost = list(self._ready().values()), self.cost
+        if cost is None:
             return Place(number, None)
-        slowness = sum(each.weight for each in self._talking or [seat]) * self.cost
-
-        def lasts_s(each: Seat) -> float:
-            return each.left_s * (max(1.0, slowness) if each.paced else slowness)
-
-        ends_s = [lasts_s(each) for each in self._talking] or [0.0]
+        usual = sum(load.work() or cost * seat.weight for load in loads) / len(loads)
+        ends_s = [_lasts_s(each, load.work()) for load in loads for each in load.talking] or [0.0]
         heapq.heapify(ends_s)
         start_s = 0.0
         for each in self._line[:number]:
             start_s = heapq.heappop(ends_s)
-            heapq.heappush(ends_s, start_s + lasts_s(each))
+            heapq.heappush(ends_s, start_s + _lasts_s(each, usual))
         return Place(number, start_s if math.isfinite(start_s) else None)
+
+
+def _lasts_s(seat: Seat, slowness: float) -> float:
+    """Seconds that the rest of a talk takes; none is quicker than its speaker."""
+    return seat.left_s * (max(1.0, slowness) if seat.paced else slowness)
 
 
 def _measured(seat: Seat) -> bool:

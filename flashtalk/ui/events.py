@@ -17,7 +17,6 @@ from typing import Any
 
 import gradio as gr
 
-from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.inputs.bounded import PictureReader
@@ -30,6 +29,7 @@ from flashtalk.outputs.scratch import ScratchFolder
 from flashtalk.provenance.credentials import Origin
 from flashtalk.provenance.marking import Marking
 from flashtalk.stream.admission import Admission, Seat
+from flashtalk.stream.contracts import Engines
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui import film_messages
 from flashtalk.ui.guard import Rates
@@ -89,10 +89,10 @@ class Run:
 
 
 class Talk:
-    """The callbacks of one page around one engine.
+    """The callbacks of one page around its engines.
 
     Args:
-        engine: opens a session per call.
+        engines: open a session per call.
         limits: facts of the deployment.
         on_gpu: wraps the function that computes, e.g. ``spaces.GPU``.
         marking: how the videos are marked.
@@ -100,20 +100,20 @@ class Talk:
 
     def __init__(
         self,
-        engine: Engine,
+        engines: Engines,
         limits: Limits,
         on_gpu: OnGpu,
         marking: Marking = Marking(),  # noqa: B008, it is frozen
     ) -> None:
-        self._engine = engine
+        self._engines = engines
         self.marking = marking
         """How videos are marked."""
         self._limits = limits
         self._pieces = on_gpu(self._compute)
         self.stops = Stops()
         self.preparing = Preparing()
-        self.pictures = PictureReader(engine.preset)
-        self.admission = Admission(most=limits.visitors, line=limits.queue, cost=engine.cost)
+        self.pictures = PictureReader(engines.preset)
+        self.admission = Admission(lambda: engines.states, most=limits.visitors, line=limits.queue)
         """Who talks and who waits; every way to talk takes its seat here."""
         self.watch = Watch(self.admission, lambda: self.preparing.count)
 
@@ -203,7 +203,7 @@ class Talk:
         return self.stops.end_all(patience_s)
 
     def _credits(self, portrait: object, voice: object, settings: Settings) -> Credits:
-        seed, steps, preset = settings.seed, settings.steps, self._engine.preset.name
+        seed, steps, preset = settings.seed, settings.steps, self._engines.preset.name
         return Credits.of(portrait, voice, seed=seed, steps=steps, preset=preset)
 
     # --- inside ---------------------------------------------------------------------------------
@@ -217,14 +217,14 @@ class Talk:
                 yield run.messages.end(0.0, stopped=True)
                 return
             speaker, speech, notices = read
-            weight = run.settings.weight(self._engine.preset.sampler.steps)
+            weight = run.settings.weight(self._engines.preset.sampler.steps)
             seconds = len(speech.samples) / SPEECH_RATE_HZ
             with self.admission.seat(seconds, weight=weight) as seat:
                 yield from _in_line(seat, run)
                 watched.let_in()
                 yield run.messages.stage(FIRST_PICTURES, poster=speaker.image, notices=notices)
                 film = self._film(speaker, speech, run)
-                pieces = self._pieces(speaker, speech, run.settings)
+                pieces = self._pieces(speaker, speech, run.settings, seat.engine)
                 yield from self._deliver(pieces, film, run, seat, watched)
             watched.end = "made" if film.complete else "stopped"
 
@@ -245,7 +245,7 @@ class Talk:
             speaker = self.pictures.read(picture, face=face, without_face=without_face)
             speech = load_speech(sound, max_s=self._limits.speech_s)
             notices = [*speaker.notices, *speech.notices]
-            if notice := self._engine.prompt_notice(settings.prompt):
+            if notice := self._engines.prompt_notice(settings.prompt):
                 notices.append(notice)
             return speaker, speech, notices
 
@@ -254,24 +254,26 @@ class Talk:
     def _film(self, speaker: Portrait, speech: Speech, run: Run) -> Film:
         return Film(
             speaker.image.size,
-            self._engine.preset.geometry.fps,
+            self._engines.preset.geometry.fps,
             speech,
             run.file,
             metadata=run.credits.metadata,
-            ahead=self._engine.acceleration.encoder_thread,
-            origin=Origin(self._engine.preset.name),
+            ahead=self._engines.encoder_thread,
+            origin=Origin(self._engines.preset.name),
             marking=self.marking,
         )
 
-    def _compute(self, portrait: Portrait, speech: Speech, settings: Settings) -> Pieces:
+    def _compute(
+        self, portrait: Portrait, speech: Speech, settings: Settings, engine: str
+    ) -> Pieces:
         """All video of ``speech``; on ZeroGPU this runs in a process with the GPU."""
-        session = self._engine.open(
+        session = self._engines.at(engine).open(
             portrait,
             seed=settings.seed,
             steps=settings.steps,
             prompt=settings.prompt,
-            first_fragment_frames=self._engine.preset.first_fragment_frames,
-            timed=self._engine.device.type == "cpu",  # a GPU would wait for its clock
+            first_fragment_frames=self._engines.preset.first_fragment_frames,
+            timed=self._engines.device.type == "cpu",  # a GPU would wait for its clock
         )
         yield from pieces_of(session, speech)
 

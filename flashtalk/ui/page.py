@@ -9,8 +9,8 @@ import gradio as gr
 from gradio.events import Dependency
 
 from flashtalk.assets import ASSETS
-from flashtalk.engine import Engine
 from flashtalk.provenance.marking import Marking
+from flashtalk.stream.contracts import Engines
 from flashtalk.ui.api_page import TALK, describe, show_example
 from flashtalk.ui.card import PICTURE
 from flashtalk.ui.door import Page, as_sent
@@ -31,17 +31,17 @@ _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidde
 
 
 def build_page(
-    engine: Engine,
+    engines: Engines,
     limits: Limits,
     on_gpu: OnGpu = lambda function: function,
     assets: Path = ASSETS,
     not_live: str = "",
     marking: Marking = Marking(),  # noqa: B008, it is frozen
 ) -> Page:
-    """The whole page around one engine.
+    """The whole page around its engines.
 
     Args:
-        engine: loaded once; every visitor shares it.
+        engines: ready; all visitors share them.
         limits: facts of the deployment.
         on_gpu: wraps the function that computes, e.g. ``spaces.GPU``.
         assets: folder with ``photographs``, ``portraits`` and ``voices`` to choose from. Its
@@ -49,14 +49,14 @@ def build_page(
         not_live: why nobody can speak live here; empty where people can.
         marking: how the videos are marked.
     """
-    talk = Talk(engine, limits, on_gpu, marking)
-    live_talks = LiveTalks(talk, engine, limits, not_live)
+    talk = Talk(engines, limits, on_gpu, marking)
+    live_talks = LiveTalks(talk, engines, limits, not_live)
     gallery = Gallery.of(assets)
     served = [*gallery.portraits, *gallery.voices, *documents().values(), PICTURE]
     gr.set_static_paths(served)
     keep = (limits.keep_files_s, limits.keep_files_s)
     with Page(talk, live_talks, title=TITLE, delete_cache=keep, fill_width=True) as page:
-        parts = lay_out(engine.preset, gallery, limits, talk, not_live)
+        parts = lay_out(engines.preset, gallery, limits, talk, not_live)
         for component in (*parts.values, *parts.further_values.values()):
             as_sent(component)
             describe(component)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Thread
 
@@ -11,10 +12,16 @@ import pytest
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.stream.admission import Admission, Place, Seat
+from flashtalk.stream.contracts import EngineState
 from flashtalk.stream.piece import VideoPiece
 
 CHUNK_S = 1.12
 NOW = 0.0
+
+
+def alone(cost: float | None) -> Callable[[], dict[str, EngineState]]:
+    """One engine, which was measured so."""
+    return lambda: {"engine": EngineState(cost)}
 
 
 def made(seat: Seat, cost: float, chunks: int = 1) -> None:
@@ -36,19 +43,19 @@ def let_in(stack: ExitStack, admission: Admission, cost: float, **options: float
 @pytest.mark.parametrize(("cost", "talks"), [(0.8, 1), (0.44, 1), (0.43, 2), (0.2, 4), (6.0, 1)])
 def test_as_many_talk_as_stay_in_real_time(cost: float, talks: int) -> None:
     with ExitStack() as stack:
-        admission = Admission(cost=cost)
+        admission = Admission(alone(cost))
         assert [let_in(stack, admission, cost) for _ in range(6)].count(True) == talks
         assert (admission.talking, admission.waiting) == (talks, 6 - talks)
 
 
 def test_a_deployment_may_let_in_fewer() -> None:
     with ExitStack() as stack:
-        admission = Admission(most=2, cost=0.1)
+        admission = Admission(alone(0.1), most=2)
         assert [let_in(stack, admission, 0.1) for _ in range(3)] == [True, True, False]
 
 
 def test_nobody_comes_before_the_last_one_is_measured() -> None:
-    admission = Admission(cost=0.3)
+    admission = Admission(alone(0.3))
     with admission.seat() as first, admission.seat() as second:
         assert first.wait(NOW) is None
         assert second.wait(NOW) is not None
@@ -57,7 +64,7 @@ def test_nobody_comes_before_the_last_one_is_measured() -> None:
 
 
 def test_an_engine_that_was_never_measured_lets_one_in() -> None:
-    admission = Admission()
+    admission = Admission(alone(None))
     assert admission.cost is None
     with admission.seat() as first, admission.seat() as second:
         assert first.wait(NOW) is None
@@ -69,7 +76,7 @@ def test_an_engine_that_was_never_measured_lets_one_in() -> None:
 
 def test_running_talks_measure_anew() -> None:
     """A warm-up in a fast hour does not let two in during a slow one."""
-    admission = Admission(cost=0.3)
+    admission = Admission(alone(0.3))
     with admission.seat() as first, admission.seat() as second:
         assert first.wait(NOW) is None
         made(first, 0.9, 20)
@@ -79,7 +86,7 @@ def test_running_talks_measure_anew() -> None:
 
 def test_a_talk_that_costs_more_takes_more_room() -> None:
     """Twelve times the denoising steps in one turn would stall everybody else."""
-    admission = Admission(cost=0.2)
+    admission = Admission(alone(0.2))
     with ExitStack() as stack:
         assert let_in(stack, admission, 0.2)
         assert not let_in(stack, admission, 2.4, weight=12.0)
@@ -90,7 +97,7 @@ def test_a_talk_that_costs_more_takes_more_room() -> None:
 
 
 def test_a_place_is_given_back_whatever_ends_the_talk() -> None:
-    admission = Admission(cost=0.8)
+    admission = Admission(alone(0.8))
     with pytest.raises(RuntimeError), admission.seat() as seat:
         seat.wait(NOW)
         raise RuntimeError
@@ -101,7 +108,7 @@ def test_a_place_is_given_back_whatever_ends_the_talk() -> None:
 
 
 def test_the_line_moves_in_order() -> None:
-    admission, order = Admission(cost=0.8), []
+    admission, order = Admission(alone(0.8)), []
 
     def visit(name: int, seat: Seat) -> None:
         while seat.wait(10.0) is not None:
@@ -124,7 +131,7 @@ def test_the_line_moves_in_order() -> None:
 
 
 def test_the_wait_is_reckoned_from_what_is_left() -> None:
-    admission = Admission(cost=0.8)
+    admission = Admission(alone(0.8))
     with admission.seat(12.24) as first, admission.seat(5.0) as second, admission.seat() as third:
         assert first.wait(NOW) is None
         made(first, 0.8, 2)
@@ -140,9 +147,53 @@ def test_the_wait_is_reckoned_from_what_is_left() -> None:
 
 
 def test_a_full_line_is_a_sentence() -> None:
-    admission = Admission(line=2)
+    admission = Admission(alone(None), line=2)
     with admission.seat() as talking:
         assert talking.wait(NOW) is None
         with admission.seat(), admission.seat(), pytest.raises(FlashTalkError, match="2 visitors"):
             admission.seat().__enter__()
     assert admission.waiting == 0
+
+
+def test_each_engine_takes_as_many_as_it_keeps_in_real_time() -> None:
+    engines = {"quick": EngineState(0.4), "slow": EngineState(0.8)}
+    with ExitStack() as stack:
+        admission = Admission(lambda: engines)
+        seats = [stack.enter_context(admission.seat(10.0)) for _ in range(4)]
+        for seat, name in zip(seats, ("quick", "slow", "quick", ""), strict=True):
+            assert (seat.wait(NOW) is None) is bool(name)
+            assert seat.engine == name
+            if name:
+                made(seat, engines[name].cost, 2)
+        assert admission.talks == {"quick": 2, "slow": 1}
+        assert admission.costs == pytest.approx({"quick": 0.4, "slow": 0.8})
+        engines["new"] = EngineState(0.8)
+        assert seats[3].wait(NOW) is None
+        assert seats[3].engine == "new"
+
+
+def test_an_engine_that_drains_or_starts_takes_nobody() -> None:
+    engines = {"one": EngineState(0.8)}
+    admission = Admission(lambda: engines)
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(admission.seat(10.0)) for _ in range(2))
+        assert first.wait(NOW) is None
+        engines |= {"one": EngineState(0.8, "draining"), "two": EngineState(None, "starting")}
+        assert second.wait(NOW) == Place(1, None), "nobody knows when an engine will be ready"
+        made(first, 0.8)  # who talks there goes on
+        assert admission.talks == {"one": 1}
+        engines["two"] = EngineState(0.8)
+        assert second.wait(NOW) is None
+        assert second.engine == "two"
+
+
+def test_an_engine_that_is_gone_is_forgotten_once_its_talks_have_ended() -> None:
+    engines = {"one": EngineState(0.8)}
+    admission = Admission(lambda: engines)
+    with admission.seat() as seat:
+        assert seat.wait(NOW) is None
+        engines.clear()
+        made(seat, 0.8)  # its last piece was on its way
+        assert admission.talks == {"one": 1}
+        assert admission.cost is None
+    assert admission.talks == {}

@@ -63,7 +63,7 @@ def live_routes(talks: LiveTalks) -> list[Route]:
             picture = form.get("portrait")
             if not isinstance(picture, UploadFile):
                 raise FlashTalkError(NO_PICTURE)
-            settings = settings_of(form, talks.engine.preset.sampler.steps)
+            settings = settings_of(form, talks.engines.preset.sampler.steps)
             content, name = await picture.read(), picture.filename or ""
         talk = await run_sync(talks.open, settings, content, name)
         return JSONResponse(

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from flashtalk.engine import Engine
 from flashtalk.inputs.live_speech import LiveSpeech
 from flashtalk.inputs.portrait import Portrait
 from flashtalk.memory import drop_cycles
@@ -23,8 +22,8 @@ from flashtalk.outputs.credits import Credits
 from flashtalk.outputs.film import Film
 from flashtalk.provenance.credentials import LIVE_SPEECH, STILL_PICTURE, Origin
 from flashtalk.stream.admission import Seat
+from flashtalk.stream.contracts import Engines, VideoSession
 from flashtalk.stream.piece import VideoPiece
-from flashtalk.stream.session import Session
 from flashtalk.ui import film_messages
 from flashtalk.ui.events import LINE_LOOK_S, Talk
 from flashtalk.ui.live.mailbox import Mailbox
@@ -48,7 +47,7 @@ class LiveTalk:
 
     Args:
         page: whose seats, stops and limits hold for it.
-        engine: makes the video.
+        engines: make the video.
         name: nobody else's, and not to be guessed.
         settings: checked ones.
         picture: a file of the talk's own.
@@ -61,7 +60,7 @@ class LiveTalk:
     def __init__(
         self,
         page: Talk,
-        engine: Engine,
+        engines: Engines,
         name: str,
         settings: Settings,
         picture: Path,
@@ -77,8 +76,8 @@ class LiveTalk:
         """There once the talk is over, if it has a picture."""
         self.speech = LiveSpeech(limit_s)
         self._limit_s, self._patience_s = limit_s, patience_s
-        self._page, self._engine = page, engine
-        self._preset = engine.preset.for_live_speech()
+        self._page, self._engines = page, engines
+        self._preset = engines.preset.for_live_speech()
         self._picture = picture
         self._credits = credits
         self._messages = LiveMessages()
@@ -153,7 +152,7 @@ class LiveTalk:
         """The portrait, and sentences for the speaker."""
         face, without_face = self.settings.face, self.settings.without_face
         speaker = self._page.pictures.read(self._picture, face=face, without_face=without_face)
-        notice = self._engine.prompt_notice(self.settings.prompt)
+        notice = self._engines.prompt_notice(self.settings.prompt)
         return speaker, [*speaker.notices, *([notice] if notice else [])]
 
     def _listen(
@@ -166,7 +165,7 @@ class LiveTalk:
     ) -> Film:
         """The film of what is said from now on."""
         self._mailbox.put(self._messages.stage(LISTENING, poster=speaker.image, notices=notices))
-        session = self._engine.open(
+        session = self._engines.at(seat.engine).open(
             speaker,
             seed=self.settings.seed,
             steps=self.settings.steps,
@@ -197,7 +196,7 @@ class LiveTalk:
         return film
 
     def _pieces(
-        self, session: Session, stopped: Callable[[], bool]
+        self, session: VideoSession, stopped: Callable[[], bool]
     ) -> Generator[VideoPiece, None, None]:
         """Video of the speech as it comes, up to its end."""
         with session:
@@ -230,7 +229,7 @@ class LiveTalk:
     @property
     def _weight(self) -> float:
         """What a second costs, over a second at the preset's settings: more frames per new one."""
-        usual, live = self._engine.preset, self._preset.geometry
+        usual, live = self._engines.preset, self._preset.geometry
         work = live.chunk_frames / live.new_frames
         usual_work = usual.geometry.chunk_frames / usual.geometry.new_frames
         return self.settings.weight(usual.sampler.steps) * work / usual_work

@@ -9,10 +9,10 @@ import threading
 import time
 from pathlib import Path
 
-from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.outputs.credits import Credits
 from flashtalk.outputs.scratch import ScratchFolder
+from flashtalk.stream.contracts import Engines
 from flashtalk.ui.events import Limits, Talk
 from flashtalk.ui.live.talk import PATIENCE_S, LiveTalk
 from flashtalk.ui.settings import Settings
@@ -26,7 +26,7 @@ class LiveTalks:
 
     Args:
         page: whose seats and stops hold for them.
-        engine: makes the video.
+        engines: make the video.
         limits: facts of the deployment.
         refusal: why this page cannot listen live; empty where it can.
         patience_s: so long a speaker may be away.
@@ -35,12 +35,12 @@ class LiveTalks:
     def __init__(
         self,
         page: Talk,
-        engine: Engine,
+        engines: Engines,
         limits: Limits,
         refusal: str = "",
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self.engine = engine
+        self.engines = engines
         self.limits = limits
         self.refusal = refusal
         self._page = page
@@ -66,10 +66,10 @@ class LiveTalks:
             Path(picture_name).name,
             seed=settings.seed,
             steps=settings.steps,
-            preset=self.engine.preset.name,
+            preset=self.engines.preset.name,
         )
         talk = LiveTalk(
-            *(self._page, self.engine, name, settings, file, folder.path / credits.file_name),
+            *(self._page, self.engines, name, settings, file, folder.path / credits.file_name),
             credits=credits,
             limit_s=self.limits.speech_s,
             patience_s=self._patience_s,
