@@ -5,7 +5,7 @@ engine ``cost`` seconds, so ``n`` talks stay in real time while ``n * cost`` is 
 let in if that holds with one more, and once the last one who came has been measured. So nobody who
 talks stalls because somebody else comes. Each engine always takes one talk, however slow.
 
-A seat is what one talk holds: first a place in line, then a share of one engine, to its end::
+A seat is what a talk holds: first a place in line, then a share of one engine::
 
     with admission.seat(video_s=12.0) as seat:
         while (place := seat.wait(1.0)) is not None:
