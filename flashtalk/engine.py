@@ -101,6 +101,7 @@ class Engine:
         placement: Placement | str | None = None,
         acceleration: Acceleration = DEFAULT,
         gpu_is_lent: bool = False,
+        mode: str | None = None,
         size: Size = None,
         threads: int | None = None,
         turn_threads: int | None = None,
@@ -113,6 +114,7 @@ class Engine:
         one. ``placement`` arranges large networks in the GPU's memory (a name such as ``"48gb"``);
         by default it follows from how much there is. ``acceleration`` switches techniques on that
         make the same networks faster; ``gpu_is_lent`` refuses those that ZeroGPU cannot run.
+        ``mode`` chooses sizes and steps of a published model (``"realtime"``), and no technique.
         ``size`` (height, width) replaces the choice by the portrait's aspect. ``threads`` sets
         PyTorch's threads for the process. A turn computes with as many, or with ``turn_threads``;
         decoding always uses all.
@@ -123,7 +125,7 @@ class Engine:
         """
         checkpoint = find_checkpoint(name_or_folder)
         device = checked_device(device or default_device(checkpoint.preset))
-        preset = checkpoint.preset.with_size(size)
+        preset = checkpoint.preset.with_mode(mode).with_size(size)
         placement = chosen_placement(preset, device, placement)
         check_acceleration(acceleration, device, placement, gpu_is_lent=gpu_is_lent)
         if threads is not None:

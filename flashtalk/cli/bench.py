@@ -109,7 +109,7 @@ def measure(options: BenchOptions) -> dict[str, Any]:
 def _settings(engine: Engine, options: BenchOptions) -> dict[str, Any]:
     """The engine's settings of this measurement."""
     return {
-        "preset": engine.preset.name,
+        "preset": engine.preset.title,
         "device": str(engine.device),
         "steps": options.steps or engine.preset.sampler.steps,
         "seed": options.seed,

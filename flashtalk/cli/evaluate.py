@@ -30,7 +30,7 @@ Talk = tuple[Trial, Result]
 
 def evaluate(options: EvaluateOptions) -> int:
     """Make and measure what is not there yet, then write the report; returns the exit code."""
-    preset = find_checkpoint(options.preset).preset
+    preset = find_checkpoint(options.preset).preset.with_mode(options.mode)
     variants = variants_of(options.vary)
     for variant in variants:
         _check(preset, variant)

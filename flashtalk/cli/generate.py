@@ -62,7 +62,8 @@ class Maker:
         self._size = size_of(options.size)
         if options.placement is not None:
             placement_named(options.placement)
-        preset = find_checkpoint(options.preset).preset.with_size(self._size)
+        preset = find_checkpoint(options.preset).preset.with_mode(options.mode)
+        preset = preset.with_size(self._size)
         self._preset = preset.with_chunk(options.chunk_frames)
         if options.steps is not None:
             self._preset.with_sampler(steps=options.steps)

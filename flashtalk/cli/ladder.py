@@ -90,7 +90,7 @@ def climbed(options: BenchOptions) -> dict[str, Any]:
         "date": started.isoformat(timespec="seconds"),
         "machine": machine(engine.device),
         "versions": versions(),
-        "preset": engine.preset.name,
+        "preset": engine.preset.title,
         "weights": weights,
         "size_px": [image.height, image.width],
         "threads": torch.get_num_threads(),

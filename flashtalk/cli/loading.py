@@ -31,6 +31,7 @@ def engine_for(
         placement=options.placement,
         acceleration=options.accelerated,
         gpu_is_lent=gpu_is_lent,
+        mode=options.mode,
         size=size,
         threads=options.threads,
         turn_threads=TURN_THREADS,

@@ -44,7 +44,7 @@ def engine_of(
     """The engine that is measured, what is planned for it, and what its weights are."""
     size = parse_size(options.size) if options.size else None
     if options.random_weights:
-        dry_run = dry_run_of(options.preset, size)
+        dry_run = dry_run_of(options.preset, size, options.mode)
         engine, budget = _dry_engine(dry_run, options, acceleration)
         return engine, budget, dry_run.notice
     engine = Engine.from_pretrained(
@@ -52,6 +52,7 @@ def engine_of(
         device=options.device,
         placement=options.placement,
         acceleration=acceleration,
+        mode=options.mode,
         size=size,
         threads=options.threads,
     )

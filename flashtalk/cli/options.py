@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg
 
 from flashtalk.acceleration.settings import DEFAULT, VARIABLE, Acceleration, acceleration_of
-from flashtalk.config import TINY
+from flashtalk.config import TINY, mode_named
 from flashtalk.errors import FlashTalkError
 from flashtalk.provenance.certificate import Certificate
 from flashtalk.provenance.credentials import check as check_certificate
@@ -24,6 +24,7 @@ from flashtalk.provenance.marking import Marking
 
 MAX_SEED = 2**63 - 1  # what a torch.Generator takes
 MAX_PORT = 65_535
+MODE_VARIABLE = "FLASHTALK_MODE"
 PORT_VARIABLES = ("GRADIO_SERVER_PORT", "PORT")
 
 
@@ -64,8 +65,12 @@ class ModelOptions:
     """cpu, cuda or cuda:N."""
     placement: Annotated[str | None, unset("by how much memory there is", "NAME")] = None
     """How large networks share the GPU's memory: 80gb, 48gb or 24gb."""
-    acceleration: Annotated[str, arg(metavar="WORDS")] = field(
-        default_factory=lambda: os.environ.get(VARIABLE) or DEFAULT.words
+    mode: Annotated[str | None, unset("the preset as published", "NAME")] = field(
+        default_factory=lambda: os.environ.get(MODE_VARIABLE) or None
+    )
+    """How much is given up for speed in flashtalk-14b: quality, balanced or realtime."""
+    acceleration: Annotated[str | None, unset("the mode's; encoder-thread", "WORDS")] = field(
+        default_factory=lambda: os.environ.get(VARIABLE) or None
     )
     """What makes the same networks faster, separated by commas: channels-last, bf16-convolutions,
     compile, encoder-thread, attention=KERNEL; or none."""
@@ -74,14 +79,18 @@ class ModelOptions:
 
     @property
     def accelerated(self) -> Acceleration:
-        """The techniques of ``acceleration``."""
-        return acceleration_of(self.acceleration)
+        """The techniques of ``acceleration``, or else those of the mode."""
+        if self.acceleration is not None:
+            return acceleration_of(self.acceleration)
+        return DEFAULT if self.mode is None else acceleration_of(mode_named(self.mode).acceleration)
 
     def check(self) -> None:
         """Raise :class:`FlashTalkError` for a value that cannot be used."""
         if self.threads is not None and self.threads < 1:
             raise FlashTalkError(f"--threads must be 1 or more, got {self.threads}.")
-        acceleration_of(self.acceleration)
+        if self.mode is not None:
+            mode_named(self.mode)  # also where --acceleration takes the place of its techniques
+        _ = self.accelerated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +279,8 @@ class PlanOptions:
     """flashtalk-tiny, flashtalk-14b, or a folder of weights."""
     gpu_memory_gib: Annotated[float | None, unset("this machine's", "GIB")] = None
     """Plan for a GPU with so much memory."""
+    mode: Annotated[str | None, unset("the preset as published", "NAME")] = None
+    """quality, balanced or realtime; then the work of a chunk is counted, too."""
     placement: Annotated[str | None, unset("the fastest that fits", "NAME")] = None
     """80gb, 48gb or 24gb."""
     size: Annotated[str | None, unset("the preset's", "HEIGHTxWIDTH")] = None
@@ -308,7 +319,7 @@ class ServeOptions(MarkingOptions):
     """Serve the page until it is ended.
 
     Where no options can be given, variables are read: FLASHTALK_PRESET (--preset),
-    FLASHTALK_ACCELERATION (--acceleration),
+    FLASHTALK_MODE (--mode), FLASHTALK_ACCELERATION (--acceleration),
     GRADIO_SERVER_NAME (--host), GRADIO_SERVER_PORT or PORT (--port), GRADIO_ROOT_PATH (the path
     below which a proxy serves the page, such as /talk), GRADIO_TEMP_DIR (the folder of uploads and
     finished videos), HF_HOME (the folder of what is fetched from the Hub), HOME.

@@ -11,14 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from flashtalk.cli.check_files import check_files
+from flashtalk.cli.chunk_work import chunk_work
 from flashtalk.cli.options import PlanOptions
-from flashtalk.config import PRESETS, Preset, preset_named
+from flashtalk.config import PRESETS, Preset, mode_named, preset_named
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import parse_size
 from flashtalk.placement import ALL_RESIDENT, PLACEMENTS, placement_named
 from flashtalk.placement.machine import Machine, fetched_bytes, this_machine
 from flashtalk.placement.plan import GIB, RESERVE_BYTES, Budget, Footprint, footprints
-from flashtalk.weights.dry_run import dry_run_of
+from flashtalk.weights.dry_run import DryRun, dry_run_of
 
 
 def plan(options: PlanOptions) -> int:
@@ -26,7 +27,8 @@ def plan(options: PlanOptions) -> int:
     if options.check_published:
         return check_files(options.preset)
     wanted = [placement_named(options.placement).name] if options.placement else [*PLACEMENTS]
-    preset, footprint = planned(options.preset, options.size)
+    dry_run, footprint = planned(options.preset, options.size, options.mode)
+    preset = dry_run.preset
     machine = this_machine()
     missing_bytes = max(0, footprint.download_bytes - fetched_bytes(preset))
     budgets = {name: footprint.budget(name, preset.geometry) for name in footprint.placements}
@@ -37,18 +39,22 @@ def plan(options: PlanOptions) -> int:
         candidates = [budgets[name] for name in wanted]
         given_gib = options.gpu_memory_gib
         fits, sentence = gpu_verdict(preset, candidates, machine, given_gib, missing_bytes)
-    lines = [*networks_table(preset, footprint), "", *phase_table(budgets)]
+    lines = [*networks_table(preset, footprint), ""]
+    lines += [*mode_lines(dry_run), ""] if preset.mode else []
+    lines += phase_table(budgets)
     lines += [*footprint.placements_note.splitlines(), ""]
     lines += [*machine_lines(machine, footprint, missing_bytes), "", sentence, ""]
     sys.stdout.write("\n".join(lines))
     return 0 if fits else 1
 
 
-def planned(name_or_folder: str, size: str | None) -> tuple[Preset, Footprint]:
+def planned(
+    name_or_folder: str, size: str | None, mode: str | None = None
+) -> tuple[DryRun, Footprint]:
     """The preset at one size of picture, and what it takes; :class:`FlashTalkError` if unknown."""
     if not Path(name_or_folder).is_dir():
         preset_named(name_or_folder)
-    dry_run = dry_run_of(name_or_folder, parse_size(size) if size else None)
+    dry_run = dry_run_of(name_or_folder, parse_size(size) if size else None, mode)
     found = footprints().get(dry_run.preset.name)
     if found is None:
         raise FlashTalkError(
@@ -58,7 +64,22 @@ def planned(name_or_folder: str, size: str | None) -> tuple[Preset, Footprint]:
         )
     if dry_run.local:
         found = replace(found, networks=tuple(replace(n, download_bytes=0) for n in found.networks))
-    return dry_run.preset, found
+    return dry_run, found
+
+
+def mode_lines(dry_run: DryRun) -> list[str]:
+    """What the mode chose, and what a chunk of it computes."""
+    preset = dry_run.preset
+    mode, work = mode_named(preset.mode), chunk_work(preset, dry_run.sizes)
+    saved = "; memory is without 8-bit products, which take less"
+    return [
+        f"mode {mode.name}: {work.steps} steps, --acceleration {mode.acceleration}",
+        f"  a chunk computes {work.flop / 1e12:,.0f} TFLOP: {work.steps} x "
+        f"{work.prediction / 1e12:.1f} of the transformer, {work.decode / 1e12:.1f} of the decoder,"
+        f" {work.encode / 1e12:.1f} of the encoder",
+        f"  live, that is {work.flop / 1e12 / preset.geometry.new_s:,.0f} TFLOP/s"
+        + (saved if "fp8" in mode.acceleration else ""),
+    ]
 
 
 def networks_table(preset: Preset, footprint: Footprint) -> list[str]:
@@ -71,7 +92,7 @@ def networks_table(preset: Preset, footprint: Footprint) -> list[str]:
     sums = [sum(sizes) for sizes in zip(*(row[2:] for row in rows), strict=True)]
     rows.append(("all", "", sums[0], sums[1], sums[2]))
     return [
-        f"{preset.name} at {geometry.height_px}x{geometry.width_px}: chunks of "
+        f"{preset.title} at {geometry.height_px}x{geometry.width_px}: chunks of "
         f"{geometry.chunk_frames} frames, {geometry.tokens:,} tokens",
         "",
         f"{'network':<16}{'parameters':>16}  {'type':<9}{'weights, GiB':>13}{'to fetch, GB':>14}",

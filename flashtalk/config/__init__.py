@@ -4,6 +4,7 @@ Above :mod:`flashtalk.geometry`, below everything that computes. Both sizes of t
 instances of the same dataclasses. Nothing else in the code asks which of them is running.
 """
 
+from flashtalk.config.modes import MODES, Mode, mode_named
 from flashtalk.config.networks import (
     AutoencoderConfig,
     SpeechEncoderConfig,
@@ -24,11 +25,13 @@ from flashtalk.config.presets import (
 __all__ = [
     "FOURTEEN_B",
     "FOURTEEN_B_EXACT",
+    "MODES",
     "PRESETS",
     "TINY",
     "TINY_SPEECH",
     "AutoencoderConfig",
     "HubFiles",
+    "Mode",
     "Preset",
     "PublishedSource",
     "SamplerConfig",
@@ -36,5 +39,6 @@ __all__ = [
     "SpeechFeatures",
     "TinyDenoiserConfig",
     "TransformerConfig",
+    "mode_named",
     "preset_named",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from flashtalk.config.modes import mode_named
 from flashtalk.config.networks import AutoencoderConfig, SpeechEncoderConfig, TransformerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
@@ -110,6 +111,8 @@ class Preset:
     """Where the networks run if nobody says so; ``cuda`` only on machines that have it."""
     source: PublishedSource | None = None
     """Where published weights come from; ``None`` = the repository's assets."""
+    mode: str = ""
+    """The mode that chose sizes and steps, see :meth:`with_mode`; empty = the preset as it is."""
 
     def __post_init__(self) -> None:
         if bool(self.prompt) != bool(self.transformer.text_dim):
@@ -157,6 +160,35 @@ class Preset:
         """Height and width in pixels of the video, where it is not that of the networks' frames."""
         size = (*self.picture_sizes, self.network_size)[0]
         return None if size == self.network_size else size
+
+    @property
+    def title(self) -> str:
+        """The preset's name, and the mode's."""
+        return f"{self.name} ({self.mode})" if self.mode else self.name
+
+    def with_mode(self, name: str | None) -> Preset:
+        """A copy with sizes and steps of the mode ``name``; ``None`` changes nothing.
+
+        Techniques of the mode are the caller's to switch on. Raises :class:`FlashTalkError` for an
+        unknown mode, and for a preset that makes pictures of one size.
+        """
+        if name is None:
+            return self
+        mode = mode_named(name)
+        if not self.sizes:
+            raise FlashTalkError(
+                f"{self.name} has no mode {name!r}: modes are for flashtalk-14b and its kind, and "
+                "its pictures have one size. Leave --mode out."
+            )
+        sampled = self.with_sampler(steps=mode.steps)
+        try:
+            geometry = self.geometry.sized(*mode.sizes[0])
+            return replace(sampled, geometry=geometry, sizes=mode.sizes, mode=name)
+        except ValueError as error:
+            raise FlashTalkError(
+                f"The sizes of mode {name!r} do not fit the networks of {self.name}: {error}. "
+                "Leave --mode out, and choose --size and --steps."
+            ) from error
 
     def with_size(self, size: tuple[int, int] | Literal["auto"] | None) -> Preset:
         """A copy that makes videos of ``size`` = (height, width) in pixels.

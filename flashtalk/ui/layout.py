@@ -78,7 +78,7 @@ def _facts(preset: Preset, gallery: Gallery, limits: Limits) -> dict[str, object
         "prompt": preset.prompt or "",
         "speakers": list(speakers()),
         "library": LIBRARY,
-        "model": preset.name,
+        "model": preset.title,
         "documents": {name: str(path) for name, path in documents().items()},
     }
 

@@ -64,10 +64,13 @@ class DryRun:
         )
 
 
-def dry_run_of(name_or_folder: str, size: tuple[int, int] | None = None) -> DryRun:
+def dry_run_of(
+    name_or_folder: str, size: tuple[int, int] | None = None, mode: str | None = None
+) -> DryRun:
     """The dry run of a preset, or of a local folder of which only config.json files are read.
 
-    Raises :class:`FlashTalkError` for anything else, and for a size (height, width) that cannot be.
+    Raises :class:`FlashTalkError` for anything else, and for a size (height, width) or ``mode``
+    that cannot be.
     """
     local = name_or_folder not in PRESETS
     if local and not Path(name_or_folder).is_dir():
@@ -76,7 +79,7 @@ def dry_run_of(name_or_folder: str, size: tuple[int, int] | None = None) -> DryR
             f"{name_or_folder!r}. Nothing is fetched for them."
         )
     checkpoint = find_checkpoint(name_or_folder)
-    preset, files, sizes = checkpoint.preset, checkpoint.weights, PUBLISHED
+    preset, files, sizes = checkpoint.preset.with_mode(mode), checkpoint.weights, PUBLISHED
     preset = preset.with_size(size or preset.network_size)
     if isinstance(files, PublishedFiles):
         sizes = published_sizes(files)
