@@ -28,10 +28,11 @@ from torch import Tensor
 from flashtalk.acceleration.apply import apply_acceleration, check_acceleration
 from flashtalk.acceleration.settings import DEFAULT, Acceleration
 from flashtalk.conditions import Conditions, gather_conditions
-from flashtalk.config import Preset, SamplerConfig
+from flashtalk.config import FramingWay, Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, portrait_for
+from flashtalk.inputs.still import NO_SIDES, Sides, Still
 from flashtalk.models.networks import Networks
 from flashtalk.parallel.denoiser import SharedDenoiser, shareable
 from flashtalk.parallel.ranks import Ranks
@@ -221,6 +222,7 @@ class Engine:
         steps: int | None = None,
         color_strength: float | None = None,
         prompt: str | None = None,
+        framing: FramingWay = "face",
         face: int | None = None,
         without_face: bool = False,
         chunk_frames: int | None = None,
@@ -231,8 +233,10 @@ class Engine:
         """A session in which the person of ``portrait`` talks.
 
         ``portrait`` is a picture (path, bytes, PIL image, array) or one that ``portrait_for`` has
-        framed for this preset; its size is the video's. The largest of several faces speaks, or
-        number ``face`` from the left. ``without_face`` accepts pictures in which none is found.
+        framed for this preset; its size is the video's. ``framing="picture"`` shows the whole
+        picture, in which the person speaks, in place of head and shoulders. The largest of several
+        faces speaks, or number ``face`` from the left. ``without_face`` accepts pictures in which
+        none is found.
 
         ``prompt`` (models with a text encoder) says what is to be seen. ``None`` or an empty one is
         the preset's, and one that is too long is cut (see :meth:`prompt_notice`). ``seed`` makes
@@ -244,10 +248,13 @@ class Engine:
         its rest. ``timed`` measures seconds by stage.
         Raises :class:`FlashTalkError` for settings and pictures that cannot be used.
         """
-        framed = portrait_for(portrait, self.preset, face=face, without_face=without_face)
+        framed = portrait_for(
+            portrait, self.preset, framing=framing, face=face, without_face=without_face
+        )
         return self._open(
             framed.tensor,
             framed.large,
+            still=framed.still,
             sampler=self._sampler(steps, color_strength),
             seed=_checked_seed(seed),
             prompt=prompt,
@@ -349,6 +356,7 @@ class Engine:
         preset: Preset,
         sampler: SamplerConfig,
         seed: int,
+        still: Still | None = None,
         prompt: str | None = None,
         first_fragment_frames: int = 0,
         split: Split = "first",
@@ -360,7 +368,11 @@ class Engine:
                 f"{self.preset.name} does not read a prompt: it follows portrait and speech only. "
                 "Leave the prompt empty."
             )
-        conditions = self._computer.run(lambda: self._conditions(portrait, large, prompt))
+        conditions = self._computer.run(
+            lambda: self._conditions(
+                portrait, large, prompt, NO_SIDES if still is None else still.pinned
+            )
+        )
         scene = Scene(
             networks,
             conditions,
@@ -368,6 +380,7 @@ class Engine:
             workers=self._workers,
             timer=StageTimer(self._device) if timed else NO_TIMER,
             frame_match=self._frame_match,
+            still=still,
         )
         return Session(
             scene,
@@ -378,7 +391,9 @@ class Engine:
             notices=self._notices + networks.autoencoder.notices(conditions.guidance),
         )
 
-    def _conditions(self, portrait: Tensor, large: Tensor | None, prompt: str | None) -> Conditions:
+    def _conditions(
+        self, portrait: Tensor, large: Tensor | None, prompt: str | None, pinned: Sides
+    ) -> Conditions:
         read, look = self._networks.text_encoder, self._networks.image_encoder
         with torch.inference_mode(), faults.said():
             portrait = portrait.to(self._device)
@@ -386,6 +401,7 @@ class Engine:
                 self._networks,
                 portrait,
                 large,
+                pinned=pinned,
                 text=read(prompt or self.preset.prompt) if read else None,
                 image=look(portrait) if look else None,
             )

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from flashtalk.config import PRESETS, TINY
 from flashtalk.engine import LIVE_COST, Engine
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.portrait import load_portrait
+from flashtalk.inputs.portrait import Portrait, load_portrait, portrait_for
 from flashtalk.models.networks import Networks
 from flashtalk.placement.device import checked_device
 from flashtalk.stream.piece import VideoPiece
@@ -203,3 +204,75 @@ def test_a_slow_machine_shows_the_networks_own_size(
 
 def pushed(engine: Engine, portrait: Image.Image, speech: np.ndarray) -> list[VideoPiece]:
     return list(engine.open(portrait, seed=1).push(speech[: 33 * 640]))
+
+
+# --- the whole picture ----------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def whole_engine(toy_networks: Networks) -> Engine:
+    preset = replace(toy_networks.preset, framings=("face", "picture"))
+    return Engine(replace(toy_networks, preset=preset))
+
+
+@pytest.fixture(scope="module")
+def scene(portrait: Image.Image) -> Image.Image:
+    """A head in the right half of a wide picture with something to see everywhere."""
+    noise = np.random.default_rng(2).integers(90, 170, (240, 420, 3), dtype=np.uint8)
+    picture = Image.fromarray(noise)
+    picture.paste(portrait.resize((180, 180)), (210, 30))
+    return picture
+
+
+def _whole(engine: Engine, scene: Image.Image, speech: np.ndarray, **options: Any) -> np.ndarray:
+    session = engine.open(scene, framing="picture", **options)
+    pieces = [*session.push(speech[:24_000]), *session.flush()]
+    return np.concatenate([piece.frames for piece in pieces])
+
+
+def test_a_person_speaks_in_the_whole_picture(
+    whole_engine: Engine, scene: Image.Image, speech: np.ndarray
+) -> None:
+    frames = _whole(whole_engine, scene, speech, seed=3)
+    assert frames.shape == (38, 240, 420, 3)
+    square = portrait_for(scene, whole_engine.preset, framing="picture").square
+    assert square is not None
+    still = np.asarray(scene)
+    outside = np.ones(still.shape[:2], bool)
+    outside[max(0, square.top_px) : square.bottom_px, square.left_px : square.right_px] = False
+    assert (frames[:, outside] == still[outside]).all()
+    assert (frames != still).any()
+    assert np.array_equal(frames, _whole(whole_engine, scene, speech, seed=3))
+    assert not np.array_equal(frames, _whole(whole_engine, scene, speech, seed=4))
+
+
+def test_pieces_of_a_whole_picture_join_in_any_slicing(
+    whole_engine: Engine, scene: Image.Image, speech: np.ndarray
+) -> None:
+    """Somebody who speaks live gets the frames of a film of the same chunks."""
+    live = _whole(whole_engine, scene, speech, live=True, first_fragment_frames=4)
+    assert live.shape == (38, 240, 420, 3)
+    session = whole_engine.open(scene, framing="picture", live=True, first_fragment_frames=4)
+    pieces = []
+    for part in np.array_split(speech[:24_000], 17):
+        pieces += [*session.push(part)]
+    pieces += [*session.flush()]
+    assert np.array_equal(np.concatenate([piece.frames for piece in pieces]), live)
+
+
+def test_the_motion_is_that_of_the_face_alone(
+    whole_engine: Engine, scene: Image.Image, speech: np.ndarray
+) -> None:
+    """What the networks see is the square: a whole picture around it changes no motion."""
+    whole = portrait_for(scene, whole_engine.preset, framing="picture")
+    assert whole.framed is not None and whole.square is not None
+    alone = Portrait(whole.framed)
+    latents = []
+    for portrait in (whole, alone):
+        session = whole_engine.open(portrait, seed=5)
+        list(session.push(speech[:40_000]))
+        latents.append(session._state.motion_latents)
+    assert torch.equal(*latents)
+
+
+def test_a_framing_that_the_model_lacks_is_refused(engine: Engine, scene: Image.Image) -> None:
+    with pytest.raises(FlashTalkError, match="toy has no framing but its own"):
+        engine.open(scene, framing="picture")

@@ -116,6 +116,7 @@ def _advancing(bar: tqdm) -> Callable[[float], None]:
 def _check(preset: Preset, variant: Variant) -> None:
     """Refuse settings that the model cannot have, before anything is made."""
     preset = preset.with_size(variant.size).with_chunk(variant.chunk_frames)
+    preset.require_framing(variant.framing)
     preset.with_sampler(steps=variant.steps, color_strength=variant.color_match)
 
 

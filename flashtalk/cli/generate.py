@@ -65,6 +65,7 @@ class Maker:
         preset = find_checkpoint(options.preset).preset.with_mode(options.mode)
         preset = preset.with_size(self._size)
         self._preset = preset.with_chunk(options.chunk_frames)
+        self._preset.require_framing(options.framing)
         if options.steps is not None:
             self._preset.with_sampler(steps=options.steps)
 
@@ -133,6 +134,7 @@ class Maker:
             return portrait_for(
                 picture,
                 self._preset,
+                framing=options.framing,
                 crop=crop,
                 face=options.face,
                 without_face=options.without_face,

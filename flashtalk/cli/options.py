@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg
 
 from flashtalk.acceleration.settings import DEFAULT, VARIABLE, Acceleration, acceleration_of
-from flashtalk.config import TINY, mode_named
+from flashtalk.config import TINY, FramingWay, mode_named
 from flashtalk.errors import FlashTalkError
 from flashtalk.provenance.certificate import Certificate
 from flashtalk.provenance.credentials import check as check_certificate
@@ -174,6 +174,8 @@ class GenerateOptions(VideoOptions, MarkingOptions):
     """What is to be seen, for models that read a prompt."""
     size: Annotated[str, arg(metavar="HEIGHTxWIDTH")] = "auto"
     """In pixels, such as 256x256; auto: the preset's usual size, or by the portrait's aspect."""
+    framing: FramingWay = "face"
+    """Show head and shoulders, or the whole picture, in which the person speaks."""
     crop: Annotated[bool, arg(help_behavior_hint="")] = True
     """Use the picture's middle, do not cut it to the face."""
     face: Annotated[int | None, unset("the largest", "N")] = None
@@ -187,6 +189,11 @@ class GenerateOptions(VideoOptions, MarkingOptions):
         super().check()
         if (self.audio is None) == (self.say is None):
             raise FlashTalkError("Give either --audio, a sound file, or --say, a sentence.")
+        if self.framing == "picture" and not (self.crop and self.size == "auto"):
+            raise FlashTalkError(
+                "--framing picture shows the whole picture at its own size, of up to 1280 pixels. "
+                "Leave --size and --no-crop out."
+            )
         if self.speaker is not None and self.say is None:
             raise FlashTalkError("--speaker says a sentence: give one with --say.")
         if not self.max_minutes > 0:
@@ -212,8 +219,8 @@ class EvaluateOptions(ModelOptions):
     out: Annotated[Path, arg(metavar="FOLDER")]
     """Folder of films, report.html and figures.csv."""
     vary: UseAppendAction[Annotated[tuple[str, ...], arg(metavar="NAME=VALUE,VALUE")]] = ()
-    """Settings to compare: steps=2,4, chunk-frames=17,33, color-match=0,1 or size=256x256,512x512;
-    several are combined, each value with each."""
+    """Settings to compare: steps=2,4, chunk-frames=17,33, color-match=0,1, size=256x256,512x512 or
+    framing=face,picture; several are combined, each value with each."""
     seed: Annotated[int, arg(metavar="N")] = 0
     """Of every talk."""
 

@@ -12,7 +12,7 @@ from flashtalk.config.networks import (
     TinyDenoiserConfig,
     TransformerConfig,
 )
-from flashtalk.config.preset import HubFiles, Preset, PublishedSource, SamplerConfig
+from flashtalk.config.preset import FramingWay, HubFiles, Preset, PublishedSource, SamplerConfig
 from flashtalk.config.presets import (
     FOURTEEN_B,
     FOURTEEN_B_EXACT,
@@ -30,6 +30,7 @@ __all__ = [
     "TINY",
     "TINY_SPEECH",
     "AutoencoderConfig",
+    "FramingWay",
     "HubFiles",
     "Mode",
     "Preset",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from flashtalk.config.modes import mode_named
 from flashtalk.config.networks import AutoencoderConfig, SpeechEncoderConfig, TransformerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
+
+FramingWay = Literal["face", "picture"]
+"""What the video shows: head and shoulders, or the whole picture, in which a part speaks."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,10 @@ class Preset:
     empty = the frames themselves are shown."""
     crop: Literal["face", "whole"] = "face"
     """How much of a picture is shown: head and shoulders, or as much as the aspect allows."""
+    framings: tuple[FramingWay, ...] = ("face",)
+    """What a video may show; of the whole picture, the networks still see a part."""
+    whole_px: tuple[int, int] = (1_280, 768)
+    """Long side of a whole picture, and about that of the part that moves; both at most."""
     least_face: float = 0.0
     """Least height of a face as a share of the portrait's; 0 = as small as the picture has it."""
     device: Literal["cpu", "cuda"] = "cpu"
@@ -216,6 +223,16 @@ class Preset:
                 f"{_nearest(width, step)}."
             )
         return replace(self, geometry=self.geometry.sized(height, width), sizes=())
+
+    def require_framing(self, framing: str) -> None:
+        """Raise :class:`FlashTalkError` for a ``framing`` that this model does not have."""
+        if framing not in get_args(FramingWay):
+            raise FlashTalkError(f"Framing is 'face' or 'picture', got {framing!r}.")
+        if framing not in self.framings:
+            raise FlashTalkError(
+                f"{self.name} has no framing but its own: it shows as much of a picture as its "
+                "sizes allow. Leave framing out."
+            )
 
     def with_chunk(self, chunk_frames: int | None) -> Preset:
         """A copy that makes chunks of ``chunk_frames``; ``None`` keeps the preset's own.

@@ -46,6 +46,7 @@ TINY = Preset(
     live_lookahead_frames=3,  # docs/evaluation.md: lips as with 5
     weights="flashtalk-tiny",
     picture_sizes=((512, 512), (256, 256)),
+    framings=("face", "picture"),
     least_face=0.35,  # its landmark network misplaced a mouth at 0.30, none at 0.42
 )
 

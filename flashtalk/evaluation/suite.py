@@ -145,7 +145,7 @@ def run_trial(
         OSError: a file cannot be written to its end.
     """
     preset, variant = engine.preset.with_chunk(trial.variant.chunk_frames), trial.variant
-    portrait = portrait_for(trial.portrait, preset)
+    portrait = portrait_for(trial.portrait, preset, framing=variant.framing)
     speech = load_speech(trial.voice)
     measure = TalkMeasure(np.asarray(portrait.image), preset.geometry)
     start_s, first_s = time.perf_counter(), math.nan

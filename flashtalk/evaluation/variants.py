@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from flashtalk.config import FramingWay
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import parse_size
 
@@ -25,6 +26,8 @@ class Variant:
     """Blend of the color match, 0 (off) .. 1."""
     size: tuple[int, int] | None = None
     """Height and width in pixels."""
+    framing: FramingWay = "face"
+    """Head and shoulders, or the whole picture."""
 
     @property
     def name(self) -> str:
@@ -47,6 +50,8 @@ class Variant:
             words.append(("color", f"{self.color_match:g}"))
         if self.size is not None:
             words.append(("size", "{}x{}".format(*self.size)))
+        if self.framing != "face":
+            words.append(("framing", self.framing))
         return words
 
 
@@ -55,6 +60,7 @@ _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "chunk-frames": ("chunk_frames", int),
     "color-match": ("color_match", float),
     "size": ("size", parse_size),
+    "framing": ("framing", str),
 }
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from flashtalk.inputs.faces import Face, find_faces
 from flashtalk.inputs.framing import Crop
 
-_EXACT_DEG = 12.0  # a roll this close to a quarter turn is one: no pixel is computed anew
+_EXACT_DEG = 12.0  # a roll this close to a quarter turn is one
 _AROUND = 5.0  # sides of the face that are kept around it; a framing has about two
 _TURNED_SIDE_PX = 1_400
 _BLUR_SIDE_PX = 256
@@ -86,9 +86,8 @@ def turn_upright(picture: Image.Image, face: Face) -> tuple[Image.Image, Face]:
     Near quarter turns turn the whole picture. Others keep what is around the face, and continue
     the picture's edge into the corners.
     """
-    quarters = round(face.roll_deg / 90.0)
-    if abs(face.roll_deg - 90.0 * quarters) <= _EXACT_DEG:
-        turned, matrix = _by_quarters(picture, quarters % 4)
+    if near_quarter(face.roll_deg):
+        turned, matrix = _by_quarters(picture, round(face.roll_deg / 90.0) % 4)
     else:
         turned, matrix = _by_angle(picture, face)
     x, y = matrix @ (face.center_x_px, face.center_y_px, 1.0)
@@ -96,6 +95,11 @@ def turn_upright(picture: Image.Image, face: Face) -> tuple[Image.Image, Face]:
     expected = Face(float(x) - side / 2, float(y) - side / 2, side, face.score)
     seen = find_faces(np.asarray(turned))
     return turned, max(seen, key=expected.overlap, default=expected)
+
+
+def near_quarter(degrees: float) -> bool:
+    """Whether a turn by so much is made by quarters: no pixel is computed anew."""
+    return abs(degrees - 90.0 * round(degrees / 90.0)) <= _EXACT_DEG
 
 
 def _by_quarters(picture: Image.Image, quarters: int) -> tuple[Image.Image, np.ndarray]:

@@ -94,6 +94,18 @@ def closest_size(
     return max((size for size in sizes if kept(size) >= enough), key=math.prod)
 
 
+def part_of(
+    size: tuple[int, int],
+    face: Face | None,
+    width_px: int,
+    height_px: int,
+    framing: Framing | None = None,
+) -> Crop:
+    """The part of a picture of ``size`` that has the aspect of a frame: its middle, or a face."""
+    aspect = width_px / height_px
+    return cover(*size, aspect) if face is None else frame_face(*size, face, aspect, framing)
+
+
 def cover(width_px: int, height_px: int, aspect: float) -> Crop:
     """The largest centered rectangle of ``aspect`` = width / height; portraits lean upward."""
     if width_px > height_px * aspect:

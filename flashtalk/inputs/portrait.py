@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from PIL import Image
 
-from flashtalk.config import Preset
+from flashtalk.config import FramingWay, Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
-from flashtalk.inputs.cutting import cut, turn_upright
+from flashtalk.inputs.cutting import cut, near_quarter, turn_upright
 from flashtalk.inputs.faces import Face, find_faces, measured_roll
 from flashtalk.inputs.finding import Finding
-from flashtalk.inputs.framing import Crop, closest_size, cover, frame_face
+from flashtalk.inputs.framing import Crop, closest_size, part_of
 from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
+from flashtalk.inputs.still import Bounds, Still, fitted, square_of
 
 if TYPE_CHECKING:
     import torch
@@ -48,6 +49,10 @@ LARGEST_FACE = (
 CHOSEN_FACE = "{count} faces were found; number {number} from the left speaks."
 NO_SUCH_FACE = "There is no face number {number}. Faces found: {count}; the leftmost is number 1."
 TURNED = "The face was turned by {degrees} degrees, so the picture was turned upright."
+TILTED = (
+    "The face is tilted by {degrees} degrees, and speaks in a whole picture by up to 25. Turn the "
+    "picture, or let it be framed around the face."
+)
 MOST_ROLL_DEG = 25.0  # a head that is tilted further is turned upright
 _ROLL_SEEN_DEG = 12.0  # the search sees less than there is
 DARK_FACE = "The face is dark, so little of it will be seen to speak. A lighter photo works best."
@@ -87,7 +92,9 @@ class Portrait:
     finding: Finding | None = None
     """Where it was cut from."""
     framed: Image.Image | None = None
-    """The same picture at the size of the networks, where that is another."""
+    """What the networks see, where that is another picture."""
+    square: Crop | None = None
+    """Where in a whole picture that is."""
 
     @cached_property
     def tensor(self) -> torch.Tensor:
@@ -96,27 +103,42 @@ class Portrait:
 
     @property
     def large(self) -> torch.Tensor | None:
-        """:attr:`image` as a tensor, where the networks see it at another size."""
+        """What the networks see, at the size of the video, where that is another."""
         if self.framed is None:
             return None
-        return to_tensor(self.image)
+        square = self.square
+        if square is None:
+            return to_tensor(self.image)
+        return to_tensor(cut(self.image, square, (square.width_px, square.height_px)))
+
+    @property
+    def still(self) -> Still | None:
+        """The whole picture, if it is shown."""
+        return None if self.square is None else Still(np.asarray(self.image), self.square)
 
 
 def portrait_for(
     source: PictureSource | Portrait,
     preset: Preset,
     *,
+    framing: FramingWay = "face",
     crop: CropWay | None = None,
     face: int | None = None,
     without_face: bool = False,
 ) -> Portrait:
-    """The portrait as ``preset`` wants it: its size or one of its sizes, and its way to crop."""
+    """The portrait as ``preset`` wants it: its size or one of its sizes, and its way to crop.
+
+    Raises:
+        FlashTalkError: as :func:`load_portrait`; or the preset does not have that ``framing``.
+    """
+    preset.require_framing(framing)
     return load_portrait(
         source,
         preset.geometry,
         crop=crop or preset.crop,
         sizes=preset.sizes,
         picture_size=preset.picture_size,
+        whole=Bounds(*preset.whole_px) if framing == "picture" else None,
         least_face=preset.least_face,
         face=face,
         without_face=without_face,
@@ -130,6 +152,7 @@ def load_portrait(
     crop: CropWay = "face",
     sizes: Sequence[tuple[int, int]] = (),
     picture_size: tuple[int, int] | None = None,
+    whole: Bounds | None = None,
     least_face: float = 0.0,
     face: int | None = None,
     without_face: bool = False,
@@ -146,6 +169,7 @@ def load_portrait(
             whether there is a face.
         sizes: (height, width) to choose from by the picture's aspect, in place of the geometry's.
         picture_size: (height, width) of the video, where that is another.
+        whole: show the whole picture, with at most so many pixels.
         least_face: side of a face over the portrait's below which a notice says that it is far.
         face: which of several faces speaks, counted from the left, from 1 on; the largest by
             default.
@@ -167,37 +191,41 @@ def load_portrait(
         faces: list[Face] = []
     else:
         picture, found = open_picture(source, max_pixels=max_pixels, wanted=_has_face)
-        picture, speaker, faces, seen = find_speaker(picture, face, without_face)
+        picture, speaker, faces, seen = find_speaker(
+            picture, face, without_face, may_tilt=whole is None
+        )
         notices = found + seen
     if sizes:
         geometry = geometry.sized(*closest_size(*picture.size, sizes))
-    aspect = geometry.width_px / geometry.height_px
-    area = cover(*picture.size, aspect)
-    if speaker is not None and crop == "face":
-        area = frame_face(*picture.size, speaker, aspect)
-    size = picture_size or (geometry.height_px, geometry.width_px)
-    image, framed = cut(picture, area, size[::-1]), None
-    if picture_size is not None:
-        framed = cut(picture, area, (geometry.width_px, geometry.height_px))
+    frame = (geometry.width_px, geometry.height_px)
+    if whole is None:
+        area = shown = part_of(picture.size, speaker if crop == "face" else None, *frame)
+        image = cut(picture, area, frame if picture_size is None else picture_size[::-1])
+    else:
+        picture, speaker, faces = fitted(picture, speaker, faces, *frame, whole)
+        area = square_of(picture.size, speaker, *frame)
+        image, shown = picture, Crop(0, 0, *picture.size)
+    framed = cut(picture, area, frame) if picture_size is not None or whole is not None else None
     if crop != "cover" and _contrast(framed or image) < LEAST_CONTRAST:
         raise FlashTalkError(NOTHING_THERE)
     if speaker is not None:
         notices += _face_notices(picture, speaker, area, least_face)
-    notices += _area_notices(picture, area, geometry)
-    finding = Finding.of(picture, faces, speaker, area)
-    return Portrait(image, tuple(notices), finding, framed)
+    notices += _area_notices(picture, area, geometry, filled=whole is None)
+    finding = Finding.of(picture, faces, speaker, shown)
+    return Portrait(image, tuple(notices), finding, framed, None if whole is None else area)
 
 
 def find_speaker(
-    picture: Image.Image, number: int | None, without_face: bool
+    picture: Image.Image, number: int | None, without_face: bool, *, may_tilt: bool = True
 ) -> tuple[Image.Image, Face | None, list[Face], tuple[str, ...]]:
     """The picture, turned if the speaker's face lies in it, that face, all from the left, notices.
 
-    Of a turned picture, only the speaker's face is known.
+    Of a turned picture, only the speaker's face is known. Where it may not ``tilt``, a picture is
+    turned by quarters alone.
 
     Raises:
         NoFaceError: no face, unless ``without_face``.
-        FlashTalkError: no face of that ``number``.
+        FlashTalkError: no face of that ``number``, or one that is tilted and may not be.
     """
     faces = find_faces(np.asarray(picture))
     if not faces:
@@ -216,6 +244,8 @@ def find_speaker(
     if abs(speaker.roll_deg) > _ROLL_SEEN_DEG:
         roll = measured_roll(np.asarray(picture), speaker)
         if abs(roll) > MOST_ROLL_DEG:
+            if not (may_tilt or near_quarter(roll)):
+                raise FlashTalkError(TILTED.format(degrees=round(abs(roll))))
             picture, speaker = turn_upright(picture, replace(speaker, roll_deg=roll))
             in_order = [speaker]
             notices += (TURNED.format(degrees=round(abs(roll))),)
@@ -246,6 +276,8 @@ def _fitting(
     width, height = portrait.image.size
     framed = portrait.framed or portrait.image
     wanted = [picture_size] if picture_size else sizes
+    if portrait.square is not None:
+        wanted = [(height, width)]
     if (framed.height, framed.width) not in sizes or (height, width) not in wanted:
         needed = " or ".join(f"{w} x {h}" for h, w in wanted)
         raise FlashTalkError(
@@ -271,12 +303,14 @@ def _face_notices(
     return notices
 
 
-def _area_notices(picture: Image.Image, area: Crop, geometry: ChunkGeometry) -> tuple[str, ...]:
-    """What to say of the crop ``area`` itself."""
+def _area_notices(
+    picture: Image.Image, area: Crop, geometry: ChunkGeometry, *, filled: bool
+) -> tuple[str, ...]:
+    """What to say of the crop ``area`` itself, whose ``filled`` part may be seen."""
     notices: tuple[str, ...] = ()
     if 2 * area.height_px < geometry.height_px:
         notices = (SMALL_FACE.format(size=area.width_px),)
     missing = max(area.missing_px(*picture.size)) / min(area.width_px, area.height_px)
-    if missing > 0.02:
+    if filled and missing > 0.02:
         notices += (FILLED.format(percent=round(100 * missing)),)
     return notices

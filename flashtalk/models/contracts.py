@@ -13,7 +13,7 @@ F video frames, m motion latents, E condition channels, H' W' pixels of the pict
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +21,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flashtalk.geometry import ChunkGeometry
+from flashtalk.inputs.still import NO_SIDES, Sides
+
+Enlarge = Callable[[Tensor], NDArray[np.uint8]]
+"""Video [1, 3, F, H, W] in [-1, 1] -> pictures [F, H', W', 3], 0..255.
+
+It belongs to the frames that it was decoded with. Their colors may have been changed a little.
+"""
 
 
 class Denoiser(Protocol):
@@ -78,12 +85,15 @@ class Autoencoder(Protocol):
     latents_independent: bool
     """Whether any range of latents decodes alone, so that ranges decode side by side."""
 
-    def begin(self, portrait: Tensor, large: Tensor | None = None) -> tuple[Tensor, Any]:
+    def begin(
+        self, portrait: Tensor, large: Tensor | None = None, pinned: Sides = NO_SIDES
+    ) -> tuple[Tensor, Any]:
         """Portrait [B, 3, H, W] in [-1, 1] -> the picture that a session begins with, and guidance.
 
         The guidance is what this autoencoder wants to know of the portrait. It is handed back to
         the methods below and read by nobody else. ``large`` [B, 3, H', W'] is the portrait at the
-        size of the pictures, where that is another.
+        size of the pictures, where that is another. Along its ``pinned`` sides nothing may move:
+        a still picture goes on there.
         """
 
     def graphs(self) -> Sequence[nn.Module]:
@@ -100,16 +110,10 @@ class Autoencoder(Protocol):
 
     def decode_traced(
         self, latents: Tensor, guidance: Any, *, skip_frames: int = 0
-    ) -> tuple[Tensor, Any]:
-        """:meth:`decode`, and what :meth:`enlarge` wants to know of how the frames were made.
+    ) -> tuple[Tensor, Enlarge | None]:
+        """:meth:`decode`, and what makes pictures of these frames.
 
         That is ``None`` where pictures are the frames themselves.
-        """
-
-    def enlarge(self, video: Tensor, trace: Any, guidance: Any) -> NDArray[np.uint8]:
-        """Video [1, 3, F, H, W] in [-1, 1] -> pictures [F, H', W', 3], 0..255.
-
-        ``trace`` is of the same frames. Their colors may have been changed a little.
         """
 
 

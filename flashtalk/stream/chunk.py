@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +29,8 @@ from flashtalk.conditions import Conditions
 from flashtalk.config import SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
-from flashtalk.models.contracts import Denoiser
+from flashtalk.inputs.still import Still
+from flashtalk.models.contracts import Denoiser, Enlarge
 from flashtalk.models.networks import Networks
 from flashtalk.stream.color import MatchFrame, match_color, match_frame
 from flashtalk.stream.denoise import Velocity, clean_estimate, denoise, hold_motion
@@ -52,8 +52,8 @@ class Shown:
     """[B, 3, F, H, W] in [-1, 1]."""
     decoded: Tensor
     """[B, 3, F, H, W] the same before the seam was faded; one more in front if it ``joins``."""
-    traces: tuple[tuple[int, Any], ...]
-    """How many frames of ``decoded`` were decoded together, and what was traced of them."""
+    parts: tuple[tuple[int, Enlarge | None], ...]
+    """How many frames of ``decoded`` were decoded together, and what makes pictures of them."""
     frames_before: int
     """New frames of the chunk that were shown before these."""
     joins: bool
@@ -72,6 +72,8 @@ class Scene:
     timer: Timer = NO_TIMER
     frame_match: MatchFrame = match_frame
     """Matches the colors of one frame; a compiled one takes its place."""
+    still: Still | None = None
+    """The whole picture, where what is made is a part of it."""
 
     @property
     def geometry(self) -> ChunkGeometry:
@@ -134,14 +136,14 @@ def show(
         joins = start == first_new and seam_frames > 0 and state.last_frame is not None
         if joins:
             assert state.last_frame is not None
-            decoded, traces = _decode(scene, latents, start - 1, stop)
+            decoded, parts = _decode(scene, latents, start - 1, stop)
             seam, video = Seam(state.last_frame, decoded[:, :, :1]), decoded[:, :, 1:]
         else:
-            decoded, traces = _decode(scene, latents, start, stop)
+            decoded, parts = _decode(scene, latents, start, stop)
             video = decoded
         if seam is not None:
             video = fade_seam(video, seam, start - first_new, seam_frames)
-        yield Shown(video, decoded, traces, start - first_new, joins)
+        yield Shown(video, decoded, parts, start - first_new, joins)
 
 
 def carry(scene: Scene, state: SessionState, shown: Tensor) -> SessionState:
@@ -203,10 +205,10 @@ def conditioned_velocity(
 
 def _decode(
     scene: Scene, latents: Tensor, start: int, stop: int
-) -> tuple[Tensor, tuple[tuple[int, Any], ...]]:
+) -> tuple[Tensor, tuple[tuple[int, Enlarge | None], ...]]:
     """Frames ``start`` .. ``stop`` of a chunk, color-matched: [B, 3, stop - start, H, W].
 
-    Beside them, the frames and the trace of each part.
+    Beside them, the frames of each part and what makes pictures of them.
     """
     geometry, conditions, workers = scene.geometry, scene.conditions, scene.workers
     autoencoder = scene.networks.autoencoder
@@ -219,16 +221,16 @@ def _decode(
             ),
             split_bounds(start, stop, geometry.temporal_stride, workers.count),
         )
-    parts = [video for video, _ in traced]
-    traces = tuple((video.shape[2], trace) for video, trace in traced)
+    videos = [video for video, _ in traced]
+    parts = tuple((video.shape[2], enlarge) for video, enlarge in traced)
     with scene.timer.stage("color"):
         matched = workers.map(
             lambda part: match_color(
                 part, conditions.color, scene.sampler.color_strength, scene.frame_match
             ),
-            parts,
+            videos,
         )
-        return matched[0] if len(matched) == 1 else torch.cat(matched, dim=2), traces
+        return matched[0] if len(matched) == 1 else torch.cat(matched, dim=2), parts
 
 
 def split_bounds(start: int, stop: int, stride: int, parts: int) -> tuple[Bounds, ...]:

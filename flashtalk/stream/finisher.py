@@ -2,10 +2,13 @@
 
 Nothing that is computed here is continued by the next chunk. Pictures of the networks' own size are
 the frames. Larger ones have a seam of their own. Their detail is fetched along the flow. The flow
-of a frame that is decoded again is not quite what it was.
+of a frame that is decoded again is not quite what it was. At last, what moves of a whole picture is
+put back into it.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,28 +35,34 @@ class Finisher:
     def finish(self, shown: Shown) -> Pictures:
         """The pictures of ``shown`` [1, 3, F, H, W], at the size of the video."""
         with self._scene.timer.stage("finish"):
-            if all(trace is None for _, trace in shown.traces):
-                return to_pixels(shown.video[0])
             pictures = self._enlarged(shown)
+            if pictures is None:
+                return to_pixels(shown.video[0])
             if shown.joins:
                 self._again, pictures = pictures[0], pictures[1:]
                 self._seam = None if self._last is None else _difference(self._last, self._again)
             if self._seam is not None and self._again is not None:
                 pictures = self._faded(pictures, shown.frames_before)
             self._last = pictures[-1].copy()  # a view would keep all of them in memory
-            return pictures
+            still = self._scene.still
+            return pictures if still is None else still.around(pictures)
 
     def forget(self) -> None:
         """What comes next does not follow what was shown last."""
         self._last = None
 
-    def _enlarged(self, shown: Shown) -> Pictures:
-        counts = [count for count, _ in shown.traces]
-        traces = [trace for _, trace in shown.traces]
-        parts = [*zip(shown.decoded.split(counts, dim=2), traces, strict=True)]
-        autoencoder = self._scene.networks.autoencoder
-        guidance = self._scene.conditions.guidance
-        made = self._scene.workers.map(lambda part: autoencoder.enlarge(*part, guidance), parts)
+    def _enlarged(self, shown: Shown) -> Pictures | None:
+        """Pictures of ``shown.decoded``; ``None`` where frames are shown as they are."""
+        counts = [count for count, _ in shown.parts]
+        videos = shown.decoded.split(counts, dim=2)
+        jobs = [
+            partial(enlarge, video)
+            for (_, enlarge), video in zip(shown.parts, videos, strict=True)
+            if enlarge is not None
+        ]
+        if not jobs:
+            return None
+        made = self._scene.workers.map(lambda job: job(), jobs)
         return made[0] if len(made) == 1 else np.concatenate(made)
 
     def _faded(self, pictures: Pictures, frames_before: int) -> Pictures:

@@ -117,6 +117,24 @@ def test_a_name_with_a_colon_is_a_name(folder: Path, weights: Path, monkeypatch)
     assert decoded(folder / "2026-11-30T12:30" / "talk.mp4")[0] == 25
 
 
+def test_the_whole_picture_is_a_film_with_its_marks(folder: Path, weights: Path, capsys) -> None:
+    scene = Image.new("RGB", (333, 501), (90, 110, 130))
+    scene.paste(Image.open(folder / "face.png"), (60, 90))
+    scene.save(folder / "face.png")
+    assert main(command(folder, weights, framing="picture", steps=1)) == 0
+    with av.open(str(folder / "talk.mp4")) as video:
+        stream = video.streams.video[0]
+        assert (stream.width, stream.height) == (332, 500)
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(stream)]
+    assert len(frames) == 25
+    corner, lower = (
+        np.std([frame[rows, :100].astype(float) for frame in frames], axis=(1, 2)).mean()
+        for rows in (slice(0, 30), slice(470, 500))
+    )
+    assert corner > lower + 5, "the visible mark is in the upper left corner of the picture"
+    assert main(["verify", str(folder / "talk.mp4")]) == 0
+
+
 def test_an_older_video_is_replaced(folder: Path, weights: Path) -> None:
     (folder / "talk.mp4").write_bytes(b"old")
     assert main([*command(folder, weights, steps=1, seed=3), "--no-crop"]) == 0
@@ -146,6 +164,11 @@ def test_an_older_video_is_replaced(folder: Path, weights: Path) -> None:
         ),
         ({"size": "768"}, ["--size", "768x448", "'768'"]),
         ({"size": "768x448"}, ["256 x 256", "768 x 448"]),
+        ({"framing": "picture", "size": "256x256"}, ["--framing picture", "1280", "--size"]),
+        (
+            {"preset": "flashtalk-14b", "framing": "picture"},
+            ["flashtalk-14b has no framing but its own"],
+        ),
         ({"prompt": "a person talks"}, ["does not read a prompt"]),
         ({"device": "tpu"}, ["tpu"]),
         ({"threads": 0}, ["threads", "0"]),

@@ -23,6 +23,11 @@ def test_each_value_is_combined_with_each() -> None:
     assert len({each.slug for each in found}) == len({each.name for each in found}) == 4
 
 
+def test_a_framing_is_a_variant() -> None:
+    face, whole = variants_of(["framing=face,picture"])
+    assert face == Variant() and whole.name == "framing picture"
+
+
 def test_the_same_value_twice_is_one_variant() -> None:
     assert len(variants_of(["steps=4,4"])) == 1
 

@@ -151,3 +151,32 @@ def test_pictures_of_two_chunks_join(toy_networks: Networks, toy_portrait: torch
     joined = talk(6)
     assert jump(joined) < 0.75 * jump(talk(0))
     assert np.abs(talk(6, first=4).astype(int) - joined).mean() < 0.5
+
+
+# --- a part of a larger picture -------------------------------------------------------------------
+@pytest.mark.parametrize("side", [48, 96, 128])
+def test_pinned_sides_keep_the_pixels_of_the_portrait(portrait, side: int) -> None:
+    """Motion fades toward them, and so does what paint, match and seam have added."""
+    video, origins = moved(portrait)
+    portrait = F.interpolate(portrait, (side, side), mode="area")
+    (picture,) = enlarge(
+        video + 0.2, origins, LargePortrait.of(portrait, (True, True, False, True))
+    )
+    own = to_pixels(portrait[0][:, None])[0]
+    assert (picture[0] == own[0]).all() and (picture[-1] == own[-1]).all()
+    assert (picture[:, 0] == own[:, 0]).all()
+    away = np.abs(picture.astype(int) - own)
+    middle = slice(side // 4, -side // 4)
+    assert away[middle, -1].mean() > 5.0, "the fourth side is not pinned"
+    assert away[1].mean() < 0.2 * away[middle, middle].mean()
+
+
+def test_inside_of_pinned_sides_all_is_as_without(portrait) -> None:
+    video, origins = moved(portrait)
+    video[..., COVERED[0], COVERED[1]] = 0.2
+    origins[:, SHARE, COVERED[0], COVERED[1]] = 0.0
+    free, pinned = (
+        enlarge(video, origins, LargePortrait.of(portrait, (way,) * 4))[0] for way in (False, True)
+    )
+    inner = (slice(26, -26), slice(26, -26))
+    assert (free[inner] == pinned[inner]).all() and (free != pinned).any()

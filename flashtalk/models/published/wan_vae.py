@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flashtalk.models.pixels import to_pixels
+from flashtalk.inputs.still import NO_SIDES, Sides
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLWan
@@ -37,7 +35,9 @@ class WanAutoencoder(nn.Module):
         # Plain tensors instead of buffers: a cast of the module to bfloat16 must not round them.
         self._statistics: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
-    def begin(self, portrait: Tensor, large: Tensor | None = None) -> tuple[Tensor, None]:
+    def begin(
+        self, portrait: Tensor, large: Tensor | None = None, pinned: Sides = NO_SIDES
+    ) -> tuple[Tensor, None]:
         """The portrait as it is, and nothing: this autoencoder is not guided."""
         return portrait, None
 
@@ -75,10 +75,6 @@ class WanAutoencoder(nn.Module):
     ) -> tuple[Tensor, None]:
         """:meth:`decode`, and nothing."""
         return self.decode(latents, skip_frames=skip_frames), None
-
-    def enlarge(self, video: Tensor, trace: None, guidance: None = None) -> NDArray[np.uint8]:
-        """Video [1, 3, F, H, W] in [-1, 1] -> pictures [F, H, W, 3], 0..255: its own size."""
-        return to_pixels(video[0])
 
     def _channel_statistics(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Mean and deviation of the latent channels, each [C, 1, 1, 1] float32 on ``device``."""

@@ -13,14 +13,15 @@ channels and h x w cells of a latent, D features of a code, H x W pixels.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
+from flashtalk.inputs.still import NO_SIDES, Sides
+from flashtalk.models.contracts import Enlarge
 from flashtalk.models.tiny.confidence import feature_confidence, hidden_notices
 from flashtalk.models.tiny.decoder import Decoder
 from flashtalk.models.tiny.enlarging import enlarge
@@ -71,10 +72,13 @@ class PortraitAutoencoder(nn.Module):
         self.reader = FaceReader(config.width)
         self.decoder = Decoder(config)
 
-    def begin(self, portrait: Tensor, large: Tensor | None = None) -> tuple[Tensor, Guidance]:
+    def begin(
+        self, portrait: Tensor, large: Tensor | None = None, pinned: Sides = NO_SIDES
+    ) -> tuple[Tensor, Guidance]:
         """Portrait [B, 3, H, W] in [-1, 1] -> the same, a wide open mouth shut, and guidance.
 
         ``large`` [1, 3, H', W'] is the portrait at the size of the pictures, if that is another.
+        Its ``pinned`` sides stay as they are.
         """
         marks = self.read_portrait(portrait)
         confidence = feature_confidence(portrait, marks) if self.config.fade_unseen else None
@@ -88,7 +92,7 @@ class PortraitAutoencoder(nn.Module):
         else:
             guidance = self.prepare(rested)
         if large is not None:
-            guidance = replace(guidance, large=LargePortrait.of(large))
+            guidance = replace(guidance, large=LargePortrait.of(large, pinned))
         return rested, guidance
 
     def prepare(self, portrait: Tensor) -> Guidance:
@@ -189,35 +193,20 @@ class PortraitAutoencoder(nn.Module):
 
     def decode(self, latents: Tensor, guidance: Guidance, *, skip_frames: int = 0) -> Tensor:
         """Latents [B, C, 1+k, h, w] -> video [B, 3, 1+4k-skip_frames, H, W] in [-1, 1]."""
-        codes = self._codes(latents, skip_frames)
-        video = self.decoder(codes.flatten(0, 1), guidance).unflatten(0, codes.shape[:2])
-        return video.clamp_(-1.0, 1.0).transpose(1, 2)
+        return self.decode_traced(latents, guidance, skip_frames=skip_frames)[0]
 
     def decode_traced(
         self, latents: Tensor, guidance: Guidance, *, skip_frames: int = 0
-    ) -> tuple[Tensor, Tensor | None]:
-        """:meth:`decode`, and what of the frames is the portrait's [B*F, 6, H, W], if it matters.
-
-        See :mod:`flashtalk.models.tiny.origin`.
-        """
-        if guidance.large is None:
-            return self.decode(latents, guidance, skip_frames=skip_frames), None
+    ) -> tuple[Tensor, Enlarge | None]:
+        """:meth:`decode`, and what makes pictures of these frames, if the portrait is larger."""
         codes = self._codes(latents, skip_frames)
         code = codes.flatten(0, 1)
         flow = self.decoder.flow_of(code, guidance)
         frames, origins = self.decoder.render_traced(code, flow, guidance)
-        video = frames.unflatten(0, codes.shape[:2])
-        return video.clamp_(-1.0, 1.0).transpose(1, 2), origins
-
-    def enlarge(self, video: Tensor, trace: Tensor, guidance: Guidance) -> NDArray[np.uint8]:
-        """Video [1, 3, F, H, W] in [-1, 1] -> pictures [F, H', W', 3], 0..255.
-
-        ``trace`` [F, 6, H, W] is from :meth:`decode_traced`, of the same frames. Raises
-        ``ValueError`` without a large portrait.
-        """
-        if guidance.large is None:
-            raise ValueError("expected a portrait at the size of the pictures, got none")
-        return enlarge(video, trace, guidance.large)
+        video = frames.unflatten(0, codes.shape[:2]).clamp_(-1.0, 1.0).transpose(1, 2)
+        if origins is None or guidance.large is None:
+            return video, None
+        return video, partial(enlarge, origins=origins, large=guidance.large)
 
     @staticmethod
     def _codes(latents: Tensor, skip_frames: int) -> Tensor:

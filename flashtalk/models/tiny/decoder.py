@@ -132,22 +132,24 @@ class Decoder(nn.Module):
 
     def render(self, code: Tensor, flow: Tensor, guidance: Guidance) -> Tensor:
         """The same along the ``flow`` [M, 2, H/2, W/2] that :meth:`flow_of` makes of the codes."""
-        grid = sampling_grid(flow)
-        frames = warp(guidance.source, grid)
-        for crops, shown in self.paint(code, flow, grid, guidance):
-            paste_crops(frames, crops.picture, crops.boxes, shown)
-        return frames
+        return self.render_traced(code, flow, guidance)[0]
 
     def render_traced(
         self, code: Tensor, flow: Tensor, guidance: Guidance
-    ) -> tuple[Tensor, Tensor]:
-        """:meth:`render`, and what of the frames is the portrait's: [M, 6, H, W]."""
+    ) -> tuple[Tensor, Tensor | None]:
+        """:meth:`render`, and what of the frames is the portrait's: [M, 6, H, W].
+
+        The latter is for a larger portrait, and ``None`` without one.
+        """
         grid = sampling_grid(flow)
         frames = warp(guidance.source, grid)
-        origins = origin_of(frames, grid, torch.ones_like(grid[:, :1]))
+        origins = None
+        if guidance.large is not None:
+            origins = origin_of(frames, grid, torch.ones_like(grid[:, :1]))
         for crops, shown in self.paint(code, flow, grid, guidance):
             paste_crops(frames, crops.picture, crops.boxes, shown)
-            paste_crops(origins, crops.origin, crops.boxes, shown)
+            if origins is not None:
+                paste_crops(origins, crops.origin, crops.boxes, shown)
         return frames, origins
 
     def paint(

@@ -40,16 +40,24 @@ def enlarge(video: Tensor, origins: Tensor, large: LargePortrait) -> NDArray[np.
     small, place = painted_box((origins[:, SHARE] < 1.0).any(dim=0)[0].cpu().numpy(), large.size)
     frames = video[0].transpose(0, 1).cpu().numpy()
     pictures = np.empty((len(frames), *large.home.shape[:2], 3), np.uint8)
+    free = large.freedom(*home.shape[1::-1])
     # picture by picture: all of one stays in the processor's cache
     for picture, frame, origin in zip(pictures, frames, origins.cpu().numpy(), strict=True):
         frame, fetched, places = map(_merged, (frame, origin[FETCHED], origin[PLACE]))
-        warped = large.warped(places - home)
+        offset = places - home
+        warped = large.warped(offset if free is None else offset * free)
         # without paint a picture is the warped portrait, and what match and seam have added
         added = cv2.addWeighted(frame, HALF, fetched, -HALF, 0.0, dtype=cv2.CV_16S)
+        if free is not None:
+            added = np.rint(added * free).astype(np.int16)
         cv2.add(warped, cv2.resize(added, large.size), picture, dtype=cv2.CV_8U)
         if frame[small].size:
             frame, fetched = (HALF * (each[small] + 1.0) for each in (frame, fetched))
-            picture[place] = with_detail(frame, fetched, origin[SHARE][0][small], warped[place])
+            painted = with_detail(frame, fetched, origin[SHARE][0][small], warped[place])
+            picture[place] = (
+                painted if free is None else _between(picture[place], painted, free[small])
+            )
+        large.pin(picture)
     return pictures
 
 
@@ -65,10 +73,17 @@ def with_detail(
     start, end = CHANGED
     share = share * (1.0 - ((change - start) / (end - start)).clip(0.0, 1.0))
     size = warped.shape[1::-1]
+    way = cv2.INTER_CUBIC if size[0] >= frame.shape[1] else cv2.INTER_AREA
     frame, fetched, share = (
-        cv2.resize(each, size, interpolation=cv2.INTER_CUBIC) for each in (frame, fetched, share)
+        cv2.resize(each, size, interpolation=way) for each in (frame, fetched, share)
     )
     return np.rint(frame + share[..., None] * (warped - fetched)).clip(0.0, 255.0)
+
+
+def _between(picture: np.ndarray, painted: np.ndarray, free: np.ndarray) -> NDArray[np.float32]:
+    """``painted`` [H, W, 3] where all moves: ``free`` [h, w, 1] is 1; elsewhere less of it."""
+    share = cv2.resize(free, painted.shape[1::-1])[..., None]
+    return np.rint(picture + share * (painted - picture))
 
 
 Box = tuple[slice, slice]
