@@ -34,8 +34,13 @@ from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.still import NO_SIDES, Sides, Still
 from flashtalk.models.networks import Networks
+from flashtalk.models.published.wan_vae import WanAutoencoder
+from flashtalk.parallel.autoencoder import SharedAutoencoder
 from flashtalk.parallel.denoiser import SharedDenoiser, shareable
+from flashtalk.parallel.mesh import mesh_of, ulysses_degree
 from flashtalk.parallel.ranks import Ranks
+from flashtalk.parallel.ring import require_lse
+from flashtalk.parallel.team import Team
 from flashtalk.placement import Placement, apply_placement, streams
 from flashtalk.placement.device import checked_device, chosen_placement, default_device
 from flashtalk.stream import faults
@@ -155,25 +160,36 @@ class Engine:
         self._frame_match = apply_acceleration(self._networks, acceleration, self._device)
         self._acceleration = acceleration
 
-    def share(self, ranks: Ranks) -> SharedDenoiser:
-        """Shares the transformer with the other processes of ``ranks``, for good.
+    def share(self, ranks: Ranks, *, ulysses: int | None = None, autoencoder: bool = True) -> Team:
+        """Shares transformer and ``autoencoder`` with the other processes of ``ranks``, for good.
 
-        Rank 0 goes on as an engine; the others call ``follow()`` of what is returned. Raises
+        Rank 0 goes on as an engine; the others call ``follow()`` of what is returned. ``ulysses``
+        is how many processes exchange heads; the others pass tokens around rings. Raises
         :class:`FlashTalkError` for networks that cannot be shared, and for techniques that exclude
         it.
         """
         preset, transformer = self.preset, self._networks.transformer
-        sizes = preset.sizes or ((preset.geometry.height_px, preset.geometry.width_px),)
-        grids = [preset.geometry.sized(*size) for size in sizes]
-        rows = min(each.latent_height for each in grids) // preset.geometry.patch[1]
+        sizes = preset.sizes or (preset.network_size,)
+        rows = min(preset.geometry.sized(*size).token_grid[1] for size in sizes)
         whole = shareable(transformer, ranks.count, rows)
         if self._acceleration.compiled or streams(self._placement):
             raise FlashTalkError(
                 "Several processes exclude compile and the placement 24gb so far. Leave them out."
             )
-        shared = SharedDenoiser(whole, ranks)
+        degree = ulysses_degree(ranks.count, whole.config.heads, ulysses)
+        if degree < ranks.count:
+            require_lse(self._acceleration.attention)
+        team = Team(ranks)
+        shared = SharedDenoiser(whole, team, mesh_of(ranks, degree))
         self._networks = replace(self._networks, transformer=shared)
-        return shared
+        coder = self._networks.autoencoder
+        if autoencoder and isinstance(coder, WanAutoencoder):
+            cells_px = preset.geometry.spatial_stride
+            self._networks = replace(
+                self._networks, autoencoder=SharedAutoencoder(coder, team, cells_px)
+            )
+        team.watch()
+        return team
 
     @property
     def preset(self) -> Preset:

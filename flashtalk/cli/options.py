@@ -348,6 +348,10 @@ class ServeOptions(MarkingOptions):
     """In pixels, such as 512x512; auto: what the preset prefers, smaller where that is too slow."""
     share: Annotated[bool, arg(help_behavior_hint="")] = False
     """A public address through Gradio."""
+    ulysses: Annotated[int | None, unset("as many as share the heads", "N")] = None
+    """Of several processes (torchrun), how many exchange heads; the others pass tokens around."""
+    shared_autoencoder: Annotated[bool, arg(help_behavior_hint="")] = True
+    """Of several processes, the first alone encodes and decodes."""
 
     @property
     def chosen_port(self) -> int | None:

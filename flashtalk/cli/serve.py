@@ -24,6 +24,7 @@ from flashtalk.cli.uploads import sweep_uploads
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.parallel.ranks import Ranks
+from flashtalk.parallel.team import Team
 from flashtalk.stream.contracts import Engines
 from flashtalk.ui.card import ICON, Card
 from flashtalk.ui.door import Page
@@ -64,7 +65,7 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     ranks = joined(options.device)
     if ranks is not None and not ranks.leads:
-        return follow(_engine(options, ranks, gpu_is_lent), ranks)
+        return follow(_shared(_engine(options, ranks, gpu_is_lent), ranks, options))
     host = options.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
     port = options.chosen_port
     if port is not None:
@@ -75,7 +76,7 @@ def serve(
     check_upload_folder()
     marking = options.marking()
     engine = _engine(options, ranks, gpu_is_lent)
-    with nullcontext() if ranks is None else leading(engine.share(ranks)):
+    with nullcontext() if ranks is None else leading(_shared(engine, ranks, options)):
         warm = warms_up(engine.device.type, gpu_is_lent)
         if warm:
             logging.info("Warm after %.1f s.", engine.warm_up())
@@ -124,6 +125,10 @@ def launch(page: Page, host: str, port: int | None, share: bool, limits: Limits)
 def _engine(options: ServeOptions, ranks: Ranks | None, gpu_is_lent: bool) -> Engine:
     device = None if ranks is None else ranks.device
     return engine_for(options, size_of(options.size), device=device, gpu_is_lent=gpu_is_lent)
+
+
+def _shared(engine: Engine, ranks: Ranks, options: ServeOptions) -> Team:
+    return engine.share(ranks, ulysses=options.ulysses, autoencoder=options.shared_autoencoder)
 
 
 def warms_up(device_type: str, gpu_is_lent: bool) -> bool:

@@ -13,12 +13,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flashtalk.engine import Engine
-from flashtalk.parallel.denoiser import SharedDenoiser
 from flashtalk.parallel.ranks import Ranks, join_ranks, rank_count, rank_device
+from flashtalk.parallel.team import FAILED, Team
 from flashtalk.placement.device import checked_device
-
-FAILED = 1
 
 
 def joined(device: str | None) -> Ranks | None:
@@ -31,23 +28,23 @@ def joined(device: str | None) -> Ranks | None:
     return join_ranks(checked_device(rank_device(device) or "cpu"))
 
 
-def follow(engine: Engine, ranks: Ranks) -> int:
+def follow(team: Team) -> int:
     """Computes for rank 0 until it ends; the exit code."""
     try:
-        engine.share(ranks).follow()
+        team.follow()
     except RuntimeError as error:  # what all backends raise when somebody is gone
-        logging.error("Rank %d ends: rank 0 does not answer (%s).", ranks.index, error)
+        logging.error("Rank %d ends: rank 0 does not answer (%s).", team.ranks.index, error)
         return FAILED
     return 0
 
 
 @contextmanager
-def leading(shared: SharedDenoiser) -> Iterator[None]:
+def leading(team: Team) -> Iterator[None]:
     """Lets the others go at the end; ends the service once one of them is gone."""
     over = threading.Event()
 
     def watch() -> None:
-        shared.gone.wait()
+        team.gone.wait()
         if not over.is_set():
             logging.error("A process is gone, so the service ends. torchrun can start it again.")
             os.kill(os.getpid(), signal.SIGTERM)  # as a user would: talks end first
@@ -57,7 +54,7 @@ def leading(shared: SharedDenoiser) -> Iterator[None]:
         yield
     finally:
         over.set()
-        if shared.gone.is_set():
+        if team.gone.is_set():
             os._exit(FAILED)  # a group with a silent member cannot be left in order
-        shared.gone.set()  # the watch ends, too
-        shared.end()
+        team.gone.set()  # the watch ends, too
+        team.end()

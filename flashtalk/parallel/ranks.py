@@ -36,6 +36,10 @@ class Ranks:
         """Whether this process has the page and the sessions."""
         return self.index == 0
 
+    def share(self, count: int) -> tuple[int, int]:
+        """First and end of this process's share of 0 .. count."""
+        return shares(count, self.count)[self.index]
+
 
 def shares(count: int, parts: int) -> tuple[tuple[int, int], ...]:
     """First and end of ``parts`` contiguous shares of 0 .. count, sizes differing by at most 1.
