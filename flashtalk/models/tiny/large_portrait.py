@@ -1,8 +1,8 @@
 """The portrait at the size of the pictures, from which their detail is fetched.
 
 Where it is a part of a larger picture, its sides are pinned. Motion fades toward them, and the
-outermost pixels are the portrait's own. Pixels are blended only where nothing moves: a moved outline
-over one at rest would be seen twice.
+outermost pixels are the portrait's own. Pixels are blended only where nothing moves: an outline
+that moved, over one at rest, would be seen twice.
 """
 
 from __future__ import annotations
