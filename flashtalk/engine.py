@@ -28,7 +28,7 @@ from torch import Tensor
 from flashtalk.acceleration.apply import apply_acceleration, check_acceleration
 from flashtalk.acceleration.settings import DEFAULT, Acceleration
 from flashtalk.conditions import Conditions, gather_conditions
-from flashtalk.config import FramingWay, Preset, SamplerConfig
+from flashtalk.config import WHOLE_COST, FramingWay, Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, portrait_for
@@ -61,6 +61,11 @@ LIVE_COST = 0.6
 SMALLER_PICTURES = (
     "Pictures have {size} pixels: this machine takes {cost:.1f} s for a second of larger ones."
 )
+SMALLER_WHOLE = (
+    "Whole pictures have at most {longest} pixels along a side: this machine is too slow for more."
+)
+SMALLER_WHOLE_PX = ((854, 480), (640, 384))
+"""Whole pictures, and what moves of them, of a machine that just keeps up, and of a slower one."""
 
 ALONE = "engine"
 """The name of an engine that nobody else works beside."""
@@ -92,7 +97,7 @@ class Engine:
         self._networks = networks
         self.accelerate(acceleration)
         self._cost: float | None = None
-        self._notices: tuple[str, ...] = ()
+        self._notices: dict[FramingWay, str] = {}
         self._computer = ComputeThread(turn_threads or torch.get_num_threads())
         # only processors gain by decoding side by side
         apart = networks.autoencoder.latents_independent and self._device.type == "cpu"
@@ -343,20 +348,27 @@ class Engine:
                     break
         return pace
 
-    def keep_up(self) -> str | None:
-        """Goes over to the networks' own size where larger pictures are too slow for a live page.
+    def keep_up(self) -> tuple[str, ...]:
+        """Goes over to smaller pictures where large ones are too slow for a live page.
 
-        Call it after :meth:`warm_up`, before any session. Returns a sentence if it did, which every
-        session repeats in its notices.
+        Call it after :meth:`warm_up`, before any session. Returns sentences if it did, which every
+        session of that framing repeats in its notices.
         """
-        preset = self.preset
-        if preset.picture_size is None or self._cost is None or self._cost <= LIVE_COST:
-            return None
-        told = {"size": "{} x {}".format(*preset.network_size), "cost": self._cost}
-        self._networks = replace(self._networks, preset=preset.with_size(preset.network_size))
-        self._notices = (SMALLER_PICTURES.format(**told),)
-        self.warm_up()
-        return self._notices[0]
+        preset, cost = self.preset, self._cost
+        if preset.picture_size is None or cost is None or WHOLE_COST * cost <= LIVE_COST:
+            return ()
+        slow = cost > LIVE_COST
+        if "picture" in preset.framings:
+            preset = replace(preset, whole_px=SMALLER_WHOLE_PX[slow])
+            self._notices["picture"] = SMALLER_WHOLE.format(longest=preset.whole_px[0])
+        if slow:
+            told = {"size": "{} x {}".format(*preset.network_size), "cost": cost}
+            preset = preset.with_size(preset.network_size)
+            self._notices["face"] = SMALLER_PICTURES.format(**told)
+        self._networks = replace(self._networks, preset=preset)
+        if slow:
+            self.warm_up()
+        return tuple(self._notices.values())
 
     def _gray(self, size: tuple[int, int] | None = None) -> tuple[Tensor, Tensor | None]:
         """Nobody's portrait, at the size of the networks and at that of larger pictures."""
@@ -379,6 +391,8 @@ class Engine:
         timed: bool = False,
     ) -> Session:
         networks = replace(self._networks, preset=preset)
+        smaller = self._notices.get("face" if still is None else "picture")
+        notices = () if smaller is None else (smaller,)
         if prompt and networks.text_encoder is None:
             raise FlashTalkError(
                 f"{self.preset.name} does not read a prompt: it follows portrait and speech only. "
@@ -404,7 +418,7 @@ class Engine:
             computer=self._computer,
             first_fragment_frames=first_fragment_frames,
             split=split,
-            notices=self._notices + networks.autoencoder.notices(conditions.guidance),
+            notices=notices + networks.autoencoder.notices(conditions.guidance),
         )
 
     def _conditions(

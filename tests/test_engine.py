@@ -187,19 +187,19 @@ def test_a_slow_machine_shows_the_networks_own_size(
 ) -> None:
     preset = replace(toy_networks.preset, picture_sizes=((96, 96), (64, 64)))
     engine = Engine(replace(toy_networks, preset=preset))
-    assert engine.keep_up() is None, "not measured"
+    assert engine.keep_up() == (), "not measured"
     engine.warm_up()
     engine._cost = LIVE_COST
-    assert engine.keep_up() is None, "just fast enough"
+    assert engine.keep_up() == (), "just fast enough"
     (piece,) = pushed(engine, portrait, speech)
     assert piece.frames.shape[1:] == (96, 96, 3)
     assert piece.notices == ()
     engine._cost = 1.1 * LIVE_COST
-    said = engine.keep_up()
-    assert said is not None and "64 x 64" in said
+    (said,) = engine.keep_up()
+    assert "64 x 64" in said
     (piece,) = pushed(engine, portrait, speech)
     assert piece.frames.shape[1:] == (64, 64, 3) and piece.notices == (said,)
-    assert engine.keep_up() is None, "there is nothing smaller"
+    assert engine.keep_up() == (), "there is nothing smaller"
 
 
 def pushed(engine: Engine, portrait: Image.Image, speech: np.ndarray) -> list[VideoPiece]:
@@ -276,3 +276,22 @@ def test_the_motion_is_that_of_the_face_alone(
 def test_a_framing_that_the_model_lacks_is_refused(engine: Engine, scene: Image.Image) -> None:
     with pytest.raises(FlashTalkError, match="toy has no framing but its own"):
         engine.open(scene, framing="picture")
+
+
+@pytest.mark.parametrize(("cost", "longest"), [(0.4, 1_280), (0.55, 854), (0.7, 640)])
+def test_a_slow_machine_shows_smaller_whole_pictures(
+    toy_networks: Networks, portrait: Image.Image, speech: np.ndarray, cost: float, longest: int
+) -> None:
+    sizes, framings = ((96, 96), (64, 64)), ("face", "picture")
+    preset = replace(toy_networks.preset, picture_sizes=sizes, framings=framings)
+    engine = Engine(replace(toy_networks, preset=preset))
+    engine._cost = cost * LIVE_COST / 0.6
+    said = [sentence for sentence in engine.keep_up() if "Whole pictures" in sentence]
+    assert len(said) == (longest < 1_280)
+    scene = Image.new("RGB", (1_600, 900), (90, 120, 150))
+    scene.paste(portrait, (700, 200))
+    session = engine.open(scene, framing="picture")
+    piece = next(session.push(speech[: 33 * 640]))
+    assert max(piece.frames.shape[1:3]) == longest
+    assert [*piece.notices] == said
+    assert not set(said) & set(next(engine.open(portrait).push(speech[: 33 * 640])).notices)

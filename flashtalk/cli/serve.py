@@ -80,7 +80,7 @@ def serve(
         warm = warms_up(engine.device.type, gpu_is_lent)
         if warm:
             logging.info("Warm after %.1f s.", engine.warm_up())
-            if options.size == "auto" and (notice := engine.keep_up()):
+            for notice in engine.keep_up() if options.size == "auto" else ():
                 logging.info(notice)
         page = build_page(
             engine,

@@ -12,7 +12,14 @@ from flashtalk.config.networks import (
     TinyDenoiserConfig,
     TransformerConfig,
 )
-from flashtalk.config.preset import FramingWay, HubFiles, Preset, PublishedSource, SamplerConfig
+from flashtalk.config.preset import (
+    WHOLE_COST,
+    FramingWay,
+    HubFiles,
+    Preset,
+    PublishedSource,
+    SamplerConfig,
+)
 from flashtalk.config.presets import (
     FOURTEEN_B,
     FOURTEEN_B_EXACT,
@@ -29,6 +36,7 @@ __all__ = [
     "PRESETS",
     "TINY",
     "TINY_SPEECH",
+    "WHOLE_COST",
     "AutoencoderConfig",
     "FramingWay",
     "HubFiles",

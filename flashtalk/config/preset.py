@@ -10,6 +10,8 @@ from flashtalk.config.networks import AutoencoderConfig, SpeechEncoderConfig, Tr
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
 
+WHOLE_COST = 1.4
+"""What a second of a whole picture costs over one of a face, about (docs/pictures.md)."""
 FramingWay = Literal["face", "picture"]
 """What the video shows: head and shoulders, or the whole picture, in which a part speaks."""
 

@@ -21,9 +21,10 @@ from typing import IO, Any
 from PIL import Image
 
 import flashtalk
-from flashtalk.config import Preset
+from flashtalk.config import FramingWay, Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.finding import Finding
+from flashtalk.inputs.framing import Crop
 from flashtalk.inputs.portrait import NoFaceError, Portrait
 
 MOST_CPU_S = 2.0
@@ -53,8 +54,10 @@ class PictureReader:
             "crop": preset.crop,
             "sizes": preset.sizes,
             "picture_size": preset.picture_size,
+            "whole_px": preset.whole_px,
             "least_face": preset.least_face,
         }
+        self._preset = preset
         self._cpu_s = cpu_s
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
 
@@ -62,13 +65,26 @@ class PictureReader:
         """Starts a process for the first picture."""
         self._idle.put(self._started())
 
-    def read(self, picture: Path, *, face: int | None, without_face: bool) -> Portrait:
+    def read(
+        self,
+        picture: Path,
+        *,
+        face: int | None,
+        without_face: bool,
+        framing: FramingWay = "face",
+    ) -> Portrait:
         """As :func:`flashtalk.inputs.portrait.portrait_for`.
 
         Raises:
             FlashTalkError: the picture cannot be used, or takes too long.
         """
-        request = {"picture": str(picture), "face": face, "without_face": without_face}
+        self._preset.require_framing(framing)
+        request = {
+            "picture": str(picture),
+            "face": face,
+            "without_face": without_face,
+            "framing": framing,
+        }
         try:
             process = self._idle.get_nowait()
         except Empty:
@@ -115,7 +131,8 @@ def _answer(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> Por
     finding = Finding.read(answer["finding"], _image(process.stdout, answer["preview_size"]))
     size = answer["framed_size"]
     framed = None if size is None else _image(process.stdout, size)
-    return Portrait(image, tuple(answer["notices"]), finding, framed)
+    square = None if answer["square"] is None else Crop(**answer["square"])
+    return Portrait(image, tuple(answer["notices"]), finding, framed, square)
 
 
 def _image(pipe: IO[bytes], size: Sequence[int]) -> Image.Image:

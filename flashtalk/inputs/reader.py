@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +25,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
 from flashtalk.inputs.faces import find_faces
 from flashtalk.inputs.portrait import NoFaceError, load_portrait
+from flashtalk.inputs.still import Bounds
 
 _NICENESS = 10  # whoever talks comes first
 
@@ -53,6 +55,7 @@ def _answer(answers: BinaryIO, model: dict[str, Any], request: dict[str, Any]) -
             crop=model["crop"],
             sizes=[tuple(size) for size in model["sizes"]],
             picture_size=model["picture_size"] and tuple(model["picture_size"]),
+            whole=Bounds(*model["whole_px"]) if request["framing"] == "picture" else None,
             least_face=model["least_face"],
             face=request["face"],
             without_face=request["without_face"],
@@ -68,6 +71,7 @@ def _answer(answers: BinaryIO, model: dict[str, Any], request: dict[str, Any]) -
         pixels += finding.preview.tobytes()
         framed = portrait.framed
         answer["framed_size"] = None if framed is None else framed.size
+        answer["square"] = None if portrait.square is None else asdict(portrait.square)
         pixels += b"" if framed is None else framed.tobytes()
     answers.write(json.dumps(answer).encode() + b"\n" + pixels)
     answers.flush()

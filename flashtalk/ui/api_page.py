@@ -27,6 +27,7 @@ PARAMETERS = {
     "Steps": "Denoising steps: a whole number from 1 to 50. More take longer.",
     "Prompt": "What is to be seen, beside the talking itself.",
     "Which face": "Of several, from the left: 1 is the leftmost. Nothing is the largest.",
+    "Framing": "'face' shows head and shoulders, 'picture' the whole picture, which speaks.",
     "Use this picture as it is": "True uses the picture's middle where no face is found.",
 }
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import gradio as gr
 
+from flashtalk.config import FramingWay
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.inputs.bounded import PictureReader
@@ -128,6 +129,7 @@ class Talk:
         prompt: object = "",
         face: object = None,
         without_face: object = False,
+        framing: object = "face",
     ) -> Generator[Update, None, None]:
         """Live video of the portrait speaking, then the finished file.
 
@@ -143,6 +145,7 @@ class Talk:
             prompt: what is to be seen, for models that read one; empty for the model's own.
             face: who speaks of several; 1 is the leftmost, nothing the largest.
             without_face: use the picture's middle if no face is found, rather than refuse it.
+            framing: "face", or "picture" for the whole picture, in which the person speaks.
 
         Yields:
             Messages of the player (JSON text), the finished mp4 (last update only), the seed.
@@ -158,7 +161,9 @@ class Talk:
             try:
                 scratch = stack.enter_context(_scratch_folder())
                 stop = stack.enter_context(self.stops.run(request.session_hash or ""))
-                settings = Settings.of(seed, random_seed, steps, prompt, face, without_face)
+                settings = Settings.of(
+                    seed, random_seed, steps, prompt, face, without_face, framing
+                )
                 shown = messages.seed = settings.seed
                 credits = self._credits(portrait, voice, settings)
                 file = scratch.path / credits.file_name
@@ -178,13 +183,13 @@ class Talk:
         """Drops a Stop that came too late, so that the next video is not ended by it."""
         self.stops.forget(request.session_hash or "")
 
-    def look(self, picture: Path, face: int | None) -> Portrait:
+    def look(self, picture: Path, face: int | None, framing: FramingWay) -> Portrait:
         """The portrait that a talk would begin with, without a face if there is none.
 
         Raises:
             FlashTalkError: the picture cannot be used.
         """
-        read = partial(self.pictures.read, picture, face=face, without_face=True)
+        read = partial(self.pictures.read, picture, face=face, without_face=True, framing=framing)
         portrait = self.preparing.run(read, lambda: False)
         assert portrait is not None  # nobody stops it
         return portrait
@@ -241,8 +246,12 @@ class Talk:
         sound = uploaded(voice, "sound", kept_s)
 
         def read() -> tuple[Portrait, Speech, list[str]]:
-            face, without_face = settings.face, settings.without_face
-            speaker = self.pictures.read(picture, face=face, without_face=without_face)
+            speaker = self.pictures.read(
+                picture,
+                face=settings.face,
+                without_face=settings.without_face,
+                framing=settings.framing,
+            )
             speech = load_speech(sound, max_s=self._limits.speech_s)
             notices = [*speaker.notices, *speech.notices]
             if notice := self._engines.prompt_notice(settings.prompt):

@@ -53,6 +53,7 @@ def lay_out(preset: Preset, gallery: Gallery, limits: Limits, talk: Talk, not_li
     further: dict[str, Component] = {
         "face": gr.Number(None, label="Which face", precision=0, minimum=1, visible=False),
         "without_face": gr.Checkbox(False, label="Use this picture as it is", visible=False),
+        "framing": gr.Radio([*preset.framings], value="face", label="Framing", visible=False),
     }
     video = gr.Video(label="Finished video, AI-generated", visible=False, interactive=False)
     functions = [look_for(talk), speak_for(voice)]
@@ -76,6 +77,7 @@ def _facts(preset: Preset, gallery: Gallery, limits: Limits) -> dict[str, object
         "upload_mb": limits.upload_mb,
         "steps": preset.sampler.steps,
         "prompt": preset.prompt or "",
+        "framings": preset.framings,
         "speakers": list(speakers()),
         "library": LIBRARY,
         "model": preset.title,

@@ -8,7 +8,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+from flashtalk.config import WHOLE_COST, FramingWay
 from flashtalk.errors import FlashTalkError
 
 MAX_PAGE_SEED = 2**31 - 1
@@ -28,6 +30,8 @@ class Settings:
     """Who speaks of several, from the left, from 1 on; ``None`` for the largest face."""
     without_face: bool = False
     """Use the middle of a picture in which no face is found."""
+    framing: FramingWay = "face"
+    """Show head and shoulders, or the whole picture."""
 
     @classmethod
     def of(
@@ -38,6 +42,7 @@ class Settings:
         prompt: object = "",
         face: object = None,
         without_face: object = False,
+        framing: object = "face",
     ) -> Settings:
         """The settings of a request; ``random_seed`` draws a seed in place of ``seed``.
 
@@ -57,11 +62,25 @@ class Settings:
             prompt=prompt,
             face=face_of(face),
             without_face=without_face,
+            framing=framing_of(framing),
         )
 
     def weight(self, usual_steps: int) -> float:
         """What a second of video costs over one at ``usual_steps``; never below 1."""
-        return max(1.0, self.steps / usual_steps)
+        more = WHOLE_COST if self.framing == "picture" else 1.0
+        return more * max(1.0, self.steps / usual_steps)
+
+
+def framing_of(value: object) -> FramingWay:
+    """What is to be shown.
+
+    Raises:
+        FlashTalkError: if it is no framing.
+    """
+    for framing in get_args(FramingWay):
+        if value == framing:
+            return framing
+    raise FlashTalkError(f"Framing is 'face' or 'picture', got {_shown(value)}.")
 
 
 def face_of(value: object) -> int | None:

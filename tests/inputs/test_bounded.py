@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from flashtalk.assets import ASSETS
-from flashtalk.config import TINY
+from flashtalk.config import FOURTEEN_B, TINY
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.bounded import BROKEN, PictureReader
+from flashtalk.inputs.finding import Box
 from flashtalk.inputs.portrait import NoFaceError, portrait_for
 
 ADA = ASSETS / "portraits" / "ada.jpg"
@@ -37,6 +38,21 @@ def test_a_portrait_is_the_one_that_is_read_here(reader: PictureReader) -> None:
     assert there.image.size == (512, 512) and there.tensor.shape == (1, 3, 256, 256)
     assert there.tensor.equal(here.tensor)
     assert there.notices == here.notices
+
+
+def test_a_whole_picture_is_the_one_that_is_read_here(
+    reader: PictureReader, tmp_path: Path
+) -> None:
+    scene = Image.new("RGB", (900, 500), (90, 120, 150))
+    scene.paste(Image.open(ADA).resize((300, 300)), (400, 120))
+    scene.save(tmp_path / "scene.png")
+    there = reader.read(tmp_path / "scene.png", **FREELY, framing="picture")
+    here = portrait_for(tmp_path / "scene.png", TINY, framing="picture")
+    assert there.image.size == (900, 500) and there.image.tobytes() == here.image.tobytes()
+    assert there.square == here.square and there.tensor.equal(here.tensor)
+    assert there.finding is not None and there.finding.crop == Box(0.0, 0.0, 1.0, 1.0)
+    with pytest.raises(FlashTalkError, match="flashtalk-14b has no framing but its own"):
+        PictureReader(FOURTEEN_B).read(ADA, **FREELY, framing="picture")
 
 
 def test_a_refusal_keeps_its_sentence(reader: PictureReader, tmp_path: Path) -> None:

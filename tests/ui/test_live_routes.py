@@ -6,11 +6,13 @@ import base64
 import io
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -55,8 +57,8 @@ def served(
 class Speaker:
     """A program that speaks, and what it gets."""
 
-    def __init__(self, client: TestClient, **settings: str) -> None:
-        files = {"portrait": ("ada.jpg", PORTRAIT)}
+    def __init__(self, client: TestClient, picture: bytes = PORTRAIT, **settings: str) -> None:
+        files = {"portrait": ("ada.jpg", picture)}
         reply = client.post("/live", files=files, data={"seed": "5", "steps": "2"} | settings)
         assert reply.status_code == 200, reply.text
         self.client, self.opened = client, reply.json()
@@ -126,6 +128,23 @@ def test_pieces_of_sound_become_fragments_and_a_film(
     assert np.corrcoef(heard[5_000:], spoken[5_000:])[0, 1] > 0.9, (
         "picture and sound begin together"
     )
+
+
+def test_a_speaker_may_show_the_whole_picture(
+    toy_networks: Networks, speech: np.ndarray, tmp_path: Path
+) -> None:
+    preset = replace(toy_networks.preset, framings=("face", "picture"))
+    scene = Image.effect_noise((321, 200), 30).convert("RGB")
+    scene.paste(Image.open(io.BytesIO(PORTRAIT)).resize((150, 150)), (100, 40))
+    scene.save(tmp_path / "scene.png")
+    with served(Engine(replace(toy_networks, preset=preset))) as client:
+        speaker = Speaker(client, (tmp_path / "scene.png").read_bytes(), framing="picture")
+        speaker.listen("listening")
+        speaker.say(speech[:20_000])
+        speaker.end()
+        assert frames_of(speaker.film()).shape == (32, 200, 320)
+        refused = client.post("/live", files={"portrait": PORTRAIT}, data={"framing": "body"})
+    assert refused.json() == {"error": "Framing is 'face' or 'picture', got 'body'."}
 
 
 def test_a_live_film_says_what_it_is_as_others_do(

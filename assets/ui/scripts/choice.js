@@ -33,6 +33,7 @@ function values() {
     ...prompt,
     number("which-face"),
     byId("without-face").checked,
+    framing(),
   ];
 }
 
@@ -58,6 +59,7 @@ function settingsOf() {
   const words = {};
   for (const id of ["seed", "steps", "which-face", "prompt"]) words[id] = byId(id).value;
   for (const id of ["random-seed", "without-face"]) words[id] = byId(id).checked;
+  for (const way of byId("framing").querySelectorAll("input")) words[way.id] = way.checked;
   return words;
 }
 

@@ -30,12 +30,17 @@ function filmFacts() {
   };
 }
 
-/** A copy of what the stage shows, as a data URL. */
+/** The middle of what the stage shows, as a data URL. */
 function stillPicture(width, height) {
+  const shown = video.videoWidth ? video : poster;
+  const wide = video.videoWidth || poster.naturalWidth;
+  const high = video.videoHeight || poster.naturalHeight;
+  const scale = Math.max(width / wide, height / high);
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
-  canvas.getContext("2d").drawImage(video.videoWidth ? video : poster, 0, 0, width, height);
+  const [left, top] = [(width - scale * wide) / 2, (height - scale * high) / 3];
+  canvas.getContext("2d").drawImage(shown, left, top, scale * wide, scale * high);
   return canvas.toDataURL("image/jpeg", 0.8);
 }
 

@@ -18,6 +18,7 @@ async function lookAt() {
       path: portrait.file.path,
       face: number("which-face"),
       without_face: byId("without-face").checked,
+      framing: framing(),
     });
   } catch (error) {
     console.debug("the picture was not looked at:", error); // Talk says what is wrong
@@ -36,6 +37,12 @@ function clearLook(url) {
   whole.querySelector("img").src = url;
   whole.querySelectorAll(".ft-box").forEach((box) => box.remove());
   find("look").querySelector("figcaption").textContent = "";
+}
+
+/** What the video shows: of the gallery's pictures, which are framed, always the face. */
+function framing() {
+  if (!chosen.portrait || !chosen.portrait.own) return "face";
+  return byId("framing").querySelector(":checked").value;
 }
 
 /** The picture is the same, and something else of it is wanted. */
@@ -88,4 +95,5 @@ function mustAsk(way) {
   return true;
 }
 
-for (const id of ["which-face", "without-face"]) byId(id).addEventListener("change", lookAgain);
+find("framing").hidden = page.framings.length < 2;
+for (const id of ["which-face", "without-face", "framing"]) byId(id).addEventListener("change", lookAgain);

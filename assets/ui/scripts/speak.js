@@ -16,6 +16,7 @@ function liveSettings() {
     steps: Number(byId("steps").value),
     face: number("which-face"),
     without_face: byId("without-face").checked,
+    framing: framing(),
     prompt: page.prompt ? byId("prompt").value : "",
   };
   const filledIn = Object.entries(given).filter(([, value]) => value !== null && value !== "");

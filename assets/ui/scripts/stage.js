@@ -26,6 +26,13 @@ function showPoster(url) {
   find("empty").hidden = Boolean(url);
 }
 
+/** The stage takes the aspect of what it shows. */
+function fitFrame(width, height) {
+  if (width && height) frame.style.setProperty("--aspect", width / height);
+}
+poster.addEventListener("load", () => fitFrame(poster.naturalWidth, poster.naturalHeight));
+video.addEventListener("loadedmetadata", () => fitFrame(video.videoWidth, video.videoHeight));
+
 /** Shows the video; its own pixels say that it is generated. */
 function showPicture() {
   poster.hidden = true;

@@ -150,8 +150,13 @@ class LiveTalk:
 
     def _read(self) -> tuple[Portrait, list[str]]:
         """The portrait, and sentences for the speaker."""
-        face, without_face = self.settings.face, self.settings.without_face
-        speaker = self._page.pictures.read(self._picture, face=face, without_face=without_face)
+        settings = self.settings
+        speaker = self._page.pictures.read(
+            self._picture,
+            face=settings.face,
+            without_face=settings.without_face,
+            framing=settings.framing,
+        )
         notice = self._engines.prompt_notice(self.settings.prompt)
         return speaker, [*speaker.notices, *([notice] if notice else [])]
 
