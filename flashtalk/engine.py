@@ -348,13 +348,14 @@ class Engine:
                     break
         return pace
 
-    def keep_up(self) -> tuple[str, ...]:
+    def keep_up(self, cost: float | None = None) -> tuple[str, ...]:
         """Goes over to smaller pictures where large ones are too slow for a live page.
 
-        Call it after :meth:`warm_up`, before any session. Returns sentences if it did, which every
-        session of that framing repeats in its notices.
+        Call it after :meth:`warm_up`, before any session. ``cost`` is that of the slowest engine of
+        the page, by default its own. Returns sentences if it did, which every session of that
+        framing repeats in its notices.
         """
-        preset, cost = self.preset, self._cost
+        preset, cost = self.preset, cost or self._cost
         if preset.picture_size is None or cost is None or WHOLE_COST * cost <= LIVE_COST:
             return ()
         slow = cost > LIVE_COST

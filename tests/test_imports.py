@@ -22,7 +22,7 @@ LAYERS = (
     {"__main__", "generate", "bench", "plan"},
     {"cli"},
     {"ui"},
-    {"evaluation"},
+    {"cluster", "evaluation"},
     {"engine"},
     {"acceleration", "parallel"},
     {"placement"},
@@ -125,6 +125,12 @@ def test_the_embedded_model_starts_without_the_libraries_of_the_large_one() -> N
     check = f"import sys, flashtalk.cli.generate; print({large} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, "set()"), done.stderr
+
+
+def test_one_process_serves_without_ray() -> None:
+    check = "import sys, flashtalk.cli.serve; print('ray' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
 
 
 def test_import_flashtalk_changes_no_variable_and_imports_no_library() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from flashtalk.cli.options import ModelOptions
@@ -25,17 +27,22 @@ def engine_for(
     Raises:
         FlashTalkError: as :meth:`flashtalk.engine.Engine.from_pretrained`.
     """
-    return Engine.from_pretrained(
-        options.preset,
-        device=device or options.device,
-        placement=options.placement,
-        acceleration=options.accelerated,
-        gpu_is_lent=gpu_is_lent,
-        mode=options.mode,
-        size=size,
-        threads=options.threads,
-        turn_threads=TURN_THREADS,
-    )
+    recipe = recipe_for(options, size) | {"gpu_is_lent": gpu_is_lent}
+    return Engine.from_pretrained(**recipe | {"device": device or options.device})
+
+
+def recipe_for(options: ModelOptions, size: Size) -> dict[str, Any]:
+    """What :meth:`flashtalk.engine.Engine.from_pretrained` is given, here or by a worker."""
+    return {
+        "name_or_folder": options.preset,
+        "device": options.device,
+        "placement": options.placement,
+        "acceleration": options.accelerated,
+        "mode": options.mode,
+        "size": size,
+        "threads": options.threads,
+        "turn_threads": TURN_THREADS,
+    }
 
 
 def size_of(text: str) -> Size:

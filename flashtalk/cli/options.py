@@ -352,6 +352,14 @@ class ServeOptions(MarkingOptions):
     """Of several processes (torchrun), how many exchange heads; the others pass tokens around."""
     shared_autoencoder: Annotated[bool, arg(help_behavior_hint="")] = True
     """Of several processes, the first alone encodes and decodes."""
+    workers: Annotated[int | None, unset("none, this process computes", "N")] = None
+    """Processes that compute, maybe on many machines, through Ray: pip install '.[cluster]'."""
+    workers_max: Annotated[int | None, unset("as --workers", "N")] = None
+    """So many of them while people wait; --workers is the fewest."""
+    cluster: Annotated[str | None, unset("this machine alone", "auto|ADDRESS")] = None
+    """A cluster of Ray to run the workers on; auto: the one that this machine belongs to."""
+    gpus_per_worker: Annotated[int, arg(metavar="N")] = 0
+    """GPUs of each worker; several share the transformer of one talk."""
 
     @property
     def chosen_port(self) -> int | None:
@@ -371,3 +379,21 @@ class ServeOptions(MarkingOptions):
                 raise FlashTalkError(
                     f"{name} must be a port between 1 and {MAX_PORT}, got {value!r}."
                 )
+        self._check_workers()
+
+    def _check_workers(self) -> None:
+        if self.workers is None:
+            if self.workers_max is not None or self.cluster is not None or self.gpus_per_worker:
+                raise FlashTalkError(
+                    "--workers-max, --cluster and --gpus-per-worker are for workers: add --workers."
+                )
+        elif not 1 <= self.workers <= (self.workers_max or self.workers):
+            raise FlashTalkError(
+                f"--workers must be 1 or more and --workers-max no fewer, got {self.workers} and "
+                f"{self.workers_max}."
+            )
+        if self.gpus_per_worker < 0 or (self.gpus_per_worker > 1 and self.device == "cpu"):
+            raise FlashTalkError(
+                f"--gpus-per-worker must be 0 or more, and goes without --device cpu; got "
+                f"{self.gpus_per_worker}."
+            )

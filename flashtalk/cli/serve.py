@@ -21,6 +21,7 @@ from flashtalk.cli.loading import engine_for, size_of
 from flashtalk.cli.options import ServeOptions
 from flashtalk.cli.several import follow, joined, leading
 from flashtalk.cli.uploads import sweep_uploads
+from flashtalk.cli.workers import check_workers, workers_of
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.parallel.ranks import Ranks
@@ -63,6 +64,7 @@ def serve(
     ``gpu_is_lent`` says that a GPU is there inside that function only, as on ZeroGPU.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    check_workers(options)
     ranks = joined(options.device)
     if ranks is not None and not ranks.leads:
         return follow(_shared(_engine(options, ranks, gpu_is_lent), ranks, options))
@@ -75,6 +77,25 @@ def serve(
     memory.share_arenas()
     check_upload_folder()
     marking = options.marking()
+
+    def page_of(engines: Engines, device_type: str, *, warm: bool = True) -> Page:
+        page = build_page(
+            engines,
+            limits,
+            on_gpu=computes_at(device_type, on_gpu),
+            not_live=why_not_live(options.live, engines, gpu_is_lent=not warm),
+            marking=marking,
+        )
+        page.talk.get_ready()
+        memory.keep_what_is_there()
+        return page
+
+    if options.workers is not None:
+        with workers_of(options) as workers:
+            page = page_of(workers, "cpu")  # of this process, where a worker's device is not
+            workers.follow(page.talk.admission)
+            launch(page, host, port, options.share, limits)
+        return 0
     engine = _engine(options, ranks, gpu_is_lent)
     with nullcontext() if ranks is None else leading(_shared(engine, ranks, options)):
         warm = warms_up(engine.device.type, gpu_is_lent)
@@ -82,16 +103,7 @@ def serve(
             logging.info("Warm after %.1f s.", engine.warm_up())
             for notice in engine.keep_up() if options.size == "auto" else ():
                 logging.info(notice)
-        page = build_page(
-            engine,
-            limits,
-            on_gpu=computes_at(engine.device.type, on_gpu),
-            not_live=why_not_live(options.live, engine, gpu_is_lent=not warm),
-            marking=marking,
-        )
-        page.talk.get_ready()
-        memory.keep_what_is_there()
-        launch(page, host, port, options.share, limits)
+        launch(page_of(engine, engine.device.type, warm=warm), host, port, options.share, limits)
     return 0
 
 

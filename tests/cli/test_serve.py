@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -121,3 +122,33 @@ def test_where_nobody_can_speak_live_there_is_a_reason(
 
 def test_the_pace_of_live_speech_is_measured_until_it_is_enough(toy_networks) -> None:
     assert Engine(toy_networks).live_pace(enough=0.0, chunks=3) > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--workers", "0"), "--workers must be 1 or more"),
+        (("--workers", "3", "--workers-max", "2"), "--workers-max no fewer, got 3 and 2"),
+        (("--cluster", "auto"), "add --workers"),
+        (("--gpus-per-worker", "2"), "add --workers"),
+        (("--workers", "1", "--gpus-per-worker", "2", "--device", "cpu"), "without --device cpu"),
+        (("--workers", "999"), "999 workers of 1 processors do not fit on this machine"),
+        (("--workers", "1", "--cluster", "127.0.0.1:9"), "no cluster of Ray at 127.0.0.1:9"),
+        (("--workers", "1", "--cluster", "ray://here"), "auto or HOST:PORT"),
+    ],
+)
+def test_workers_that_cannot_be_are_a_sentence(
+    options: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in refusal(capsys, *options)
+
+
+def test_workers_without_their_extra_are_a_sentence(monkeypatch, capsys) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as where it is not installed
+    assert refusal(capsys, "--workers", "2").endswith("pip install '.[cluster]'.")
+
+
+def test_torchrun_and_workers_are_a_sentence(monkeypatch, capsys) -> None:
+    for name in ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "2")
+    assert "without torchrun" in refusal(capsys, "--workers", "2")

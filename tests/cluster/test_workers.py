@@ -1,0 +1,212 @@
+"""Two workers of a local cluster: talks at once, one killed, one added, drained and removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+
+import av
+import gradio as gr
+import numpy as np
+import pytest
+import soundfile
+
+from flashtalk.acceleration.settings import Acceleration
+from flashtalk.assets import ASSETS
+from flashtalk.cluster.scaling import Bounds, Scaling
+from flashtalk.cluster.session import GONE
+from flashtalk.cluster.start import joined
+from flashtalk.cluster.workers import Workers
+from flashtalk.engine import Engine
+from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.portrait import portrait_for
+from flashtalk.inputs.speech import load_speech
+from flashtalk.stream.admission import Admission
+from flashtalk.stream.contracts import Engines
+from flashtalk.ui.events import Limits, Talk
+
+RECIPE = {
+    "name_or_folder": "flashtalk-tiny",
+    "device": None,
+    "placement": None,
+    "acceleration": Acceleration(),
+    "size": (256, 256),
+    "threads": 1,
+    "turn_threads": 1,
+}
+PEOPLE = sorted((ASSETS / "portraits").iterdir())[:2]
+VISITOR = gr.Request(session_hash="visitor")
+WAIT_S = 120  # a slow machine is not a failure
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    """Two that are warm, and room for a third."""
+    bounds = Bounds(2, 3)
+    scaling = Scaling(bounds, up_s=0.0, down_s=0.5)
+    with joined(None, 3) as folder, Workers(RECIPE, bounds, scaling=scaling) as workers:
+        assert folder is not None and os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+        workers.start()
+        yield workers
+    assert not folder.exists(), "nothing of the cluster stays"
+
+
+@pytest.fixture(scope="module")
+def here() -> Engine:
+    """The same in one process."""
+    return Engine.from_pretrained(**RECIPE)
+
+
+@pytest.fixture(scope="module")
+def talk(workers: Workers) -> Talk:
+    """A page around them; from now on they are looked after."""
+    talk = Talk(workers, Limits(), lambda compute: compute)
+    workers.follow(talk.admission)
+    return talk
+
+
+@pytest.fixture(scope="module")
+def samples() -> np.ndarray:
+    return load_speech(ASSETS / "voices" / "emma.flac").samples[: 2 * 16_000]
+
+
+@pytest.fixture(scope="module")
+def voice(samples: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Ten seconds, so that there is a middle."""
+    path = tmp_path_factory.mktemp("voice") / "voice.wav"
+    soundfile.write(path, np.tile(samples, 5), 16_000)
+    return str(path)
+
+
+def video(engines: Engines, name: str, person: Path, samples: np.ndarray, live: bool) -> bytes:
+    """All frames of a talk, whose speech comes in tenths of a second if it is ``live``."""
+    portrait = portrait_for(person, engines.preset)
+    first = 4 if live else engines.preset.first_fragment_frames
+    with engines.at(name).open(portrait, seed=3, live=live, first_fragment_frames=first) as session:
+        parts = np.split(samples, range(1_600, len(samples), 1_600)) if live else [samples]
+        pieces = [piece for part in parts for piece in session.push(part)]
+        pieces += session.flush()
+    assert [piece.index for piece in pieces] == list(range(len(pieces)))
+    return b"".join(piece.frames.tobytes() for piece in pieces)
+
+
+def within(condition: Callable[[], object]) -> None:
+    """Waits until ``condition`` holds."""
+    end_s = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < end_s
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("live", [False, True], ids=["recorded", "live"])
+def test_two_at_once_get_the_frames_of_one_process(
+    workers: Workers, here: Engine, samples: np.ndarray, live: bool
+) -> None:
+    expected = [video(here, "", person, samples, live) for person in PEOPLE]
+    admission = Admission(lambda: workers.states)
+    with ExitStack() as stack, ThreadPoolExecutor(2) as visitors:
+        seats = [stack.enter_context(admission.seat(2.0)) for _ in PEOPLE]
+        assert [seat.wait(0.0) for seat in seats] == [None, None]
+        assert {seat.engine for seat in seats} == set(workers.states), "one on each"
+        made = visitors.map(
+            lambda seat, person: video(workers, seat.engine, person, samples, live), seats, PEOPLE
+        )
+        assert list(made) == expected
+
+
+def test_a_worker_is_measured_as_an_engine_is(workers: Workers, here: Engine) -> None:
+    assert workers.preset == here.preset
+    assert workers.device.type == "cpu"
+    assert all(state.cost and state.cost > 0 for state in workers.states.values())
+    assert workers.live_pace(enough=0.0) > 0
+
+
+def test_what_a_worker_refuses_is_its_sentence(workers: Workers) -> None:
+    name = next(iter(workers.states))
+    portrait = portrait_for(PEOPLE[0], workers.preset)
+    with pytest.raises(FlashTalkError, match="does not read a prompt") as refused:
+        workers.at(name).open(portrait, prompt="A person in the rain.")
+    assert "Traceback" not in str(refused.value)
+    with workers.at(name).open(portrait) as session:
+        pass
+    with pytest.raises(FlashTalkError, match="talk is over"):
+        list(session.push(np.zeros(1_600, np.float32)))
+
+
+def test_a_worker_that_is_killed_ends_its_talk_and_is_replaced(
+    workers: Workers, talk: Talk, voice: str
+) -> None:
+    before, killed = set(workers.states), []
+
+    def kill() -> None:
+        (name,) = (name for name, count in talk.admission.talks.items() if count)
+        os.kill(workers.at(name).ask("answer"), signal.SIGKILL)
+        killed.append(name)
+
+    kind, sentence, shown, frames = visit(talk, voice, kill)
+    assert (kind, sentence) == ("error", GONE)
+    assert 0 < frames == shown < 250, "what was made stays"
+    within(lambda: set(workers.states) - before and len(ready(workers)) == 2)
+    assert killed[0] not in workers.states
+    with pytest.raises(FlashTalkError, match="does not answer"):
+        workers.at(killed[0])
+    assert visit(talk, voice, lambda: None) == ("end", None, 250, 250)
+
+
+def visit(
+    talk: Talk, voice: str, at_second_fragment: Callable[[], None]
+) -> tuple[str, str | None, int, int]:
+    """A talk's last message and its sentence, the frames that were shown, those of its film."""
+    fragments = shown = frames = 0
+    try:
+        for text, file, _ in talk.talk(str(PEOPLE[0]), voice, 5, False, 1, VISITOR):
+            message = json.loads(text)
+            if message["kind"] == "fragment":
+                fragments, shown = fragments + 1, round(25 * message["made_s"])
+                if fragments == 2:
+                    at_second_fragment()
+            if file:
+                with av.open(file) as film:
+                    frames = len(list(film.decode(video=0)))
+    except gr.Error as error:
+        assert error.message == message["sentence"], "callers of the API read the same"
+    return message["kind"], message.get("sentence"), shown, frames
+
+
+def ready(workers: Workers) -> list[str]:
+    return [name for name, state in workers.states.items() if state.stage == "ready"]
+
+
+def test_one_is_added_for_who_waits_and_removed_once_nobody_needs_it(
+    workers: Workers, talk: Talk, samples: np.ndarray
+) -> None:
+    before, over = set(ready(workers)), Event()
+
+    def wait_for(name: str) -> bytes:
+        """Talks on ``name`` once others have seen it drain."""
+        over.wait(WAIT_S)
+        return video(workers, name, PEOPLE[1], samples, live=False)
+
+    with ExitStack() as stack, ThreadPoolExecutor(1) as visitor:
+        seats = [stack.enter_context(talk.admission.seat(weight=9.0)) for _ in range(3)]
+        assert [seat.wait(0.0) is None for seat in seats] == [True, True, False]
+        within(lambda: seats[2].wait(0.1) is None)
+        new = seats[2].engine
+        assert new not in before and len(ready(workers)) == 3
+
+        going_on = visitor.submit(wait_for, new)
+        workers.drain(new)
+        assert ready(workers) == sorted(before)
+        over.set()
+        expected = video(workers, min(before), PEOPLE[1], samples, live=False)
+        assert going_on.result() == expected, "who talks on it goes on to the end"
+        assert new in workers.states
+    within(lambda: new not in workers.states)
+    assert ready(workers) == sorted(before), "the fewest stay, with nothing to do"
