@@ -59,7 +59,8 @@ def workers_of(options: ServeOptions) -> Iterator[Workers]:
     bounds = Bounds(options.workers, options.workers_max or options.workers)
     ranks, gpus = max(1, options.gpus_per_worker), min(1, options.gpus_per_worker)
     recipe = recipe_for(options, size_of(options.size)) | {"threads": options.threads or 1}
-    needs = Needs(options.threads or 1, gpus, ranks)
+    sharing = {"ulysses": options.ulysses, "autoencoder": options.shared_autoencoder}
+    needs = Needs(options.threads or 1, gpus, ranks, sharing)
     with joined(options.cluster, os.cpu_count() or 1), Workers(recipe, bounds, needs) as workers:
         workers.start()
         for notice in workers.keep_up() if options.size == "auto" else ():

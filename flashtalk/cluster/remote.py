@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import ray
@@ -39,6 +39,8 @@ class Needs:
     """Of each rank."""
     ranks: int = 1
     """Processes that compute together, on one machine."""
+    sharing: Mapping[str, Any] = field(default_factory=dict)
+    """How they do so: what :meth:`flashtalk.engine.Engine.share` is given."""
 
 
 class RemoteWorker:
@@ -151,7 +153,7 @@ def _actor(recipe: Mapping[str, Any], needs: Needs, group: PlacementGroup | None
     """A process that will be a worker's rank."""
     where = {} if group is None else {"scheduling_strategy": _strategy(group, rank)}
     options = {"num_cpus": needs.processors, "num_gpus": needs.gpus, **where}
-    return ray.remote(**options, concurrency_groups=THREADS)(Worker).remote(recipe)
+    return ray.remote(**options, concurrency_groups=THREADS)(Worker).remote(recipe, needs.sharing)
 
 
 def _strategy(group: PlacementGroup, rank: int) -> PlacementGroupSchedulingStrategy:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     import torch
 
     from flashtalk.engine import Engine
+    from flashtalk.parallel.team import Team
     from flashtalk.stream.session import Session
 
+_LOOK_S = 0.5  # how soon the loss of a rank is seen
 OVER = "This talk is over: its worker does not know it any more."
 
 
@@ -51,11 +53,13 @@ class Worker:
 
     Args:
         recipe: what :meth:`flashtalk.engine.Engine.from_pretrained` is given.
+        sharing: what :meth:`flashtalk.engine.Engine.share` is given, where there are other ranks.
     """
 
-    def __init__(self, recipe: Mapping[str, Any]) -> None:
+    def __init__(self, recipe: Mapping[str, Any], sharing: Mapping[str, Any]) -> None:
         let_waiting_threads_sleep()
-        self._recipe = dict(recipe)
+        self._recipe, self._sharing = dict(recipe), dict(sharing)
+        self._team: Team | None = None
         self._engine: Engine | None = None
         self._sessions: dict[int, Session] = {}
         self._numbers = itertools.count()
@@ -66,8 +70,9 @@ class Worker:
         return os.getpid()
 
     def live(self) -> None:
-        """Never returns: whoever waits for the answer hears of the end of the process."""
-        threading.Event().wait()
+        """Returns once another rank is gone; whoever waits hears of the process's end, too."""
+        while self._team is None or not self._team.gone.is_set():
+            time.sleep(_LOOK_S)
 
     def address(self) -> Address:
         """Where the other ranks of this worker find it: this machine, and a free port."""
@@ -177,7 +182,7 @@ class Worker:
         device = checked_device(rank_device(self._recipe["device"]) or "cpu")
         joined = join_ranks(device)
         engine = Engine.from_pretrained(**self._recipe | {"device": device})
-        shared = engine.share(joined)
+        self._team = engine.share(joined, **self._sharing)
         if not joined.leads:
-            shared.follow()
+            self._team.follow()
         return engine

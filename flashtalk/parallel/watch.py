@@ -1,6 +1,7 @@
 """Who is still there: every rank says so once a second, and silence is noticed within seconds.
 
-Collectives alone do not tell soon: a rank that hangs lets all others wait. The signs of life go over a store of their own, beside all collectives.
+Collectives alone do not tell soon: a rank that hangs lets all others wait. The signs of life go
+over a store of their own, beside all collectives.
 """
 
 from __future__ import annotations
