@@ -40,7 +40,6 @@ class SharedAutoencoder(nn.Module):
         self._hooks = share_rows(autoencoder, self._rows)
         self.begin = autoencoder.begin
         self.notices = autoencoder.notices
-        self.enlarge = autoencoder.enlarge
         self.graphs = autoencoder.graphs
         team.add(ENCODE, self._encoded)
         team.add(DECODE, self._decoded)

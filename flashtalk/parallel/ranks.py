@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 
 import torch
 import torch.distributed as dist
+from torch.distributed import PrefixStore, rendezvous  # type: ignore[attr-defined]  # both public
 
 from flashtalk.errors import FlashTalkError
 
@@ -91,7 +92,11 @@ def join_ranks(device: torch.device) -> Ranks:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=WORK_TIMEOUT)
-    everyone = [*range(dist.get_world_size())]
+    store, rank, count = next(rendezvous("env://"))
+    # torchrun keeps its store when it starts all again: addresses of the dead would be read there
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    store = PrefixStore(f"attempt{attempt}", store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=WORK_TIMEOUT)
+    everyone = [*range(count)]
     calls = dist.new_group(everyone, backend="gloo", timeout=IDLE_TIMEOUT)
-    return Ranks(dist.get_rank(), len(everyone), device, dist.group.WORLD, calls)
+    return Ranks(rank, count, device, dist.group.WORLD, calls)
