@@ -8,6 +8,7 @@ that moved, over one at rest, would be seen twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -68,10 +69,14 @@ class LargePortrait:
 
     def pin(self, picture: NDArray[np.uint8]) -> None:
         """Gives the ``picture`` [H, W, 3] its pinned sides, in place, where nothing has moved."""
-        if not any(self.pinned):
-            return
-        share = _ramps(*self.size, self.pinned, 0.0, PINNED)
-        cv2.blendLinear(picture, self.still, share, 1.0 - share, picture)
+        if any(self.pinned):
+            cv2.blendLinear(picture, self.still, *self._shares, picture)
+
+    @cached_property
+    def _shares(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Of a picture that moves, and of the portrait as it is: [H, W] each, 1 in all."""
+        moving = _ramps(*self.size, self.pinned, 0.0, PINNED)
+        return moving, 1.0 - moving
 
 
 def _ramps(width: int, height: int, sides: Sides, start: float, end: float) -> NDArray[np.float32]:

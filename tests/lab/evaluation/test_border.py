@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
+from flashtalk.engine import Engine
 from flashtalk.inputs.framing import Crop
+from flashtalk.inputs.portrait import portrait_for
 from flashtalk.inputs.still import Still
+from flashtalk.models.networks import Networks
 from lab.evaluation.measures.border import border_of
+from lab.evaluation.studies.whole_picture import row_of
 
 SQUARE = Crop(40, 24, 64, 64)
 
@@ -64,3 +71,17 @@ def test_a_square_that_is_the_picture_has_no_border(still: Still) -> None:
     whole = Still(still.pixels, Crop(-2, -4, 196, 136))
     border = border_of(still.pixels[None].repeat(2, axis=0), whole)
     assert np.isnan(border.seam) and np.isnan(border.motion)
+
+
+def test_a_row_says_what_was_measured(toy_networks: Networks, speech: np.ndarray) -> None:
+    preset = replace(toy_networks.preset, framings=("face", "picture"))
+    engine = Engine(replace(toy_networks, preset=preset))
+    coarse = np.random.default_rng(2).integers(60, 200, (24, 42, 3), dtype=np.uint8)
+    scene = cv2.resize(coarse, (420, 240), interpolation=cv2.INTER_CUBIC)
+    portrait = portrait_for(scene, preset, framing="picture", without_face=True)
+    session = engine.open(portrait, timed=True)
+    pieces = [*session.push(speech[:24_000]), *session.flush()]
+    size, part, seam, motion, outside, *seconds = row_of(portrait, pieces).split(" | ")
+    assert (size, part, outside) == ("420 x 240", "240", "0")
+    assert float(seam) < 1.1 and float(motion) < 0.5
+    assert len(seconds) == 3
