@@ -15,6 +15,7 @@ session from one thread at a time. The same seed gives the same video from every
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from dataclasses import replace
@@ -49,6 +50,7 @@ from flashtalk.stream.compute import ComputeThread
 from flashtalk.stream.contracts import EngineState
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.session import Session, Split
+from flashtalk.stream.state import checked_seed
 from flashtalk.stream.timing import NO_TIMER, StageTimer
 from flashtalk.stream.workers import WorkerPool
 from flashtalk.weights import modules_of
@@ -84,6 +86,7 @@ class Engine:
         device: str | torch.device = "cpu",
         placement: Placement | None = None,
         acceleration: Acceleration = DEFAULT,
+        size: Size = None,
         turn_threads: int | None = None,
     ) -> None:
         self._device = checked_device(device)
@@ -94,7 +97,9 @@ class Engine:
         if placement is not None:
             apply_placement(networks, placement, self._device)
         self._placement = placement
-        self._networks = networks
+        self.any_size = networks.preset
+        """The preset before a size was chosen."""
+        self._networks = replace(networks, preset=networks.preset.with_size(size))
         self.accelerate(acceleration)
         self._cost: float | None = None
         self._notices: dict[FramingWay, str] = {}
@@ -136,20 +141,20 @@ class Engine:
         """
         checkpoint = find_checkpoint(name_or_folder)
         device = checked_device(device or default_device(checkpoint.preset))
-        preset = checkpoint.preset.with_mode(mode).with_size(size)
-        placement = chosen_placement(preset, device, placement)
+        preset = checkpoint.preset.with_mode(mode)
+        placement = chosen_placement(preset.with_size(size), device, placement)
         check_acceleration(acceleration, device, placement, gpu_is_lent=gpu_is_lent)
         if threads is not None:
             if threads < 1:
                 raise FlashTalkError(f"threads must be 1 or more, got {threads}.")
             torch.set_num_threads(threads)
         start_s = time.perf_counter()
-        networks = replace(checkpoint.load(device), preset=preset)
         engine = cls(
-            networks,
+            replace(checkpoint.load(device), preset=preset),
             device=device,
             placement=placement,
             acceleration=acceleration,
+            size=size,
             turn_threads=turn_threads,
         )
         logger.info("%s loaded in %.2f s", preset.name, time.perf_counter() - start_s)
@@ -195,6 +200,18 @@ class Engine:
             )
         team.watch()
         return team
+
+    def at_size(self, size: Size) -> Engine:
+        """An engine of the same weights and threads for another ``size``; ``None``: this one.
+
+        Raises :class:`FlashTalkError` for an impossible size.
+        """
+        if size is None:
+            return self
+        other = copy.copy(self)
+        other._networks = replace(self._networks, preset=self.any_size.with_size(size))
+        other._notices = {}
+        return other
 
     @property
     def preset(self) -> Preset:
@@ -277,7 +294,7 @@ class Engine:
             framed.large,
             still=framed.still,
             sampler=self._sampler(steps, color_strength),
-            seed=_checked_seed(seed),
+            seed=checked_seed(seed),
             prompt=prompt,
             preset=self.preset.for_live_speech() if live else self.preset.with_chunk(chunk_frames),
             first_fragment_frames=first_fragment_frames,
@@ -447,9 +464,3 @@ class Engine:
                 sampler.steps,
             )
         return sampler
-
-
-def _checked_seed(seed: int) -> int:
-    if seed < 0 or seed != int(seed):
-        raise FlashTalkError(f"The seed must be a whole number from 0 up, got {seed}.")
-    return int(seed)

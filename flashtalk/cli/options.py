@@ -219,8 +219,9 @@ class EvaluateOptions(ModelOptions):
     out: Annotated[Path, arg(metavar="FOLDER")]
     """Folder of films, report.html and figures.csv."""
     vary: UseAppendAction[Annotated[tuple[str, ...], arg(metavar="NAME=VALUE,VALUE")]] = ()
-    """Settings to compare: steps=2,4, chunk-frames=17,33, color-match=0,1, size=256x256,512x512 or
-    framing=face,picture; several are combined, each value with each."""
+    """Settings to compare: steps=2,4, chunk-frames=17,33, color-match=0,1, size=256x256,512x512,
+    framing=face,picture, preset=flashtalk-tiny,flashtalk-14b. On a GPU also placement=80gb,48gb
+    (bf16, FP8). Several are combined, each value with each."""
     seed: Annotated[int, arg(metavar="N")] = 0
     """Of every talk."""
 

@@ -28,6 +28,7 @@ from flashtalk.parallel.ranks import Ranks
 from flashtalk.parallel.team import Team
 from flashtalk.stream.contracts import Engines
 from flashtalk.ui.card import ICON, Card
+from flashtalk.ui.compare.routes import compare_routes
 from flashtalk.ui.door import Page
 from flashtalk.ui.ending import talks_end_first
 from flashtalk.ui.events import Limits, OnGpu, Pieces
@@ -43,6 +44,10 @@ NOT_OFFERED = "Speaking live is switched off on this page. Record your voice ins
 GPU_IS_LENT = (
     "This page borrows its GPU for one video at a time, so it cannot listen while you speak. "
     "Record your voice instead."
+)
+NOT_COMPARED = (
+    "This page borrows its GPU for one video at a time, so it compares nothing. In a shell, "
+    "flashtalk evaluate does."
 )
 TOO_SLOW = (
     "This machine makes {:.2f} seconds of video in a second, too few to follow you while you "
@@ -84,6 +89,7 @@ def serve(
             limits,
             on_gpu=computes_at(device_type, on_gpu),
             not_live=why_not_live(options.live, engines, gpu_is_lent=not warm),
+            not_compared="" if warm else NOT_COMPARED,
             marking=marking,
         )
         page.talk.get_ready()
@@ -123,7 +129,11 @@ def launch(page: Page, host: str, port: int | None, share: bool, limits: Limits)
             max_threads=WORKERS + limits.queue,
             favicon_path=ICON,
             app_kwargs={
-                "routes": [*routes(page), *live_routes(page.live_talks)],
+                "routes": [
+                    *routes(page),
+                    *live_routes(page.live_talks),
+                    *compare_routes(page.comparisons),
+                ],
                 "middleware": [
                     Middleware(Guard, upload_mb=limits.upload_mb, rates=limits.rates),
                     Middleware(Card),

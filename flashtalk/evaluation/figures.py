@@ -100,12 +100,14 @@ class TalkMeasure:
         points = self._follower.read(frames)
         self._points.append(points)
         seen = ~np.isnan(points).any(axis=(1, 2))
-        if self._face is None or not seen.any():
-            return
-        faces = pictures.align(frames[seen], points[seen])
-        self._alike.append(pictures.likeness(faces, self._face))
-        self._sharpness.append(pictures.sharpness(frames[seen], points[seen])[0])
-        self._colors.append(pictures.cell_colors(faces))
+        alike, sharp = np.full((2, len(frames)), np.nan)
+        if self._face is not None and seen.any():
+            faces = pictures.align(frames[seen], points[seen])
+            alike[seen] = pictures.likeness(faces, self._face)
+            sharp[seen] = pictures.sharpness(frames[seen], points[seen])[0] / self._sharp
+            self._colors.append(pictures.cell_colors(faces))
+        self._alike.append(alike)
+        self._sharpness.append(sharp)
 
     def figures(
         self, loudness: np.ndarray, *, real_time: float, first_fragment_s: float
@@ -132,7 +134,7 @@ class TalkMeasure:
             lag_frames=float(lips.lag_frames) if lips else nan,
             shut_in_pauses=_shut_in_pauses(gap, loudness) if gap is not None else nan,
             likeness=_median(self._alike),
-            sharpness=_median(self._sharpness) / self._sharp,
+            sharpness=_median(self._sharpness),
             border_jump=border_jump(
                 np.concatenate(self._differences), 0, self._geometry.new_frames
             ),
@@ -151,9 +153,19 @@ class TalkMeasure:
         return {stage: seconds / max(self._chunks, 1) for stage, seconds in self._stages.items()}
 
     @property
-    def lip_gaps(self) -> np.ndarray:
-        """Lip gap over the distance of the eyes [F]; NaN where no face is seen."""
-        return FaceTrack(np.concatenate(self._points)).opening
+    def series(self) -> dict[str, np.ndarray]:
+        """What each frame shows, by name, each [F]; NaN where no face is seen.
+
+        ``lips``: gap over the distance of the eyes. ``likeness`` and ``sharpness``: as in
+        :class:`Figures`. ``change``: to the next frame, 0..255; its last entry is NaN.
+        """
+        change = np.concatenate((*self._differences, [np.nan]))
+        return {
+            "lips": FaceTrack(np.concatenate(self._points)).opening,
+            "likeness": np.concatenate(self._alike),
+            "sharpness": np.concatenate(self._sharpness),
+            "change": change,
+        }
 
 
 def loudness_db(samples: np.ndarray, samples_per_frame: int) -> np.ndarray:
@@ -180,4 +192,5 @@ def _shut_in_pauses(gap: np.ndarray, loudness: np.ndarray) -> float:
 
 
 def _median(series: list[np.ndarray]) -> float:
-    return float(np.nanmedian(np.concatenate(series))) if series else float("nan")
+    joined = np.concatenate(series)
+    return float("nan") if np.isnan(joined).all() else float(np.nanmedian(joined))

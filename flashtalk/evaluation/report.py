@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
@@ -16,9 +17,13 @@ from flashtalk.assets import ASSETS
 from flashtalk.evaluation.figures import NAMES
 from flashtalk.evaluation.suite import Result, Trial
 
+REPORT, TABLE = "report.html", "figures.csv"
 TEMPLATES = ASSETS / "evaluation"
+Words = Mapping[str, str]
+"""What the page says, by the names that the templates ask for."""
 _PLOT_WIDTH, _PLOT_HEIGHT = 640, 90
 _WIDEST_GAP = 0.3  # of the eyes' distance: the top of a plot
+_SHARPEST = 1.5  # of the portrait's sharpness, likewise
 _LOWEST_DB = -60.0
 
 
@@ -49,6 +54,16 @@ COLUMNS = {
 }
 
 
+def write_report(
+    folder: Path, talks: Sequence[tuple[Trial, Result]], preset: str, words: Words
+) -> None:
+    """``report.html`` and ``figures.csv`` about ``talks``, whose films are in ``folder``."""
+    write_csv(folder / TABLE, [result for _, result in talks])
+    together = sorted(talks, key=lambda talk: talk[1].name)
+    title = f"FlashTalk: {preset}, seed {talks[0][1].seed}"
+    write_html(folder / REPORT, together, title, words)
+
+
 def write_csv(path: Path, results: Sequence[Result]) -> None:
     """One row for each talk; figures that cannot be known are empty."""
     stages = sorted({stage for result in results for stage in result.timings})
@@ -75,21 +90,44 @@ def write_csv(path: Path, results: Sequence[Result]) -> None:
             )
 
 
-def write_html(path: Path, talks: Sequence[tuple[Trial, Result]], title: str) -> None:
+def write_html(path: Path, talks: Sequence[tuple[Trial, Result]], title: str, words: Words) -> None:
     """The page: means by variant, then each talk's variants side by side, playable in step."""
+    groups = [
+        {"name": name, "talks": [_shown(*talk) for talk in together]}
+        for name, together in groupby(talks, key=lambda talk: talk[1].name)
+    ]
+    text = _rendered(
+        "report.html",
+        words,
+        title=title,
+        summary=_summary([result for _, result in talks]),
+        groups=groups,
+    )
+    path.write_text(text, encoding="utf-8")
+
+
+def pair_html(name: str, words: Words) -> str:
+    """The frame of one portrait with one voice, without its talks."""
+    return _rendered("pair.html", words, group={"name": name, "talks": []})
+
+
+def talk_html(trial: Trial, result: Result, words: Words, films: str = "") -> str:
+    """One talk in such a frame: film, figures and plots; ``films`` is the folder's address."""
+    talk = _shown(trial, result)
+    return _rendered("talk.html", words, talk=talk | {"film": f"{films}{talk['film']}"})
+
+
+def _rendered(template: str, words: Words, **values: Any) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=select_autoescape(["html"])
     )
-    results = [result for _, result in talks]
-    text = environment.get_template("report.html").render(
-        title=title,
+    return environment.get_template(template).render(
+        words=words,
         columns=COLUMNS,
-        summary=_summary(results),
-        groups=_groups(talks),
         plot_width=_PLOT_WIDTH,
         plot_height=_PLOT_HEIGHT,
+        **values,
     )
-    path.write_text(text, encoding="utf-8")
 
 
 def _summary(results: Sequence[Result]) -> list[dict[str, Any]]:
@@ -102,25 +140,41 @@ def _summary(results: Sequence[Result]) -> list[dict[str, Any]]:
     return rows
 
 
-def _groups(talks: Sequence[tuple[Trial, Result]]) -> list[dict[str, Any]]:
-    """Talks of one portrait and voice together, each with what the page shows of it."""
-    groups = []
-    for name, together in groupby(talks, key=lambda talk: talk[1].name):
-        shown = [
-            {
-                "variant": result.variant,
-                "film": f"{trial.name}.mp4",
-                "figures": _texts(result.figures.row()),
-                "timings": result.timings,
-                "lips": _line(
-                    [None if gap is None else gap / _WIDEST_GAP for gap in result.lip_gaps]
-                ),
-                "loudness": _line([1.0 - level / _LOWEST_DB for level in result.loudness_db]),
-            }
-            for trial, result in together
-        ]
-        groups.append({"name": name, "talks": shown})
-    return groups
+def _shown(trial: Trial, result: Result) -> dict[str, Any]:
+    """What the page shows of one talk."""
+    return {
+        "variant": result.variant,
+        "film": f"{quote(trial.name)}.mp4",
+        "figures": _texts(result.figures.row()),
+        "timings": result.timings,
+        "plots": _plots(result.series),
+        "borders": _borders(len(result.series["change"]), result.new_frames),
+    }
+
+
+def _plots(series: Mapping[str, Sequence[float | None]]) -> list[dict[str, str]]:
+    """Two lines over time for each plot, the first one bold."""
+    change = [value for value in series["change"] if value is not None]
+    most = max(change, default=1.0) or 1.0
+    return [
+        {
+            "title": "lips",
+            "first": _line(series["lips"], 0.0, _WIDEST_GAP),
+            "second": _line(series["loudness"], _LOWEST_DB, 0.0),
+        },
+        {
+            "title": "likeness",
+            "first": _line(series["likeness"], 0.0, 1.0),
+            "second": _line(series["sharpness"], 0.0, _SHARPEST),
+        },
+        {"title": "change", "first": _line(series["change"], 0.0, most), "second": ""},
+    ]
+
+
+def _borders(frames: int, new_frames: int) -> list[str]:
+    """Where chunks meet, on the axis of a plot."""
+    step = _PLOT_WIDTH / max(frames - 1, 1)
+    return [f"{(border - 0.5) * step:.1f}" for border in range(new_frames, frames, new_frames)]
 
 
 def _texts(figures: dict[str, float]) -> dict[str, str]:
@@ -135,11 +189,12 @@ def _mean(values: Sequence[float]) -> float:
     return sum(known) / len(known) if known else math.nan
 
 
-def _line(values: Sequence[float | None]) -> str:
-    """Points of a polyline through ``values`` in 0..1, which are left out where unknown."""
+def _line(values: Sequence[float | None], low: float, high: float) -> str:
+    """Points of a polyline through ``values`` in low..high, which are left out where unknown."""
     step = _PLOT_WIDTH / max(len(values) - 1, 1)
+    shares = [None if value is None else (value - low) / (high - low) for value in values]
     return " ".join(
-        f"{index * step:.1f},{_PLOT_HEIGHT * (1.0 - min(max(value, 0.0), 1.0)):.1f}"
-        for index, value in enumerate(values)
-        if value is not None
+        f"{index * step:.1f},{_PLOT_HEIGHT * (1.0 - min(max(share, 0.0), 1.0)):.1f}"
+        for index, share in enumerate(shares)
+        if share is not None
     )

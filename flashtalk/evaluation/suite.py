@@ -10,23 +10,29 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from flashtalk import __version__
+from flashtalk.config import Preset
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.figures import Figures, TalkMeasure, loudness_db
 from flashtalk.evaluation.files import write_whole
 from flashtalk.evaluation.variants import Variant
-from flashtalk.inputs.portrait import portrait_for
-from flashtalk.inputs.speech import load_speech
+from flashtalk.inputs.portrait import Portrait, portrait_for
+from flashtalk.inputs.speech import Speech, load_speech
+from flashtalk.inputs.wanted import AS_USUAL, Wanted
+from flashtalk.outputs.credits import Credits
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.provenance.credentials import Origin
+from flashtalk.provenance.marking import Marking
+from flashtalk.stream.piece import VideoPiece
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Trial:
     voice: Path
     variant: Variant
     seed: int
+    wanted: Wanted = AS_USUAL
+    """Of the portrait."""
 
     @property
     def name(self) -> str:
@@ -45,14 +53,21 @@ class Trial:
 
 
 def trials_of(
-    portraits: Sequence[Path], voices: Sequence[Path], variants: Sequence[Variant], seed: int
+    portraits: Sequence[Path],
+    voices: Sequence[Path],
+    variants: Sequence[Variant],
+    seed: int,
+    wanted: Mapping[Path, Wanted] = MappingProxyType({}),
 ) -> list[Trial]:
-    """Each portrait with each voice in each variant.
+    """Each portrait with each voice in each variant; ``wanted`` says more about portraits.
 
     Raises:
         FlashTalkError: two of them would have files of one name.
     """
-    trials = [Trial(*each, seed) for each in product(portraits, voices, variants)]
+    trials = [
+        Trial(portrait, voice, variant, seed, wanted.get(portrait, AS_USUAL))
+        for portrait, voice, variant in product(portraits, voices, variants)
+    ]
     taken: dict[str, Trial] = {}
     for trial in trials:
         if taken.setdefault(trial.name.casefold(), trial) is not trial:
@@ -74,10 +89,11 @@ class Result:
     figures: Figures
     timings: dict[str, float]
     """Mean seconds of a chunk by stage."""
-    lip_gaps: list[float | None]
-    """[F] over the distance of the eyes; None where no face is seen."""
-    loudness_db: list[float]
-    """[F] of the voice."""
+    series: dict[str, list[float | None]]
+    """What each frame shows, by name, and the voice's ``loudness`` in dB; each [F], with None
+    where it cannot be known."""
+    new_frames: int
+    """Frames of a chunk that are new: a border lies before every so many frames."""
     made_of: str
     """Digest of inputs and settings."""
 
@@ -112,7 +128,7 @@ class Result:
 def digest_of(trial: Trial, preset: str) -> str:
     """Of all that decides what a trial's talk is."""
     found = hashlib.sha256(json.dumps([__version__, preset, trial.seed]).encode())
-    found.update(repr(trial.variant).encode())
+    found.update(repr((trial.variant, trial.wanted)).encode())
     for file in (trial.portrait, trial.voice):
         found.update(hashlib.sha256(file.read_bytes()).digest())
     return found.hexdigest()[:16]
@@ -132,23 +148,49 @@ def run_trial(
     folder: Path,
     *,
     stopped: Callable[[], bool] = lambda: False,
-    on_video: Callable[[float], None] = lambda made_s: None,
+    on_piece: Callable[[VideoPiece], None] = lambda piece: None,
 ) -> Result | None:
-    """Makes and measures the talk of ``trial``; None if it was stopped before its end.
-
-    What was made of one that broke off stays in ``NAME.part.mp4``.
-
-    ``on_video`` hears of the seconds of video made so far.
+    """Reads the files of ``trial``, then :func:`make_talk`.
 
     Raises:
         FlashTalkError: for an input or a setting that cannot be used.
         OSError: a file cannot be written to its end.
     """
-    preset, variant = engine.preset.with_chunk(trial.variant.chunk_frames), trial.variant
-    portrait = portrait_for(trial.portrait, preset, framing=variant.framing)
+    wanted, framing = trial.wanted, trial.variant.framing
+    portrait = portrait_for(
+        trial.portrait,
+        engine.preset,
+        framing=framing,
+        face=wanted.face,
+        without_face=wanted.without_face,
+    )
     speech = load_speech(trial.voice)
+    return make_talk(engine, trial, portrait, speech, folder, stopped=stopped, on_piece=on_piece)
+
+
+def make_talk(
+    engine: Engine,
+    trial: Trial,
+    portrait: Portrait,
+    speech: Speech,
+    folder: Path,
+    *,
+    marking: Marking = Marking(),  # noqa: B008, it is frozen
+    stopped: Callable[[], bool],
+    on_piece: Callable[[VideoPiece], None],
+) -> Result | None:
+    """Makes and measures the talk of ``trial``; None if it was stopped before its end.
+
+    What was made of one that broke off stays in ``NAME.part.mp4``. ``engine`` has the size that is
+    wanted. ``on_piece`` hears of each piece of video; the next one is made once it returns.
+
+    Raises:
+        FlashTalkError: for a setting that cannot be used.
+        OSError: a file cannot be written to its end.
+    """
+    preset, variant = engine.preset.with_chunk(trial.variant.chunk_frames), trial.variant
     measure = TalkMeasure(np.asarray(portrait.image), preset.geometry)
-    start_s, first_s = time.perf_counter(), math.nan
+    start_s, first_s, work_s = time.perf_counter(), math.nan, 0.0
     session = engine.open(
         portrait,
         seed=trial.seed,
@@ -159,27 +201,78 @@ def run_trial(
         timed=True,
     )
     part = folder / f"{trial.name}.part.mp4"
-    origin = Origin(preset.name)
-    with Film(portrait.image.size, preset.geometry.fps, speech, part, origin=origin) as film:
+    with _film(portrait, speech, part, trial, preset, marking) as film:
         for fragment in film.fragments(pieces_of(session, speech), stopped):
             if math.isnan(first_s):
                 first_s = time.perf_counter() - start_s
             measure.add(fragment.piece)
-            on_video(film.made_s)
+            work_s += fragment.piece.compute_s + fragment.encode_s
+            on_piece(fragment.piece)
     if not film.complete:
         return None
-    loudness = loudness_db(speech.samples, preset.geometry.samples_per_frame)
-    result = Result(
-        portrait=trial.portrait.name,
-        voice=trial.voice.name,
-        variant=variant.name,
-        seed=trial.seed,
-        figures=measure.figures(loudness, real_time=film.real_time, first_fragment_s=first_s),
-        timings=measure.timings,
-        lip_gaps=[None if math.isnan(gap) else round(gap, 4) for gap in measure.lip_gaps.tolist()],
-        loudness_db=[round(level, 1) for level in loudness.tolist()],
+    result = _result(
+        trial,
+        measure,
+        loudness_db(speech.samples, preset.geometry.samples_per_frame),
+        new_frames=preset.geometry.new_frames,
+        real_time=film.made_s / work_s,
+        first_fragment_s=first_s,
         made_of=digest_of(trial, engine.preset.name),
     )
     part.replace(folder / f"{trial.name}.mp4")
     result.write(folder / f"{trial.name}.json")
     return result
+
+
+def _film(
+    portrait: Portrait,
+    speech: Speech,
+    file: Path,
+    trial: Trial,
+    preset: Preset,
+    marking: Marking,
+) -> Film:
+    credits = Credits.of(
+        trial.portrait,
+        trial.voice,
+        seed=trial.seed,
+        steps=trial.variant.steps or preset.sampler.steps,
+        preset=preset.name,
+    )
+    return Film(
+        portrait.image.size,
+        preset.geometry.fps,
+        speech,
+        file,
+        metadata=credits.metadata,
+        origin=Origin(preset.name),
+        marking=marking,
+    )
+
+
+def _result(
+    trial: Trial,
+    measure: TalkMeasure,
+    loudness: np.ndarray,
+    *,
+    new_frames: int,
+    real_time: float,
+    first_fragment_s: float,
+    made_of: str,
+) -> Result:
+    series = {name: _listed(each, 4) for name, each in measure.series.items()}
+    return Result(
+        portrait=trial.portrait.name,
+        voice=trial.voice.name,
+        variant=trial.variant.name,
+        seed=trial.seed,
+        figures=measure.figures(loudness, real_time=real_time, first_fragment_s=first_fragment_s),
+        timings=measure.timings,
+        series=series | {"loudness": _listed(loudness, 1)},
+        new_frames=new_frames,
+        made_of=made_of,
+    )
+
+
+def _listed(series: np.ndarray, digits: int) -> list[float | None]:
+    return [None if math.isnan(value) else round(value, digits) for value in series.tolist()]

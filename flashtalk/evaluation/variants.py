@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
 
-from flashtalk.config import FramingWay
+from flashtalk.config import FramingWay, Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import parse_size
+from flashtalk.placement import placement_named
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class Variant:
     """Height and width in pixels."""
     framing: FramingWay = "face"
     """Head and shoulders, or the whole picture."""
+    preset: str | None = None
+    """Which model."""
+    placement: str | None = None
+    """How a large model lies in a GPU's memory: 80gb in bf16, the others in FP8."""
 
     @property
     def name(self) -> str:
@@ -52,6 +58,10 @@ class Variant:
             words.append(("size", "{}x{}".format(*self.size)))
         if self.framing != "face":
             words.append(("framing", self.framing))
+        if self.preset is not None:
+            words.append(("model", Path(self.preset).name))
+        if self.placement is not None:
+            words.append(("placement", self.placement))
         return words
 
 
@@ -61,6 +71,8 @@ _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "color-match": ("color_match", float),
     "size": ("size", parse_size),
     "framing": ("framing", str),
+    "preset": ("preset", str),
+    "placement": ("placement", str),
 }
 
 
@@ -88,3 +100,16 @@ def variants_of(asked: Sequence[str]) -> list[Variant]:
             raise FlashTalkError(f"--vary {name} takes numbers, got {values!r}.") from error
     chosen = [dict(zip(settings, values, strict=True)) for values in product(*settings.values())]
     return list(dict.fromkeys(Variant(**each) for each in chosen))
+
+
+def check(variant: Variant, preset: Preset) -> None:
+    """Refuses settings that the model of ``preset`` cannot have, before anything is made.
+
+    Raises:
+        FlashTalkError: with the setting, and what is possible.
+    """
+    if variant.placement is not None:
+        placement_named(variant.placement)
+    preset = preset.with_size(variant.size).with_chunk(variant.chunk_frames)
+    preset.require_framing(variant.framing)
+    preset.with_sampler(steps=variant.steps, color_strength=variant.color_match)

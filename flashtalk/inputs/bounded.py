@@ -41,22 +41,14 @@ BROKEN = (
 
 
 class PictureReader:
-    """Reads pictures for one model; safe for several threads, each of which has a process.
+    """Reads pictures; safe for several threads, each of which has a process.
 
     Args:
-        preset: the model whose portraits are wanted.
+        preset: the model whose portraits are wanted, if nothing else is said.
         cpu_s: processor time for one picture; not held on Windows.
     """
 
     def __init__(self, preset: Preset, cpu_s: float = MOST_CPU_S) -> None:
-        self._model = {
-            "geometry": asdict(preset.geometry),
-            "crop": preset.crop,
-            "sizes": preset.sizes,
-            "picture_size": preset.picture_size,
-            "whole_px": preset.whole_px,
-            "least_face": preset.least_face,
-        }
         self._preset = preset
         self._cpu_s = cpu_s
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
@@ -72,18 +64,21 @@ class PictureReader:
         face: int | None,
         without_face: bool,
         framing: FramingWay = "face",
+        preset: Preset | None = None,
     ) -> Portrait:
-        """As :func:`flashtalk.inputs.portrait.portrait_for`.
+        """As :func:`flashtalk.inputs.portrait.portrait_for`, for ``preset`` or the usual one.
 
         Raises:
             FlashTalkError: the picture cannot be used, or takes too long.
         """
-        self._preset.require_framing(framing)
+        preset = preset or self._preset
+        preset.require_framing(framing)
         request = {
             "picture": str(picture),
             "face": face,
             "without_face": without_face,
             "framing": framing,
+            "model": _model(preset),
         }
         try:
             process = self._idle.get_nowait()
@@ -107,14 +102,24 @@ class PictureReader:
     def _started(self) -> subprocess.Popen[bytes]:
         root = str(Path(flashtalk.__file__).parents[1])
         paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "flashtalk.inputs.reader"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         )
-        _send(process, self._model)
-        return process
+
+
+def _model(preset: Preset) -> dict[str, Any]:
+    """What a reader must know of ``preset``."""
+    return {
+        "geometry": asdict(preset.geometry),
+        "crop": preset.crop,
+        "sizes": preset.sizes,
+        "picture_size": preset.picture_size,
+        "whole_px": preset.whole_px,
+        "least_face": preset.least_face,
+    }
 
 
 def _answer(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> Portrait:

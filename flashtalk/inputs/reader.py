@@ -1,9 +1,9 @@
 """Reads pictures in a process of its own, with so many seconds of processor time for each.
 
-``python -m flashtalk.inputs.reader`` is started by :mod:`flashtalk.inputs.bounded`. The first line
-that it gets has the model's numbers; each further one is a picture. An answer is a line. Behind it
-come the pixels of portrait and preview if there is one. A portrait that the networks see at another
-size comes at that size, too. Lines are JSON, since neither side trusts the other.
+``python -m flashtalk.inputs.reader`` is started by :mod:`flashtalk.inputs.bounded`. Each line that
+it gets names a picture, and the model's numbers. An answer is a line. Behind it come the pixels of
+portrait and preview if there is one. A portrait that the networks see at another size comes at that
+size, too. Lines are JSON, since neither side trusts the other.
 
 A decoder cannot be interrupted, and what a file costs is not known before. So the system ends the
 whole process when the time is over. Whoever waits for an answer sees the end of the pipe.
@@ -35,13 +35,12 @@ def main() -> None:
     given, answers = sys.stdin.buffer, sys.stdout.buffer
     if hasattr(os, "setpriority"):  # a thread that starts this may be as nice already, or nicer
         os.setpriority(os.PRIO_PROCESS, 0, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
-    model = json.loads(given.readline())
     find_faces(np.zeros((64, 64, 3), np.uint8))  # reads the detector's weights
     for line in given:
         request = json.loads(line)
         _allow(request.pop("cpu_s"))
         try:
-            _answer(answers, model, request)
+            _answer(answers, request.pop("model"), request)
         finally:
             _allow(0.0)
 

@@ -14,7 +14,8 @@ A seat is what a talk holds: first a place in line, then a share of one engine::
         for piece in session.push(samples):
             seat.made(piece)
 
-Talk, Speak live and the API take their seats here. Safe for several threads.
+Talk, Speak live, comparisons and the API take their seats here. A comparison, which nobody watches
+while it is made, steps aside for those who wait. Safe for several threads.
 """
 
 from __future__ import annotations
@@ -52,10 +53,13 @@ class Place:
 class Seat:
     """The place of one talk, made by :meth:`Admission.seat`."""
 
-    def __init__(self, admission: Admission, video_s: float, weight: float, paced: bool) -> None:
+    def __init__(
+        self, admission: Admission, video_s: float, weight: float, paced: bool, measured: bool
+    ) -> None:
         self._admission = admission
         self.weight = weight
         self.paced = paced
+        self.measured = measured
         self.left_s = video_s
         """Seconds of video that are still to be made, at most."""
         self.made_s = 0.0
@@ -68,6 +72,10 @@ class Seat:
     def wait(self, timeout_s: float) -> Place | None:
         """Waits so long to be let in; the place in line, or ``None`` once it is so."""
         return self._admission._wait(self, timeout_s)
+
+    def step_aside(self) -> None:
+        """Goes to the end of the line if somebody waits; :meth:`wait` then leads back."""
+        self._admission._step_aside(self)
 
     def made(self, piece: VideoPiece) -> None:
         """Measures the seat's engine by ``piece``."""
@@ -151,6 +159,11 @@ class Admission:
         return len(self._line)
 
     @property
+    def full(self) -> bool:
+        """Whether nobody more may wait."""
+        return len(self._line) >= self._room
+
+    @property
     def cost(self) -> float | None:
         """Seconds that an engine takes for a second of video; ``None`` before it is measured."""
         with self._changed:
@@ -167,7 +180,12 @@ class Admission:
 
     @contextmanager
     def seat(
-        self, video_s: float = math.inf, *, weight: float = 1.0, paced: bool = False
+        self,
+        video_s: float = math.inf,
+        *,
+        weight: float = 1.0,
+        paced: bool = False,
+        measured: bool = True,
     ) -> Iterator[Seat]:
         """A place at the end of the line; it is given back at the end of the block.
 
@@ -175,11 +193,12 @@ class Admission:
             video_s: seconds of video that the talk makes at most.
             weight: what a second of it costs, over what it costs at the preset's settings.
             paced: whether it is made as somebody speaks, and no faster.
+            measured: whether it says what talks cost; not so with a size or model of its own.
 
         Raises:
             FlashTalkError: the line is full.
         """
-        seat = Seat(self, video_s, weight, paced)
+        seat = Seat(self, video_s, weight, paced, measured)
         with self._changed:
             if len(self._line) >= self._room:
                 raise FlashTalkError(FULL.format(count=len(self._line)))
@@ -227,11 +246,19 @@ class Admission:
         rooms = {name: load for name, load in self._ready().items() if load.has_room(seat)}
         return min(rooms, key=lambda name: rooms[name].work(seat), default=None)
 
+    def _step_aside(self, seat: Seat) -> None:
+        with self._changed:
+            if self._line and seat not in self._line:
+                self._loads[seat.engine].talking.remove(seat)
+                self._line.append(seat)
+                self._changed.notify_all()
+
     def _made(self, seat: Seat, video_s: float, compute_s: float) -> None:
         with self._changed:
             seat.made_s += video_s
             seat.left_s = max(0.0, seat.left_s - video_s)
-            self._loads[seat.engine].measure(video_s, compute_s / seat.weight)
+            if seat.measured:
+                self._loads[seat.engine].measure(video_s, compute_s / seat.weight)
             self._changed.notify_all()
 
     def _place(self, seat: Seat) -> Place:

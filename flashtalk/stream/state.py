@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from flashtalk.conditions import Conditions
+from flashtalk.errors import FlashTalkError
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,10 @@ def noise_source(state: SessionState, shape: tuple[int, ...], draws: int) -> Cal
     like = state.motion_latents
     noises = torch.stack([torch.randn(shape, generator=generator) for _ in range(draws)])
     return iter(noises.to(like.device, like.dtype).unbind()).__next__
+
+
+def checked_seed(seed: int) -> int:
+    """``seed`` as a whole number; raises :class:`FlashTalkError` for any other."""
+    if seed < 0 or seed != int(seed):
+        raise FlashTalkError(f"The seed must be a whole number from 0 up, got {seed}.")
+    return int(seed)

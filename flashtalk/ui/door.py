@@ -8,33 +8,31 @@ from __future__ import annotations
 
 import inspect
 import logging
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.components import Component
 from gradio.data_classes import FileData, ImageData
-from gradio.utils import get_upload_folder, is_static_file
 
+from flashtalk.ui.compare.comparisons import Comparisons
 from flashtalk.ui.events import Talk
 from flashtalk.ui.live.talks import LiveTalks
+from flashtalk.ui.sent import NOT_TAKEN, uploaded_path
 
 logger = logging.getLogger(__name__)
-
-NOT_TAKEN = (
-    "The request cannot be used: it needs a picture and a sound that were uploaded here (the page "
-    "and gradio_client's handle_file do so), and one value for each other field."
-)
 
 
 class Page(gr.Blocks):
     """The page with the talks that it makes."""
 
-    def __init__(self, talk: Talk, live_talks: LiveTalks, **options: Any) -> None:
+    def __init__(
+        self, talk: Talk, live_talks: LiveTalks, comparisons: Comparisons, **options: Any
+    ) -> None:
         super().__init__(**options)
         self.talk = talk
         self.live_talks = live_talks
+        self.comparisons = comparisons
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], *given: Any, **named: Any
@@ -72,16 +70,3 @@ def as_sent(component: Component) -> None:
 
 def _as_sent(value: Any) -> Any:
     return uploaded_path(value.path) if isinstance(value, FileData | ImageData) else value
-
-
-def uploaded_path(path: object) -> str:
-    """``path`` if it is a file of a visitor or of the gallery; Gradio looks at some requests only.
-
-    Raises:
-        gr.Error: for any other file.
-    """
-    if isinstance(path, str):
-        folder = Path(get_upload_folder()).resolve()
-        if Path(path).resolve().is_relative_to(folder) or is_static_file(path):
-            return path
-    raise gr.Error(NOT_TAKEN, print_exception=False)

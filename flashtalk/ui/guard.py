@@ -39,9 +39,9 @@ _API = (
     r"upload_progress|component_server/?|queue/(join|data|status)|cancel|reset|heartbeat/\w+|theme\.css|"
     r"call/\w+(/\w+)?|call/v2/\w+(/\w+)?|file=.+"
 )
-_OURS = r"healthz|metrics|live(/[\w-]+(/[\w-]+)*)?"
+_OURS = r"healthz|metrics|live(/[\w-]+(/[\w-]+)*)?|compare(/[\w-]+(/[^/]+)?)?"
 _OPEN = re.compile(rf"/({_PAGE}|{_FILES}|gradio_api/({_API})|{_OURS})")
-_TALK = re.compile(r"/gradio_api/(queue/join|component_server|call/(v2/)?\w+)|/live")
+_TALK = re.compile(r"/gradio_api/(queue/join|component_server|call/(v2/)?\w+)|/live|/compare")
 _UPLOAD = "/gradio_api/upload"
 _FILE = "/gradio_api/file="
 
@@ -210,7 +210,7 @@ class _Answer:
         self._send = send
         self._most_mb = most_mb
         self._file = path.startswith(_FILE)
-        self._own = path.startswith(("/live", "/healthz", "/metrics"))
+        self._own = path.startswith(("/live", "/compare", "/healthz", "/metrics"))
         self._refusal: Message | None = None
         self._body = b""
         self._ended = False

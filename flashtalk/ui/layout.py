@@ -39,8 +39,10 @@ class Parts:
     """Those that a talk may go without, by the name of the parameter."""
 
 
-def lay_out(preset: Preset, gallery: Gallery, limits: Limits, talk: Talk, not_live: str) -> Parts:
-    """Every component, in the blocks that are open; ``not_live`` says why nobody can speak live."""
+def lay_out(
+    preset: Preset, gallery: Gallery, limits: Limits, talk: Talk, offers: dict[str, object]
+) -> Parts:
+    """Every component, in the blocks that are open; ``offers`` says what else the page does."""
     # The values are what a call of the API may leave out.
     portrait = gr.Image(_first(gallery.portraits), type="filepath", label="Portrait", visible=False)
     voice = gr.Audio(_first(gallery.voices), type="filepath", label="Voice", visible=False)
@@ -57,7 +59,7 @@ def lay_out(preset: Preset, gallery: Gallery, limits: Limits, talk: Talk, not_li
     }
     video = gr.Video(label="Finished video, AI-generated", visible=False, interactive=False)
     functions = [look_for(talk), speak_for(voice)]
-    facts = _facts(preset, gallery, limits) | {"not_live": not_live}
+    facts = _facts(preset, gallery, limits) | offers
     live = live_player(facts, functions)
     return Parts(live, video, seed, values, further)
 

@@ -12,9 +12,9 @@ from gradio.utils import is_static_file
 from flashtalk.config import FramingWay
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import WITHOUT_FACE
-from flashtalk.ui.door import uploaded_path
 from flashtalk.ui.events import Talk
 from flashtalk.ui.player import data_url
+from flashtalk.ui.sent import uploaded_path
 from flashtalk.ui.sentences import without_folders
 from flashtalk.ui.settings import face_of, framing_of
 

@@ -9,10 +9,13 @@ import gradio as gr
 from gradio.events import Dependency
 
 from flashtalk.assets import ASSETS
+from flashtalk.engine import Engine
 from flashtalk.provenance.marking import Marking
 from flashtalk.stream.contracts import Engines
 from flashtalk.ui.api_page import TALK, describe, show_example
 from flashtalk.ui.card import PICTURE
+from flashtalk.ui.compare.choices import choices
+from flashtalk.ui.compare.comparisons import Comparisons
 from flashtalk.ui.door import Page, as_sent
 from flashtalk.ui.events import Limits, OnGpu, Talk
 from flashtalk.ui.gallery import Gallery
@@ -36,6 +39,7 @@ def build_page(
     on_gpu: OnGpu = lambda function: function,
     assets: Path = ASSETS,
     not_live: str = "",
+    not_compared: str = "",
     marking: Marking = Marking(),  # noqa: B008, it is frozen
 ) -> Page:
     """The whole page around its engines.
@@ -47,16 +51,21 @@ def build_page(
         assets: folder with ``photographs``, ``portraits`` and ``voices`` to choose from. Its
             ``gallery.json`` says who is shown, and whose voice is whose.
         not_live: why nobody can speak live here; empty where people can.
+        not_compared: why nothing can be compared here, likewise.
         marking: how the videos are marked.
     """
     talk = Talk(engines, limits, on_gpu, marking)
     live_talks = LiveTalks(talk, engines, limits, not_live)
+    own = engines if isinstance(engines, Engine) else None
+    comparisons = Comparisons(talk, own, limits, not_compared)
     gallery = Gallery.of(assets)
     served = [*gallery.portraits, *gallery.voices, *documents().values(), PICTURE]
     gr.set_static_paths(served)
     keep = (limits.keep_files_s, limits.keep_files_s)
-    with Page(talk, live_talks, title=TITLE, delete_cache=keep, fill_width=True) as page:
-        parts = lay_out(engines.preset, gallery, limits, talk, not_live)
+    options: dict[str, Any] = {"title": TITLE, "delete_cache": keep, "fill_width": True}
+    with Page(talk, live_talks, comparisons, **options) as page:
+        offers: dict[str, object] = {"not_live": not_live, "compare": choices(comparisons)}
+        parts = lay_out(engines.preset, gallery, limits, talk, offers)
         for component in (*parts.values, *parts.further_values.values()):
             as_sent(component)
             describe(component)

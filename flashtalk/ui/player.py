@@ -20,13 +20,14 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from flashtalk.evaluation.report import TEMPLATES
 from flashtalk.stream.admission import Place
 from flashtalk.ui.texts import UI_FILES, filled, texts
 
 SCRIPTS = (
     *("dom", "stage", "run", "buffer", "playback", "transport", "films"),
     *("choice", "files", "face", "look", "voice", "record", "sentence", "resume", "documents"),
-    *("microphone", "live_line", "speak", "main"),
+    *("microphone", "live_line", "speak", "plan", "compare", "tabs", "main"),
 )
 """Rooms of the browser's half, in the order in which they are joined."""
 
@@ -56,6 +57,7 @@ def script(facts: dict[str, Any]) -> str:
     The worklet, which runs in another thread of the browser, goes along as text.
     """
     rooms = [UI_FILES / "scripts" / f"{name}.js" for name in SCRIPTS]
+    rooms.insert(0, TEMPLATES / "side_by_side.js")  # as in a report
     worklet = (UI_FILES / "microphone_worklet.js").read_text(encoding="utf-8")
     known = {"text": texts(), "page": facts, "workletSource": worklet}
     values = [f"const {name} = {json.dumps(value)};" for name, value in known.items()]

@@ -24,7 +24,7 @@ class Preparing:
     """Reads for all visitors of a page."""
 
     def __init__(self, threads: int = THREADS) -> None:
-        self._pool = ThreadPoolExecutor(threads, "flashtalk-reading", _yield_to_others)
+        self._pool = ThreadPoolExecutor(threads, "flashtalk-reading", yield_to_others)
         self._count = 0
         self._counting = threading.Lock()
 
@@ -56,6 +56,7 @@ class Preparing:
             self._count -= 1
 
 
-def _yield_to_others() -> None:
+def yield_to_others() -> None:
+    """Has the calling thread work only while those who talk need no processor."""
     if sys.platform == "linux":  # elsewhere a process has one priority for all its threads
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

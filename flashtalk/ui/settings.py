@@ -58,7 +58,7 @@ class Settings:
         drawn = random.randint(0, MAX_PAGE_SEED) if random_seed else seed
         return cls(
             seed=_seed(drawn),
-            steps=_whole_number(steps, "Steps must be a whole number"),
+            steps=whole_number(steps, "Steps must be a whole number"),
             prompt=prompt,
             face=face_of(face),
             without_face=without_face,
@@ -89,7 +89,7 @@ def face_of(value: object) -> int | None:
     Raises:
         FlashTalkError: if it is neither a whole number nor nothing.
     """
-    return None if value is None else _whole_number(value, _FACE_RULE)
+    return None if value is None else whole_number(value, _FACE_RULE)
 
 
 def uploaded(file: object, kind: str, kept_s: int) -> Path:
@@ -115,13 +115,14 @@ def uploaded(file: object, kind: str, kept_s: int) -> Path:
 
 def _seed(value: object) -> int:
     rule = f"The seed must be a whole number between 0 and {MAX_PAGE_SEED}"
-    seed = _whole_number(value, rule)
+    seed = whole_number(value, rule)
     if not 0 <= seed <= MAX_PAGE_SEED:
         raise FlashTalkError(f"{rule}, got {seed}.")
     return seed
 
 
-def _whole_number(value: object, rule: str) -> int:
+def whole_number(value: object, rule: str) -> int:
+    """``value`` as a whole number; raises :class:`FlashTalkError`, which begins with ``rule``."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0:
         return int(value)
     raise FlashTalkError(f"{rule}, got {_shown(value)}.")

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import gradio as gr
 
+from flashtalk.evaluation.report import TEMPLATES
 from flashtalk.ui.texts import UI_FILES
 
-STYLES: list[Path] = [UI_FILES / "styles" / f"{name}.css" for name in ("page", "stage", "choices")]
+_STYLES = ("page", "stage", "choices", "compare")
+STYLES: list[Path] = [
+    *(UI_FILES / "styles" / f"{name}.css" for name in _STYLES),
+    TEMPLATES / "side_by_side.css",
+]
 
 _SANS = ["ui-sans-serif", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 _MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "monospace"]

@@ -2,8 +2,9 @@
 
 import pytest
 
+from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError
-from flashtalk.evaluation.variants import Variant, variants_of
+from flashtalk.evaluation.variants import Variant, check, variants_of
 
 
 def test_without_a_setting_there_is_the_preset_alone() -> None:
@@ -26,6 +27,17 @@ def test_each_value_is_combined_with_each() -> None:
 def test_a_framing_is_a_variant() -> None:
     face, whole = variants_of(["framing=face,picture"])
     assert face == Variant() and whole.name == "framing picture"
+
+
+def test_models_and_their_placements_are_settings_too() -> None:
+    found = variants_of(["preset=flashtalk-14b", "placement=80gb,48gb"])
+    assert [each.name for each in found] == [
+        "model flashtalk-14b, placement 80gb",
+        "model flashtalk-14b, placement 48gb",
+    ]
+    assert variants_of(["preset=weights/of mine"])[0].slug == "model-of-mine"
+    with pytest.raises(FlashTalkError, match="cellar"):
+        check(Variant(placement="cellar"), TINY)
 
 
 def test_the_same_value_twice_is_one_variant() -> None:

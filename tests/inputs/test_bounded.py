@@ -55,6 +55,14 @@ def test_a_whole_picture_is_the_one_that_is_read_here(
         PictureReader(FOURTEEN_B).read(ADA, **FREELY, framing="picture")
 
 
+def test_a_portrait_of_another_model_is_that_models(reader: PictureReader) -> None:
+    small = TINY.with_size((256, 256))
+    there, here = reader.read(ADA, **FREELY, preset=small), portrait_for(ADA, small)
+    assert there.image.size == (256, 256)
+    assert there.image.tobytes() == here.image.tobytes()
+    assert reader.read(ADA, **FREELY).image.size == (512, 512)
+
+
 def test_a_refusal_keeps_its_sentence(reader: PictureReader, tmp_path: Path) -> None:
     (tmp_path / "words.png").write_text("these are words")
     with pytest.raises(FlashTalkError, match=r"words\.png is not a picture"):

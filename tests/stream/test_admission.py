@@ -63,6 +63,29 @@ def test_nobody_comes_before_the_last_one_is_measured() -> None:
         assert second.wait(NOW) is None
 
 
+def test_who_steps_aside_lets_those_in_who_wait_and_comes_back_after_them() -> None:
+    admission = Admission(alone(0.3), most=1)
+    with admission.seat() as patient:
+        assert patient.wait(NOW) is None
+        patient.step_aside()
+        assert patient.wait(NOW) is None, "nobody waits"
+        with admission.seat() as visitor:
+            assert visitor.wait(NOW) is not None
+            patient.step_aside()
+            assert visitor.wait(NOW) is None
+            assert patient.wait(NOW) is not None
+        assert patient.wait(NOW) is None
+
+
+def test_what_is_made_in_a_way_of_its_own_says_nothing_about_talks() -> None:
+    admission = Admission(alone(0.3))
+    with admission.seat(measured=False) as seat:
+        assert seat.wait(NOW) is None
+        made(seat, 5.0, 10)
+        assert admission.cost == pytest.approx(0.3)
+        assert seat.made_s > 10
+
+
 def test_an_engine_that_was_never_measured_lets_one_in() -> None:
     admission = Admission(alone(None))
     assert admission.cost is None

@@ -39,6 +39,12 @@ def test_axe_finds_nothing_before_and_after_a_talk(
     page.locator("#advanced summary").click()
     assert not violations(page)
     assert not page.evaluate(SMALL)
+    page.locator("#tab-compare").click()
+    page.locator(".ft-suite summary").click()
+    assert not violations(page)
+    assert not page.evaluate(SMALL)
+    page.locator("#tab-compare").press("ArrowLeft")
+    assert page.evaluate("document.activeElement.id") == "tab-talk"
     page.locator("#talk").click()
     wait_until(page, "talking")
     assert page.evaluate("document.activeElement.className") == "ft-frame"

@@ -20,8 +20,8 @@ from PIL import Image
 from unsigned import unsigned
 
 from flashtalk.inputs.portrait import WITHOUT_FACE
-from flashtalk.ui.door import NOT_TAKEN
 from flashtalk.ui.events import NO_PORTRAIT, NO_VOICE
+from flashtalk.ui.sent import NOT_TAKEN
 
 ROOT = Path(__file__).parents[2]
 

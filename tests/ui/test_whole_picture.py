@@ -42,7 +42,7 @@ def test_the_switch_shows_the_whole_picture_and_the_stage_takes_its_aspect(
     expect(page.locator(".ft-crop")).to_be_visible(timeout=SLOW_MS)
     wait_for_aspect(page, 1.0)
     below = page.locator(".ft-side").bounding_box()
-    page.get_by_text("Whole picture", exact=True).click()
+    page.locator(".ft-framing").get_by_text("Whole picture").click()
     wait_for_aspect(page, 16 / 9)
     assert page.locator(".ft-side").bounding_box() == below, "nothing else has moved"
     upload(page, "#sound", short_speech)

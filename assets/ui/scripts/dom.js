@@ -31,10 +31,12 @@ function kept(name) {
   }
 }
 
-/** Pauses every sound of the page but `wanted`. */
+/** Pauses every sound of the page but `wanted`, and what plays in step with it. */
 function silenceOthers(wanted) {
+  const pair = wanted && wanted.closest(".pair");
   for (const medium of document.querySelectorAll("audio, video")) {
-    if (medium !== wanted && !medium.paused) medium.pause();
+    const inStep = pair && medium.closest(".pair") === pair;
+    if (medium !== wanted && !inStep && !medium.paused) medium.pause();
   }
 }
 document.addEventListener("play", (event) => silenceOthers(event.target), true);

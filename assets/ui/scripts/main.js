@@ -36,3 +36,5 @@ saySoundHint();
 films = kept("films") || [];
 restoreChoice();
 resume();
+showTab(kept("tab") || "talk");
+resumeComparison();

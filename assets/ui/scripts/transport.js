@@ -66,7 +66,11 @@ const takesKeys = (target) =>
 document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]")) return; // Escape closes that
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "Escape" && !document.fullscreenElement) stop();
+  if (event.key === "Escape" && !document.fullscreenElement) {
+    if (inTab("compare")) compareStop();
+    else stop();
+  }
+  if (inTab("compare")) return;
   if (event.key !== " " || takesKeys(event.target) || !(run.live || film)) return;
   event.preventDefault();
   toggle();

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable
-from functools import wraps
 
 import numpy as np
 from anyio.to_thread import run_sync
@@ -23,6 +22,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.ui.live.talk import LiveTalk
 from flashtalk.ui.live.talks import LiveTalks
+from flashtalk.ui.replies import Handler, refused, sentences_of
 from flashtalk.ui.settings import Settings
 
 LARGEST_PICTURE_BYTES = 30_000_000
@@ -41,8 +41,6 @@ GAP = "The sound from sample {} on was not taken: {} samples are here. Go on fro
 NOT_SECONDS = "'wait' is how many seconds a request waits for a message, up to {:g}; got {!r}."
 NO_FILM = "There is no film yet: the talk goes on, or it has no picture."
 
-Handler = Callable[[Request], Awaitable[Response]]
-
 
 def live_routes(talks: LiveTalks) -> list[Route]:
     """The routes around ``talks``, for an application at any path."""
@@ -51,14 +49,14 @@ def live_routes(talks: LiveTalks) -> list[Route]:
         async def found(request: Request) -> Response:
             talk = talks.find(request.path_params["name"])
             if talk is None:
-                return _refused(NO_TALK, 404)
+                return refused(NO_TALK, 404)
             return await handler(request, talk)
 
         return found
 
     async def begin(request: Request) -> Response:
         if not _fits(request, LARGEST_PICTURE_BYTES):
-            return _refused(TOO_LARGE.format(LARGEST_PICTURE_BYTES), 413)
+            return refused(TOO_LARGE.format(LARGEST_PICTURE_BYTES), 413)
         async with request.form(max_files=1, max_fields=20) as form:
             picture = form.get("portrait")
             if not isinstance(picture, UploadFile):
@@ -77,7 +75,7 @@ def live_routes(talks: LiveTalks) -> list[Route]:
         )
 
     return [
-        Route("/live", _sentences(begin), methods=["POST"]),
+        Route("/live", sentences_of(begin), methods=["POST"]),
         Route("/live/{name}/sound", of_talk(_sound), methods=["POST"]),
         Route("/live/{name}/messages/{number:int}", of_talk(_messages), methods=["GET"]),
         Route("/live/{name}/end", of_talk(_end), methods=["POST"]),
@@ -105,10 +103,10 @@ def settings_of(form: FormData, usual_steps: int) -> Settings:
 
 async def _sound(request: Request, talk: LiveTalk) -> Response:
     if not _fits(request, LARGEST_PIECE_BYTES):
-        return _refused(TOO_LARGE.format(LARGEST_PIECE_BYTES), 413)
+        return refused(TOO_LARGE.format(LARGEST_PIECE_BYTES), 413)
     body, start = await request.body(), request.query_params.get("start", "")
     if not start.isdecimal() or not body or len(body) % 2 or len(body) > LARGEST_PIECE_BYTES:
-        return _refused(NOT_SOUND.format(LARGEST_PIECE_BYTES // 2, len(body), start), 400)
+        return refused(NOT_SOUND.format(LARGEST_PIECE_BYTES // 2, len(body), start), 400)
     samples = np.frombuffer(body, "<i2").astype(np.float32) / 32_768
     heard = talk.hear(int(start), samples)
     reply: dict[str, object] = {"heard": heard, "ended": talk.speech.ended}
@@ -120,7 +118,7 @@ async def _sound(request: Request, talk: LiveTalk) -> Response:
 async def _messages(request: Request, talk: LiveTalk) -> Response:
     wait = request.query_params.get("wait", str(POLL_S))
     if not re.fullmatch(r"\d{1,4}(\.\d{1,9})?", wait):
-        return _refused(NOT_SECONDS.format(POLL_S, wait), 400)
+        return refused(NOT_SECONDS.format(POLL_S, wait), 400)
     found = await talk.messages_from(request.path_params["number"], min(float(wait), POLL_S))
     return Response(f"[{','.join(found)}]", media_type="application/json")
 
@@ -132,30 +130,13 @@ async def _end(request: Request, talk: LiveTalk) -> Response:
 
 async def _film(request: Request, talk: LiveTalk) -> Response:
     if not talk.film.exists():
-        return _refused(NO_FILM, 404)
+        return refused(NO_FILM, 404)
     return FileResponse(talk.film, filename=talk.film.name, media_type="video/mp4")
-
-
-def _sentences(handler: Handler) -> Handler:
-    """Answers what ``handler`` refuses with its sentence."""
-
-    @wraps(handler)
-    async def answered(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except FlashTalkError as error:
-            return _refused(str(error), 400)
-
-    return answered
 
 
 def _fits(request: Request, most_bytes: int) -> bool:
     length = request.headers.get("content-length", "")
     return length.isdecimal() and int(length) <= most_bytes
-
-
-def _refused(sentence: str, status: int) -> Response:
-    return JSONResponse({"error": sentence}, status)
 
 
 def _number(text: str) -> object:

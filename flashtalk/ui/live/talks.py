@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
-import tempfile
-import threading
-import time
 from pathlib import Path
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.outputs.credits import Credits
-from flashtalk.outputs.scratch import ScratchFolder
 from flashtalk.stream.contracts import Engines
 from flashtalk.ui.events import Limits, Talk
+from flashtalk.ui.kept import Kept
 from flashtalk.ui.live.talk import PATIENCE_S, LiveTalk
 from flashtalk.ui.settings import Settings
 
@@ -45,9 +42,7 @@ class LiveTalks:
         self.refusal = refusal
         self._page = page
         self._patience_s = patience_s
-        self._lock = threading.Lock()
-        self._talks: dict[str, tuple[LiveTalk, ScratchFolder]] = {}
-        self._over_since: dict[str, float] = {}
+        self._kept: Kept[LiveTalk] = Kept(SCRATCH_PREFIX, limits.keep_files_s, limits.queue)
 
     def open(self, settings: Settings, picture: bytes, picture_name: str) -> LiveTalk:
         """A talk of the person in ``picture``, which waits for its seat from now on.
@@ -55,11 +50,11 @@ class LiveTalks:
         Raises:
             FlashTalkError: where nobody can speak live, or too many wait.
         """
-        self.sweep()
+        self._kept.sweep()
         if self.refusal:
             raise FlashTalkError(self.refusal)
         name = secrets.token_urlsafe(16)
-        folder = ScratchFolder(Path(tempfile.gettempdir()), SCRATCH_PREFIX)
+        folder = self._kept.folder()
         file = folder.path / f"portrait{_ending(picture_name)}"
         file.write_bytes(picture)
         credits = Credits.of_live(
@@ -74,33 +69,13 @@ class LiveTalks:
             limit_s=self.limits.speech_s,
             patience_s=self._patience_s,
         )
-        with self._lock:
-            if sum(not each.over for each, _ in self._talks.values()) > self.limits.queue:
-                folder.close()
-                raise FlashTalkError(FULL)
-            self._talks[name] = talk, folder
-            talk.start()
+        self._kept.add(name, talk, folder, FULL)
+        talk.start()
         return talk
 
     def find(self, name: str) -> LiveTalk | None:
         """The talk called ``name``, unless it was forgotten or never there."""
-        with self._lock:
-            talk, _ = self._talks.get(name, (None, None))
-        return talk
-
-    def sweep(self) -> None:
-        """Forgets talks that have been over for long, and their files."""
-        now_s = time.monotonic()
-        gone = []
-        with self._lock:
-            for name, (talk, folder) in list(self._talks.items()):
-                if not talk.over:
-                    continue
-                if now_s - self._over_since.setdefault(name, now_s) > self.limits.keep_files_s:
-                    del self._talks[name], self._over_since[name]
-                    gone.append(folder)
-        for folder in gone:
-            folder.close()
+        return self._kept.find(name)
 
 
 def _ending(name: str) -> str:

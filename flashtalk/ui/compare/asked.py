@@ -1,0 +1,106 @@
+"""A request for a comparison -> its talks, checked in sentences before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flashtalk.errors import FlashTalkError
+from flashtalk.evaluation.suite import Trial, trials_of
+from flashtalk.evaluation.variants import Variant, check
+from flashtalk.geometry import parse_size
+from flashtalk.inputs.wanted import Wanted
+from flashtalk.ui.compare.models import Models
+from flashtalk.ui.sent import uploaded_path
+from flashtalk.ui.settings import Settings, face_of, uploaded, whole_number
+
+MOST_TALKS = 120
+NO_FACES = "There is no face yet. Choose one of the people, or add a picture of your own."
+NO_VOICES = "There is no voice yet. Choose an example, record yourself, or add a sound file."
+SHAPE = (
+    "A comparison is JSON: portraits (each with a path), voices (paths), settings and a seed. See "
+    "docs/evaluation.md."
+)
+ALIKE = "The settings are the same, so there is nothing to compare. Change one of them."
+TOO_MANY = "{talks} talks are too many: at most {most} at once. Choose fewer faces or voices."
+UNKNOWN = "A setting has {known}; got {names}."
+NO_MODEL = "The model {name!r} is not on this page; it has {known}."
+
+_NAMES = ("steps", "chunk_frames", "color_match", "size", "framing", "model")
+
+
+def trials_asked(content: object, models: Models, keep_s: int) -> list[Trial]:
+    """The talks that ``content``, the JSON of a request, asks for.
+
+    Args:
+        content: ``{"portraits": [{"path", "face", "without_face"}], "voices": [path], "settings":
+            [{"steps", "chunk_frames", "color_match", "size", "framing", "model"}], "seed",
+            "random_seed"}``.
+        models: make the talks.
+        keep_s: how long uploads are kept, in seconds.
+
+    Raises:
+        FlashTalkError: for what cannot be compared.
+        gr.Error: for a file that nobody uploaded.
+    """
+    if not isinstance(content, Mapping):
+        raise FlashTalkError(SHAPE)
+    portraits, voices, settings = (
+        _listed(content.get(name)) for name in ("portraits", "voices", "settings")
+    )
+    if not portraits:
+        raise FlashTalkError(NO_FACES)
+    if not voices:
+        raise FlashTalkError(NO_VOICES)
+    variants = [_variant(each, models) for each in settings]
+    if not variants:
+        raise FlashTalkError(SHAPE)
+    if len(set(variants)) < len(variants):
+        raise FlashTalkError(ALIKE)
+    seed = Settings.of(content.get("seed", 0), content.get("random_seed", False), 1).seed
+    wanted = dict(_portrait(each, keep_s) for each in portraits)
+    sounds = dict.fromkeys(uploaded(uploaded_path(each), "sound", keep_s) for each in voices)
+    talks = len(wanted) * len(sounds) * len(variants)
+    if talks > MOST_TALKS:
+        raise FlashTalkError(TOO_MANY.format(talks=talks, most=MOST_TALKS))
+    return trials_of(list(wanted), list(sounds), variants, seed, wanted)
+
+
+def _listed(value: object) -> Sequence[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise FlashTalkError(SHAPE)
+    return value
+
+
+def _portrait(value: object, keep_s: int) -> tuple[Path, Wanted]:
+    if not isinstance(value, Mapping) or not isinstance(value.get("without_face", False), bool):
+        raise FlashTalkError(SHAPE)
+    path = uploaded(uploaded_path(value.get("path")), "picture", keep_s)
+    return path, Wanted(face_of(value.get("face")), value.get("without_face", False))
+
+
+def _variant(value: object, models: Models) -> Variant:
+    if not isinstance(value, Mapping):
+        raise FlashTalkError(SHAPE)
+    given = {name: each for name, each in value.items() if each is not None}
+    if unknown := [str(name) for name in given if name not in _NAMES]:
+        raise FlashTalkError(UNKNOWN.format(known=", ".join(_NAMES), names=", ".join(unknown)))
+    steps, frames, color = (given.get(name) for name in ("steps", "chunk_frames", "color_match"))
+    if color is not None and (isinstance(color, bool) or not isinstance(color, int | float)):
+        raise FlashTalkError(f"A color match is a number from 0 to 1, got {color!r}.")
+    model = given.get("model")
+    if model is not None and model not in models.names:
+        raise FlashTalkError(NO_MODEL.format(name=model, known=" and ".join(models.names)))
+    variant = Variant(
+        steps=None if steps is None else whole_number(steps, "Steps must be a whole number"),
+        chunk_frames=None if frames is None else whole_number(frames, "Frames are a whole number"),
+        color_match=color,
+        size=parse_size(str(given["size"])) if "size" in given else None,
+        framing=given.get("framing", "face"),
+        preset=model,
+    )
+    check(variant, models.preset_of(variant))
+    return variant

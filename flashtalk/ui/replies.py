@@ -1,0 +1,34 @@
+"""Answers of the page's own routes: what is refused is JSON with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+
+import gradio as gr
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from flashtalk.errors import FlashTalkError
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def sentences_of(handler: Handler) -> Handler:
+    """Answers what ``handler`` refuses with its sentence."""
+
+    @wraps(handler)
+    async def answered(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except FlashTalkError as error:
+            return refused(str(error), 400)
+        except gr.Error as error:
+            return refused(error.message, 400)
+
+    return answered
+
+
+def refused(sentence: str, status: int) -> Response:
+    """``{"error": sentence}`` with ``status``."""
+    return JSONResponse({"error": sentence}, status)
