@@ -1,4 +1,4 @@
-"""``flashtalk serve | generate | evaluate | verify | bench | plan``, as ``python -m flashtalk``.
+"""``flashtalk COMMAND``, as ``python -m flashtalk``; :data:`COMMANDS` has them all.
 
 Options are parsed before PyTorch is imported: help and refusals come at once.
 """
@@ -18,20 +18,22 @@ from flashtalk.cli.options import (
     ModelOptions,
     PlanOptions,
     ServeOptions,
+    StatusOptions,
     VerifyOptions,
 )
 from flashtalk.errors import command
 from flashtalk.openmp import let_waiting_threads_sleep
 
-COMMANDS: dict[str, type[ModelOptions | PlanOptions | VerifyOptions]] = {
+COMMANDS: dict[str, type[ModelOptions | PlanOptions | StatusOptions | VerifyOptions]] = {
     "serve": ServeOptions,
+    "status": StatusOptions,
     "generate": GenerateOptions,
     "evaluate": EvaluateOptions,
     "verify": VerifyOptions,
     "bench": BenchOptions,
     "plan": PlanOptions,
 }
-Options = TypeVar("Options", bound=ModelOptions | PlanOptions | VerifyOptions)
+Options = TypeVar("Options", bound=ModelOptions | PlanOptions | StatusOptions | VerifyOptions)
 
 
 @command
@@ -49,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from flashtalk.cli.serve import serve
 
             return serve(options)
+        case StatusOptions():
+            from flashtalk.cli.status import status
+
+            return status(options)
         case GenerateOptions():
             from flashtalk.cli.generate import generate
 

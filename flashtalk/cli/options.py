@@ -323,6 +323,17 @@ class VerifyOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StatusOptions:
+    """Say who talks and who waits on a page that is served, and what its workers do."""
+
+    url: Annotated[str, Positional, arg(metavar="[URL]")] = "http://127.0.0.1:7860"
+    """Where the page is served."""
+
+    def check(self) -> None:
+        """Nothing but the address itself can be wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServeOptions(MarkingOptions):
     """Serve the page until it is ended.
 

@@ -118,7 +118,7 @@ class Talk:
         self.pictures = PictureReader(engines.preset)
         self.admission = Admission(lambda: engines.states, most=limits.visitors, line=limits.queue)
         """Who talks and who waits; every way to talk takes its seat here."""
-        self.watch = Watch(self.admission, lambda: self.preparing.count)
+        self.watch = Watch(self.admission, lambda: self.preparing.count, lambda: engines.states)
 
     def talk(
         self,

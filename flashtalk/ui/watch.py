@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.outputs.film import Fragment
 from flashtalk.stream.admission import Admission
+from flashtalk.stream.contracts import EngineState
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +34,15 @@ class Watch:
     Args:
         admission: knows who talks and who waits.
         preparing: how many pictures and sounds are being read.
+        engines: those that make the videos.
     """
 
-    def __init__(self, admission: Admission, preparing: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        preparing: Callable[[], int],
+        engines: Callable[[], Mapping[str, EngineState]],
+    ) -> None:
         self._registry = registry = CollectorRegistry()
         for name, said, value in (
             ("talking", "Talks that are being made", lambda: admission.talking),
@@ -41,11 +50,12 @@ class Watch:
             ("preparing", "Visitors whose picture and sound are being read", preparing),
             (
                 "real_time",
-                "Seconds of video that the engine makes in a second; 0 before it is measured",
+                "Seconds of video that an engine makes in a second; 0 before it is measured",
                 lambda: 1 / admission.cost if admission.cost else 0,
             ),
         ):
             Gauge(f"flashtalk_{name}", said, registry=registry).set_function(value)
+        registry.register(_EngineFigures(admission, engines))
         self.talks = Counter("flashtalk_talks", "Ended talks", ["end"], registry=registry)
         for end in get_args(End):
             self.talks.labels(end)  # shown before the first of its kind
@@ -83,6 +93,34 @@ class Watch:
                 "talk %s: %s after %.1f s, %.1f s of video, %.1f s in line",
                 *(run, talk.end, talk.lasted_s, talk.made_s, talk.waited_s),
             )
+
+
+class _EngineFigures(Collector):
+    """Stage, talks and speed of each engine that is there at the moment."""
+
+    def __init__(
+        self, admission: Admission, engines: Callable[[], Mapping[str, EngineState]]
+    ) -> None:
+        self._admission, self._engines = admission, engines
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        stage = GaugeMetricFamily(
+            "flashtalk_engine_stage", "1 for what an engine does", labels=["engine", "stage"]
+        )
+        talking = GaugeMetricFamily("flashtalk_engine_talking", "Its talks", labels=["engine"])
+        speed = GaugeMetricFamily(
+            "flashtalk_engine_real_time",
+            "Seconds of video that it makes in a second",
+            labels=["engine"],
+        )
+        for name, state in self._engines().items():
+            stage.add_metric([name, state.stage], 1)
+        for name, count in self._admission.talks.items():
+            talking.add_metric([name], count)
+        for name, cost in self._admission.costs.items():
+            if cost:
+                speed.add_metric([name], 1 / cost)
+        yield from (stage, talking, speed)
 
 
 class TalkWatch:

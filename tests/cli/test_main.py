@@ -30,7 +30,7 @@ def test_every_command_says_its_options(name: str, capsys: pytest.CaptureFixture
         main([name, "--help"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
-    option = "FILE" if name == "verify" else "--preset NAME"
+    option = {"verify": "FILE", "status": "[URL]"}.get(name, "--preset NAME")
     assert f"usage: flashtalk {name}" in shown and option in shown
 
 
