@@ -107,6 +107,14 @@ class RemoteWorker:
         """Whether its start has succeeded or failed."""
         return _done(self._starting)
 
+    @property
+    def processes(self) -> list[int]:
+        """The process of each rank, on its machine."""
+        asked = [grouped(actor.answer, "calls").remote() for actor in self._actors]
+        with answered(self._silent.set):
+            found: list[int] = ray.get(asked, timeout=ANSWER_S)
+        return found
+
     def started(self) -> Started:
         """Waits until it is warm, and takes talks from then on.
 

@@ -10,6 +10,7 @@ import numpy as np
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
+from flashtalk.cluster.worker import OVER
 from flashtalk.errors import FlashTalkError
 from flashtalk.stream.piece import VideoPiece
 
@@ -37,6 +38,7 @@ class RemoteSession:
 
     def __init__(self, actor: Any, number: int, gone: Gone) -> None:
         self._actor, self._number, self._gone = actor, number, gone
+        self._closed = False
 
     def push(self, samples: Sequence[float] | np.ndarray) -> Iterator[VideoPiece]:
         """The video that ``samples`` [S] make ready.
@@ -52,6 +54,7 @@ class RemoteSession:
 
     def close(self) -> None:
         """Ends the session before its next piece; may be called twice."""
+        self._closed = True
         with answered(lambda: None):  # who is gone has no session to end
             grouped(self._actor.close, "calls").remote(self._number)
 
@@ -63,6 +66,8 @@ class RemoteSession:
 
     # --- inside ---------------------------------------------------------------------------------
     def _pieces(self, method: Any, *given: object) -> Iterator[VideoPiece]:
+        if self._closed:
+            raise FlashTalkError(OVER)
         with answered(self._gone):
             streamed = grouped(
                 method,

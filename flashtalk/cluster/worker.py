@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from flashtalk.parallel.team import Team
     from flashtalk.stream.session import Session
 
+OVER = "This talk is over. Begin a new one."
 _LOOK_S = 0.5  # how soon the loss of a rank is seen
-OVER = "This talk is over: its worker does not know it any more."
 
 
 @dataclass(frozen=True)
@@ -152,10 +152,10 @@ class Worker:
         return self._engine
 
     def _session(self, number: int) -> Session:
-        session = self._sessions.get(number)
-        if session is None:
-            raise FlashTalkError(OVER)
-        return session
+        try:
+            return self._sessions[number]
+        except KeyError:
+            raise FlashTalkError(OVER) from None  # it was closed meanwhile
 
     def _started(self) -> Started:
         engine = self._ready

@@ -147,7 +147,7 @@ def test_a_worker_that_is_killed_ends_its_talk_and_is_replaced(
 
     def kill() -> None:
         (name,) = (name for name, count in talk.admission.talks.items() if count)
-        os.kill(workers.at(name).ask("answer"), signal.SIGKILL)
+        os.kill(workers.at(name).processes[0], signal.SIGKILL)
         killed.append(name)
 
     kind, sentence, shown, frames = visit(talk, voice, kill)
