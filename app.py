@@ -11,11 +11,13 @@ import os
 import sys
 
 from flashtalk.cli.options import ServeOptions, home_problem
+from flashtalk.memory import keep_one_heap
 from flashtalk.openmp import let_waiting_threads_sleep
 
 if os.environ.get("SPACE_ID"):  # visitors are told apart by what the Space's proxy says of them
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")
 let_waiting_threads_sleep()  # first of all: whatever imports PyTorch comes after it
+keep_one_heap()
 
 if problem := home_problem():
     sys.exit(f"flashtalk: {problem}")  # the next import would fail without a word of help

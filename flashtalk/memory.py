@@ -1,8 +1,10 @@
-"""What a long-lived process does with memory that nobody needs; for the page alone.
+"""What a process does with memory that nobody needs at the moment.
 
-Talks leave reference cycles. A container of PyAV and its streams hold each other, and an encoder of
-30 MB with them. Python looks for cycles rarely, so they are looked for when a talk ends. What was
-there before the first talk is never garbage, and leaving it out makes the search quick.
+glibc gives every thread a heap of its own, and asks the kernel for each large tensor. Both cost
+memory, and new pages cost time. Talks leave reference cycles. A container of PyAV and its streams
+hold each other, and an encoder of 30 MB with them. Python looks for cycles rarely, so they are
+looked for when a talk ends. What was there before the first talk is never garbage, and leaving it
+out makes the search quick.
 """
 
 from __future__ import annotations
@@ -11,16 +13,21 @@ import ctypes
 import gc
 import sys
 
-_M_ARENA_MAX = -8  # of <malloc.h>
-_ARENAS = 2
+_M_ARENA_MAX, _M_MMAP_MAX, _M_TRIM_THRESHOLD = -8, -4, -1  # of <malloc.h>
+_NEVER = 2**31 - 1  # bytes at the end of a heap that go back to the kernel
 
 
-def share_arenas() -> None:
-    """Lets all threads allocate from two arenas: glibc gives each its own, and none shrinks."""
+def keep_one_heap() -> None:
+    """All threads allocate from one heap, which keeps its pages for the next tensors.
+
+    Call it where a process starts. Does nothing where the C library is not glibc.
+    """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
         if mallopt is not None:
-            mallopt(_M_ARENA_MAX, _ARENAS)
+            mallopt(_M_ARENA_MAX, 1)
+            mallopt(_M_MMAP_MAX, 0)
+            mallopt(_M_TRIM_THRESHOLD, _NEVER)
 
 
 def keep_what_is_there() -> None:

@@ -58,14 +58,14 @@ def apply_acceleration(
     transformer: Any = networks.transformer
     # 1. kernels: what a graph will hold
     set_attention(transformer, acceleration.attention)
-    if device.type == "cpu":
-        set_bf16_convolutions(acceleration.bf16_convolutions)
     # 2. bits: the layers that a graph will hold
     if acceleration.fp8_products:
         multiply_in_fp8(transformer.blocks)
     # 3. layout: graphs are made for the strides that they see
-    if acceleration.channels_last and isinstance(networks.autoencoder, nn.Module):
-        channels_last(networks.autoencoder)
+    if isinstance(networks.autoencoder, nn.Module):
+        if acceleration.channels_last:
+            channels_last(networks.autoencoder)
+        set_bf16_convolutions(networks.autoencoder, acceleration.bf16_convolutions)
     # 4. graphs, last: they hold all of the above
     if not acceleration.compiled:
         return match_frame

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from typing import TypeGuard
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from flashtalk.errors import FlashTalkError
+
+FEW_OUTPUTS = 8  # a flow of four pixels has as many
 
 
 def channels_last(module: nn.Module) -> None:
@@ -35,10 +40,40 @@ def check_bf16_convolutions(device: torch.device) -> None:
         )
 
 
-def set_bf16_convolutions(on: bool) -> None:
-    """Convolutions of float32 on processors multiply in bfloat16, for the whole process.
+class Bf16Convolution(nn.Module):
+    """A convolution of bfloat16 numbers that adds in float32: [B, C, H, W] in the input's type."""
 
-    PyTorch has one setting for all of oneDNN. Sums stay float32, and so do results. Matrix
-    products are left as they are: in bfloat16 a talk of flashtalk-tiny falls to 41 dB.
+    def __init__(self, plain: nn.Conv2d) -> None:
+        super().__init__()
+        self.plain = plain
+        self.narrow = copy.deepcopy(plain).to(torch.bfloat16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.narrow(x.to(torch.bfloat16)).to(x.dtype)
+
+
+def set_bf16_convolutions(module: nn.Module, on: bool) -> None:
+    """Convolutions of float32 multiply in bfloat16, or as they are.
+
+    Those with few outputs stay as they are: they make displacements and colors. So do those of
+    single pixels, and matrix products: with these in bfloat16 a talk of flashtalk-tiny falls to
+    41 dB. Raises :class:`FlashTalkError` where there is none that could.
     """
-    torch.backends.mkldnn.conv.fp32_precision = "bf16" if on else "none"  # type: ignore[attr-defined]
+    for parent in [*module.modules()]:
+        for name, layer in [*parent.named_children()]:
+            if isinstance(layer, Bf16Convolution):
+                if not on:
+                    setattr(parent, name, layer.plain)
+            elif on and not isinstance(parent, Bf16Convolution) and _gains(layer):
+                setattr(parent, name, Bf16Convolution(layer))
+    if on and not any(isinstance(layer, Bf16Convolution) for layer in module.modules()):
+        raise FlashTalkError(
+            "bf16-convolutions are for flashtalk-tiny: this model has no convolution that could."
+            " Leave the word out."
+        )
+
+
+def _gains(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
+    if not isinstance(layer, nn.Conv2d):
+        return False
+    return layer.out_channels > FEW_OUTPUTS and max(layer.kernel_size) > 1

@@ -22,6 +22,7 @@ from flashtalk.cli.options import (
     VerifyOptions,
 )
 from flashtalk.errors import command
+from flashtalk.memory import keep_one_heap
 from flashtalk.openmp import let_waiting_threads_sleep
 
 COMMANDS: dict[str, type[ModelOptions | PlanOptions | StatusOptions | VerifyOptions]] = {
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if asked else 2
     options = parse(COMMANDS[name], rest, prog=f"flashtalk {name}")
     let_waiting_threads_sleep()  # before the command's module imports PyTorch
+    keep_one_heap()
     match options:
         case ServeOptions():
             from flashtalk.cli.serve import serve

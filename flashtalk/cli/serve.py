@@ -79,7 +79,6 @@ def serve(
         check_port(host, port)
     limits = limits or Limits()
     sweep_uploads(limits.keep_files_s)
-    memory.share_arenas()
     check_upload_folder()
     marking = options.marking()
 

@@ -95,7 +95,7 @@ class Worker:
         """
         from flashtalk import memory
 
-        memory.share_arenas()
+        memory.keep_one_heap()
         self._engine = engine = self._loaded(0, ranks, address)
         engine.warm_up()
         if slowest is not None:

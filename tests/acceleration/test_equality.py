@@ -14,8 +14,9 @@ from torch import Tensor
 from flashtalk.acceleration.apply import apply_acceleration
 from flashtalk.acceleration.compiled import compile_networks, compiled_color, is_compiled
 from flashtalk.acceleration.fp8_products import Fp8Linear, multiply_in_fp8
-from flashtalk.acceleration.settings import DEFAULT, PLAIN, acceleration_of
+from flashtalk.acceleration.settings import DEFAULT, PLAIN, Acceleration, acceleration_of
 from flashtalk.conditions import Conditions, gather_conditions
+from flashtalk.errors import FlashTalkError
 from flashtalk.models.dit.softmax_attention import Attend
 from flashtalk.models.networks import Networks
 from flashtalk.placement.fp8 import store_as_fp8
@@ -66,13 +67,19 @@ def video_of(
     return torch.cat(videos, dim=2)
 
 
+def assert_rounded_alike(video: Tensor, expected: Tensor) -> None:
+    """Random networks read their own frames wildly: after the first chunk only the mean counts."""
+    first = video.shape[2] // 2
+    away = (video - expected).abs()
+    assert away[:, :, :first].max() < ROUNDING and away.mean() < ROUNDING
+
+
 @pytest.mark.parametrize("words", [DEFAULT.words, "attention=math", "attention=flash"])
 def test_what_rounds_alike(
     plain: tuple[Networks, Conditions], networks: Networks, words: str
 ) -> None:
     frame_match = apply_acceleration(networks, acceleration_of(words), CPU)
-    video = video_of(networks, plain[1], frame_match)
-    torch.testing.assert_close(video, video_of(*plain), rtol=0, atol=ROUNDING)
+    assert_rounded_alike(video_of(networks, plain[1], frame_match), video_of(*plain))
 
 
 def test_channels_last(plain: tuple[Networks, Conditions], networks: Networks) -> None:
@@ -153,16 +160,16 @@ def test_a_talk_with_products_in_8_bits(
     assert 0 < away < 0.1
 
 
-@pytest.mark.skipif(
-    not torch.cpu.get_capabilities().get("avx512_bf16"), reason="needs AVX-512 BF16"
-)
-def test_convolutions_in_bfloat16_are_close_and_can_be_switched_off(networks: Networks) -> None:
-    """One layer; what a talk of the shipped weights loses is in docs/benchmarks.md."""
-    layer, x = torch.nn.Conv2d(16, 16, 3, padding=1), torch.randn(2, 16, 64, 64)
-    with torch.inference_mode():
-        expected = layer(x)
-        apply_acceleration(networks, acceleration_of("bf16-convolutions"), CPU)
-        away = (layer(x) - expected).abs().max() / expected.abs().max()
-        assert 0 < away < 0.02
-        apply_acceleration(networks, PLAIN, CPU)
-        assert torch.equal(layer(x), expected)
+def test_convolutions_in_bfloat16_are_close_and_can_be_switched_off(
+    plain: tuple[Networks, Conditions], networks: Networks
+) -> None:
+    on = Acceleration(bf16_convolutions=True)
+    if networks.preset.name == "toy-published":
+        with pytest.raises(FlashTalkError, match="are for flashtalk-tiny"):
+            apply_acceleration(networks, on, CPU)
+        return
+    expected = video_of(*plain)
+    apply_acceleration(networks, on, CPU)
+    assert 0 < (video_of(networks, plain[1]) - expected).abs().mean() < 0.02
+    apply_acceleration(networks, PLAIN, CPU)
+    assert torch.equal(video_of(networks, plain[1]), expected)

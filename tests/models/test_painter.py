@@ -178,7 +178,8 @@ def test_textures_of_teeth_move_with_their_jaw() -> None:
         jaws = JawPlacement(
             *(torch.tensor([[0.0, y]]) for y in (upper_y, lower_y)), torch.tensor([0.5])
         )
-        return jaw_textures(textures, here, jaws, torch.zeros(1, 2, 2, 3))[0].chunk(2)
+        upper, lower = jaw_textures(textures, here, jaws, torch.zeros(1, 2, 2, 3))
+        return upper[0], lower[0]
 
     upper, lower = sampled(0.0, 0.0)
     lowered_upper, lowered_lower = sampled(0.0, eight)

@@ -61,10 +61,11 @@ class OutlineFlow(nn.Module):
 
     def forward(self, x: Tensor, flow: Tensor, guidance: Guidance) -> Tensor:
         """Trunk [M, fine, h, w] and flow [M, 2, 2h, 2w] -> flow [M, 2, 4h, 4w]."""
-        fetched = self.fetched(warp(guidance.finest, flow_to_grid(flow)))
-        static = repeat_per_frame(guidance.finest_static, len(x))
-        hidden = fetched + static + F.pixel_shuffle(self.trunk(x), 2)
-        hidden = F.relu(self.second(F.relu(hidden)))
+        hidden = self.fetched(warp(guidance.finest, flow_to_grid(flow)))
+        # in place: these maps are the largest of a decoder, and new memory costs more than sums
+        hidden += repeat_per_frame(guidance.finest_static, len(x))
+        hidden += F.pixel_shuffle(self.trunk(x), 2)
+        hidden = F.relu(self.second(F.relu(hidden, inplace=True)), inplace=True)
         return _enlarged(flow) + F.pixel_shuffle(self.flow(hidden), 2)
 
 

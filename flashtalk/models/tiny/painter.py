@@ -235,14 +235,15 @@ class FeaturePainter(nn.Module):
         places = grid + FLOW_SCALE * _enlarged(self.flow(features))
         warped = warp(source, places)
         textures = self.textures(state, frame, geometry, condition)
-        textures = textures * (1.0 + _enlarged(self.shading(features)))
+        textures = torch.addcmul(textures, textures, _enlarged(self.shading(features)))
         detail = F.pixel_shuffle(self.detail(features), CELL_PX)
         # teeth end within a cell of the trunk: the distances say where
         edges = geometry.edges.clamp(-FURTHEST, FURTHEST)
-        mixed = torch.cat(
-            (detail, copied, edges, geometry.relative[:, :1], textures, hidden), dim=1
-        )
-        painted = self.color(F.relu(self.blend(F.relu(self.mix(mixed)))))
+        near = torch.cat((copied, edges, geometry.relative[:, :1], hidden), dim=1)
+        near = near.contiguous(memory_format=torch.channels_last)
+        mixed = torch.cat((detail, near[:, :-1], textures, near[:, -1:]), dim=1)
+        mixed = F.relu(self.mix(mixed), inplace=True)
+        painted = self.color(F.relu(self.blend(mixed), inplace=True))
         logits = painted[:, 3:] + self.sdf_gain * geometry.sdf + self.hidden_gain * hidden - 1.0
         color = painted[:, :3] if tone is None else limit_tone(painted[:, :3], tone)
         alpha = torch.sigmoid(logits)
@@ -289,18 +290,20 @@ class FeaturePainter(nn.Module):
         self, state: FeatureState, frame: Aperture, geometry: CropGeometry, condition: Tensor
     ) -> Tensor:
         """All textures where they fall in the crops: [M, texture_channels, h, w]."""
-        hanging = edge_textures(
+        sampled = edge_textures(
             self.edge_textures,
             geometry.relative[:, :1],
             geometry.edges,
             frame,
             self.texture_shift(state.values),
         )
-        if not state.jaws:
-            return hanging
-        affine = self.jaw_transform(condition).unflatten(1, (2, 2, 3))
-        standing = jaw_textures(self.jaw_textures, geometry.xy, state.jaws, affine)
-        return torch.cat((hanging, standing), dim=1)
+        if state.jaws:
+            affine = self.jaw_transform(condition).unflatten(1, (2, 2, 3))
+            sampled += jaw_textures(self.jaw_textures, geometry.xy, state.jaws, affine)
+        # in the layout of the convolutions before they are joined: strided joins are slow
+        return torch.cat(
+            [each.contiguous(memory_format=torch.channels_last) for each in sampled], 1
+        )
 
 
 def crop_geometry(

@@ -26,8 +26,8 @@ JAW_TRANSFORM_SCALE = 0.3  # of a predicted affine map; its shift is in distance
 
 def edge_textures(
     textures: Tensor, across: Tensor, edges: Tensor, aperture: Aperture, shift: Tensor
-) -> Tensor:
-    """Both edge textures of M openings: [M, 2 * D, h, w].
+) -> list[Tensor]:
+    """Both edge textures of M openings, upper and lower: [M, D, h, w] each.
 
     ``textures`` [2, D, rows, columns] hang on the upper and on the lower edge. ``across`` [M, 1, h,
     w] is in half widths, and ``edges`` [M, 2, h, w] come from :func:`opening.edge_distances`.
@@ -37,15 +37,14 @@ def edge_textures(
     depth = depth + shift[:, :, None, None]
     depth = depth * (2.0 / EDGE_TEXTURE_DEPTH) - 1.0
     columns = across[:, 0] / EDGE_TEXTURE_WIDTH
-    sampled = [
+    return [
         warp(texture[None], torch.stack((columns, rows), dim=1))
         for texture, rows in zip(textures.to(depth), depth.unbind(1), strict=True)
     ]
-    return torch.cat(sampled, dim=1)
 
 
-def jaw_textures(textures: Tensor, xy: Tensor, jaws: JawPlacement, affine: Tensor) -> Tensor:
-    """The textures of upper and lower teeth in M crops: [M, 2 * D, h, w].
+def jaw_textures(textures: Tensor, xy: Tensor, jaws: JawPlacement, affine: Tensor) -> list[Tensor]:
+    """The textures of upper and lower teeth in M crops: [M, D, h, w] each.
 
     ``textures`` is [2, D, rows, columns] and ``xy`` [M, 2, h, w] the place of each pixel.
     ``affine`` [M, 2, 2, 3] maps places on each jaw: how it lies under what is seen of the face
@@ -61,4 +60,4 @@ def jaw_textures(textures: Tensor, xy: Tensor, jaws: JawPlacement, affine: Tenso
         mapped = offset + torch.einsum("mij,mjhw->mihw", change[..., :2], offset)
         mapped = mapped + change[..., 2, None, None]
         sampled.append(warp(texture[None], mapped / reach[:, None, None]))
-    return torch.cat(sampled, dim=1)
+    return sampled
