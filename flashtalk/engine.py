@@ -27,6 +27,8 @@ import torch
 from torch import Tensor
 
 from flashtalk.acceleration.apply import apply_acceleration, check_acceleration
+from flashtalk.acceleration.compiled import compile_shared
+from flashtalk.acceleration.graphs import recorded, unrecorded
 from flashtalk.acceleration.settings import DEFAULT, Acceleration
 from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.config import WHOLE_COST, FramingWay, Preset, SamplerConfig
@@ -35,6 +37,7 @@ from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.still import NO_SIDES, Sides, Still
 from flashtalk.models.networks import Networks
+from flashtalk.models.pixels import to_pixels, to_pixels_pinned
 from flashtalk.models.published.wan_vae import WanAutoencoder
 from flashtalk.parallel.autoencoder import SharedAutoencoder
 from flashtalk.parallel.denoiser import SharedDenoiser, shareable
@@ -167,7 +170,9 @@ class Engine:
         Raises :class:`FlashTalkError` for a technique that this machine cannot run.
         """
         check_acceleration(acceleration, self._device, self._placement)
-        self._frame_match = apply_acceleration(self._networks, acceleration, self._device)
+        plain = unrecorded(self._networks)
+        self._frame_match = apply_acceleration(plain, acceleration, self._device)
+        self._networks = recorded(plain) if acceleration.cuda_graphs else plain
         self._acceleration = acceleration
 
     def share(self, ranks: Ranks, *, ulysses: int | None = None, autoencoder: bool = True) -> Team:
@@ -182,15 +187,18 @@ class Engine:
         sizes = preset.sizes or (preset.network_size,)
         rows = min(preset.geometry.sized(*size).token_grid[1] for size in sizes)
         whole = shareable(transformer, ranks.count, rows)
-        if self._acceleration.compiled or streams(self._placement):
+        if self._acceleration.cuda_graphs or streams(self._placement):
             raise FlashTalkError(
-                "Several processes exclude compile and the placement 24gb so far. Leave them out."
+                "Several processes exclude cuda-graphs and the placement 24gb so far. Leave them "
+                "out."
             )
         degree = ulysses_degree(ranks.count, whole.config.heads, ulysses)
         if degree < ranks.count:
             require_lse(self._acceleration.attention)
         team = Team(ranks)
         shared = SharedDenoiser(whole, team, mesh_of(ranks, degree))
+        if self._acceleration.compiled:
+            compile_shared(self._networks, autoencoder=autoencoder)
         self._networks = replace(self._networks, transformer=shared)
         coder = self._networks.autoencoder
         if autoencoder and isinstance(coder, WanAutoencoder):
@@ -428,6 +436,7 @@ class Engine:
             workers=self._workers,
             timer=StageTimer(self._device) if timed else NO_TIMER,
             frame_match=self._frame_match,
+            to_pixels=to_pixels_pinned if self._acceleration.pinned_copies else to_pixels,
             still=still,
         )
         return Session(

@@ -24,7 +24,10 @@ from flashtalk.acceleration.convolutions import (
     set_bf16_convolutions,
 )
 from flashtalk.acceleration.fp8_products import check_fp8_products, multiply_in_fp8
+from flashtalk.acceleration.fused_qkv import check_fused_qkv, fuse_qkv
+from flashtalk.acceleration.graphs import check_cuda_graphs
 from flashtalk.acceleration.settings import Acceleration
+from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
 from flashtalk.placement import Placement
 from flashtalk.stream.color import MatchFrame, match_frame
@@ -43,8 +46,17 @@ def check_acceleration(
         check_bf16_convolutions(device)
     if acceleration.fp8_products:
         check_fp8_products(device, placement)
+    if acceleration.fused_qkv:
+        check_fused_qkv(placement, fp8_products=acceleration.fp8_products)
     if acceleration.compiled:
         check_compiled(device, placement, gpu_is_lent=gpu_is_lent)
+    if acceleration.cuda_graphs:
+        check_cuda_graphs(device, placement, gpu_is_lent=gpu_is_lent)
+    if acceleration.pinned_copies and device.type != "cuda":
+        raise FlashTalkError(
+            f"pinned-copies are for a CUDA GPU, and the device is {str(device)!r}, where nothing "
+            "is copied. Leave the word out."
+        )
 
 
 def apply_acceleration(
@@ -61,12 +73,15 @@ def apply_acceleration(
     # 2. bits: the layers that a graph will hold
     if acceleration.fp8_products:
         multiply_in_fp8(transformer.blocks)
-    # 3. layout: graphs are made for the strides that they see
+    # 3. fewer products, of the bits that they have by now
+    if acceleration.fused_qkv:
+        fuse_qkv(transformer.modules())
+    # 4. layout: graphs are made for the strides that they see
     if isinstance(networks.autoencoder, nn.Module):
         if acceleration.channels_last:
             channels_last(networks.autoencoder)
         set_bf16_convolutions(networks.autoencoder, acceleration.bf16_convolutions)
-    # 4. graphs, last: they hold all of the above
+    # 5. graphs, last: they hold all of the above
     if not acceleration.compiled:
         return match_frame
     keep_what_is_built(cache_folder())

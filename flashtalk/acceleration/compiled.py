@@ -60,6 +60,20 @@ def compile_networks(networks: Networks, backend: str = "inductor") -> None:
         part.compile(fullgraph=True, dynamic=False, backend=backend)
 
 
+def compile_shared(
+    networks: Networks, *, autoencoder: bool = True, backend: str = "inductor"
+) -> None:
+    """As :func:`compile_networks`, for networks that several processes share.
+
+    What ranks exchange is in no graph: blocks break there. A shared ``autoencoder`` exchanges at
+    every convolution, so it runs as it is written.
+    """
+    for block in getattr(networks.transformer, "blocks", ()):
+        block.compile(fullgraph=False, dynamic=False, backend=backend)
+    for part in networks.autoencoder.graphs() if autoencoder else ():
+        part._compiled_call_impl = None
+
+
 def compiled_color(backend: str = "inductor") -> MatchFrame:
     """The color match of one frame, compiled."""
     torch._dynamo.config.recompile_limit = SHAPES

@@ -7,6 +7,7 @@ they are. So does all that is no linear layer of a block: modulation, norms, hea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ class Fp8Linear(nn.Module):
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
+        self.bias: Tensor | None = layer.bias
         if parametrize.is_parametrized(layer, "weight"):
             stored: Any = layer.parametrizations
             values, scales = stored.weight.original0, stored.weight.original1
@@ -39,7 +41,17 @@ class Fp8Linear(nn.Module):
             values, scales = ScaledRows(layer.weight.dtype).right_inverse(layer.weight)
         self.register_buffer("values", values.detach())  # [out, in]
         self.register_buffer("scales", scales.detach().float().T.contiguous())  # [1, out]
-        self.bias = layer.bias
+
+    @classmethod
+    def of_rows(cls, layers: Sequence[Fp8Linear]) -> Fp8Linear:
+        """One layer with the outputs of all ``layers``, in their order; each has a bias."""
+        whole = cls.__new__(cls)
+        nn.Module.__init__(whole)
+        whole.register_buffer("values", torch.cat([layer.values for layer in layers]))
+        whole.register_buffer("scales", torch.cat([layer.scales for layer in layers], dim=1))
+        biases = [layer.bias for layer in layers if layer.bias is not None]
+        whole.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
+        return whole
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.flatten(0, -2)

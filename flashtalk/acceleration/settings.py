@@ -30,8 +30,14 @@ class Acceleration:
     """Convolutions on a processor multiply in bfloat16 and add in float32."""
     fp8_products: bool = False
     """Linear layers of all blocks but the first and the last one multiply in 8 bits."""
+    fused_qkv: bool = False
+    """Queries, keys and values of self-attention are one product."""
     compiled: bool = False
     """Blocks, autoencoder and color match are compiled, each as one graph."""
+    cuda_graphs: bool = False
+    """Predictions, encoding and decoding are recorded for each shape, and replayed."""
+    pinned_copies: bool = False
+    """Pictures come to the host by way of memory that the GPU itself writes to."""
     encoder_thread: bool = True
     """H.264 and AAC run on a thread of their own, beside the next piece. Bytes are the same."""
 
@@ -55,7 +61,10 @@ SWITCHES = {
     "channels-last": "channels_last",
     "bf16-convolutions": "bf16_convolutions",
     "fp8-products": "fp8_products",
+    "fused-qkv": "fused_qkv",
     "compile": "compiled",
+    "cuda-graphs": "cuda_graphs",
+    "pinned-copies": "pinned_copies",
     "encoder-thread": "encoder_thread",
 }
 """Words of the command line, and the fields that they switch on."""

@@ -44,6 +44,9 @@ RUNGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("compile", {"compiled": True}),
     ("fp8-products", {"fp8_products": True}),
     ("attention=flash3", {"attention": "flash3"}),
+    ("fused-qkv", {"fused_qkv": True}),
+    ("cuda-graphs", {"cuda_graphs": True}),
+    ("pinned-copies", {"pinned_copies": True}),
     ("encoder-thread", {"encoder_thread": True}),
 )
 """Names of the steps, and what each adds."""

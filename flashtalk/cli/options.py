@@ -72,8 +72,8 @@ class ModelOptions:
     acceleration: Annotated[str | None, unset("the mode's; encoder-thread", "WORDS")] = field(
         default_factory=lambda: os.environ.get(VARIABLE) or None
     )
-    """What makes the same networks faster, separated by commas: channels-last, bf16-convolutions,
-    compile, encoder-thread, attention=KERNEL; or none."""
+    """What is faster: none, or some of channels-last, bf16-convolutions, fp8-products, fused-qkv,
+    compile, cuda-graphs, pinned-copies, encoder-thread, attention=KERNEL, separated by commas."""
     threads: Annotated[int | None, unset("PyTorch's choice", "N")] = None
     """CPU threads."""
 

@@ -24,7 +24,7 @@ class Mode:
             raise ValueError(f"{self.name}: a mode has sizes and at least one step")
 
 
-LOSSLESS = "channels-last,compile,encoder-thread"
+LOSSLESS = "channels-last,fused-qkv,compile,cuda-graphs,pinned-copies,encoder-thread"
 """Techniques that round in another order and change nothing else."""
 
 MODES: dict[str, Mode] = {

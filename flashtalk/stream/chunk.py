@@ -32,6 +32,7 @@ from flashtalk.geometry import ChunkGeometry
 from flashtalk.inputs.still import Still
 from flashtalk.models.contracts import Denoiser, Enlarge
 from flashtalk.models.networks import Networks
+from flashtalk.models.pixels import ToPixels, to_pixels
 from flashtalk.stream.color import MatchFrame, match_color, match_frame
 from flashtalk.stream.denoise import Velocity, clean_estimate, denoise, hold_motion
 from flashtalk.stream.schedule import shifted_timesteps
@@ -72,6 +73,8 @@ class Scene:
     timer: Timer = NO_TIMER
     frame_match: MatchFrame = match_frame
     """Matches the colors of one frame; a compiled one takes its place."""
+    to_pixels: ToPixels = to_pixels
+    """Brings frames of the networks' own size to the host."""
     still: Still | None = None
     """The whole picture, where what is made is a part of it."""
 

@@ -13,7 +13,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from flashtalk.models.pixels import to_pixels
 from flashtalk.stream.chunk import Scene, Shown
 from flashtalk.stream.seam import CHANGED
 
@@ -37,7 +36,7 @@ class Finisher:
         with self._scene.timer.stage("finish"):
             pictures = self._enlarged(shown)
             if pictures is None:
-                return to_pixels(shown.video[0])
+                return self._scene.to_pixels(shown.video[0])
             if shown.joins:
                 self._again, pictures = pictures[0], pictures[1:]
                 self._seam = None if self._last is None else _difference(self._last, self._again)

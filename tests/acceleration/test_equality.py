@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 import torch
@@ -14,9 +15,12 @@ from torch import Tensor
 from flashtalk.acceleration.apply import apply_acceleration
 from flashtalk.acceleration.compiled import compile_networks, compiled_color, is_compiled
 from flashtalk.acceleration.fp8_products import Fp8Linear, multiply_in_fp8
+from flashtalk.acceleration.fused_qkv import fuse_qkv
+from flashtalk.acceleration.graphs import Run, recorded, unrecorded
 from flashtalk.acceleration.settings import DEFAULT, PLAIN, Acceleration, acceleration_of
 from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.errors import FlashTalkError
+from flashtalk.models.dit.attention import SelfAttention
 from flashtalk.models.dit.softmax_attention import Attend
 from flashtalk.models.networks import Networks
 from flashtalk.placement.fp8 import store_as_fp8
@@ -74,7 +78,7 @@ def assert_rounded_alike(video: Tensor, expected: Tensor) -> None:
     assert away[:, :, :first].max() < ROUNDING and away.mean() < ROUNDING
 
 
-@pytest.mark.parametrize("words", [DEFAULT.words, "attention=math", "attention=flash"])
+@pytest.mark.parametrize("words", [DEFAULT.words, "attention=math", "attention=flash", "fused-qkv"])
 def test_what_rounds_alike(
     plain: tuple[Networks, Conditions], networks: Networks, words: str
 ) -> None:
@@ -89,6 +93,61 @@ def test_channels_last(plain: tuple[Networks, Conditions], networks: Networks) -
     torch.testing.assert_close(
         video_of(networks, plain[1]), video_of(*plain), rtol=0, atol=ROUNDING
     )
+
+
+def test_products_that_are_joined(networks: Networks) -> None:
+    """Plain layers, and layers of 8 bits, where the rounded input is the same."""
+    first, second = copy.deepcopy(networks.transformer.blocks), networks.transformer.blocks
+    for blocks in (first, second):
+        for block in blocks:  # a multiple of 16, as 8 bits need
+            block.self_attn = SelfAttention(32, 2, 1e-6).requires_grad_(False)
+    second.load_state_dict(first.state_dict())
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 6, 32, generator=draw)
+    rotation = torch.polar(torch.ones(6, 1, 8), torch.randn(6, 1, 8, generator=draw))
+    assert fuse_qkv(second.modules()) == len(second)
+    assert fuse_qkv(second.modules()) == 0
+    assert not hasattr(second[0].self_attn, "q")
+    with torch.inference_mode():
+        expected = first[0].self_attn(x, rotation)
+        torch.testing.assert_close(second[0].self_attn(x, rotation), expected)
+        for attention in (first[0].self_attn, eight := copy.deepcopy(first[0].self_attn)):
+            for name in "qkv":
+                setattr(attention, name, Fp8Linear(getattr(attention, name)))
+        fuse_qkv([eight])
+        assert isinstance(eight.qkv, Fp8Linear)
+        torch.testing.assert_close(eight(x, rotation), first[0].self_attn(x, rotation))
+
+
+def test_replayed_networks_compute_the_same_in_memory_of_their_own() -> None:
+    """The recorder is a processor's: it runs again what a GPU would replay."""
+
+    def recorder(run: Run) -> tuple[Tensor, Callable[[], None]]:
+        result = run()
+        made.append(tuple(result.shape))
+        return result, partial(run_again, result, run)
+
+    def run_again(result: Tensor, run: Run) -> None:
+        result.copy_(run())
+
+    made: list[tuple[int, ...]] = []
+    networks = build_published_toy()
+    geometry = networks.preset.geometry
+    portrait = torch.rand(1, 3, geometry.height_px, geometry.width_px) * 2 - 1
+    replayed = recorded(networks, recorder)
+    with torch.inference_mode():
+        conditions = gather_conditions(networks, portrait, **states(0))
+        again = gather_conditions(replayed, portrait, **states(0))
+        torch.testing.assert_close(again.reference_latents, conditions.reference_latents)
+        first, second = torch.randn(2, *conditions.reference_latents.shape)
+        kept = replayed.autoencoder.decode(first)
+        before = kept.clone()
+        replayed.autoencoder.decode(second)
+        assert torch.equal(kept, before)  # a later call does not write into it
+    torch.testing.assert_close(video_of(replayed, conditions), video_of(networks, conditions))
+    # the portrait's clip and motion frames; two decodings; predictions, all of one shape
+    assert len(made) == 5 and len(set(made)) == 4
+    assert unrecorded(replayed) == networks
 
 
 def test_kernels_are_really_exchanged(networks: Networks) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from flashtalk.acceleration.apply import check_acceleration
+from flashtalk.acceleration.graphs import check_cuda_graphs, recorded
 from flashtalk.acceleration.settings import (
     DEFAULT,
     PLAIN,
@@ -16,7 +17,8 @@ from flashtalk.acceleration.settings import (
 )
 from flashtalk.cli.options import ServeOptions
 from flashtalk.errors import FlashTalkError
-from flashtalk.placement import STREAMED
+from flashtalk.models.networks import Networks
+from flashtalk.placement import OFFLOAD_ENCODERS, STREAMED
 
 CPU = torch.device("cpu")
 
@@ -61,6 +63,32 @@ def test_compiling_says_what_is_in_its_way(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(FlashTalkError, match=r"C\+\+ compiler.*no-such-compiler"):
         check_acceleration(compiled, CPU)
+
+
+def test_what_only_a_gpu_can_do_is_refused_by_name() -> None:
+    for word in ("cuda-graphs", "pinned-copies"):
+        with pytest.raises(FlashTalkError, match=rf"^{word} .* CUDA GPU.*'cpu'.*Leave the word"):
+            check_acceleration(acceleration_of(word), CPU)
+    gpu = torch.device("cuda")
+    with pytest.raises(FlashTalkError, match="ZeroGPU"):
+        check_cuda_graphs(gpu, None, gpu_is_lent=True)
+    with pytest.raises(FlashTalkError, match="cuda-graphs and the placement 24gb"):
+        check_cuda_graphs(gpu, STREAMED, gpu_is_lent=False)
+
+
+def test_joined_products_and_weights_of_8_bits() -> None:
+    fused = acceleration_of("fused-qkv")
+    check_acceleration(fused, CPU)
+    with pytest.raises(FlashTalkError, match="placement 24gb exclude"):
+        check_acceleration(fused, CPU, STREAMED)
+    with pytest.raises(FlashTalkError, match="placement 48gb go together with fp8-products only"):
+        check_acceleration(fused, CPU, OFFLOAD_ENCODERS)
+    check_acceleration(acceleration_of("fused-qkv,fp8-products"), CPU, OFFLOAD_ENCODERS)
+
+
+def test_replaying_is_for_the_published_family(toy_networks: Networks) -> None:
+    with pytest.raises(FlashTalkError, match="flashtalk-14b and its kind"):
+        recorded(toy_networks)
 
 
 def test_bf16_convolutions_ask_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:

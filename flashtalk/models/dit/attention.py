@@ -32,10 +32,14 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, rotation: Tensor) -> Tensor:
         """[B, L, dim] -> [B, L, dim]."""
         split = (self.heads, -1)
-        q = rotate(self.norm_q(self.q(x)).unflatten(-1, split), rotation)  # [B, L, N, D]
-        k = rotate(self.norm_k(self.k(x)).unflatten(-1, split), rotation)
-        v = self.v(x).unflatten(-1, split)
-        return self.o(self.attend(q, k, v).flatten(2))
+        q, k, v = self.projected(x)
+        q = rotate(self.norm_q(q).unflatten(-1, split), rotation)  # [B, L, N, D]
+        k = rotate(self.norm_k(k).unflatten(-1, split), rotation)
+        return self.o(self.attend(q, k, v.unflatten(-1, split)).flatten(2))
+
+    def projected(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values of ``x``, each [B, L, dim]; like ``attend``, replaceable."""
+        return self.q(x), self.k(x), self.v(x)
 
 
 class CrossAttention(nn.Module):
