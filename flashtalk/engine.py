@@ -35,7 +35,7 @@ from flashtalk.config import WHOLE_COST, FramingWay, Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, portrait_for
-from flashtalk.inputs.still import NO_SIDES, Sides, Still
+from flashtalk.inputs.still import FILLING, Place, Still
 from flashtalk.models.networks import Networks
 from flashtalk.models.pixels import to_pixels, to_pixels_pinned
 from flashtalk.models.published.wan_vae import WanAutoencoder
@@ -426,7 +426,7 @@ class Engine:
             )
         conditions = self._computer.run(
             lambda: self._conditions(
-                portrait, large, prompt, NO_SIDES if still is None else still.pinned
+                portrait, large, prompt, FILLING if still is None else still.place
             )
         )
         scene = Scene(
@@ -449,7 +449,7 @@ class Engine:
         )
 
     def _conditions(
-        self, portrait: Tensor, large: Tensor | None, prompt: str | None, pinned: Sides
+        self, portrait: Tensor, large: Tensor | None, prompt: str | None, place: Place
     ) -> Conditions:
         read, look = self._networks.text_encoder, self._networks.image_encoder
         with torch.inference_mode(), faults.said():
@@ -458,7 +458,7 @@ class Engine:
                 self._networks,
                 portrait,
                 large,
-                pinned=pinned,
+                place=place,
                 text=read(prompt or self.preset.prompt) if read else None,
                 image=look(portrait) if look else None,
             )

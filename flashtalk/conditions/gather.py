@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from flashtalk.conditions.lab import ColorReference, measure_color
-from flashtalk.inputs.still import NO_SIDES, Sides
+from flashtalk.inputs.still import FILLING, Place
 from flashtalk.models.networks import Networks
 
 
@@ -36,14 +36,14 @@ def gather_conditions(
     portrait: Tensor,
     large: Tensor | None = None,
     *,
-    pinned: Sides = NO_SIDES,
+    place: Place = FILLING,
     text: Tensor | None = None,
     image: Tensor | None = None,
 ) -> Conditions:
     """Portrait [B, 3, H, W] in [-1, 1] at the size of the networks -> its conditions.
 
-    ``large`` [1, 3, H', W'] is the portrait at the size of the video, if that is another. Along its
-    ``pinned`` sides nothing moves. ``text``
+    ``large`` [1, 3, H', W'] is the portrait at the size of the video, if that is another. Frames
+    have a ``place`` in it. ``text``
     [1 or B, L, text_dim] and ``image`` [B, image_tokens, image_dim] come from the encoders of a
     model that has them. One prompt serves the whole batch. Raises ``ValueError`` if one is missing,
     or given to a model without it.
@@ -59,7 +59,7 @@ def gather_conditions(
                 f"{'not ' if states is None else ''}given"
             )
     batch = portrait.shape[0]
-    portrait, guidance = autoencoder.begin(portrait, large, pinned)
+    portrait, guidance = autoencoder.begin(portrait, large, place)
     clip = networks.transformer.reference_clip(portrait, preset.geometry.chunk_frames)
     return Conditions(
         guidance=guidance,

@@ -137,7 +137,7 @@ def _answer(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> Por
     size = answer["framed_size"]
     framed = None if size is None else _image(process.stdout, size)
     square = None if answer["square"] is None else Crop(**answer["square"])
-    return Portrait(image, tuple(answer["notices"]), finding, framed, square)
+    return Portrait(image, tuple(answer["notices"]), finding, framed, square, answer["tilt_deg"])
 
 
 def _image(pipe: IO[bytes], size: Sequence[int]) -> Image.Image:

@@ -10,6 +10,7 @@ import math
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from flashtalk.inputs.faces import Face, find_faces
@@ -86,6 +87,14 @@ def turn_upright(picture: Image.Image, face: Face) -> tuple[Image.Image, Face]:
     Near quarter turns turn the whole picture. Others keep what is around the face, and continue
     the picture's edge into the corners.
     """
+    turned, upright, _ = turned_with_matrix(picture, face)
+    return turned, upright
+
+
+def turned_with_matrix(
+    picture: Image.Image, face: Face
+) -> tuple[Image.Image, Face, NDArray[np.float64]]:
+    """As :func:`turn_upright`, with the matrix [2, 3] from old to new places."""
     if near_quarter(face.roll_deg):
         turned, matrix = _by_quarters(picture, round(face.roll_deg / 90.0) % 4)
     else:
@@ -94,7 +103,7 @@ def turn_upright(picture: Image.Image, face: Face) -> tuple[Image.Image, Face]:
     side = face.side_px * math.hypot(matrix[0, 0], matrix[0, 1])
     expected = Face(float(x) - side / 2, float(y) - side / 2, side, face.score)
     seen = find_faces(np.asarray(turned))
-    return turned, max(seen, key=expected.overlap, default=expected)
+    return turned, max(seen, key=expected.overlap, default=expected), matrix
 
 
 def near_quarter(degrees: float) -> bool:

@@ -23,7 +23,7 @@ from flashtalk.inputs.faces import Face, find_faces, measured_roll
 from flashtalk.inputs.finding import Finding
 from flashtalk.inputs.framing import Crop, closest_size, part_of
 from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
-from flashtalk.inputs.still import Bounds, Still, fitted, square_of
+from flashtalk.inputs.still import Bounds, Still, cut_turned, fitted, square_around, square_of
 
 if TYPE_CHECKING:
     import torch
@@ -49,10 +49,6 @@ LARGEST_FACE = (
 CHOSEN_FACE = "{count} faces were found; number {number} from the left speaks."
 NO_SUCH_FACE = "There is no face number {number}. Faces found: {count}; the leftmost is number 1."
 TURNED = "The face was turned by {degrees} degrees, so the picture was turned upright."
-TILTED = (
-    "The face is tilted by {degrees} degrees, and speaks in a whole picture by up to 25. Turn the "
-    "picture, or let it be framed around the face."
-)
 MOST_ROLL_DEG = 25.0  # a head that is tilted further is turned upright
 _ROLL_SEEN_DEG = 12.0  # the search sees less than there is
 DARK_FACE = "The face is dark, so little of it will be seen to speak. A lighter photo works best."
@@ -95,6 +91,8 @@ class Portrait:
     """What the networks see, where that is another picture."""
     square: Crop | None = None
     """Where in a whole picture that is."""
+    tilt_deg: float = 0.0
+    """Counterclockwise turn that made it upright there."""
 
     @cached_property
     def tensor(self) -> torch.Tensor:
@@ -114,7 +112,9 @@ class Portrait:
     @property
     def still(self) -> Still | None:
         """The whole picture, if it is shown."""
-        return None if self.square is None else Still(np.asarray(self.image), self.square)
+        if self.square is None:
+            return None
+        return Still(np.asarray(self.image), self.square, self.tilt_deg)
 
 
 def portrait_for(
@@ -192,40 +192,48 @@ def load_portrait(
     else:
         picture, found = open_picture(source, max_pixels=max_pixels, wanted=_has_face)
         picture, speaker, faces, seen = find_speaker(
-            picture, face, without_face, may_tilt=whole is None
+            picture, face, without_face, keep_tilt=whole is not None
         )
         notices = found + seen
     if sizes:
         geometry = geometry.sized(*closest_size(*picture.size, sizes))
-    frame = (geometry.width_px, geometry.height_px)
+    frame, tilt_deg = (geometry.width_px, geometry.height_px), 0.0
     if whole is None:
         area = shown = part_of(picture.size, speaker if crop == "face" else None, *frame)
         image = cut(picture, area, frame if picture_size is None else picture_size[::-1])
     else:
         picture, speaker, faces = fitted(picture, speaker, faces, *frame, whole)
-        area = square_of(picture.size, speaker, *frame)
         image, shown = picture, Crop(0, 0, *picture.size)
-    framed = cut(picture, area, frame) if picture_size is not None or whole is not None else None
+        if speaker is not None and abs(speaker.roll_deg) > MOST_ROLL_DEG:
+            tilt_deg, area = speaker.roll_deg, square_around(picture, speaker, *frame)
+        else:
+            area = square_of(picture.size, speaker, *frame)
+    framed = None
+    if tilt_deg:
+        framed = cut_turned(picture, area, tilt_deg, frame)
+    elif picture_size is not None or whole is not None:
+        framed = cut(picture, area, frame)
     if crop != "cover" and _contrast(framed or image) < LEAST_CONTRAST:
         raise FlashTalkError(NOTHING_THERE)
     if speaker is not None:
-        notices += _face_notices(picture, speaker, area, least_face)
+        notices += _face_notices(picture, speaker, area, 0.0 if tilt_deg else least_face)
     notices += _area_notices(picture, area, geometry, filled=whole is None)
     finding = Finding.of(picture, faces, speaker, shown)
-    return Portrait(image, tuple(notices), finding, framed, None if whole is None else area)
+    square = None if whole is None else area
+    return Portrait(image, tuple(notices), finding, framed, square, tilt_deg)
 
 
 def find_speaker(
-    picture: Image.Image, number: int | None, without_face: bool, *, may_tilt: bool = True
+    picture: Image.Image, number: int | None, without_face: bool, *, keep_tilt: bool = False
 ) -> tuple[Image.Image, Face | None, list[Face], tuple[str, ...]]:
     """The picture, turned if the speaker's face lies in it, that face, all from the left, notices.
 
-    Of a turned picture, only the speaker's face is known. Where it may not ``tilt``, a picture is
-    turned by quarters alone.
+    Of a turned picture, only the speaker's face is known. To ``keep_tilt`` turns a picture by
+    quarters alone, and measures how the face is tilted.
 
     Raises:
         NoFaceError: no face, unless ``without_face``.
-        FlashTalkError: no face of that ``number``, or one that is tilted and may not be.
+        FlashTalkError: no face of that ``number``.
     """
     faces = find_faces(np.asarray(picture))
     if not faces:
@@ -243,9 +251,11 @@ def find_speaker(
         notices = (said.format(**told),)
     if abs(speaker.roll_deg) > _ROLL_SEEN_DEG:
         roll = measured_roll(np.asarray(picture), speaker)
-        if abs(roll) > MOST_ROLL_DEG:
-            if not (may_tilt or near_quarter(roll)):
-                raise FlashTalkError(TILTED.format(degrees=round(abs(roll))))
+        if keep_tilt and not near_quarter(roll):
+            tilted = replace(speaker, roll_deg=roll)
+            in_order = [tilted if each is speaker else each for each in in_order]
+            speaker = tilted
+        elif abs(roll) > MOST_ROLL_DEG:
             picture, speaker = turn_upright(picture, replace(speaker, roll_deg=roll))
             in_order = [speaker]
             notices += (TURNED.format(degrees=round(abs(roll))),)

@@ -7,13 +7,16 @@ goes on beyond the square, the square's edge is pinned: nothing moves there. Use
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from flashtalk.inputs.cutting import cut, turned_with_matrix
 from flashtalk.inputs.faces import Face
 from flashtalk.inputs.framing import Crop, Framing, part_of
 
@@ -26,6 +29,32 @@ Sides = tuple[bool, bool, bool, bool]
 NO_SIDES: Sides = (False, False, False, False)
 
 
+@dataclass(frozen=True)
+class Place:
+    """How frames lie in a picture of what moves: they fill it, or lie in it turned."""
+
+    pinned: Sides = NO_SIDES
+    """On which sides of a frame nothing moves, since a still picture goes on there."""
+    turn_deg: float = 0.0
+    """Counterclockwise turn that makes the picture upright. A frame's corners then touch its sides.
+    """
+
+    @property
+    def rotation(self) -> NDArray[np.float64]:
+        """[2, 2] from a way in frames to one in the picture, both in shares of their sides."""
+        cosine, sine = _cosine_sine(self.turn_deg)
+        return np.array([[cosine, -sine], [sine, cosine]]) / (abs(cosine) + abs(sine))
+
+    def matrix(self, frame: tuple[int, int], picture: tuple[int, int]) -> NDArray[np.float64]:
+        """[2, 3] from pixels of a frame to those of the picture, both (width, height)."""
+        here, there = (np.array(size, np.float64) for size in (frame, picture))
+        linear = self.rotation * there[:, None] / here
+        return np.column_stack((linear, (there - 1) / 2 - linear @ ((here - 1) / 2)))
+
+
+FILLING = Place()
+
+
 @dataclass(frozen=True, eq=False)
 class Still:
     """A picture, and the square of it that moves."""
@@ -34,18 +63,19 @@ class Still:
     """[H, W, 3] RGB."""
     square: Crop
     """Where the networks' frames lie; it may reach beyond the picture."""
+    turn_deg: float = 0.0
+    """How they are turned in it."""
 
     @property
-    def pinned(self) -> Sides:
-        """On which sides of the square the picture goes on."""
+    def place(self) -> Place:
+        """How frames lie in the square, which is pinned where the picture goes on."""
+        if self.turn_deg:
+            return Place((True,) * 4, self.turn_deg)
         height, width = self.pixels.shape[:2]
         square = self.square
-        return (
-            square.left_px > 0,
-            square.top_px > 0,
-            square.right_px < width,
-            square.bottom_px < height,
-        )
+        sides = square.left_px, square.top_px, width - square.right_px, height - square.bottom_px
+        left, top, right, bottom = (room > 0 for room in sides)
+        return Place((left, top, right, bottom))
 
     def around(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Pictures of the square [F, h, w, 3] -> whole pictures [F, H, W, 3]."""
@@ -106,7 +136,40 @@ def fitted(
 def square_of(size: tuple[int, int], face: Face | None, width_px: int, height_px: int) -> Crop:
     """The part of a picture of ``size`` that moves, for frames of width x height."""
     area = part_of(size, face, width_px, height_px, FRAMING)
-    width, height = (-(-side // STEP_PX) * STEP_PX for side in (area.width_px, area.height_px))
+    width, height = _in_steps(area.width_px), _in_steps(area.height_px)
     left = area.left_px - (width - area.width_px) // 2
     top = area.top_px - (height - area.height_px) // 2
     return Crop(left, top, width, height)
+
+
+def square_around(picture: Image.Image, face: Face, width_px: int, height_px: int) -> Crop:
+    """The same for a tilted ``face``: the square whose sides an upright frame's corners touch."""
+    turned, upright, matrix = turned_with_matrix(picture, face)
+    area = part_of(turned.size, upright, width_px, height_px, FRAMING)
+    middle = (area.left_px + area.right_px) / 2, (area.top_px + area.bottom_px) / 2
+    x, y = np.linalg.solve(matrix[:, :2], middle - matrix[:, 2])
+    cosine, sine = _cosine_sine(face.roll_deg)
+    larger = (abs(cosine) + abs(sine)) / math.hypot(matrix[0, 0], matrix[0, 1])
+    side = _in_steps(area.width_px * larger)
+    return Crop(round(x - side / 2), round(y - side / 2), side, side)
+
+
+def cut_turned(
+    picture: Image.Image, square: Crop, turn_deg: float, size: tuple[int, int]
+) -> Image.Image:
+    """The upright frame of ``size`` (width, height) in ``square``."""
+    place = Place(turn_deg=turn_deg)
+    wide, high = (math.ceil(side / np.abs(place.rotation[0]).max()) for side in size)
+    pixels = np.asarray(cut(picture, square, (wide, high)))
+    way = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    matrix = place.matrix(size, (wide, high))
+    turned = cv2.warpAffine(pixels, matrix, size, flags=way, borderMode=cv2.BORDER_REPLICATE)
+    return Image.fromarray(turned)
+
+
+def _in_steps(side: float) -> int:
+    return STEP_PX * math.ceil(side / STEP_PX)
+
+
+def _cosine_sine(degrees: float) -> tuple[float, float]:
+    return math.cos(math.radians(degrees)), math.sin(math.radians(degrees))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flashtalk.geometry import ChunkGeometry
-from flashtalk.inputs.still import NO_SIDES, Sides
+from flashtalk.inputs.still import FILLING, Place
 
 Enlarge = Callable[[Tensor], NDArray[np.uint8]]
 """Video [1, 3, F, H, W] in [-1, 1] -> pictures [F, H', W', 3], 0..255.
@@ -86,14 +86,13 @@ class Autoencoder(Protocol):
     """Whether any range of latents decodes alone, so that ranges decode side by side."""
 
     def begin(
-        self, portrait: Tensor, large: Tensor | None = None, pinned: Sides = NO_SIDES
+        self, portrait: Tensor, large: Tensor | None = None, place: Place = FILLING
     ) -> tuple[Tensor, Any]:
         """Portrait [B, 3, H, W] in [-1, 1] -> the picture that a session begins with, and guidance.
 
         The guidance is what this autoencoder wants to know of the portrait. It is handed back to
         the methods below and read by nobody else. ``large`` [B, 3, H', W'] is the portrait at the
-        size of the pictures, where that is another. Along its ``pinned`` sides nothing may move:
-        a still picture goes on there.
+        size of the pictures, where that is another. Frames have a ``place`` in it.
         """
 
     def graphs(self) -> Sequence[nn.Module]:

@@ -49,7 +49,9 @@ def test_a_whole_picture_is_the_one_that_is_read_here(
     there = reader.read(tmp_path / "scene.png", **FREELY, framing="picture")
     here = portrait_for(tmp_path / "scene.png", TINY, framing="picture")
     assert there.image.size == (900, 500) and there.image.tobytes() == here.image.tobytes()
-    assert there.square == here.square and there.tensor.equal(here.tensor)
+    assert (there.square, there.tilt_deg) == (here.square, here.tilt_deg) and there.tensor.equal(
+        here.tensor
+    )
     assert there.finding is not None and there.finding.crop == Box(0.0, 0.0, 1.0, 1.0)
     with pytest.raises(FlashTalkError, match="flashtalk-14b has no framing but its own"):
         PictureReader(FOURTEEN_B).read(ADA, **FREELY, framing="picture")

@@ -13,7 +13,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.cutting import cut
 from flashtalk.inputs.faces import find_faces
 from flashtalk.inputs.portrait import SMALL_FACE, WITHOUT_FACE, portrait_for
-from flashtalk.inputs.still import STEP_PX, Still
+from flashtalk.inputs.still import FILLING, STEP_PX, Still
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_face_that_fills_the_picture_makes_it_smaller() -> None:
     portrait = portrait_for(drawn(1_600, 1_600, 800, 650, 1_100).image, TINY, framing="picture")
     most_px = TINY.whole_px[1]
     assert max(portrait.image.size) <= most_px
-    assert portrait.still is not None and portrait.still.pinned == (False, False, False, False)
+    assert portrait.still is not None and portrait.still.place == FILLING
 
 
 @pytest.mark.parametrize("share", [0.12, 0.2, 0.5])
@@ -95,12 +95,24 @@ def test_a_picture_that_lies_on_its_side_is_turned_as_a_whole(quarters: int) -> 
     assert face.center_x_px == pytest.approx(600, abs=20)
 
 
-def test_a_tilted_face_is_refused() -> None:
-    ada = Image.open(ASSETS / "portraits" / "ada.jpg").convert("RGB")
-    tilted = ada.rotate(40, Image.Resampling.BICUBIC, fillcolor=(120, 120, 120))
-    with pytest.raises(FlashTalkError, match=r"tilted by (3|4)\d degrees.*framed around the face"):
-        portrait_for(tilted, TINY, framing="picture")
-    assert portrait_for(tilted, TINY).notices
+@pytest.mark.parametrize("degrees", [-50, 40])
+def test_a_tilted_face_stays_tilted_and_the_networks_see_it_upright(degrees: int) -> None:
+    ada = Image.open(ASSETS / "portraits" / "ada.jpg").convert("RGB").resize((300, 300))
+    scene = Image.new("RGB", (900, 600), (120, 130, 140))
+    scene.paste(
+        ada.rotate(degrees, Image.Resampling.BICUBIC, True, fillcolor=(120, 130, 140)), (300, 80)
+    )
+    portrait = portrait_for(scene, TINY, framing="picture")
+    assert (np.asarray(portrait.image) == np.asarray(scene)).all() and portrait.notices == ()
+    assert portrait.tilt_deg == pytest.approx(-degrees, abs=8)
+    assert portrait.framed is not None and portrait.square is not None
+    (seen,) = find_faces(np.asarray(portrait.framed))
+    usual = portrait_for(scene, TINY).framed
+    assert usual is not None
+    (expected,) = find_faces(np.asarray(usual))
+    assert abs(seen.roll_deg) < 12
+    assert seen.overlap(expected) > 0.75, "as a head-and-shoulders framing has it"
+    assert portrait.still is not None and portrait.still.place.pinned == (True,) * 4
 
 
 def test_without_a_face_the_middle_speaks() -> None:
@@ -143,5 +155,5 @@ def test_a_square_is_pinned_where_the_picture_goes_on() -> None:
     assert still is not None
     square = still.square
     inside = (square.left_px > 0, square.top_px > 0, square.right_px < 700, square.bottom_px < 400)
-    assert still.pinned == inside and still.pinned[2]
-    assert Still(still.pixels[:, :100], square).pinned[2] is False
+    assert still.place.pinned == inside and still.place.pinned[2]
+    assert Still(still.pixels[:, :100], square).place.pinned[2] is False

@@ -1,16 +1,21 @@
 """Pictures larger than the networks' frames: the portrait's own detail, and none under paint."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from scenes import scene_of
 
 from flashtalk.conditions import Conditions, gather_conditions
+from flashtalk.inputs.framing import Crop
+from flashtalk.inputs.portrait import to_tensor
+from flashtalk.inputs.still import Place, cut_turned
 from flashtalk.models.networks import Networks
 from flashtalk.models.pixels import to_pixels
 from flashtalk.models.tiny.enlarging import enlarge, painted_box
-from flashtalk.models.tiny.large_portrait import LargePortrait
+from flashtalk.models.tiny.large_portrait import LargePortrait, placed
 from flashtalk.models.tiny.maps import flow_to_grid, warp
 from flashtalk.models.tiny.origin import SHARE, origin_of
 from flashtalk.models.tiny.warpable import warpable
@@ -160,7 +165,7 @@ def test_pinned_sides_keep_the_pixels_of_the_portrait(portrait, side: int) -> No
     video, origins = moved(portrait)
     portrait = F.interpolate(portrait, (side, side), mode="area")
     (picture,) = enlarge(
-        video + 0.2, origins, LargePortrait.of(portrait, (True, True, False, True))
+        video + 0.2, origins, LargePortrait.of(portrait, Place((True, True, False, True)))
     )
     own = to_pixels(portrait[0][:, None])[0]
     assert (picture[0] == own[0]).all() and (picture[-1] == own[-1]).all()
@@ -176,7 +181,46 @@ def test_inside_of_pinned_sides_all_is_as_without(portrait) -> None:
     video[..., COVERED[0], COVERED[1]] = 0.2
     origins[:, SHARE, COVERED[0], COVERED[1]] = 0.0
     free, pinned = (
-        enlarge(video, origins, LargePortrait.of(portrait, (way,) * 4))[0] for way in (False, True)
+        enlarge(video, origins, LargePortrait.of(portrait, Place((way,) * 4)))[0]
+        for way in (False, True)
     )
     inner = (slice(26, -26), slice(26, -26))
     assert (free[inner] == pinned[inner]).all() and (free != pinned).any()
+
+
+@pytest.mark.parametrize("degrees", [-35.0, 50.0])
+def test_frames_of_a_tilted_face_move_it_the_tilted_way(degrees: float) -> None:
+    coarse = np.random.default_rng(4).integers(0, 255, (16, 16, 3), dtype=np.uint8)
+    picture = cv2.resize(coarse, (208, 208), interpolation=cv2.INTER_CUBIC)
+    square = Crop(0, 0, 208, 208)
+    portrait = to_tensor(Image.fromarray(picture))
+    small = to_tensor(cut_turned(Image.fromarray(picture), square, degrees, (SIDE, SIDE)))
+    flow = torch.zeros(1, 2, SIDE, SIDE)
+    flow[:, 0] = SHIFT_PX * 2 / SIDE  # a frame shows what is to the right in the portrait
+    places = flow_to_grid(flow)
+    frame = warp(warpable(small), places)
+    share = torch.ones(1, 1, SIDE, SIDE)
+    share[..., 28:36, 28:36] = 0.5
+    origins = origin_of(frame, places, share)
+    place = Place((True,) * 4, degrees)
+    (moved,) = enlarge(frame[:, :, None], origins, LargePortrait.of(portrait, place))
+    turn, side = (
+        np.radians(degrees),
+        208 / (abs(np.cos(np.radians(degrees))) + abs(np.sin(np.radians(degrees)))),
+    )
+    way = SHIFT_PX / SIDE * side * np.array([np.cos(turn), np.sin(turn)])
+    expected = cv2.warpAffine(picture, np.array([[1, 0, -way[0]], [0, 1, -way[1]]]), (208, 208))
+    inner = (slice(80, 128), slice(80, 128))
+    away = np.abs(moved[inner].astype(int) - expected[inner]).mean()
+    assert away < 4.0 and away < 0.2 * np.abs(picture[inner].astype(int) - expected[inner]).mean()
+    assert (moved[0] == picture[0]).all() and (moved[:, -1] == picture[:, -1]).all()
+    assert (moved[:20, :20] == picture[:20, :20]).all(), "beside the frame nothing has changed"
+
+
+def test_landmarks_of_a_turned_frame_are_where_its_pixels_are() -> None:
+    place, points = Place(turn_deg=40.0), torch.tensor([[[-0.5, 0.25], [0.75, 1.0]]])
+    found = (placed(points, place).numpy()[0] + 1) * 100 - 0.5  # of 200 pixels
+    pixels = (points.numpy()[0] + 1) * 32 - 0.5  # of 64
+    expected = place.matrix((64, 64), (200, 200)) @ np.column_stack((pixels, np.ones(2))).T
+    np.testing.assert_allclose(found, expected.T, atol=1e-4)
+    assert np.abs(place.rotation).sum(axis=1).max() == pytest.approx(1.0), "its corners touch sides"

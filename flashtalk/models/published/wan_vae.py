@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from flashtalk.inputs.still import NO_SIDES, Sides
+from flashtalk.inputs.still import FILLING, Place
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLWan
@@ -36,7 +36,7 @@ class WanAutoencoder(nn.Module):
         self._statistics: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     def begin(
-        self, portrait: Tensor, large: Tensor | None = None, pinned: Sides = NO_SIDES
+        self, portrait: Tensor, large: Tensor | None = None, place: Place = FILLING
     ) -> tuple[Tensor, None]:
         """The portrait as it is, and nothing: this autoencoder is not guided."""
         return portrait, None

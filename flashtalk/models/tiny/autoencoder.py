@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
-from flashtalk.inputs.still import NO_SIDES, Sides
+from flashtalk.inputs.still import FILLING, Place
 from flashtalk.models.contracts import Enlarge
 from flashtalk.models.tiny.confidence import feature_confidence, hidden_notices
 from flashtalk.models.tiny.decoder import Decoder
@@ -38,7 +38,7 @@ from flashtalk.models.tiny.flow_guess import FlowGuesser
 from flashtalk.models.tiny.guidance import Guidance, PortraitPyramid
 from flashtalk.models.tiny.landmark_choice import choose_marks, read_frames
 from flashtalk.models.tiny.landmarks import FaceMarks, FaceReader
-from flashtalk.models.tiny.large_portrait import LargePortrait
+from flashtalk.models.tiny.large_portrait import LargePortrait, placed
 from flashtalk.models.tiny.maps import flow_to_grid
 from flashtalk.models.tiny.registration import (
     SIDES_PX,
@@ -73,12 +73,12 @@ class PortraitAutoencoder(nn.Module):
         self.decoder = Decoder(config)
 
     def begin(
-        self, portrait: Tensor, large: Tensor | None = None, pinned: Sides = NO_SIDES
+        self, portrait: Tensor, large: Tensor | None = None, place: Place = FILLING
     ) -> tuple[Tensor, Guidance]:
         """Portrait [B, 3, H, W] in [-1, 1] -> the same, a wide open mouth shut, and guidance.
 
         ``large`` [1, 3, H', W'] is the portrait at the size of the pictures, if that is another.
-        Its ``pinned`` sides stay as they are.
+        Frames have a ``place`` in it.
         """
         marks = self.read_portrait(portrait)
         confidence = feature_confidence(portrait, marks) if self.config.fade_unseen else None
@@ -86,13 +86,14 @@ class PortraitAutoencoder(nn.Module):
         if confidence is not None:
             sure = confidence[:, 0] > 0.0
             rested = shut_mouths(portrait, marks.points, sure)
-            large = None if large is None else shut_mouths(large, marks.points, sure)
+            if large is not None:
+                large = shut_mouths(large, placed(marks.points, place), sure)
         if rested is portrait:
             guidance = self.guidance_of(portrait, marks, confidence)
         else:
             guidance = self.prepare(rested)
         if large is not None:
-            guidance = replace(guidance, large=LargePortrait.of(large, pinned))
+            guidance = replace(guidance, large=LargePortrait.of(large, place))
         return rested, guidance
 
     def prepare(self, portrait: Tensor) -> Guidance:

@@ -14,13 +14,15 @@ PyTorch's time. Letters: F frames, h x w pixels of a frame, H x W of a picture.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flashtalk.models.tiny.large_portrait import LargePortrait
+from flashtalk.models.tiny.large_portrait import Box, LargePortrait
 from flashtalk.models.tiny.maps import identity_grid
 from flashtalk.models.tiny.origin import FETCHED, PLACE, SHARE
 
@@ -37,7 +39,7 @@ def enlarge(video: Tensor, origins: Tensor, large: LargePortrait) -> NDArray[np.
     (:mod:`~.origin`).
     """
     home = np.ascontiguousarray(identity_grid(origins)[0].cpu().numpy())
-    small, place = painted_box((origins[:, SHARE] < 1.0).any(dim=0)[0].cpu().numpy(), large.size)
+    small, part = _painted((origins[:, SHARE] < 1.0).any(dim=0)[0].cpu().numpy(), large)
     frames = video[0].transpose(0, 1).cpu().numpy()
     pictures = np.empty((len(frames), *large.home.shape[:2], 3), np.uint8)
     free = large.freedom(*home.shape[1::-1])
@@ -50,44 +52,46 @@ def enlarge(video: Tensor, origins: Tensor, large: LargePortrait) -> NDArray[np.
         added = cv2.addWeighted(frame, HALF, fetched, -HALF, 0.0, dtype=cv2.CV_16S)
         if free is not None:
             added = np.rint(added * free).astype(np.int16)
-        cv2.add(warped, cv2.resize(added, large.size), picture, dtype=cv2.CV_8U)
+        cv2.add(warped, large.spread(added), picture, dtype=cv2.CV_8U)
         if frame[small].size:
             frame, fetched = (HALF * (each[small] + 1.0) for each in (frame, fetched))
-            painted = with_detail(frame, fetched, origin[SHARE][0][small], warped[place])
-            picture[place] = (
-                painted if free is None else _between(picture[place], painted, free[small])
-            )
+            spread = partial(large.spread_part, small=small, part=part, frame=home.shape[1::-1])
+            painted = with_detail(frame, fetched, origin[SHARE][0][small], warped[part], spread)
+            if free is not None:  # less paint where less moves
+                share = spread(free[small], border=cv2.BORDER_CONSTANT)[..., None]
+                painted = np.rint(picture[part] + share * (painted - picture[part]))
+            picture[part] = painted
         large.pin(picture)
     return pictures
 
 
 def with_detail(
-    frame: np.ndarray, fetched: np.ndarray, share: np.ndarray, warped: np.ndarray
+    frame: np.ndarray,
+    fetched: np.ndarray,
+    share: np.ndarray,
+    warped: np.ndarray,
+    spread: Callable[[np.ndarray], np.ndarray],
 ) -> NDArray[np.float32]:
     """Colors [H, W, 3] of a frame, and the detail of ``warped`` [H, W, 3] where nothing covers it.
 
-    ``frame`` and what it has ``fetched`` are [h, w, 3], the ``share`` of that is [h, w].
+    ``frame`` and what it has ``fetched`` are [h, w, 3], the ``share`` of that is [h, w]. ``spread``
+    makes H x W pixels of h x w.
     """
     red, green, blue = cv2.split(cv2.absdiff(frame, fetched))
     change = cv2.blur(cv2.max(cv2.max(red, green), blue), (CHANGE_REACH, CHANGE_REACH))
     start, end = CHANGED
     share = share * (1.0 - ((change - start) / (end - start)).clip(0.0, 1.0))
-    size = warped.shape[1::-1]
-    way = cv2.INTER_CUBIC if size[0] >= frame.shape[1] else cv2.INTER_AREA
-    frame, fetched, share = (
-        cv2.resize(each, size, interpolation=way) for each in (frame, fetched, share)
-    )
+    frame, fetched, share = map(spread, (frame, fetched, share))
     return np.rint(frame + share[..., None] * (warped - fetched)).clip(0.0, 255.0)
 
 
-def _between(picture: np.ndarray, painted: np.ndarray, free: np.ndarray) -> NDArray[np.float32]:
-    """``painted`` [H, W, 3] where all moves: ``free`` [h, w, 1] is 1; elsewhere less of it."""
-    share = cv2.resize(free, painted.shape[1::-1])[..., None]
-    return np.rint(picture + share * (painted - picture))
-
-
-Box = tuple[slice, slice]
-"""Rows and columns."""
+def _painted(painted: np.ndarray, large: LargePortrait) -> tuple[Box, Box]:
+    """Where ``painted`` [h, w] bool is true, and the part of pictures around it."""
+    if not large.place.turn_deg:
+        return painted_box(painted, large.size)
+    frame = painted.shape[1], painted.shape[0]
+    small, _ = painted_box(painted, frame)
+    return small, large.part_of(small, frame)
 
 
 def painted_box(painted: np.ndarray, size: tuple[int, int]) -> tuple[Box, Box]:

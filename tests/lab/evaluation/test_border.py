@@ -13,7 +13,7 @@ from flashtalk.inputs.framing import Crop
 from flashtalk.inputs.portrait import portrait_for
 from flashtalk.inputs.still import Still
 from flashtalk.models.networks import Networks
-from lab.evaluation.measures.border import border_of
+from lab.evaluation.measures.border import border_of, moving_in
 from lab.evaluation.studies.whole_picture import row_of
 
 SQUARE = Crop(40, 24, 64, 64)
@@ -59,6 +59,16 @@ def test_what_fades_toward_the_border_has_none(still: Still) -> None:
     light = np.array([0, 20, 5], np.float32)[:, None, None, None]
     border = border_of(frames_with(still, inner(still) + weight * light), still)
     assert border.seam < 1.1 and border.motion < 0.5
+
+
+def test_the_border_of_a_turned_frame_is_found(still: Still) -> None:
+    turned = Still(still.pixels, SQUARE, turn_deg=30.0)
+    moving = moving_in(turned)
+    side = 64 / (np.cos(np.pi / 6) + np.sin(np.pi / 6))
+    assert moving.sum() == pytest.approx(side**2, rel=0.03)
+    rest, lighter = (still.pixels[None] + shade * moving[..., None] for shade in (0, 20))
+    assert border_of(rest.astype(np.uint8), turned).seam == pytest.approx(1.0)
+    assert border_of(lighter.astype(np.uint8), turned).seam > 1.5
 
 
 def test_what_changes_outside_is_found(still: Still) -> None:
