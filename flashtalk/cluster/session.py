@@ -52,6 +52,10 @@ class RemoteSession:
         """The rest of the video; raises as :meth:`push`."""
         return self._pieces(self._actor.flush)
 
+    def hold(self, samples: Sequence[float] | np.ndarray) -> Iterator[VideoPiece]:
+        """The last picture, over what of ``samples`` [S] can go without; raises as :meth:`push`."""
+        return self._pieces(self._actor.hold, np.asarray(samples))
+
     def close(self) -> None:
         """Ends the session before its next piece; may be called twice."""
         self._closed = True

@@ -136,6 +136,10 @@ class Worker:
         """The rest of the video of session ``number``."""
         yield from self._session(number).flush()
 
+    def hold(self, number: int, samples: np.ndarray) -> Iterator[VideoPiece]:
+        """The last picture of session ``number``, over what of ``samples`` can go without."""
+        yield from self._session(number).hold(samples)
+
     def close(self, number: int) -> None:
         """Ends session ``number`` before its next piece; may be called twice."""
         from flashtalk.memory import drop_cycles

@@ -36,6 +36,11 @@ class LiveSpeech:
         return self._kept[: self._count]
 
     @property
+    def taken_s(self) -> float:
+        """Seconds that were taken by now."""
+        return self._taken / SPEECH_RATE_HZ
+
+    @property
     def full(self) -> bool:
         """Whether the limit is reached."""
         return self._count == len(self._kept)

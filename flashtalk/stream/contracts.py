@@ -29,6 +29,9 @@ class VideoSession(Protocol):
     def flush(self) -> Iterator[VideoPiece]:
         """Ends the speech, and returns the rest of the video."""
 
+    def hold(self, samples: Sequence[float] | np.ndarray) -> Iterator[VideoPiece]:
+        """Adds speech; the last picture stays over what the next chunk can do without."""
+
     def close(self) -> None:
         """Ends the session at once; may be called twice, and from any thread."""
 

@@ -30,6 +30,8 @@ class VideoPiece:
     """Sentences for the visitor; the first piece of a session has what its portrait asks for."""
     compute_s: float = 0.0
     """Seconds that computing took since the previous piece, waiting for others left out."""
+    held: bool = False
+    """Whether the last picture stays and nothing was computed."""
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds by stage (speech, denoise, decode, color, finish, motion_encode) since the last;
     empty without a timer. ``motion_encode`` made the motion latents that this piece continues."""

@@ -70,6 +70,7 @@ class Session:
         self._running: Generator[Shown, None, SessionState] | None = None
         self._unshown: Samples = np.zeros(0, np.float32)  # speech of the running chunk
         self._shown_frames = 0
+        self._last_picture: Pictures | None = None  # [H, W, 3]
         self._shown_pieces = 0
         self._compute_s = 0.0  # since the last piece
         self._ending = False
@@ -124,6 +125,25 @@ class Session:
             frames += geometry.new_frames
         self._shown_frames += frames
         return frames
+
+    def hold(self, samples: Sequence[float] | np.ndarray) -> Iterator[VideoPiece]:
+        """Like ``push``, but the last picture stays over speech that the next chunk can do without.
+
+        Computes nothing, for somebody who speaks faster than video is made. The next chunk goes on
+        from that picture. Raises :class:`FlashTalkError` also when video that is ready was not
+        taken.
+        """
+        self._require_open()
+        geometry, last = self._scene.geometry, self._last_picture
+        if self._running is not None:
+            raise FlashTalkError("Take the video that is ready before holding a picture.")
+        self._speech.append(checked_samples(samples))
+        spare = self._speech.pending_samples - geometry.new_samples - geometry.lookahead_samples
+        count = spare // geometry.samples_per_frame
+        if last is None or count < 1:
+            return iter(())
+        self._unshown = self._speech.take(count * geometry.samples_per_frame)
+        return iter((self._show(np.repeat(last[None], count, axis=0), held=True),))
 
     def close(self) -> None:
         """Ends the session at once; speech that waits is dropped. May be called twice."""
@@ -226,7 +246,7 @@ class Session:
             yield shown
         return carry(scene, state, last)  # type: ignore[arg-type]  # a chunk has a piece
 
-    def _show(self, frames: Pictures) -> VideoPiece:
+    def _show(self, frames: Pictures, *, held: bool = False) -> VideoPiece:
         geometry = self._scene.geometry
         count = min(len(frames), geometry.frames_for(len(self._unshown)))
         end = count * geometry.samples_per_frame
@@ -241,10 +261,12 @@ class Session:
             completes_chunk=not len(self._unshown),
             notices=self._notices,
             compute_s=self._compute_s,
+            held=held,
             timings=self._scene.timer.take(),
         )
         self._notices = ()
         self._compute_s = 0.0
         self._shown_pieces += 1
+        self._last_picture = frames[count - 1].copy()  # a view would keep all of them in memory
         self._shown_frames += count
         return piece

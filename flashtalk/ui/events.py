@@ -67,15 +67,16 @@ class Limits:
     """Age at which uploads and finished videos are deleted, in seconds."""
     compare_s: float = 900.0
     """Video that one comparison makes at most, in seconds."""
+    live_behind_s: float = 1.0
+    """Live speech that may wait for its pictures before a still one is shown, in seconds."""
     upload_mb: int = 100
     """Largest file that is taken, in megabytes."""
     rates: Rates = field(default_factory=Rates)
     """How much one visitor may ask for."""
 
     def __post_init__(self) -> None:
-        for name in ("speech_s", "visitors", "queue", "keep_files_s", "compare_s", "upload_mb"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
+        for name, value in vars(self).items():
+            if name != "rates" and value is not None and value <= 0:
                 raise ValueError(f"{name} must be above 0, got {value}")
 
 

@@ -28,7 +28,8 @@ def of_fragment(
     progress = Progress(
         made_s=film.made_s, total_s=film.total_s, work_s=film.work_s if measured else None
     )
-    yield messages.fragment(fragment.data, film.mime, progress, film.fps)
+    held_s = fragment.piece.duration_s if fragment.piece.held else 0.0
+    yield messages.fragment(fragment.data, film.mime, progress, film.fps, held_s=held_s)
 
 
 def of_end(messages: LiveMessages, film: Film, why: str = "") -> Iterator[str]:

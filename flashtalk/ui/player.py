@@ -110,8 +110,14 @@ class LiveMessages:
         wait_s = None if place.wait_s is None else round(place.wait_s)
         return self._message("waiting", place=place.number, wait_s=wait_s)
 
-    def fragment(self, data: bytes, mime: str, progress: Progress, fps: int) -> str:
-        """One fragment of :class:`flashtalk.outputs.fragments.FragmentEncoder`."""
+    def fragment(
+        self, data: bytes, mime: str, progress: Progress, fps: int, *, held_s: float = 0.0
+    ) -> str:
+        """One fragment of :class:`flashtalk.outputs.fragments.FragmentEncoder`.
+
+        ``held_s`` seconds of it are a still picture, which a live player need not show.
+        """
+        still = {"held_s": round(held_s, 3)} if held_s else {}
         return self._message(
             "fragment",
             data=base64.b64encode(data).decode("ascii"),
@@ -120,6 +126,7 @@ class LiveMessages:
             total_s=round(progress.total_s, 3),
             real_time=progress.real_time and round(progress.real_time, 3),
             frames_per_s=progress.real_time and round(fps * progress.real_time, 1),
+            **still,
         )
 
     def listening(self) -> str:

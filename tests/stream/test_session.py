@@ -278,6 +278,34 @@ def test_video_that_is_ready_is_taken_before_skipping(start, speech) -> None:
         session.skip(speech)
 
 
+def test_a_held_picture_stays_over_what_the_next_chunk_can_do_without(start, speech) -> None:
+    session = start()
+    geometry = session._scene.geometry
+    first = list(session.push(speech[: geometry.new_samples + geometry.lookahead_samples]))
+    held = list(session.hold(speech[geometry.new_samples + geometry.lookahead_samples : 50_000]))
+    rest = [*session.push(speech[50_000:]), *session.flush()]
+    (still,) = held
+    assert still.held and not any(piece.held for piece in first + rest)
+    assert (still.frames == first[-1].frames[-1]).all()
+    ahead = geometry.new_samples + geometry.lookahead_samples
+    assert len(first[-1].samples) + len(still.samples) == (50_000 - ahead) // 640 * 640
+    assert (sound(first + held + rest) == speech).all(), "every sample has its place"
+    assert still.start_s == pytest.approx(first[-1].end_s)
+    assert rest[0].start_s == pytest.approx(still.end_s)
+    assert not (rest[0].frames[0] == still.frames[-1]).all()
+
+
+def test_nothing_is_held_before_a_picture_or_without_need(start, speech) -> None:
+    session = start()
+    assert not list(session.hold(speech[:30_000]))
+    assert list(session.push(speech[:0]))
+    assert not list(session.hold(speech[30_000:30_640]))
+    ready = session.push(speech[30_640:])
+    next(ready)
+    with pytest.raises(FlashTalkError, match="Take the video that is ready before holding"):
+        session.hold(speech[:640])
+
+
 def test_a_flushed_session_has_ended(start, speech) -> None:
     session = start()
     talk(session, [speech[:100]])

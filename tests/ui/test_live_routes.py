@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,7 +21,9 @@ from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
 from flashtalk.models.networks import Networks
 from flashtalk.provenance.credentials import LIVE_SPEECH, read_credentials
+from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui.events import Limits, Talk
+from flashtalk.ui.live.keeping_up import HELD, SLOW, KeepingUp
 from flashtalk.ui.live.routes import LARGEST_PIECE_BYTES, NO_FILM, NO_PICTURE, NO_TALK, live_routes
 from flashtalk.ui.live.talk import AWAY, LIMIT
 from flashtalk.ui.live.talks import FULL, LiveTalks
@@ -48,7 +51,8 @@ def served(
     **limits: float,
 ) -> TestClient:
     """A server with one seat."""
-    known = Limits(**{"speech_s": 20.0, "visitors": 1, "queue": 2} | limits)
+    usual = {"speech_s": 20.0, "visitors": 1, "queue": 2, "live_behind_s": math.inf}
+    known = Limits(**usual | limits)
     page = page or Talk(engine, known, lambda function: function)
     talks = LiveTalks(page, engine, known, refusal, patience_s)
     return TestClient(Starlette(routes=live_routes(talks)))
@@ -287,6 +291,57 @@ def test_two_talks_at_once_share_one_place(engine: Engine, speech: np.ndarray) -
         second.say(speech[:16_000])
         assert second.end()["made_s"] == 1.0
         assert not np.array_equal(frames_of(first.film()), frames_of(second.film()))
+
+
+def test_a_machine_that_is_too_slow_shows_a_still_picture_and_keeps_the_sound(
+    speech: np.ndarray,
+) -> None:
+    """Fifty steps on one thread, and a speaker whose line was cut from the beginning."""
+    slow = Engine.from_pretrained("flashtalk-tiny", size=(256, 256), turn_threads=1)
+    spoken = np.tile(speech, 3)[: 16_000 * 10]
+    with served(slow, live_behind_s=1.0) as client:
+        speaker = Speaker(client, steps="50")
+        speaker.listen("listening")
+        time.sleep(10)
+        speaker.say(spoken)
+        ended = speaker.end()
+        film = speaker.film()
+    fragments = [message for message in speaker.got if message["kind"] == "fragment"]
+    held_s = sum(message.get("held_s", 0.0) for message in fragments)
+    assert 5.0 < held_s < 9.0
+    assert ended["made_s"] == 10.0
+    assert ended["sentence"] == HELD.format(held=held_s, total=10.0)
+    notices = [notice for message in speaker.got for notice in message.get("notices", [])]
+    assert notices.count(SLOW) == 1
+    frames = frames_of(film)
+    assert len(frames) == 250
+    still = next(message for message in fragments if "held_s" in message)
+    last = round(25 * still["made_s"])
+    first = last - round(25 * still["held_s"])
+    changes = np.abs(np.diff(frames.astype(int), axis=0)).mean(axis=(1, 2))
+    assert changes[first : last - 1].mean() < 0.2 * changes[last:].mean()
+    heard = sound_of(film)[: 3 * len(spoken)]
+    said = np.interp(np.arange(len(heard)) / 3, np.arange(len(spoken)), spoken)
+    assert np.corrcoef(heard[5_000:], said[5_000:])[0, 1] > 0.9
+
+
+def test_a_machine_that_catches_up_leaves_out_nothing() -> None:
+    keeping_up = KeepingUp(1.0)
+    frames, samples = np.zeros((12, 2, 2, 3), np.uint8), np.zeros(7_680, np.float32)
+    piece = VideoPiece(0, frames, samples, 0.0)
+
+    def gives_up(late_s: float) -> bool:
+        """When speech that should have been heard ``late_s`` ago still waits."""
+        return keeping_up.gives_up(late_s, heard_s=0.0)
+
+    assert not gives_up(100.0), "nothing is known yet"
+    list(keeping_up.measured([piece] * 4))
+    assert not gives_up(5.0)
+    for each in keeping_up.measured([piece] * 4):
+        time.sleep(1.5 * each.duration_s)
+    assert gives_up(1.1)
+    assert not gives_up(0.9), "a chunk may wait"
+    assert not keeping_up.gives_up(9.0, heard_s=100.0), "it was sent before its time"
 
 
 def test_the_limit_ends_a_talk_and_keeps_it(engine: Engine, speech: np.ndarray) -> None:

@@ -65,6 +65,7 @@ function watchPlayback() {
     return;
   }
   if (!run.live || !run.heldAt || run.stopped || run.paused || video.ended) return;
+  run.speech?.leaveHeld();
   if (run.waiting.length) feed(); // a full buffer may have room again
   crossGap();
   if (run.playing) keepPlaying();

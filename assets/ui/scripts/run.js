@@ -88,6 +88,7 @@ const take = {
       run.speed = message.real_time;
       showSpeed(message);
     }
+    if (message.held_s) run.speech?.holds(message.made_s - message.held_s, message.made_s);
     run.live = Boolean(run.source) && !run.stopped;
     const data = bytes(message.data);
     if (!run.stopped) run.waiting.push(data);

@@ -59,6 +59,7 @@ class LiveSpeech {
     this.origin_ms = Infinity; // when its first sample was heard, on the page's clock
     this.lowest_s = Infinity; // least that was ahead since the last look
     this.lags_ms = [];
+    this.held = []; // [from, to] in seconds: a still picture, where the machine was too slow
     this.wasMuted = video.muted;
   }
 
@@ -145,6 +146,22 @@ class LiveSpeech {
   }
 
   // --- keeping up ----------------------------------------------------------------------------
+  holds(from, to) {
+    this.held.push([from, to]);
+  }
+
+  /** Leaves a still picture at its beginning: nothing is missed, and the lag is as short again. */
+  leaveHeld() {
+    const now = video.currentTime + 0.04; // its first frame is the one before it
+    const [from, to] = this.held[0] || [];
+    if (from === undefined || now < from) return;
+    const { buffered } = video;
+    const made = buffered.length ? buffered.end(buffered.length - 1) : 0;
+    if (made < to - 0.02) return; // on its way to the element
+    this.held.shift();
+    if (video.currentTime < to) video.currentTime = Math.max(video.currentTime, to - 0.02);
+  }
+
   stalled() {
     this.hold_s = Math.min(MOST_HOLD_S, this.hold_s + MORE_HOLD_S);
   }
@@ -174,6 +191,7 @@ class LiveSpeech {
         this.lags_ms.push(lag_ms);
         this.lowest_s = Math.min(this.lowest_s, ahead());
       }
+      this.leaveHeld();
       this.measure();
     });
   }

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.inputs.live_speech import LiveSpeech
 from flashtalk.inputs.portrait import Portrait
 from flashtalk.memory import drop_cycles
@@ -26,6 +28,7 @@ from flashtalk.stream.contracts import Engines, VideoSession
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui import film_messages
 from flashtalk.ui.events import LINE_LOOK_S, Talk
+from flashtalk.ui.live.keeping_up import HELD, SLOW, KeepingUp
 from flashtalk.ui.live.mailbox import Mailbox
 from flashtalk.ui.player import LiveMessages
 from flashtalk.ui.settings import Settings
@@ -54,6 +57,7 @@ class LiveTalk:
         film: the file to be made.
         credits: what the film says of itself.
         limit_s: longest speech in seconds.
+        behind_s: speech that may wait for its pictures, in seconds.
         patience_s: so long the speaker may be away.
     """
 
@@ -68,6 +72,7 @@ class LiveTalk:
         *,
         credits: Credits,
         limit_s: float,
+        behind_s: float,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self.name = name
@@ -84,6 +89,7 @@ class LiveTalk:
         self._mailbox = Mailbox()
         self._asked_s = self._heard_s = time.monotonic()
         self._listening = False
+        self._keeping_up = KeepingUp(behind_s)
         self._why = ""  # the talk ended, where the speaker did not end it
         self._thread = threading.Thread(target=self._run, name=f"live-{name[:6]}", daemon=True)
 
@@ -145,6 +151,8 @@ class LiveTalk:
             watched.let_in()
             film = self._listen(*read, seat, stopped, watched)
         watched.end = "made" if film.complete else "stopped"
+        if held_s := self._keeping_up.held_s:
+            self._why = f"{self._why} {HELD.format(held=held_s, total=film.made_s)}".strip()
         for message in film_messages.of_end(self._messages, film, self._why):
             self._mailbox.put(message)
 
@@ -180,6 +188,7 @@ class LiveTalk:
         )
         self._heard_s = time.monotonic()
         self._listening = True
+        self._keeping_up.begin()
         self._mailbox.put(self._messages.listening())
         film = Film(
             speaker.image.size,
@@ -192,7 +201,8 @@ class LiveTalk:
         )
         with film, closing(self._pieces(session, stopped)) as pieces:
             for fragment in film.fragments(pieces, stopped):
-                seat.made(fragment.piece)
+                if not fragment.piece.held:  # which says nothing of the engine
+                    seat.made(fragment.piece)
                 watched.made(fragment)
                 for message in film_messages.of_fragment(
                     self._messages, film, fragment, LISTENING, paced=True
@@ -204,11 +214,18 @@ class LiveTalk:
         self, session: VideoSession, stopped: Callable[[], bool]
     ) -> Generator[VideoPiece, None, None]:
         """Video of the speech as it comes, up to its end."""
+        waiting, chunk = np.zeros(0, np.float32), self._preset.geometry.new_samples
         with session:
             while not stopped():
-                samples = self.speech.take(_LOOK_S)
-                if len(samples):
-                    yield from session.push(samples)
+                patience_s = 0.0 if len(waiting) else _LOOK_S
+                waiting = np.concatenate((waiting, self.speech.take(patience_s)))
+                seconds = len(waiting) / SPEECH_RATE_HZ
+                if self._keeping_up.gives_up(seconds, heard_s=self.speech.taken_s):
+                    yield from self._held(session.hold(waiting))
+                    waiting = waiting[:0]
+                elif len(waiting):
+                    yield from self._keeping_up.measured(session.push(waiting[:chunk]))
+                    waiting = waiting[chunk:]
                 elif self.speech.full:
                     self._why = LIMIT.format(self._limit_s)
                     break
@@ -218,7 +235,14 @@ class LiveTalk:
                     self._why = AWAY.format(self._patience_s)
                     break
             self.speech.end()
+            yield from session.push(waiting)
             yield from session.flush()
+
+    def _held(self, pieces: Iterator[VideoPiece]) -> Iterator[VideoPiece]:
+        """``pieces`` of a still picture, the first of which says why."""
+        for piece in pieces:
+            yield piece if self._keeping_up.held_s else replace(piece, notices=(SLOW,))
+            self._keeping_up.held_s += piece.duration_s
 
     # --- who is there ---------------------------------------------------------------------------
     def _leaves(self, stopped: Callable[[], bool]) -> bool:
