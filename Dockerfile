@@ -13,7 +13,9 @@ FROM python:3.11-slim
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG EXTRAS=
 COPY --from=wheel /wheels /wheels
+COPY requirements.lock /wheels/
 RUN pip install --no-cache-dir --index-url "$TORCH_INDEX" torch==2.13.0 \
+    && pip install --no-cache-dir --no-deps --require-hashes -r /wheels/requirements.lock \
     && pip install --no-cache-dir "$(echo /wheels/*.whl)$EXTRAS" \
     && rm -r /wheels \
     && useradd --create-home --uid 1000 flashtalk

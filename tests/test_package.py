@@ -96,6 +96,14 @@ def test_requirements_are_those_of_the_package(file: str, extras: tuple[str, ...
     assert requirements(file) == sorted(needed)
 
 
+def test_the_lock_has_the_same_versions_each_with_a_hash() -> None:
+    entries = (ROOT / "requirements.lock").read_text().replace("\\\n", "").splitlines()
+    locked = {entry.split()[0]: entry for entry in entries if not entry.startswith("#")}
+    assert all("--hash=sha256:" in entry for entry in locked.values())
+    wanted = {line for line in requirements("requirements.txt") if not line.startswith("torch==")}
+    assert wanted <= set(locked)
+
+
 def test_the_version_is_written_once() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert "version" in project["dynamic"] and "version" not in project
