@@ -38,6 +38,7 @@ from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.still import FILLING, Place, Still
 from flashtalk.models.networks import Networks
 from flashtalk.models.pixels import to_pixels, to_pixels_pinned
+from flashtalk.models.published.tiny_vae import TinyWanAutoencoder
 from flashtalk.models.published.wan_vae import WanAutoencoder
 from flashtalk.parallel.autoencoder import SharedAutoencoder
 from flashtalk.parallel.denoiser import SharedDenoiser, shareable
@@ -58,6 +59,7 @@ from flashtalk.stream.timing import NO_TIMER, StageTimer
 from flashtalk.stream.workers import WorkerPool
 from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import find_checkpoint
+from flashtalk.weights.tiny_vae import checked_part, with_tiny_vae
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +123,7 @@ class Engine:
         acceleration: Acceleration = DEFAULT,
         gpu_is_lent: bool = False,
         mode: str | None = None,
+        tiny_vae: str | None = None,
         size: Size = None,
         threads: int | None = None,
         turn_threads: int | None = None,
@@ -134,6 +137,8 @@ class Engine:
         by default it follows from how much there is. ``acceleration`` switches techniques on that
         make the same networks faster; ``gpu_is_lent`` refuses those that ZeroGPU cannot run.
         ``mode`` chooses sizes and steps of a published model (``"realtime"``), and no technique.
+        ``tiny_vae`` puts a small autoencoder to work on motion frames (``"encode"``), or on all
+        (``"both"``).
         ``size`` (height, width) replaces the choice by the portrait's aspect. ``threads`` sets
         PyTorch's threads for the process. A turn computes with as many, or with ``turn_threads``;
         decoding always uses all.
@@ -151,9 +156,11 @@ class Engine:
             if threads < 1:
                 raise FlashTalkError(f"threads must be 1 or more, got {threads}.")
             torch.set_num_threads(threads)
+        part = None if tiny_vae is None else checked_part(tiny_vae)
         start_s = time.perf_counter()
+        networks = replace(checkpoint.load(device), preset=preset)
         engine = cls(
-            replace(checkpoint.load(device), preset=preset),
+            networks if part is None else with_tiny_vae(networks, part),
             device=device,
             placement=placement,
             acceleration=acceleration,
@@ -201,6 +208,11 @@ class Engine:
             compile_shared(self._networks, autoencoder=autoencoder)
         self._networks = replace(self._networks, transformer=shared)
         coder = self._networks.autoencoder
+        if autoencoder and isinstance(coder, TinyWanAutoencoder):
+            raise FlashTalkError(
+                "--tiny-vae and an autoencoder that processes share exclude each other. Add "
+                "--no-shared-autoencoder, or leave --tiny-vae out."
+            )
         if autoencoder and isinstance(coder, WanAutoencoder):
             cells_px = preset.geometry.spatial_stride
             self._networks = replace(

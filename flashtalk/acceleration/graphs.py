@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
+from flashtalk.models.published.tiny_vae import TinyWanAutoencoder
 from flashtalk.models.published.wan_vae import WanAutoencoder
 from flashtalk.placement import Placement, streams
 
@@ -141,7 +142,9 @@ class RecordedAutoencoder(nn.Module):
 
     latents_independent = False
 
-    def __init__(self, autoencoder: WanAutoencoder, record: Record = recorded_on_gpu) -> None:
+    def __init__(
+        self, autoencoder: WanAutoencoder | TinyWanAutoencoder, record: Record = recorded_on_gpu
+    ) -> None:
         super().__init__()
         self.autoencoder = autoencoder
         self._encoded = Recordings(autoencoder.encode, record)
@@ -171,7 +174,8 @@ def recorded(networks: Networks, record: Record = recorded_on_gpu) -> Networks:
     Raises :class:`FlashTalkError` for networks of another kind than the published ones.
     """
     transformer, autoencoder = networks.transformer, networks.autoencoder
-    if type(transformer) is not VideoTransformer or not isinstance(autoencoder, WanAutoencoder):
+    coders = (WanAutoencoder, TinyWanAutoencoder)
+    if type(transformer) is not VideoTransformer or not isinstance(autoencoder, coders):
         raise FlashTalkError(
             f"cuda-graphs are for flashtalk-14b and its kind, not for {networks.preset.name}. "
             "Leave the word out."

@@ -39,6 +39,7 @@ def recipe_for(options: ModelOptions, size: Size) -> dict[str, Any]:
         "placement": options.placement,
         "acceleration": options.accelerated,
         "mode": options.mode,
+        "tiny_vae": options.tiny_vae,
         "size": size,
         "threads": options.threads,
         "turn_threads": TURN_THREADS,

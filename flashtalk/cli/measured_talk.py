@@ -53,6 +53,7 @@ def engine_of(
         placement=options.placement,
         acceleration=acceleration,
         mode=options.mode,
+        tiny_vae=options.tiny_vae,
         size=size,
         threads=options.threads,
     )

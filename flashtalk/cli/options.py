@@ -69,6 +69,8 @@ class ModelOptions:
         default_factory=lambda: os.environ.get(MODE_VARIABLE) or None
     )
     """How much is given up for speed in flashtalk-14b: quality, balanced or realtime."""
+    tiny_vae: Annotated[str | None, unset("none", "PART")] = None
+    """A small autoencoder for motion frames (encode) or pictures too (both); flashtalk-14b."""
     acceleration: Annotated[str | None, unset("the mode's; encoder-thread", "WORDS")] = field(
         default_factory=lambda: os.environ.get(VARIABLE) or None
     )
