@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from flashtalk.cli.options import ServeOptions, home_problem
+from flashtalk.cli.serve_options import ServeOptions, home_problem
 from flashtalk.memory import keep_one_heap
 from flashtalk.openmp import let_waiting_threads_sleep
 

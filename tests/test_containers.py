@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from flashtalk.cli.main import parse
-from flashtalk.cli.options import ServeOptions
+from flashtalk.cli.serve_options import ServeOptions
 
 ROOT = Path(__file__).parents[1]
 SERVICES = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]

@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from flashtalk.acceleration.settings import DEFAULT, VARIABLE, acceleration_of
 from flashtalk.cli.chunk_work import chunk_work
 from flashtalk.cli.main import main
-from flashtalk.cli.options import MODE_VARIABLE, ServeOptions
+from flashtalk.cli.options import MODE_VARIABLE
+from flashtalk.cli.serve_options import ServeOptions
 from flashtalk.config import FOURTEEN_B, MODES, TINY
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError

@@ -17,10 +17,9 @@ from flashtalk.cli.options import (
     GenerateOptions,
     ModelOptions,
     PlanOptions,
-    ServeOptions,
-    StatusOptions,
     VerifyOptions,
 )
+from flashtalk.cli.serve_options import ServeOptions, StatusOptions
 from flashtalk.errors import command
 from flashtalk.memory import keep_one_heap
 from flashtalk.openmp import let_waiting_threads_sleep

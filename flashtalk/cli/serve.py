@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 
 from flashtalk import memory
 from flashtalk.cli.loading import engine_for, size_of
-from flashtalk.cli.options import ServeOptions
+from flashtalk.cli.serve_options import ServeOptions
 from flashtalk.cli.several import follow, joined, leading
 from flashtalk.cli.uploads import sweep_uploads
 from flashtalk.cli.workers import check_workers, workers_of

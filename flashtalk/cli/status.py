@@ -10,7 +10,7 @@ from http.client import HTTPException
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from flashtalk.cli.options import StatusOptions
+from flashtalk.cli.serve_options import StatusOptions
 from flashtalk.errors import FlashTalkError
 
 _PATIENCE_S = 10.0

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from flashtalk.cli.loading import recipe_for, size_of
-from flashtalk.cli.options import ServeOptions
+from flashtalk.cli.serve_options import ServeOptions
 from flashtalk.errors import FlashTalkError
 from flashtalk.parallel.ranks import rank_count
 

@@ -138,9 +138,9 @@ class Workers:
             if time.monotonic() - told_s > _TOLD_S:
                 told_s = time.monotonic()
                 if waiting := sum(not worker.placed for worker in self._at_stage("starting")):
-                    logger.info("%d workers wait for a machine with room.", waiting)
+                    logger.info("Workers that wait for a machine with room: %d.", waiting)
         ready = self._at_stage("ready")
-        logger.info("%d workers are warm.", len(ready))
+        logger.info("Workers that are warm: %d.", len(ready))
 
     def keep_up(self) -> tuple[str, ...]:
         """Goes over to smaller pictures where large ones are too slow for the slowest worker.

@@ -15,7 +15,7 @@ from flashtalk.acceleration.settings import (
     Acceleration,
     acceleration_of,
 )
-from flashtalk.cli.options import ServeOptions
+from flashtalk.cli.serve_options import ServeOptions
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
 from flashtalk.placement import OFFLOAD_ENCODERS, STREAMED

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from flashtalk.cli.main import COMMANDS, main, parse
-from flashtalk.cli.options import BenchOptions, GenerateOptions, ServeOptions
+from flashtalk.cli.options import BenchOptions, GenerateOptions
+from flashtalk.cli.serve_options import ServeOptions
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ["--portrait", "me.jpg", "--audio", "me.wav", "--out", "me.mp4"]

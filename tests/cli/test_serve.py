@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from flashtalk.cli.main import main
-from flashtalk.cli.options import ServeOptions
 from flashtalk.cli.serve import computes_at, warms_up, why_not_live
+from flashtalk.cli.serve_options import ServeOptions
 from flashtalk.cli.uploads import sweep_uploads
 from flashtalk.engine import Engine
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from flashtalk.cli.main import main, parse
-from flashtalk.cli.options import ServeOptions
+from flashtalk.cli.serve_options import ServeOptions
 from flashtalk.inputs.speech import Speech
 from flashtalk.outputs.film import Film
 from flashtalk.provenance.credentials import Origin

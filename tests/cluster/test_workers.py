@@ -210,3 +210,19 @@ def test_one_is_added_for_who_waits_and_removed_once_nobody_needs_it(
         assert new in workers.states
     within(lambda: new not in workers.states)
     assert ready(workers) == sorted(before), "the fewest stay, with nothing to do"
+
+
+def test_a_worker_that_hangs_is_taken_for_gone(
+    workers: Workers, talk: Talk, samples: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flashtalk.cluster.session.ANSWER_S", 2.0)
+    name = min(ready(workers))
+    process = workers.at(name).processes[0]
+    with pytest.raises(FlashTalkError, match="does not answer any more"):
+        portrait = portrait_for(PEOPLE[0], workers.preset)
+        with workers.at(name).open(portrait) as session:
+            for piece in session.push(np.tile(samples, 5)):
+                if not piece.index:
+                    os.kill(process, signal.SIGSTOP)
+    within(lambda: name not in workers.states)
+    within(lambda: not Path(f"/proc/{process}").exists())
