@@ -74,14 +74,14 @@ def talk(workers: Workers) -> Talk:
 
 @pytest.fixture(scope="module")
 def samples() -> np.ndarray:
-    return load_speech(ASSETS / "voices" / "emma.flac").samples[: 2 * 16_000]
+    return load_speech(ASSETS / "voices" / "emma.flac").samples[: 3 * 8_000]
 
 
 @pytest.fixture(scope="module")
 def voice(samples: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Ten seconds, so that there is a middle."""
+    """Six seconds, so that there is a middle."""
     path = tmp_path_factory.mktemp("voice") / "voice.wav"
-    soundfile.write(path, np.tile(samples, 5), 16_000)
+    soundfile.write(path, np.tile(samples, 4), 16_000)
     return str(path)
 
 
@@ -112,7 +112,7 @@ def test_two_at_once_get_the_frames_of_one_process(
     expected = [video(here, "", person, samples, live) for person in PEOPLE]
     admission = Admission(lambda: workers.states)
     with ExitStack() as stack, ThreadPoolExecutor(2) as visitors:
-        seats = [stack.enter_context(admission.seat(2.0)) for _ in PEOPLE]
+        seats = [stack.enter_context(admission.seat(1.5)) for _ in PEOPLE]
         assert [seat.wait(0.0) for seat in seats] == [None, None]
         assert {seat.engine for seat in seats} == set(workers.states), "one on each"
         made = visitors.map(
@@ -152,12 +152,12 @@ def test_a_worker_that_is_killed_ends_its_talk_and_is_replaced(
 
     kind, sentence, shown, frames = visit(talk, voice, kill)
     assert (kind, sentence) == ("error", GONE)
-    assert 0 < frames == shown < 250, "what was made stays"
+    assert 0 < frames == shown < 150, "what was made stays"
     within(lambda: set(workers.states) - before and len(ready(workers)) == 2)
     assert killed[0] not in workers.states
     with pytest.raises(FlashTalkError, match="does not answer"):
         workers.at(killed[0])
-    assert visit(talk, voice, lambda: None) == ("end", None, 250, 250)
+    assert visit(talk, voice, lambda: None) == ("end", None, 150, 150)
 
 
 def visit(
