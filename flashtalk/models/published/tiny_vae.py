@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flashtalk.inputs.still import NO_SIDES, Sides
+from flashtalk.inputs.still import FILLING, Place
 from flashtalk.models.published.wan_vae import TEMPORAL_STRIDE, WanAutoencoder
 
 Part = Literal["encode", "both"]
@@ -152,7 +152,7 @@ class TinyWanAutoencoder(nn.Module):
         self.notices = whole.notices
 
     def begin(
-        self, portrait: Tensor, large: Tensor | None = None, pinned: Sides = NO_SIDES
+        self, portrait: Tensor, large: Tensor | None = None, place: Place = FILLING
     ) -> tuple[Tensor, None]:
         """The portrait as it is, and nothing."""
         return portrait, None
