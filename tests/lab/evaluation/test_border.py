@@ -66,7 +66,8 @@ def test_the_border_of_a_turned_frame_is_found(still: Still) -> None:
     moving = moving_in(turned)
     side = 64 / (np.cos(np.pi / 6) + np.sin(np.pi / 6))
     assert moving.sum() == pytest.approx(side**2, rel=0.03)
-    rest, lighter = (still.pixels[None] + shade * moving[..., None] for shade in (0, 20))
+    twice = np.stack([still.pixels] * 2)
+    rest, lighter = (twice + shade * moving[..., None] for shade in (0, 20))
     assert border_of(rest.astype(np.uint8), turned).seam == pytest.approx(1.0)
     assert border_of(lighter.astype(np.uint8), turned).seam > 1.5
 
