@@ -23,7 +23,7 @@ MOUTH, LEFT, RIGHT = slice(0, 6), slice(6, 10), slice(10, 14)
 
 
 def marks(
-    refined: slice | None = None, value: float = 0.0, coarse: float = 0.003, meshed: bool = False
+    refined: slice | None = None, value: float = 0.0, coarse: float = 0.003, confirmed: bool = False
 ) -> FaceMarks:
     """A plain face as renders are read, but for the crop whose variance is another ``value``."""
     variance = torch.full((1, len(REFINED)), 0.003)
@@ -34,7 +34,8 @@ def marks(
         gaze=torch.zeros(1, 2),
         variance=torch.full((1, len(LANDMARKS)), coarse),
         refined_variance=variance,
-        meshed=torch.tensor([meshed]),
+        meshed=torch.tensor([False]),
+        confirmed=torch.tensor([confirmed]),
     )
 
 
@@ -61,15 +62,15 @@ def test_a_mouth_whose_heat_spreads_is_not_there() -> None:
 
 
 def test_a_mouth_that_the_mesh_finds_is_believed_in_unless_its_own_crop_shows_none() -> None:
-    photo = marks(MOUTH, 0.02, coarse=0.3, meshed=True)
+    photo = marks(MOUTH, 0.02, coarse=0.3, confirmed=True)
     assert feature_confidence(portrait(), photo).tolist() == [[1.0, 1.0]]
-    assert feature_confidence(portrait(), replace(photo, meshed=~photo.meshed))[0, 0] == 0.0
-    hand = marks(MOUTH, 0.075, coarse=0.3, meshed=True)
+    assert feature_confidence(portrait(), replace(photo, confirmed=~photo.confirmed))[0, 0] == 0.0
+    hand = marks(MOUTH, 0.075, coarse=0.3, confirmed=True)
     assert feature_confidence(portrait(), hand).tolist() == [[0.0, 1.0]]
 
 
 def test_eyes_that_the_mesh_finds_are_judged_by_their_light_alone() -> None:
-    photo = marks(LEFT, 0.1, meshed=True)
+    photo = marks(LEFT, 0.1, confirmed=True)
     assert feature_confidence(portrait(), photo)[0, 1] == 1.0
     assert feature_confidence(portrait(left=0.1), photo)[0, 1] == 0.0
 

@@ -53,6 +53,7 @@ def test_rendered_people_are_read_by_the_own_network(model: PortraitAutoencoder)
         picture = portrait(path.stem)
         marks = model.read_portrait(picture)
         assert not marks.meshed.item(), path.name
+        assert marks.confirmed.item(), path.name
         assert torch.equal(marks.points, model.reader(picture).points)
 
 

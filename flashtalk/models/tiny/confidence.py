@@ -21,7 +21,7 @@ photographs 69 of 100 mouths beyond 0.0014 are misread by more than 0.15 distanc
 EYE_VARIANCE = (0.018, 0.028)
 """Variance in the crop of an eye, mean over its landmarks. On the same photographs 41 to 74 of 100
 eyes in between are misread by more than 0.1 distances of the eyes. Renders have 0.004."""
-MESHED_MOUTH_VARIANCE = (0.040, 0.060)
+CONFIRMED_MOUTH_VARIANCE = (0.040, 0.060)
 """Variance in the crop of a mouth where the face mesh has found it, mean over its landmarks. Of 65
 photographs 64 have less than 0.040. A hand before the mouth has 0.075."""
 EYE_LIGHT = (0.5, 0.35)
@@ -43,10 +43,10 @@ def feature_confidence(portrait: Tensor, marks: FaceMarks) -> Tensor:
     sizes = [len(MOUTH_CROP.names), len(EYE_CROP.names), len(EYE_CROP.names)]
     mouth, left, right = (each.mean(dim=1) for each in marks.refined_variance.split(sizes, dim=1))
     spread = marks.variance[:, MOUTH].mean(dim=1) * mouth.sqrt()
-    meshed_mouths = _falling(mouth, MESHED_MOUTH_VARIANCE)
-    mouths = torch.where(marks.meshed, meshed_mouths, _falling(spread, MOUTH_SPREAD))
+    confirmed_mouths = _falling(mouth, CONFIRMED_MOUTH_VARIANCE)
+    mouths = torch.where(marks.confirmed, confirmed_mouths, _falling(spread, MOUTH_SPREAD))
     seen = _falling(torch.maximum(left, right), EYE_VARIANCE)
-    eyes = torch.where(marks.meshed, torch.ones_like(seen), seen)
+    eyes = torch.where(marks.confirmed, torch.ones_like(seen), seen)
     light = _falling(eye_light(portrait, marks.points), EYE_LIGHT)
     return torch.stack((mouths, eyes * light), dim=1)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -38,18 +39,22 @@ def choose_marks(reader: FaceReader, portraits: Tensor) -> FaceMarks:
     there. Visitors hear of such a picture where it is loaded.
     """
     own = reader(portraits)
-    points, gaze, meshed = own.points.clone(), own.gaze.clone(), own.meshed.clone()
+    points, gaze = own.points.clone(), own.gaze.clone()
+    meshed, confirmed = own.meshed.clone(), own.confirmed.clone()
     for index, picture in enumerate(_as_arrays(portraits)):
         found = _read_portrait(picture)
-        if found is None or _apart(_as_units(found, picture), own.points[index]) <= ALIKE:
+        if found is None:
+            continue
+        confirmed[index] = True
+        if _apart(_as_units(found, picture), own.points[index]) <= ALIKE:
             continue
         points[index] = _as_units(found, picture).to(points)
         gaze[index] = 0.0  # the own network has read it beside the eyes
         meshed[index] = True
     if not meshed.any():
-        return own
+        return replace(own, confirmed=confirmed)
     variance = reader.refiner(portraits, points)[1]
-    return FaceMarks(points, gaze, own.variance, variance, meshed)
+    return FaceMarks(points, gaze, own.variance, variance, meshed, confirmed)
 
 
 def read_frames(

@@ -42,6 +42,8 @@ class FaceMarks:
     """[N, REFINED] of the refined ones, squared halves of their crops."""
     meshed: Tensor
     """[N] bool: whether the face mesh has read ``points``, not the own network."""
+    confirmed: Tensor
+    """[N] bool: whether the face mesh has found a face at ``points``, whoever has read them."""
 
 
 class FaceReader(nn.Module):
@@ -69,8 +71,8 @@ class FaceReader(nn.Module):
         """``pictures`` [N, 3, H, W] in [-1, 1], of any size."""
         points, gaze, variance = self.read_coarsely(pictures)
         points, refined_variance = self.refiner(pictures, points)
-        meshed = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-        return FaceMarks(points, gaze, variance, refined_variance, meshed)
+        alone = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        return FaceMarks(points, gaze, variance, refined_variance, alone, alone)
 
     def read_coarsely(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Points [N, L, 2], gaze [N, 2] and variances [N, L], in pictures of ``SIDE_PX``.
