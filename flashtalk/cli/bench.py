@@ -21,6 +21,7 @@ from flashtalk.cli.bench_table import STAGES, spread_of, table
 from flashtalk.cli.destination import check_writable
 from flashtalk.cli.hardware import device_memory, machine, matmul_rate, peak_memory_mb, versions
 from flashtalk.cli.ladder import climbed, ladder_table
+from flashtalk.cli.ladder_chart import ladder_chart
 from flashtalk.cli.measured_talk import Repeat, engine_of, portrait_of, repeat, speech_of
 from flashtalk.cli.options import BenchOptions
 from flashtalk.engine import Engine
@@ -33,7 +34,7 @@ def bench(options: BenchOptions, given: Sequence[str]) -> int:
     """Measure and print; returns the exit code. The report repeats ``given``, the command line."""
     measured, shown = (climbed, ladder_table) if options.ladder else (measure, table)
     log = None if options.ladder else options.log  # its columns are of one setting
-    for file in filter(None, (options.out, log)):
+    for file in filter(None, (options.out, log, options.chart)):
         file.parent.mkdir(parents=True, exist_ok=True)
         check_writable(file)
     try:
@@ -52,6 +53,8 @@ def bench(options: BenchOptions, given: Sequence[str]) -> int:
     try:
         if options.out:
             options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        if options.chart:
+            options.chart.write_text(ladder_chart(report), encoding="utf-8")
         if log:
             append_row(log, report)
     except OSError as error:

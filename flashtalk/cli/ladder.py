@@ -154,8 +154,11 @@ class _Talk:
             },
         }
 
-    def limits(self) -> dict[str, float]:
-        """What a chunk computes and moves, and the least time for it at measured rates."""
+    def limits(self) -> dict[str, Any]:
+        """What a chunk computes and moves, and the least time for it at measured rates.
+
+        ``products`` is the type that the networks multiply in here.
+        """
         device = self.engine.device
         networks = replace(self.engine.networks, preset=self.preset)
         work = counted_chunk(networks, self.portrait.tensor.to(device))
@@ -167,6 +170,7 @@ class _Talk:
         return {
             "gflop": work.flop / 1e9,
             "gbyte": work.bytes / 1e9,
+            "products": "bfloat16" if device.type == "cuda" else "float32",
             **{f"{name}_gflop_per_s": rate for name, rate in rates.items()},
             "gbyte_per_s": bytes_rate,
             **{f"least_s_{name}": work.flop / 1e9 / rate for name, rate in rates.items()},
@@ -195,21 +199,34 @@ def ladder_table(report: dict[str, Any]) -> str:
         f"and moves {limits['gbyte']:.2f} GB operator by operator; at this machine's rates",
         f"  products in float32 {limits['least_s_float32']:.3f} s, in bfloat16 "
         f"{limits['least_s_bfloat16']:.3f} s; bytes {limits['least_s_bytes']:.3f} s",
+        f"x limit: times the seconds of all products in {limits['products']}; ratio: to the step "
+        "before",
+        _planned(report["steps"]),
         "",
-        f"{'step':<20}{'s a chunk':>10}{'ratio':>8}{'cpu s':>8}{'PSNR':>7}",
+        f"{'step':<20}{'s a chunk':>10}{'ratio':>8}{'x limit':>9}{'cpu s':>8}{'GiB':>8}{'PSNR':>7}",
     ]
     measured = [step["chunk_s"] for step in report["steps"] if "chunk_s" in step]
+    least_s = limits[f"least_s_{limits['products']}"]
     for step in report["steps"]:
         if "refused" in step:
             lines.append(f"{step['name']:<20}left out: {step['refused']}")
             continue
-        ratio = step["ratio_to_step_before"]
+        ratio, peak = step["ratio_to_step_before"], step["device_memory"]["peak_allocated_gib"]
         bar = "#" * max(1, round(BAR * step["chunk_s"] / max(measured)))
         lines.append(
             f"{step['name']:<20}{step['chunk_s']:>10.3f}{f'{ratio:.2f}' if ratio else '':>8}"
-            f"{step['processor_s']:>8.3f}{step['psnr_db']:>7.1f}  {bar}"
+            f"{step['chunk_s'] / least_s:>9.1f}{step['processor_s']:>8.3f}"
+            f"{f'{peak:.2f}' if peak else '-':>8}{step['psnr_db']:>7.1f}  {bar}"
         )
         stages = step["stages_s"].items()
         shown = "  ".join(f"{name} {each['p50']:.3f}/{each['p95']:.3f}" for name, each in stages)
         lines.append(f"    p50/p95 s: {shown}")
     return "\n".join(lines) + "\n"
+
+
+def _planned(steps: list[dict[str, Any]]) -> str:
+    """What the plan says of the device's memory, for the column of what was measured."""
+    memory = next(step["device_memory"] for step in steps if "device_memory" in step)
+    if memory["planned_gib"] is None:
+        return memory["notice"] or "GiB: the device's peak; there is no plan for these networks"
+    return f"GiB: the device's peak; planned are {memory['planned_gib']:.2f}"

@@ -251,6 +251,8 @@ class BenchOptions(VideoOptions):
     """Frames of the first chunk that are sent ahead; 0: none."""
     out: Annotated[Path | None, unset("none", "FILE", "--json")] = None
     """Also write the numbers to this file, as JSON."""
+    chart: Annotated[Path | None, unset("none", "FILE")] = None
+    """Also draw the ladder into this file, as SVG."""
     log: Annotated[Path | None, unset("none", "FILE")] = None
     """Also append a row to this Markdown table, such as docs/benchmarks.md."""
 
@@ -265,6 +267,8 @@ class BenchOptions(VideoOptions):
             raise FlashTalkError(f"--seconds must be above 0, got {self.seconds:g}.")
         if self.repeats < 1:
             raise FlashTalkError(f"--repeats must be 1 or more, got {self.repeats}.")
+        if self.chart is not None and not self.ladder:
+            raise FlashTalkError("--chart draws a ladder: add --ladder, or leave it out.")
 
 
 @dataclass(frozen=True, kw_only=True)

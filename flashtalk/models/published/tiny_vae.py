@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flashtalk.inputs.still import FILLING, Place
 from flashtalk.models.published.wan_vae import TEMPORAL_STRIDE, WanAutoencoder
 
 Part = Literal["encode", "both"]
@@ -149,13 +148,8 @@ class TinyWanAutoencoder(nn.Module):
         super().__init__()
         self.whole, self.tiny = whole, tiny
         self._motion_frames, self._part = motion_frames, part
+        self.begin = whole.begin
         self.notices = whole.notices
-
-    def begin(
-        self, portrait: Tensor, large: Tensor | None = None, place: Place = FILLING
-    ) -> tuple[Tensor, None]:
-        """The portrait as it is, and nothing."""
-        return portrait, None
 
     def graphs(self) -> tuple[nn.Module, ...]:
         """Parts of both."""
