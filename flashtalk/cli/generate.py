@@ -23,6 +23,7 @@ from flashtalk.cli.saying import reason, say
 from flashtalk.cli.stopping import Stop, stoppable
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.area import Area
 from flashtalk.inputs.portrait import CropWay, NoFaceError, Portrait, portrait_for
 from flashtalk.inputs.sentence import SPEAKER, spoken
 from flashtalk.inputs.speech import load_speech
@@ -138,6 +139,7 @@ class Maker:
                 crop=crop,
                 face=options.face,
                 without_face=options.without_face,
+                area=Area.parse(options.area or ""),
             )
         except NoFaceError as error:
             raise NoFaceError("add --without-face to use the picture's middle") from error

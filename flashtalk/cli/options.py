@@ -18,6 +18,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from flashtalk.acceleration.settings import DEFAULT, VARIABLE, Acceleration, acceleration_of
 from flashtalk.config import TINY, FramingWay, mode_named
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.area import Area
 from flashtalk.provenance.certificate import Certificate
 from flashtalk.provenance.credentials import check as check_certificate
 from flashtalk.provenance.marking import Marking
@@ -169,6 +170,8 @@ class GenerateOptions(VideoOptions, MarkingOptions):
     """Show head and shoulders, or the whole picture, in which the person speaks."""
     crop: Annotated[bool, arg(help_behavior_hint="")] = True
     """Use the picture's middle, do not cut it to the face."""
+    area: Annotated[str | None, unset("around the face", "LEFT,TOP,WIDTH")] = None
+    """The part that is shown, in shares of the picture, such as 0.25,0.1,0.5."""
     face: Annotated[int | None, unset("the largest", "N")] = None
     """Who speaks of several; 1 is the leftmost."""
     without_face: Annotated[bool, arg(help_behavior_hint="")] = False
@@ -180,6 +183,11 @@ class GenerateOptions(VideoOptions, MarkingOptions):
         super().check()
         if (self.audio is None) == (self.say is None):
             raise FlashTalkError("Give either --audio, a sound file, or --say, a sentence.")
+        if Area.parse(self.area or "") and (self.framing == "picture" or not self.crop):
+            raise FlashTalkError(
+                "--area says what part of the picture is shown, and so do --framing picture and "
+                "--no-crop. Give one of them."
+            )
         if self.framing == "picture" and not (self.crop and self.size == "auto"):
             raise FlashTalkError(
                 "--framing picture shows the whole picture at its own size, of up to 1280 pixels. "

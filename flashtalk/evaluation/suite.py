@@ -163,6 +163,7 @@ def run_trial(
         framing=framing,
         face=wanted.face,
         without_face=wanted.without_face,
+        area=wanted.area,
     )
     speech = load_speech(trial.voice)
     return make_talk(engine, trial, portrait, speech, folder, stopped=stopped, on_piece=on_piece)

@@ -23,6 +23,7 @@ from PIL import Image
 import flashtalk
 from flashtalk.config import FramingWay, Preset
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.area import Area
 from flashtalk.inputs.finding import Finding
 from flashtalk.inputs.framing import Crop
 from flashtalk.inputs.portrait import NoFaceError, Portrait
@@ -64,6 +65,7 @@ class PictureReader:
         face: int | None,
         without_face: bool,
         framing: FramingWay = "face",
+        area: Area | None = None,
         preset: Preset | None = None,
     ) -> Portrait:
         """As :func:`flashtalk.inputs.portrait.portrait_for`, for ``preset`` or the usual one.
@@ -78,6 +80,7 @@ class PictureReader:
             "face": face,
             "without_face": without_face,
             "framing": framing,
+            "area": "" if area is None else str(area),
             "model": _model(preset),
         }
         try:

@@ -18,6 +18,7 @@ from PIL import Image
 from flashtalk.config import FramingWay, Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
+from flashtalk.inputs.area import WHOLE, Area, speaker_in
 from flashtalk.inputs.cutting import cut, near_quarter, turn_upright
 from flashtalk.inputs.faces import Face, find_faces, measured_roll
 from flashtalk.inputs.finding import Finding
@@ -125,6 +126,7 @@ def portrait_for(
     crop: CropWay | None = None,
     face: int | None = None,
     without_face: bool = False,
+    area: Area | None = None,
 ) -> Portrait:
     """The portrait as ``preset`` wants it: its size or one of its sizes, and its way to crop.
 
@@ -142,6 +144,7 @@ def portrait_for(
         least_face=preset.least_face,
         face=face,
         without_face=without_face,
+        area=area,
     )
 
 
@@ -156,6 +159,7 @@ def load_portrait(
     least_face: float = 0.0,
     face: int | None = None,
     without_face: bool = False,
+    area: Area | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Portrait:
     """Decode ``source`` and frame it for ``geometry``.
@@ -174,6 +178,7 @@ def load_portrait(
         face: which of several faces speaks, counted from the left, from 1 on; the largest by
             default.
         without_face: use the picture's middle where no face is found, rather than refuse it.
+        area: the part that is shown, in place of one around a face; not of a whole picture.
         max_pixels: largest accepted picture, width x height.
 
     Raises:
@@ -183,6 +188,8 @@ def load_portrait(
     if isinstance(source, Portrait):
         frame = (geometry.height_px, geometry.width_px)
         return _fitting(source, sizes or [frame], picture_size)
+    if area is not None and whole is not None:
+        raise FlashTalkError(WHOLE)
     if crop not in get_args(CropWay):
         raise FlashTalkError(f"Crop is 'face', 'whole' or 'cover', got {crop!r}.")
     if crop == "cover":
@@ -199,27 +206,30 @@ def load_portrait(
         geometry = geometry.sized(*closest_size(*picture.size, sizes))
     frame, tilt_deg = (geometry.width_px, geometry.height_px), 0.0
     if whole is None:
-        area = shown = part_of(picture.size, speaker if crop == "face" else None, *frame)
-        image = cut(picture, area, frame if picture_size is None else picture_size[::-1])
+        part = shown = part_of(picture.size, speaker if crop == "face" else None, *frame)
+        if area is not None:
+            part = shown = area.crop(picture.size, frame[0] / frame[1])
+            speaker = speaker_in(part, speaker, faces)
+        image = cut(picture, part, frame if picture_size is None else picture_size[::-1])
     else:
         picture, speaker, faces = fitted(picture, speaker, faces, *frame, whole)
         image, shown = picture, Crop(0, 0, *picture.size)
         if speaker is not None and abs(speaker.roll_deg) > MOST_ROLL_DEG:
-            tilt_deg, area = speaker.roll_deg, square_around(picture, speaker, *frame)
+            tilt_deg, part = speaker.roll_deg, square_around(picture, speaker, *frame)
         else:
-            area = square_of(picture.size, speaker, *frame)
+            part = square_of(picture.size, speaker, *frame)
     framed = None
     if tilt_deg:
-        framed = cut_turned(picture, area, tilt_deg, frame)
+        framed = cut_turned(picture, part, tilt_deg, frame)
     elif picture_size is not None or whole is not None:
-        framed = cut(picture, area, frame)
+        framed = cut(picture, part, frame)
     if crop != "cover" and _contrast(framed or image) < LEAST_CONTRAST:
         raise FlashTalkError(NOTHING_THERE)
     if speaker is not None:
-        notices += _face_notices(picture, speaker, area, 0.0 if tilt_deg else least_face)
-    notices += _area_notices(picture, area, geometry, filled=whole is None)
+        notices += _face_notices(picture, speaker, part, 0.0 if tilt_deg else least_face)
+    notices += _area_notices(picture, part, geometry, filled=whole is None)
     finding = Finding.of(picture, faces, speaker, shown)
-    square = None if whole is None else area
+    square = None if whole is None else part
     return Portrait(image, tuple(notices), finding, framed, square, tilt_deg)
 
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
+from flashtalk.inputs.area import Area
 from flashtalk.inputs.faces import find_faces
 from flashtalk.inputs.portrait import NoFaceError, load_portrait
 from flashtalk.inputs.still import Bounds
@@ -58,6 +59,7 @@ def _answer(answers: BinaryIO, model: dict[str, Any], request: dict[str, Any]) -
             least_face=model["least_face"],
             face=request["face"],
             without_face=request["without_face"],
+            area=Area.parse(request["area"]),
         )
     except FlashTalkError as error:
         answer = {"refusal": str(error), "no_face": isinstance(error, NoFaceError)}

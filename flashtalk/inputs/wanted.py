@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flashtalk.inputs.area import Area
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -13,6 +15,8 @@ class Wanted:
     """Who speaks of several, from the left, from 1 on; ``None`` for the largest face."""
     without_face: bool = False
     """Use the middle of a picture in which no face is found."""
+    area: Area | None = None
+    """The part that is shown; ``None``: around the face."""
 
 
 AS_USUAL = Wanted()

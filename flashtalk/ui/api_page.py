@@ -26,6 +26,7 @@ PARAMETERS = {
     "A new seed each time": "True draws a seed, which is returned; false uses the one given.",
     "Steps": "Denoising steps: a whole number from 1 to 50. More take longer.",
     "Prompt": "What is to be seen, beside the talking itself.",
+    "Area": "The part that is shown: LEFT,TOP,WIDTH in shares of the picture. Empty: the face.",
     "Which face": "Of several, from the left: 1 is the leftmost. Nothing is the largest.",
     "Framing": "'face' shows head and shoulders, 'picture' the whole picture, which speaks.",
     "Use this picture as it is": "True uses the picture's middle where no face is found.",

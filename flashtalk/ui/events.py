@@ -20,6 +20,7 @@ import gradio as gr
 from flashtalk.config import FramingWay
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import SPEECH_RATE_HZ
+from flashtalk.inputs.area import Area
 from flashtalk.inputs.bounded import PictureReader
 from flashtalk.inputs.portrait import Portrait
 from flashtalk.inputs.speech import Speech, load_speech
@@ -133,6 +134,7 @@ class Talk:
         face: object = None,
         without_face: object = False,
         framing: object = "face",
+        area: object = "",
     ) -> Generator[Update, None, None]:
         """Live video of the portrait speaking, then the finished file.
 
@@ -149,6 +151,7 @@ class Talk:
             face: who speaks of several; 1 is the leftmost, nothing the largest.
             without_face: use the picture's middle if no face is found, rather than refuse it.
             framing: "face", or "picture" for the whole picture, in which the person speaks.
+            area: the part of the picture that is shown, "LEFT,TOP,WIDTH"; empty: around the face.
 
         Yields:
             Messages of the player (JSON text), the finished mp4 (last update only), the seed.
@@ -165,7 +168,7 @@ class Talk:
                 scratch = stack.enter_context(_scratch_folder())
                 stop = stack.enter_context(self.stops.run(request.session_hash or ""))
                 settings = Settings.of(
-                    seed, random_seed, steps, prompt, face, without_face, framing
+                    seed, random_seed, steps, prompt, face, without_face, framing, area
                 )
                 shown = messages.seed = settings.seed
                 credits = self._credits(portrait, voice, settings)
@@ -186,13 +189,22 @@ class Talk:
         """Drops a Stop that came too late, so that the next video is not ended by it."""
         self.stops.forget(request.session_hash or "")
 
-    def look(self, picture: Path, face: int | None, framing: FramingWay) -> Portrait:
+    def look(
+        self, picture: Path, face: int | None, framing: FramingWay, area: Area | None
+    ) -> Portrait:
         """The portrait that a talk would begin with, without a face if there is none.
 
         Raises:
             FlashTalkError: the picture cannot be used.
         """
-        read = partial(self.pictures.read, picture, face=face, without_face=True, framing=framing)
+        read = partial(
+            self.pictures.read,
+            picture,
+            face=face,
+            without_face=True,
+            framing=framing,
+            area=area,
+        )
         portrait = self.preparing.run(read, lambda: False)
         assert portrait is not None  # nobody stops it
         return portrait
@@ -254,6 +266,7 @@ class Talk:
                 face=settings.face,
                 without_face=settings.without_face,
                 framing=settings.framing,
+                area=settings.area,
             )
             speech = load_speech(sound, max_s=self._limits.speech_s)
             notices = [*speaker.notices, *speech.notices]

@@ -56,6 +56,7 @@ def lay_out(
         "face": gr.Number(None, label="Which face", precision=0, minimum=1, visible=False),
         "without_face": gr.Checkbox(False, label="Use this picture as it is", visible=False),
         "framing": gr.Radio([*preset.framings], value="face", label="Framing", visible=False),
+        "area": gr.Textbox("", label="Area", visible=False),
     }
     video = gr.Video(label="Finished video, AI-generated", visible=False, interactive=False)
     functions = [look_for(talk), speak_for(voice)]

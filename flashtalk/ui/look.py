@@ -11,12 +11,13 @@ from gradio.utils import is_static_file
 
 from flashtalk.config import FramingWay
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.area import Area
 from flashtalk.inputs.portrait import WITHOUT_FACE
 from flashtalk.ui.events import Talk
 from flashtalk.ui.player import data_url
 from flashtalk.ui.sent import uploaded_path
 from flashtalk.ui.sentences import without_folders
-from flashtalk.ui.settings import face_of, framing_of
+from flashtalk.ui.settings import area_of, face_of, framing_of
 
 Look = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -27,7 +28,7 @@ def look_for(talk: Talk) -> Look:
     """The server's half of ``assets/ui/scripts/look.js``."""
 
     def look(question: dict[str, Any]) -> dict[str, Any]:
-        """The answer to ``{path, face, without_face, framing}``, or a ``problem``.
+        """The answer to ``{path, face, without_face, framing, area}``, or a ``problem``.
 
         Raises:
             gr.Error: for a file that nobody uploaded.
@@ -36,14 +37,17 @@ def look_for(talk: Talk) -> Look:
         seen = seen_in_gallery if is_static_file(path) else seen_in
         try:
             framing = framing_of(question.get("framing", "face"))
-            answer = seen(path, face_of(question.get("face")), framing)
+            area = area_of(question.get("area", ""))
+            answer = seen(path, face_of(question.get("face")), framing, area)
         except FlashTalkError as error:
             return {"problem": without_folders(str(error), path)}
         to_ask = WITHOUT_FACE in answer["notices"] and question.get("without_face") is not True
         return answer | {"no_face": to_ask}
 
-    def seen_in(path: Path, face: int | None, framing: FramingWay) -> dict[str, Any]:
-        portrait = talk.look(path, face, framing)
+    def seen_in(
+        path: Path, face: int | None, framing: FramingWay, area: Area | None
+    ) -> dict[str, Any]:
+        portrait = talk.look(path, face, framing, area)
         finding = portrait.finding
         assert finding is not None  # a portrait that was cut from a picture
         return {

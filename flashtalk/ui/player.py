@@ -26,8 +26,8 @@ from flashtalk.ui.texts import UI_FILES, filled, texts
 
 SCRIPTS = (
     *("dom", "stage", "run", "buffer", "playback", "transport", "films"),
-    *("choice", "files", "face", "look", "voice", "record", "sentence", "resume", "documents"),
-    *("microphone", "live_line", "speak", "plan", "compare", "tabs", "main"),
+    *("choice", "files", "face", "look", "area", "voice", "record", "sentence", "resume"),
+    *("documents", "microphone", "live_line", "speak", "plan", "compare", "tabs", "main"),
 )
 """Rooms of the browser's half, in the order in which they are joined."""
 

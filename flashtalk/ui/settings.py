@@ -12,6 +12,7 @@ from typing import get_args
 
 from flashtalk.config import WHOLE_COST, FramingWay
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.area import RULE, Area
 
 MAX_PAGE_SEED = 2**31 - 1
 """What a page's number box carries without rounding, and more than anybody tries."""
@@ -32,6 +33,8 @@ class Settings:
     """Use the middle of a picture in which no face is found."""
     framing: FramingWay = "face"
     """Show head and shoulders, or the whole picture."""
+    area: Area | None = None
+    """The part of the picture that is shown; ``None``: around the face."""
 
     @classmethod
     def of(
@@ -43,6 +46,7 @@ class Settings:
         face: object = None,
         without_face: object = False,
         framing: object = "face",
+        area: object = "",
     ) -> Settings:
         """The settings of a request; ``random_seed`` draws a seed in place of ``seed``.
 
@@ -63,6 +67,7 @@ class Settings:
             face=face_of(face),
             without_face=without_face,
             framing=framing_of(framing),
+            area=area_of(area),
         )
 
     def weight(self, usual_steps: int) -> float:
@@ -81,6 +86,17 @@ def framing_of(value: object) -> FramingWay:
         if value == framing:
             return framing
     raise FlashTalkError(f"Framing is 'face' or 'picture', got {_shown(value)}.")
+
+
+def area_of(value: object) -> Area | None:
+    """The part of the picture that is to be shown; ``None`` for empty text.
+
+    Raises:
+        FlashTalkError: if it is no area.
+    """
+    if not isinstance(value, str):
+        raise FlashTalkError(RULE.format(text=_shown(value)))
+    return Area.parse(value)
 
 
 def face_of(value: object) -> int | None:

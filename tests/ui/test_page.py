@@ -29,15 +29,15 @@ def test_the_only_public_call_is_talk(page: gr.Blocks):
     names = [parameter["parameter_name"] for parameter in endpoints["/talk"]["parameters"]]
     assert names == [
         *("portrait", "voice", "seed", "random_seed", "steps"),
-        *("face", "without_face", "framing"),
+        *("face", "without_face", "framing", "area"),
     ]
 
 
 def test_calls_may_go_without_what_concerns_unusual_pictures(page: gr.Blocks):
     parameters = page.get_api_info()["named_endpoints"]["/talk"]["parameters"]
-    defaults = {p["parameter_name"]: p["parameter_default"] for p in parameters[-3:]}
-    assert defaults == {"face": None, "without_face": False, "framing": "face"}
-    assert all(p["parameter_has_default"] for p in parameters[-3:])
+    defaults = {p["parameter_name"]: p["parameter_default"] for p in parameters[-4:]}
+    assert defaults == {"face": None, "without_face": False, "framing": "face", "area": ""}
+    assert all(p["parameter_has_default"] for p in parameters[-4:])
 
 
 def test_where_nobody_can_speak_live_the_page_knows_why(toy_networks: Networks) -> None:
@@ -60,7 +60,8 @@ def test_only_models_that_read_a_prompt_have_its_box(
     page: gr.Blocks, toy_networks: Networks, tmp_path: Path
 ):
     def boxes(page: gr.Blocks) -> list[dict]:
-        return [c["props"] for c in page.config["components"] if c["type"] == "textbox"]
+        shown = [c["props"] for c in page.config["components"] if c["type"] == "textbox"]
+        return [each for each in shown if each["label"] == "Prompt"]
 
     assert not boxes(page)
     folder = write_checkpoint(tmp_path)
@@ -69,7 +70,7 @@ def test_only_models_that_read_a_prompt_have_its_box(
     assert box["value"] == FOURTEEN_B.prompt
     endpoint = reading.get_api_info()["named_endpoints"]["/talk"]
     names = [parameter["parameter_name"] for parameter in endpoint["parameters"]]
-    assert names[4:] == ["steps", "prompt", "face", "without_face", "framing"]
+    assert names[4:] == ["steps", "prompt", "face", "without_face", "framing", "area"]
 
 
 def test_a_page_without_examples_still_works(toy_networks: Networks, tmp_path: Path):

@@ -34,6 +34,7 @@ function values() {
     number("which-face"),
     byId("without-face").checked,
     framing(),
+    area(),
   ];
 }
 
@@ -57,7 +58,7 @@ function changed() {
 
 function settingsOf() {
   const words = {};
-  for (const id of ["seed", "steps", "which-face", "prompt"]) words[id] = byId(id).value;
+  for (const id of ["seed", "steps", "which-face", "prompt", "area"]) words[id] = byId(id).value;
   for (const id of ["random-seed", "without-face"]) words[id] = byId(id).checked;
   for (const way of byId("framing").querySelectorAll("input")) words[way.id] = way.checked;
   return words;
@@ -94,7 +95,7 @@ function restoreChoice() {
   const person = again ? before.portrait : named(page.people, link.get("face"));
   const voice = again ? before.voice : named(page.voices, link.get("voice"));
   if (!again && voice) chosen.voiceByHand = true;
-  choosePortrait(person || page.people[0] || null, voice || undefined);
+  choosePortrait(person || page.people[0] || null, voice || undefined, Boolean(again));
   if (voice) chooseVoice(voice);
 }
 

@@ -3,7 +3,8 @@
 
 let camera = null; // the stream, while it is on
 
-function choosePortrait(portrait, voice) {
+/** Chooses who speaks; what was set for another picture is forgotten, unless this one was `set`. */
+function choosePortrait(portrait, voice, set = false) {
   chosen.portrait = portrait;
   problem("portrait", "");
   for (const button of byId("people").children) {
@@ -13,8 +14,11 @@ function choosePortrait(portrait, voice) {
     chooseVoice(named(page.voices, page.pairs[portrait.name]) || page.voices[0] || null);
   }
   look = {};
-  byId("which-face").value = "";
-  byId("without-face").checked = false;
+  if (!set) {
+    byId("which-face").value = "";
+    byId("without-face").checked = false;
+    forgetArea();
+  }
   changed();
   lookAt();
 }

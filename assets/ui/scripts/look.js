@@ -19,6 +19,7 @@ async function lookAt() {
       face: number("which-face"),
       without_face: byId("without-face").checked,
       framing: framing(),
+      area: area(),
     });
   } catch (error) {
     console.debug("the picture was not looked at:", error); // Talk says what is wrong
@@ -52,9 +53,12 @@ function lookAgain() {
 }
 
 function showLook(seen) {
-  clearLook(seen.picture);
   const whole = find("whole");
-  whole.append(boxOf("span", "ft-crop", seen.crop), ...seen.faces.map(faceButton));
+  // the boxes are made anew, and the one that had the keys gets them again
+  const had = [...whole.querySelectorAll(".ft-box")].indexOf(document.activeElement);
+  clearLook(seen.picture);
+  whole.append(areaButton(seen.crop), ...seen.faces.map(faceButton));
+  if (had >= 0) whole.querySelectorAll(".ft-box")[had]?.focus({ preventScroll: true });
   const count = seen.faces.length;
   const sentence = count > 1 ? text.face.many : count ? text.face.one : text.face.none;
   find("look").querySelector("figcaption").textContent = fill(sentence, { count });
@@ -80,6 +84,7 @@ function faceButton(box, index) {
   button.setAttribute("aria-label", fill(words, { number: index + 1 }));
   button.addEventListener("click", () => {
     byId("which-face").value = index + 1;
+    forgetArea();
     lookAgain();
   });
   return button;

@@ -113,7 +113,7 @@ function planned() {
   const portraits = ticked("faces").map((each) => ({
     path: each.file.path,
     ...(each === chosen.portrait
-      ? { face: number("which-face"), without_face: byId("without-face").checked }
+      ? { face: number("which-face"), without_face: byId("without-face").checked, area: area() }
       : {}),
   }));
   return {

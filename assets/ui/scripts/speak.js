@@ -17,6 +17,7 @@ function liveSettings() {
     face: number("which-face"),
     without_face: byId("without-face").checked,
     framing: framing(),
+    area: area(),
     prompt: page.prompt ? byId("prompt").value : "",
   };
   const filledIn = Object.entries(given).filter(([, value]) => value !== null && value !== "");

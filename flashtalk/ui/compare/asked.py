@@ -13,7 +13,7 @@ from flashtalk.geometry import parse_size
 from flashtalk.inputs.wanted import Wanted
 from flashtalk.ui.compare.models import Models
 from flashtalk.ui.sent import uploaded_path
-from flashtalk.ui.settings import Settings, face_of, uploaded, whole_number
+from flashtalk.ui.settings import Settings, area_of, face_of, uploaded, whole_number
 
 MOST_TALKS = 120
 NO_FACES = "There is no face yet. Choose one of the people, or add a picture of your own."
@@ -34,9 +34,9 @@ def trials_asked(content: object, models: Models, keep_s: int) -> list[Trial]:
     """The talks that ``content``, the JSON of a request, asks for.
 
     Args:
-        content: ``{"portraits": [{"path", "face", "without_face"}], "voices": [path], "settings":
-            [{"steps", "chunk_frames", "color_match", "size", "framing", "model"}], "seed",
-            "random_seed"}``.
+        content: ``{"portraits": [{"path", "face", "without_face", "area"}], "voices": [path],
+            "settings": [{"steps", "chunk_frames", "color_match", "size", "framing", "model"}],
+            "seed", "random_seed"}``.
         models: make the talks.
         keep_s: how long uploads are kept, in seconds.
 
@@ -79,7 +79,8 @@ def _portrait(value: object, keep_s: int) -> tuple[Path, Wanted]:
     if not isinstance(value, Mapping) or not isinstance(value.get("without_face", False), bool):
         raise FlashTalkError(SHAPE)
     path = uploaded(uploaded_path(value.get("path")), "picture", keep_s)
-    return path, Wanted(face_of(value.get("face")), value.get("without_face", False))
+    area = area_of(value.get("area", ""))
+    return path, Wanted(face_of(value.get("face")), value.get("without_face", False), area)
 
 
 def _variant(value: object, models: Models) -> Variant:

@@ -200,6 +200,7 @@ class Comparison:
                 face=trial.wanted.face,
                 without_face=trial.wanted.without_face,
                 framing=trial.variant.framing,
+                area=trial.wanted.area if trial.variant.framing == "face" else None,
                 preset=engine.preset,
             )
         return True

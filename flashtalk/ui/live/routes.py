@@ -98,6 +98,7 @@ def settings_of(form: FormData, usual_steps: int) -> Settings:
         _number(values["face"]) if "face" in values else None,
         _truth(values.get("without_face", "false")),
         values.get("framing", "face"),
+        values.get("area", ""),
     )
 
 

@@ -164,6 +164,7 @@ class LiveTalk:
             face=settings.face,
             without_face=settings.without_face,
             framing=settings.framing,
+            area=settings.area,
         )
         notice = self._engines.prompt_notice(self.settings.prompt)
         return speaker, [*speaker.notices, *([notice] if notice else [])]
