@@ -130,15 +130,15 @@ class Worker:
 
     def push(self, number: int, samples: np.ndarray) -> Iterator[VideoPiece]:
         """The video of session ``number`` that ``samples`` [S] make ready."""
-        yield from self._session(number).push(samples)
+        yield from _each(self._session(number).push(samples))
 
     def flush(self, number: int) -> Iterator[VideoPiece]:
         """The rest of the video of session ``number``."""
-        yield from self._session(number).flush()
+        yield from _each(self._session(number).flush())
 
     def hold(self, number: int, samples: np.ndarray) -> Iterator[VideoPiece]:
         """The last picture of session ``number``, over what of ``samples`` can go without."""
-        yield from self._session(number).hold(samples)
+        yield from _each(self._session(number).hold(samples))
 
     def close(self, number: int) -> None:
         """Ends session ``number`` before its next piece; may be called twice."""
@@ -190,3 +190,9 @@ class Worker:
         if not joined.leads:
             self._team.follow()
         return engine
+
+
+def _each(pieces: Iterator[VideoPiece]) -> Iterator[VideoPiece]:
+    """``pieces`` as a generator: Ray sends into what it streams, which not every iterator takes."""
+    for piece in pieces:  # noqa: UP028, "yield from" would pass on what Ray sends
+        yield piece

@@ -86,12 +86,15 @@ def voice(samples: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def video(engines: Engines, name: str, person: Path, samples: np.ndarray, live: bool) -> bytes:
-    """All frames of a talk, whose speech comes in tenths of a second if it is ``live``."""
+    """All frames of a talk; a live one hears its end faster than it can follow."""
     portrait = portrait_for(person, engines.preset)
     first = 4 if live else engines.preset.first_fragment_frames
     with engines.at(name).open(portrait, seed=3, live=live, first_fragment_frames=first) as session:
-        parts = np.split(samples, range(1_600, len(samples), 1_600)) if live else [samples]
+        parts = np.split(samples, range(1_600, 16_000, 1_600)) if live else [samples]
+        rest = parts.pop() if live else samples[:0]
         pieces = [piece for part in parts for piece in session.push(part)]
+        pieces += session.hold(rest)
+        assert any(piece.held for piece in pieces) is live
         pieces += session.flush()
     assert [piece.index for piece in pieces] == list(range(len(pieces)))
     return b"".join(piece.frames.tobytes() for piece in pieces)
