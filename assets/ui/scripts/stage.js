@@ -30,6 +30,10 @@ function showPoster(url) {
 function fitFrame(width, height) {
   if (width && height) frame.style.setProperty("--aspect", width / height);
 }
+new ResizeObserver(() => {
+  find("controls").classList.toggle("ft-narrow", frame.clientWidth <= 400);
+  find("controls").classList.toggle("ft-thin", frame.clientWidth <= 270);
+}).observe(frame);
 poster.addEventListener("load", () => fitFrame(poster.naturalWidth, poster.naturalHeight));
 video.addEventListener("loadedmetadata", () => fitFrame(video.videoWidth, video.videoHeight));
 
