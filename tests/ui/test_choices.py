@@ -68,6 +68,21 @@ def test_a_picture_is_dropped_anywhere_and_the_old_one_stays_until_it_is_there(
     assert state(page) == "ready"
 
 
+def test_what_cannot_be_used_is_said_and_changes_nothing(page: Page) -> None:
+    empty = {"name": "empty.wav", "mimeType": "audio/wav", "buffer": b""}
+    page.locator("#sound input[type=file]").set_input_files(empty)
+    expect(page.locator("#sound .ft-problem")).to_have_text("empty.wav is empty. Add another file.")
+    expect(page.locator("#sound b")).to_have_text("Emma")
+    page.locator("#advanced summary").click()
+    page.locator("#random-seed").uncheck()
+    page.locator("#seed").fill("abc")
+    page.locator("#talk").click()
+    wait_until(page, "failed")
+    expect(page.locator(".ft-stage")).to_contain_text("The seed must be a whole number")
+    expect(page.locator("#talk")).to_be_enabled(timeout=SLOW_MS)
+    expect(page.locator("#seed")).to_have_value("abc")
+
+
 def test_a_typed_sentence_is_spoken_and_a_link_brings_the_choice_back(
     page: Page, address: str
 ) -> None:

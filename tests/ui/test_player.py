@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, expect
 from visitor import SLOW_MS, VIDEO, state, wait_until
 
 
@@ -29,6 +30,34 @@ def test_the_finished_video_plays_where_it_was_made(page: Page) -> None:
     page.wait_for_function(f"{VIDEO}.currentTime > 3", timeout=SLOW_MS)
     page.wait_for_function(f"{VIDEO}.currentTime < 1 && !{VIDEO}.paused", timeout=SLOW_MS)
     assert state(page) == "done"
+
+
+@pytest.mark.parametrize(
+    ("browser_has", "while_made"),
+    [
+        ("window.ManagedMediaSource = MediaSource; window.MediaSource = undefined", True),
+        ("window.MediaSource = window.ManagedMediaSource = undefined", False),
+    ],
+)
+def test_every_browser_plays_the_video_while_it_is_made_or_later(
+    browser: Browser, address: str, browser_has: str, while_made: bool
+) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.add_init_script(browser_has)
+    page.goto(address)
+    expect(page.locator("#people [aria-pressed=true]")).to_be_visible(timeout=SLOW_MS)
+    page.locator("#talk").click()
+    if while_made:
+        page.wait_for_function(f"{VIDEO}.currentTime > 0.3", timeout=SLOW_MS)
+        expect(page.locator("#stop")).to_be_enabled()
+    wait_until(page, "done")
+    notices = page.locator(".ft-notices")
+    assert ("cannot play video while it is made" in notices.inner_text()) is not while_made
+    expect(page.locator("#download")).to_be_visible(timeout=SLOW_MS)
+    page.locator(".ft-play").click()
+    page.wait_for_function(f"{VIDEO}.currentTime > 0.3 && !{VIDEO}.paused", timeout=SLOW_MS)
+    context.close()
 
 
 def test_stop_ends_the_playback_of_what_is_complete(page: Page) -> None:

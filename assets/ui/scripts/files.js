@@ -49,7 +49,9 @@ function wait(promise) {
 }
 
 function takeFile(file) {
-  if (isPicture(file)) wait(takePicture(file));
+  const panel = isSound(file) && !isPicture(file) ? "sound" : "portrait";
+  if (!file.size) problem(panel, fill(text.face.is_empty, { name: file.name }));
+  else if (isPicture(file)) wait(takePicture(file));
   else if (isSound(file)) wait(takeSound(file));
   else problem("portrait", fill(text.face.not_a_picture, { name: file.name }));
 }

@@ -131,7 +131,7 @@ function stop() {
 /** What follows a run: its file, if there is one, and its seed. */
 function settle(file, seed) {
   run.working = false;
-  byId("seed").value = seed;
+  if (run.seed !== null) byId("seed").value = seed; // one that cannot be used stays as it was typed
   rememberChoice();
   if (run.id) forgetParts();
   if (file && run.made) addFilm(file.video || file, seed);
