@@ -194,10 +194,11 @@ class Engine:
         sizes = preset.sizes or (preset.network_size,)
         rows = min(preset.geometry.sized(*size).token_grid[1] for size in sizes)
         whole = shareable(transformer, ranks.count, rows)
-        if self._acceleration.cuda_graphs or streams(self._placement):
+        on = self._acceleration
+        if on.cuda_graphs or on.ahead or streams(self._placement):
             raise FlashTalkError(
-                "Several processes exclude cuda-graphs and the placement 24gb so far. Leave them "
-                "out."
+                "Several processes exclude cuda-graphs, ahead and the placement 24gb so far. Leave "
+                "them out."
             )
         degree = ulysses_degree(ranks.count, whole.config.heads, ulysses)
         if degree < ranks.count:
@@ -357,7 +358,8 @@ class Engine:
             (geometry.chunk_frames, *preset.trained_chunk_frames),
         )
         every = dict.fromkeys((size, frames) for frames in lengths for size in sizes)
-        return list(every)[: None if self._acceleration.compiled else 1]
+        built = self._acceleration.compiled or self._acceleration.ahead
+        return list(every)[: None if built else 1]
 
     def _silence(self, size: tuple[int, int], chunk_frames: int) -> VideoPiece:
         """The last piece of two silent chunks."""

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from flashtalk.acceleration.ahead import Packages, check_ahead, run_ahead
 from flashtalk.acceleration.attention import check_attention, set_attention
 from flashtalk.acceleration.compiled import (
     check_compiled,
@@ -50,6 +51,13 @@ def check_acceleration(
         check_fused_qkv(placement, fp8_products=acceleration.fp8_products)
     if acceleration.compiled:
         check_compiled(device, placement, gpu_is_lent=gpu_is_lent)
+    if acceleration.ahead and (acceleration.compiled or acceleration.cuda_graphs):
+        raise FlashTalkError(
+            "ahead goes together with neither compile nor cuda-graphs: all three say what blocks "
+            "run. Leave it out, or these."
+        )
+    if acceleration.ahead:
+        check_ahead(placement, ahead_folder(), gpu_is_lent=gpu_is_lent)
     if acceleration.cuda_graphs:
         check_cuda_graphs(device, placement, gpu_is_lent=gpu_is_lent)
     if acceleration.pinned_copies and device.type != "cuda":
@@ -82,11 +90,18 @@ def apply_acceleration(
             channels_last(networks.autoencoder)
         set_bf16_convolutions(networks.autoencoder, acceleration.bf16_convolutions)
     # 5. graphs, last: they hold all of the above
+    if acceleration.ahead:
+        run_ahead(transformer, Packages(ahead_folder(), acceleration.attention))
     if not acceleration.compiled:
         return match_frame
     keep_what_is_built(cache_folder())
     compile_networks(networks)
     return compiled_color()
+
+
+def ahead_folder() -> Path:
+    """Where blocks that were compiled ahead of time are kept."""
+    return cache_folder() / "ahead"
 
 
 def cache_folder() -> Path:

@@ -34,6 +34,8 @@ class Acceleration:
     """Queries, keys and values of self-attention are one product."""
     compiled: bool = False
     """Blocks, autoencoder and color match are compiled, each as one graph."""
+    ahead: bool = False
+    """Blocks run code that was compiled ahead of time, for GPUs that are lent for a minute."""
     cuda_graphs: bool = False
     """Predictions, encoding and decoding are recorded for each shape, and replayed."""
     pinned_copies: bool = False
@@ -63,6 +65,7 @@ SWITCHES = {
     "fp8-products": "fp8_products",
     "fused-qkv": "fused_qkv",
     "compile": "compiled",
+    "ahead": "ahead",
     "cuda-graphs": "cuda_graphs",
     "pinned-copies": "pinned_copies",
     "encoder-thread": "encoder_thread",

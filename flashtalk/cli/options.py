@@ -64,8 +64,8 @@ class ModelOptions:
     acceleration: Annotated[str | None, unset("the mode's; encoder-thread", "WORDS")] = field(
         default_factory=lambda: os.environ.get(VARIABLE) or None
     )
-    """What is faster: none, or some of channels-last, bf16-convolutions, fp8-products, fused-qkv,
-    compile, cuda-graphs, pinned-copies, encoder-thread, attention=KERNEL, separated by commas."""
+    """Faster by: channels-last, bf16-convolutions, fp8-products, fused-qkv, compile, ahead,
+    cuda-graphs, pinned-copies, encoder-thread, attention=KERNEL, split by commas; or none."""
     threads: Annotated[int | None, unset("PyTorch's choice", "N")] = None
     """CPU threads."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from published_toy import build_published_toy, states
 from scenes import scene_of
 from torch import Tensor
 
+from flashtalk.acceleration.ahead import Packages, run_ahead
 from flashtalk.acceleration.apply import apply_acceleration
 from flashtalk.acceleration.compiled import compile_networks, compiled_color, is_compiled
 from flashtalk.acceleration.fp8_products import Fp8Linear, multiply_in_fp8
@@ -187,6 +189,37 @@ def test_a_block_that_inductor_builds(toy_networks: Networks) -> None:
         expected = block(x, modulation, rotation, audio, None, None)
         block.compile(fullgraph=True, dynamic=False)
         torch.testing.assert_close(block(x, modulation, rotation, audio, None, None), expected)
+
+
+def test_a_block_that_is_compiled_ahead_runs_every_blocks_weights(
+    toy_networks: Networks, tmp_path: Path
+) -> None:
+    networks = copy.deepcopy(toy_networks)
+    transformer, config, frames = networks.transformer, networks.preset.transformer, 3
+    draw = torch.Generator().manual_seed(0)
+    given = (
+        torch.randn(1, frames * 2, config.dim, generator=draw),
+        torch.randn(1, 6, config.dim, generator=draw),
+        transformer.rotary.of((frames, 1, 2), CPU),
+        torch.randn(1, frames, config.audio_tokens, config.audio_width, generator=draw),
+        None,
+        None,
+    )
+    with torch.inference_mode():
+        expected = [block(*given) for block in transformer.blocks]
+        assert len(expected) > 1 and not torch.equal(expected[0], expected[1])
+        run_ahead(transformer, Packages(tmp_path))
+        found = [block(*given) for block in transformer.blocks for _ in range(2)]
+        torch.testing.assert_close(found[::2], expected)
+        torch.testing.assert_close(found[1::2], expected)
+    assert len([*tmp_path.glob("*.pt2")]) == 1  # one package for all blocks
+    elsewhere = Packages(tmp_path)
+    elsewhere._process = -1  # as after a fork, where a GPU is lent
+    block = transformer.blocks[0].block
+    with torch.inference_mode():
+        torch.testing.assert_close(elsewhere.run(block, given), expected[0])
+        with pytest.raises(FlashTalkError, match="is for this size of picture"):
+            elsewhere.run(block, (given[0][:, :4], *given[1:]))
 
 
 def test_products_in_8_bits_are_near_and_leave_the_first_and_the_last_block() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -74,6 +76,20 @@ def test_what_only_a_gpu_can_do_is_refused_by_name() -> None:
         check_cuda_graphs(gpu, None, gpu_is_lent=True)
     with pytest.raises(FlashTalkError, match="cuda-graphs and the placement 24gb"):
         check_cuda_graphs(gpu, STREAMED, gpu_is_lent=False)
+
+
+def test_code_from_ahead_says_what_is_in_its_way(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
+    ahead = acceleration_of("ahead")
+    check_acceleration(ahead, CPU)
+    with pytest.raises(FlashTalkError, match="neither compile nor cuda-graphs"):
+        check_acceleration(acceleration_of("ahead,compile"), CPU)
+    with pytest.raises(FlashTalkError, match="ahead and the placement 48gb exclude"):
+        check_acceleration(ahead, CPU, OFFLOAD_ENCODERS)
+    with pytest.raises(FlashTalkError, match=r"needs packages in .*there are none.*the same GPU"):
+        check_acceleration(ahead, CPU, gpu_is_lent=True)
 
 
 def test_joined_products_and_weights_of_8_bits() -> None:
