@@ -121,3 +121,20 @@ def test_a_closed_tab_gives_its_seat_back(visit: Open) -> None:
     speak(second)
     second.locator("#stop").click()
     wait_until(second, "done")
+
+
+def test_a_machine_that_is_too_slow_follows_with_still_pictures(
+    visit: Open, tmp_path: Path
+) -> None:
+    page = visit()
+    page.evaluate("document.getElementById('steps').max = 50")
+    page.evaluate("document.getElementById('steps').value = 50")  # no machine of ours is quick then
+    page.evaluate(f"window.jumps = 0; {VIDEO}.addEventListener('seeking', () => window.jumps++)")
+    speak(page, 0.1)
+    notices = page.locator(".ft-notices")
+    expect(notices).to_contain_text("slower than your speech", timeout=SLOW_MS)
+    page.wait_for_function(f"window.jumps > 0 && {VIDEO}.currentTime > 4", timeout=SLOW_MS)
+    page.locator("#stop").click()
+    wait_until(page, "done")
+    expect(notices).to_contain_text("seconds show a still picture", timeout=SLOW_MS)
+    assert film_s(page, tmp_path) > 4
