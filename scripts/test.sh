@@ -16,7 +16,7 @@ ACCEPTED=(
 audit() {
   local report
   report=$(timeout 300 .venv/bin/pip-audit --progress-spinner off ${ACCEPTED[@]+"${ACCEPTED[@]}"} 2>&1) || {
-    case $report in *"known vulnerabilit"*) printf '%s\n' "$report"; return 1 ;; esac
+    case $report in *" known vulnerab"*) printf '%s\n' "$report"; return 1 ;; esac
     printf 'Dependencies are not audited: https://pypi.org does not answer.\n'
     return
   }

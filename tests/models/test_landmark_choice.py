@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from flashtalk.assets import ASSETS
 from flashtalk.config import TINY
+from flashtalk.inputs.faces import find_faces
 from flashtalk.inputs.portrait import to_tensor
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
 from flashtalk.models.tiny.landmark_choice import choose_marks, read_frames
@@ -43,8 +46,27 @@ def portrait(name: str) -> Tensor:
     return to_tensor(Image.open(ASSETS / "portraits" / f"{name}.jpg").convert("RGB").resize(SIZE))
 
 
+def tilted_close_up(name: str) -> Tensor:
+    """A face that fills the picture and leans on a shoulder: too much for the detector."""
+    picture = cv2.imread(str(ASSETS / "portraits" / f"{name}.jpg"))[..., ::-1]
+    (face, *_) = find_faces(picture)
+    middle = (face.center_x_px, face.center_y_px + 0.1 * face.side_px)
+    turn = cv2.getRotationMatrix2D(middle, -35.0, SIZE[0] / (0.65 * face.side_px))
+    turn[:, 2] += SIZE[0] / 2 - np.array(middle)
+    return to_tensor(Image.fromarray(cv2.warpAffine(picture, turn, SIZE)))
+
+
 def noise() -> Tensor:
     return torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["amara", "mei"])
+def test_a_face_that_fills_the_picture_is_found(model: PortraitAutoencoder, name: str) -> None:
+    picture = tilted_close_up(name)
+    pixels = ((picture[0].permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
+    assert not find_faces(pixels)
+    assert model.read_portrait(picture).confirmed.item()
 
 
 @torch.inference_mode()

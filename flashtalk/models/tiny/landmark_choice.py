@@ -28,6 +28,9 @@ from flashtalk.models.tiny.landmarks import FaceMarks, FaceReader
 
 ALIKE = 0.035  # mean distance of lips and lids, over that of the eyes; renders have up to 0.03
 _LEAST_SIDE_PX = 256  # of the pictures that are read; larger ones are averaged down toward it
+# Where a face is that the detector misses: left, top and side, of the shorter side of the picture.
+_FRAMED = (0.175, 0.145, 0.65)
+_ROLLS_DEG = (0.0, -35.0, 35.0)
 _COMPARED = [LANDMARKS.index(name) for name in REFINED]
 _OUTER = [LANDMARKS.index(f"{side}_eye_outer") for side in ("left", "right")]
 
@@ -99,10 +102,13 @@ def _read_near(pictures: Tensor, near: Tensor) -> Tensor:
 def _read_portrait(picture: np.ndarray) -> np.ndarray | None:
     """Landmarks [L, 2] in pixels of ``picture`` [H, W, 3], 0..1; None without a face."""
     faces = find_faces((picture * 255.0).round().astype(np.uint8))
-    if not faces:
-        return None
-    face = max(faces, key=lambda face: face.side_px - _from_middle_px(face, picture))
-    return settle_mesh(picture, face)
+    if faces:
+        face = max(faces, key=lambda face: face.side_px - _from_middle_px(face, picture))
+        return settle_mesh(picture, face)
+    left, top, side = (share * min(picture.shape[:2]) for share in _FRAMED)
+    framed = (Face(left, top, side, roll_deg=roll) for roll in _ROLLS_DEG)
+    tried = (settle_mesh(picture, face) for face in framed)
+    return next((points for points in tried if points is not None), None)
 
 
 def _from_middle_px(face: Face, picture: np.ndarray) -> float:
