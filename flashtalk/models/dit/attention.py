@@ -6,6 +6,8 @@ over all heads together (Wan 2.1). Attribute names follow the published checkpoi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import Tensor, nn
 
 from flashtalk.models.dit.embeddings import RMSNorm
@@ -32,14 +34,15 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, rotation: Tensor) -> Tensor:
         """[B, L, dim] -> [B, L, dim]."""
         split = (self.heads, -1)
-        q, k, v = self.projected(x)
-        q = rotate(self.norm_q(q).unflatten(-1, split), rotation)  # [B, L, N, D]
-        k = rotate(self.norm_k(k).unflatten(-1, split), rotation)
-        return self.o(self.attend(q, k, v.unflatten(-1, split)).flatten(2))
+        parts = iter(self.projected(x))  # one after the other: less is alive at once
+        q = rotate(self.norm_q(next(parts)).unflatten(-1, split), rotation)  # [B, L, N, D]
+        k = rotate(self.norm_k(next(parts)).unflatten(-1, split), rotation)
+        v = next(parts).unflatten(-1, split)
+        return self.o(self.attend(q, k, v).flatten(2))
 
-    def projected(self, x: Tensor) -> tuple[Tensor, ...]:
+    def projected(self, x: Tensor) -> Iterable[Tensor]:
         """Queries, keys and values of ``x``, each [B, L, dim]; like ``attend``, replaceable."""
-        return self.q(x), self.k(x), self.v(x)
+        return (layer(x) for layer in (self.q, self.k, self.v))
 
 
 class CrossAttention(nn.Module):
