@@ -27,27 +27,22 @@ import torch
 from torch import Tensor
 
 from flashtalk.acceleration.apply import apply_acceleration, check_acceleration
-from flashtalk.acceleration.compiled import compile_shared
 from flashtalk.acceleration.graphs import recorded, unrecorded
 from flashtalk.acceleration.settings import DEFAULT, Acceleration
 from flashtalk.conditions import Conditions, gather_conditions
-from flashtalk.config import WHOLE_COST, FramingWay, Preset, SamplerConfig
+from flashtalk.config import FramingWay, Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, portrait_for
 from flashtalk.inputs.still import FILLING, Place, Still
 from flashtalk.models.networks import Networks
 from flashtalk.models.pixels import to_pixels, to_pixels_pinned
-from flashtalk.models.published.tiny_vae import TinyWanAutoencoder
-from flashtalk.models.published.wan_vae import WanAutoencoder
-from flashtalk.parallel.autoencoder import SharedAutoencoder
-from flashtalk.parallel.denoiser import SharedDenoiser, shareable
-from flashtalk.parallel.mesh import mesh_of, ulysses_degree
 from flashtalk.parallel.ranks import Ranks
-from flashtalk.parallel.ring import require_lse
+from flashtalk.parallel.sharing import share_networks
 from flashtalk.parallel.team import Team
-from flashtalk.placement import Placement, apply_placement, streams
+from flashtalk.placement import Placement, apply_placement
 from flashtalk.placement.device import checked_device, chosen_placement, default_device
+from flashtalk.placement.pace import live_preset, warm_shapes
 from flashtalk.stream import faults
 from flashtalk.stream.chunk import Scene
 from flashtalk.stream.compute import ComputeThread
@@ -62,17 +57,6 @@ from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.tiny_vae import checked_part, with_tiny_vae
 
 logger = logging.getLogger(__name__)
-
-LIVE_COST = 0.6
-"""Most seconds of work for a second of video. The rest is for encoding and sending."""
-SMALLER_PICTURES = (
-    "Pictures have {size} pixels: this machine takes {cost:.1f} s for a second of larger ones."
-)
-SMALLER_WHOLE = (
-    "Whole pictures have at most {longest} pixels along a side: this machine is too slow for more."
-)
-SMALLER_WHOLE_PX = ((854, 480), (640, 384))
-"""Whole pictures, and what moves of them, of a machine that just keeps up, and of a slower one."""
 
 ALONE = "engine"
 """The name of an engine that nobody else works beside."""
@@ -190,35 +174,14 @@ class Engine:
         :class:`FlashTalkError` for networks that cannot be shared, and for techniques that exclude
         it.
         """
-        preset, transformer = self.preset, self._networks.transformer
-        sizes = preset.sizes or (preset.network_size,)
-        rows = min(preset.geometry.sized(*size).token_grid[1] for size in sizes)
-        whole = shareable(transformer, ranks.count, rows)
-        on = self._acceleration
-        if on.cuda_graphs or on.ahead or streams(self._placement):
-            raise FlashTalkError(
-                "Several processes exclude cuda-graphs, ahead and the placement 24gb so far. Leave "
-                "them out."
-            )
-        degree = ulysses_degree(ranks.count, whole.config.heads, ulysses)
-        if degree < ranks.count:
-            require_lse(self._acceleration.attention)
-        team = Team(ranks)
-        shared = SharedDenoiser(whole, team, mesh_of(ranks, degree))
-        if self._acceleration.compiled:
-            compile_shared(self._networks, autoencoder=autoencoder)
-        self._networks = replace(self._networks, transformer=shared)
-        coder = self._networks.autoencoder
-        if autoencoder and isinstance(coder, TinyWanAutoencoder):
-            raise FlashTalkError(
-                "--tiny-vae and an autoencoder that processes share exclude each other. Add "
-                "--no-shared-autoencoder, or leave --tiny-vae out."
-            )
-        if autoencoder and isinstance(coder, WanAutoencoder):
-            cells_px = preset.geometry.spatial_stride
-            self._networks = replace(
-                self._networks, autoencoder=SharedAutoencoder(coder, team, cells_px)
-            )
+        self._networks, team = share_networks(
+            self._networks,
+            ranks,
+            self._acceleration,
+            self._placement,
+            ulysses=ulysses,
+            autoencoder=autoencoder,
+        )
         team.watch()
         return team
 
@@ -351,15 +314,8 @@ class Engine:
 
         One, unless networks are compiled: then a new shape costs seconds to minutes.
         """
-        preset, geometry = self.preset, self.preset.geometry
-        usual = (geometry.height_px, geometry.width_px)
-        sizes, lengths = (
-            (usual, *preset.sizes),
-            (geometry.chunk_frames, *preset.trained_chunk_frames),
-        )
-        every = dict.fromkeys((size, frames) for frames in lengths for size in sizes)
         built = self._acceleration.compiled or self._acceleration.ahead
-        return list(every)[: None if built else 1]
+        return warm_shapes(self.preset)[: None if built else 1]
 
     def _silence(self, size: tuple[int, int], chunk_frames: int) -> VideoPiece:
         """The last piece of two silent chunks."""
@@ -395,20 +351,14 @@ class Engine:
         framing repeats in its notices.
         """
         preset, cost = self.preset, cost or self._cost
-        if preset.picture_size is None or cost is None or WHOLE_COST * cost <= LIVE_COST:
+        if cost is None:
             return ()
-        slow = cost > LIVE_COST
-        if "picture" in preset.framings:
-            preset = replace(preset, whole_px=SMALLER_WHOLE_PX[slow])
-            self._notices["picture"] = SMALLER_WHOLE.format(longest=preset.whole_px[0])
-        if slow:
-            told = {"size": "{} x {}".format(*preset.network_size), "cost": cost}
-            preset = preset.with_size(preset.network_size)
-            self._notices["face"] = SMALLER_PICTURES.format(**told)
-        self._networks = replace(self._networks, preset=preset)
-        if slow:
+        smaller, notices = live_preset(preset, cost)
+        self._notices |= notices
+        self._networks = replace(self._networks, preset=smaller)
+        if smaller.picture_size != preset.picture_size:
             self.warm_up()
-        return tuple(self._notices.values())
+        return tuple(notices.values())
 
     def _gray(self, size: tuple[int, int] | None = None) -> tuple[Tensor, Tensor | None]:
         """Nobody's portrait, at the size of the networks and at that of larger pictures."""

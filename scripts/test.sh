@@ -9,7 +9,6 @@ install_system chromium chromium
 ACCEPTED=(
   # Ray, of the extra "cluster": whoever reaches it runs anything. Our clusters ask for a token; docs/visitors.md
   --ignore-vuln GHSA-6wgj-66m2-xxp2
-  --ignore-vuln GHSA-gx77-xgc2-4888
 )
 
 # audit: fails for known vulnerabilities of what is installed; without the network it says so

@@ -11,11 +11,12 @@ import torch
 from PIL import Image
 
 from flashtalk.config import PRESETS, TINY
-from flashtalk.engine import LIVE_COST, Engine
+from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import Portrait, load_portrait, portrait_for
 from flashtalk.models.networks import Networks
 from flashtalk.placement.device import checked_device
+from flashtalk.placement.pace import LIVE_COST
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.weights import modules_of, save_weights
 from flashtalk.weights.checkpoint import ASSETS
