@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import socket
@@ -23,6 +24,7 @@ def started(count: int, work: Callable[[Ranks], None]) -> list[ForkProcess]:
         port = server.getsockname()[1]
 
     def join(rank: int) -> None:
+        gc.freeze()  # films of other tests have threads, which no copy of the process has
         place = {"RANK": rank, "WORLD_SIZE": count, "MASTER_PORT": port}
         os.environ.update({name: str(value) for name, value in place.items()})
         os.environ["MASTER_ADDR"] = "127.0.0.1"
