@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.models.dit.elsewhere import PredictsElsewhere
 from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.models.networks import Networks
+from flashtalk.models.published.frames import FramesAreShown
 from flashtalk.models.published.tiny_vae import TinyWanAutoencoder
 from flashtalk.models.published.wan_vae import WanAutoencoder
 from flashtalk.placement import Placement, streams
@@ -98,34 +100,17 @@ class Recordings:
         return recording.result.clone()
 
 
-class RecordedDenoiser(nn.Module):
+class RecordedDenoiser(PredictsElsewhere):
     """A :class:`flashtalk.models.contracts.Denoiser` whose predictions are replayed."""
 
-    anchored = False
-
     def __init__(self, transformer: VideoTransformer, record: Record = recorded_on_gpu) -> None:
-        super().__init__()
-        self.transformer = transformer
+        super().__init__(transformer)
         self._recordings = Recordings(transformer, record)
-        self.reference_clip = transformer.reference_clip
-        self.control = transformer.control
-        self.condition = transformer.condition
-        self.project_speech = transformer.project_speech
-        self.constrain = transformer.constrain
 
-    def forward(
-        self,
-        latents: Tensor,
-        timestep: Tensor,
-        condition_latents: Tensor,
-        audio_tokens: Tensor,
-        text: Tensor | None = None,
-        image: Tensor | None = None,
-        *,
-        num_motion: int = 0,
-    ) -> Tensor:
-        """As the transformer's."""
-        given = [latents, timestep, condition_latents, audio_tokens, text, image]
+    def predict(self, given: list[Tensor | None]) -> Tensor:
+        """Replays what was recorded for these shapes."""
+        latents = given[0]
+        assert latents is not None  # the call has them always
         patch = self.transformer.config.patch
         frames, rows, columns = (
             size // part for size, part in zip(latents.shape[2:], patch, strict=True)
@@ -137,10 +122,8 @@ class RecordedDenoiser(nn.Module):
         return self._recordings(given, rotation)
 
 
-class RecordedAutoencoder(nn.Module):
+class RecordedAutoencoder(FramesAreShown):
     """A :class:`flashtalk.models.contracts.Autoencoder` that is replayed both ways."""
-
-    latents_independent = False
 
     def __init__(
         self, autoencoder: WanAutoencoder | TinyWanAutoencoder, record: Record = recorded_on_gpu
@@ -149,8 +132,6 @@ class RecordedAutoencoder(nn.Module):
         self.autoencoder = autoencoder
         self._encoded = Recordings(autoencoder.encode, record)
         self._decoded = Recordings(autoencoder.decode, record)
-        self.begin = autoencoder.begin
-        self.notices = autoencoder.notices
         self.graphs = autoencoder.graphs
 
     def encode(self, video: Tensor, guidance: None = None) -> Tensor:
@@ -160,12 +141,6 @@ class RecordedAutoencoder(nn.Module):
     def decode(self, latents: Tensor, guidance: None = None, *, skip_frames: int = 0) -> Tensor:
         """As the autoencoder's."""
         return self._decoded([latents], skip_frames=skip_frames)
-
-    def decode_traced(
-        self, latents: Tensor, guidance: None = None, *, skip_frames: int = 0
-    ) -> tuple[Tensor, None]:
-        """:meth:`decode`, and nothing."""
-        return self.decode(latents, skip_frames=skip_frames), None
 
 
 def recorded(networks: Networks, record: Record = recorded_on_gpu) -> Networks:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from flashtalk.models.published.frames import FramesAreShown
 from flashtalk.models.published.wan_vae import WanAutoencoder
 from flashtalk.parallel.exchange import all_rows, neighbor_rows, rows_at_first
 from flashtalk.parallel.ranks import Ranks, shares
@@ -24,13 +25,11 @@ from flashtalk.parallel.team import Given, Team
 ENCODE, DECODE = "encode", "decode"
 
 
-class SharedAutoencoder(nn.Module):
+class SharedAutoencoder(FramesAreShown):
     """A :class:`flashtalk.models.contracts.Autoencoder`; all ranks encode and decode.
 
     ``cells_px`` are the pixels of a latent cell in one direction.
     """
-
-    latents_independent = False
 
     def __init__(self, autoencoder: WanAutoencoder, team: Team, cells_px: int) -> None:
         super().__init__()
@@ -38,8 +37,6 @@ class SharedAutoencoder(nn.Module):
         self._team, self._cells_px = team, cells_px
         self._rows = _Rows(team.ranks)
         self._hooks = share_rows(autoencoder, self._rows)
-        self.begin = autoencoder.begin
-        self.notices = autoencoder.notices
         self.graphs = autoencoder.graphs
         team.add(ENCODE, self._encoded)
         team.add(DECODE, self._decoded)
@@ -51,12 +48,6 @@ class SharedAutoencoder(nn.Module):
     def decode(self, latents: Tensor, guidance: None = None, *, skip_frames: int = 0) -> Tensor:
         """Rank 0: as the autoencoder's. Raises :class:`FlashTalkError` if a rank is gone."""
         return self._team.call(DECODE, [latents], skip_frames=skip_frames)
-
-    def decode_traced(
-        self, latents: Tensor, guidance: None = None, *, skip_frames: int = 0
-    ) -> tuple[Tensor, None]:
-        """:meth:`decode`, and nothing."""
-        return self.decode(latents, skip_frames=skip_frames), None
 
     def unshare(self) -> WanAutoencoder:
         """The autoencoder as it was, for one process."""

@@ -7,10 +7,11 @@ rank.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.dit.attention import SelfAttention
+from flashtalk.models.dit.elsewhere import PredictsElsewhere
 from flashtalk.models.dit.transformer import VideoTransformer
 from flashtalk.parallel.exchange import rows_at_first
 from flashtalk.parallel.mesh import Mesh
@@ -40,43 +41,24 @@ def shareable(transformer: object, ranks: int, rows: int) -> VideoTransformer:
     return transformer
 
 
-class SharedDenoiser(nn.Module):
+class SharedDenoiser(PredictsElsewhere):
     """A :class:`flashtalk.models.contracts.Denoiser` whose prediction all ranks compute.
 
     Everything but the prediction is the transformer's own, on rank 0.
     """
 
-    anchored = False
-
     def __init__(self, transformer: VideoTransformer, team: Team, mesh: Mesh) -> None:
-        super().__init__()
-        self.transformer = transformer
+        super().__init__(transformer)
         self._team, self._mesh = team, mesh
         transformer.rotary = RowRotary(transformer.rotary, mesh)  # type: ignore[assignment]
         for module in transformer.modules():
             if isinstance(module, SelfAttention):
                 attend = RingAttention(mesh) if mesh.ring.count > 1 else module.attend
                 module.attend = UlyssesAttention(attend, mesh)
-        self.reference_clip = transformer.reference_clip
-        self.control = transformer.control
-        self.condition = transformer.condition
-        self.project_speech = transformer.project_speech
-        self.constrain = transformer.constrain
         team.add(STATION, self._share)
 
-    def forward(
-        self,
-        latents: Tensor,
-        timestep: Tensor,
-        condition_latents: Tensor,
-        audio_tokens: Tensor,
-        text: Tensor | None = None,
-        image: Tensor | None = None,
-        *,
-        num_motion: int = 0,
-    ) -> Tensor:
-        """Rank 0: as the transformer's. Raises :class:`FlashTalkError` if a rank is gone."""
-        given = [latents, timestep, condition_latents, audio_tokens, text, image]
+    def predict(self, given: Given) -> Tensor:
+        """Rank 0 asks all ranks. Raises :class:`FlashTalkError` if a rank is gone."""
         return self._team.call(STATION, given)
 
     def _share(self, given: Given) -> Tensor:

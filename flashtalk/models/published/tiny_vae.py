@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from flashtalk.models.published.frames import FramesAreShown
 from flashtalk.models.published.wan_vae import TEMPORAL_STRIDE, WanAutoencoder
 
 Part = Literal["encode", "both"]
@@ -134,13 +135,11 @@ class TinyVae(nn.Module):
         return frames.transpose(1, 2).clamp(0, 1) * 2 - 1
 
 
-class TinyWanAutoencoder(nn.Module):
+class TinyWanAutoencoder(FramesAreShown):
     """A :class:`flashtalk.models.contracts.Autoencoder` that spares the whole one work.
 
     Clips of ``motion_frames`` are encoded by ``tiny``, all others by ``whole``.
     """
-
-    latents_independent = False
 
     def __init__(
         self, whole: WanAutoencoder, tiny: TinyVae, motion_frames: int, part: Part
@@ -148,8 +147,6 @@ class TinyWanAutoencoder(nn.Module):
         super().__init__()
         self.whole, self.tiny = whole, tiny
         self._motion_frames, self._part = motion_frames, part
-        self.begin = whole.begin
-        self.notices = whole.notices
 
     def graphs(self) -> tuple[nn.Module, ...]:
         """Parts of both."""
@@ -166,12 +163,6 @@ class TinyWanAutoencoder(nn.Module):
         if self._part == "encode":
             return self.whole.decode(latents, skip_frames=skip_frames)
         return self.tiny.decode(latents.to(self._dtype))[:, :, skip_frames:].float()
-
-    def decode_traced(
-        self, latents: Tensor, guidance: None = None, *, skip_frames: int = 0
-    ) -> tuple[Tensor, None]:
-        """:meth:`decode`, and nothing."""
-        return self.decode(latents, skip_frames=skip_frames), None
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from flashtalk.inputs.still import FILLING, Place
+from flashtalk.models.published.frames import FramesAreShown
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLWan
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 TEMPORAL_STRIDE = 4  # frames per latent after the first one; fixed in AutoencoderKLWan
 
 
-class WanAutoencoder(nn.Module):
+class WanAutoencoder(FramesAreShown):
     """Video <-> normalized latents of a causal video autoencoder.
 
     While it runs, diffusers keeps the inputs of its causal convolutions on the module. Calls of one
     instance must follow each other, as sessions do by taking turns. Nothing is kept between calls.
     """
-
-    latents_independent = False
 
     def __init__(self, vae: AutoencoderKLWan) -> None:
         super().__init__()
@@ -35,19 +33,9 @@ class WanAutoencoder(nn.Module):
         # Plain tensors instead of buffers: a cast of the module to bfloat16 must not round them.
         self._statistics: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
-    def begin(
-        self, portrait: Tensor, large: Tensor | None = None, place: Place = FILLING
-    ) -> tuple[Tensor, None]:
-        """The portrait as it is, and nothing: this autoencoder is not guided."""
-        return portrait, None
-
     def graphs(self) -> tuple[nn.Module, ...]:
         """Encoder and decoder: a call of either treats one latent frame."""
         return self.vae.encoder, self.vae.decoder
-
-    def notices(self, guidance: None) -> tuple[str, ...]:
-        """None: every picture is drawn as it is."""
-        return ()
 
     def encode(self, video: Tensor, guidance: None = None) -> Tensor:
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, H/8, W/8], float32.
@@ -69,12 +57,6 @@ class WanAutoencoder(nn.Module):
         raw = latents.float() * deviation + mean
         video = self.vae.decode(raw.to(self.vae.dtype)).sample[:, :, skip_frames:]
         return video.float().clamp(-1.0, 1.0)
-
-    def decode_traced(
-        self, latents: Tensor, guidance: None = None, *, skip_frames: int = 0
-    ) -> tuple[Tensor, None]:
-        """:meth:`decode`, and nothing."""
-        return self.decode(latents, skip_frames=skip_frames), None
 
     def _channel_statistics(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Mean and deviation of the latent channels, each [C, 1, 1, 1] float32 on ``device``."""
