@@ -120,6 +120,11 @@ class ChunkGeometry:
         return self.lookahead_frames * self.samples_per_frame
 
     @property
+    def frames_per_new(self) -> float:
+        """Frames of a chunk for each one that it adds (1.18)."""
+        return self.chunk_frames / self.new_frames
+
+    @property
     def new_s(self) -> float:
         """Seconds that a chunk adds (1.12)."""
         return self.new_frames / self.fps

@@ -23,10 +23,10 @@ from PIL import Image
 import flashtalk
 from flashtalk.config import FramingWay, Preset
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.area import Area
 from flashtalk.inputs.finding import Finding
 from flashtalk.inputs.framing import Crop
 from flashtalk.inputs.portrait import NoFaceError, Portrait
+from flashtalk.inputs.wanted import AS_USUAL, Wanted
 
 MOST_CPU_S = 2.0
 """Processor time for one picture: a 50-megapixel JPEG takes half of it."""
@@ -61,11 +61,9 @@ class PictureReader:
     def read(
         self,
         picture: Path,
+        wanted: Wanted = AS_USUAL,
         *,
-        face: int | None,
-        without_face: bool,
         framing: FramingWay = "face",
-        area: Area | None = None,
         preset: Preset | None = None,
     ) -> Portrait:
         """As :func:`flashtalk.inputs.portrait.portrait_for`, for ``preset`` or the usual one.
@@ -77,10 +75,10 @@ class PictureReader:
         preset.require_framing(framing)
         request = {
             "picture": str(picture),
-            "face": face,
-            "without_face": without_face,
+            "face": wanted.face,
+            "without_face": wanted.without_face,
             "framing": framing,
-            "area": "" if area is None else str(area),
+            "area": "" if wanted.area is None else str(wanted.area),
             "model": _model(preset),
         }
         try:

@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from flashtalk.errors import FlashTalkError
 from flashtalk.stream.contracts import EngineState
 from flashtalk.stream.piece import VideoPiece
+from flashtalk.stream.remembered_cost import RememberedCost
 
 FULL = "The line is full: {count} visitors wait already. Please try again in a few minutes."
 HEADROOM = 1.15
@@ -82,7 +83,7 @@ class Seat:
         self._admission._made(self, piece.duration_s, piece.compute_s)
 
 
-class _Load:
+class _Load(RememberedCost):
     """Who talks on one engine, and what it was measured to do.
 
     Args:
@@ -90,14 +91,8 @@ class _Load:
     """
 
     def __init__(self, cost: float | None) -> None:
+        super().__init__(_REMEMBERED_S, cost)
         self.talking: list[Seat] = []
-        self.video_s = 0.0 if cost is None else _REMEMBERED_S
-        self.compute_s = self.video_s * (cost or 0.0)
-
-    @property
-    def cost(self) -> float | None:
-        """Seconds that it takes for a second of video; ``None`` before it is measured."""
-        return self.compute_s / self.video_s if self.video_s else None
 
     def work(self, *more: Seat) -> float:
         """Seconds of work that a second of all its talks and of ``more`` takes; 0 if unknown."""
@@ -110,12 +105,6 @@ class _Load:
         if self.cost is None or not all(map(_measured, self.talking)):
             return False
         return self.work(seat) * HEADROOM <= 1.0
-
-    def measure(self, video_s: float, compute_s: float) -> None:
-        """Counts ``video_s`` more seconds of video, which took ``compute_s``."""
-        kept = 0.5 ** (video_s / _REMEMBERED_S)
-        self.video_s = kept * self.video_s + video_s
-        self.compute_s = kept * self.compute_s + compute_s
 
 
 class Admission:
@@ -169,7 +158,7 @@ class Admission:
         with self._changed:
             loads = self._ready().values()
             video_s = sum(load.video_s for load in loads)
-            return sum(load.compute_s for load in loads) / video_s if video_s else None
+            return sum(load.work_s for load in loads) / video_s if video_s else None
 
     @property
     def costs(self) -> dict[str, float | None]:

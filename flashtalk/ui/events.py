@@ -24,6 +24,7 @@ from flashtalk.inputs.area import Area
 from flashtalk.inputs.bounded import PictureReader
 from flashtalk.inputs.portrait import Portrait
 from flashtalk.inputs.speech import Speech, load_speech
+from flashtalk.inputs.wanted import Wanted
 from flashtalk.memory import drop_cycles
 from flashtalk.outputs.credits import Credits
 from flashtalk.outputs.film import Film, pieces_of
@@ -200,10 +201,8 @@ class Talk:
         read = partial(
             self.pictures.read,
             picture,
-            face=face,
-            without_face=True,
+            Wanted(face, without_face=True, area=area),
             framing=framing,
-            area=area,
         )
         portrait = self.preparing.run(read, lambda: False)
         assert portrait is not None  # nobody stops it
@@ -263,10 +262,8 @@ class Talk:
         def read() -> tuple[Portrait, Speech, list[str]]:
             speaker = self.pictures.read(
                 picture,
-                face=settings.face,
-                without_face=settings.without_face,
+                settings.wanted,
                 framing=settings.framing,
-                area=settings.area,
             )
             speech = load_speech(sound, max_s=self._limits.speech_s)
             notices = [*speaker.notices, *speech.notices]

@@ -13,6 +13,7 @@ from typing import get_args
 from flashtalk.config import WHOLE_COST, FramingWay
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.area import RULE, Area
+from flashtalk.inputs.wanted import AS_USUAL, Wanted
 
 MAX_PAGE_SEED = 2**31 - 1
 """What a page's number box carries without rounding, and more than anybody tries."""
@@ -27,14 +28,10 @@ class Settings:
     steps: int
     prompt: str = ""
     """Empty for the model's own."""
-    face: int | None = None
-    """Who speaks of several, from the left, from 1 on; ``None`` for the largest face."""
-    without_face: bool = False
-    """Use the middle of a picture in which no face is found."""
     framing: FramingWay = "face"
     """Show head and shoulders, or the whole picture."""
-    area: Area | None = None
-    """The part of the picture that is shown; ``None``: around the face."""
+    wanted: Wanted = AS_USUAL
+    """What is asked of the picture."""
 
     @classmethod
     def of(
@@ -64,10 +61,8 @@ class Settings:
             seed=_seed(drawn),
             steps=whole_number(steps, "Steps must be a whole number"),
             prompt=prompt,
-            face=face_of(face),
-            without_face=without_face,
             framing=framing_of(framing),
-            area=area_of(area),
+            wanted=Wanted(face_of(face), without_face, area_of(area)),
         )
 
     def weight(self, usual_steps: int) -> float:

@@ -17,6 +17,7 @@ from flashtalk.inputs.area import NOBODY, Area
 from flashtalk.inputs.bounded import PictureReader
 from flashtalk.inputs.framing import Crop
 from flashtalk.inputs.portrait import portrait_for
+from flashtalk.inputs.wanted import Wanted
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_a_whole_picture_has_no_area(pair: Path) -> None:
 def test_readers_of_strangers_pictures_cut_the_same(pair: Path) -> None:
     area, aspect = Area(0.45, 0.05, 0.5), FOURTEEN_B.with_size((640, 640))
     for preset in (TINY, aspect):
-        there = PictureReader(preset).read(pair, face=None, without_face=False, area=area)
+        there = PictureReader(preset).read(pair, Wanted(area=area))
         assert there.image.tobytes() == portrait_for(pair, preset, area=area).image.tobytes()
 
 

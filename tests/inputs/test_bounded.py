@@ -17,9 +17,9 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.bounded import BROKEN, PictureReader
 from flashtalk.inputs.finding import Box
 from flashtalk.inputs.portrait import NoFaceError, portrait_for
+from flashtalk.inputs.wanted import Wanted
 
 ADA = ASSETS / "portraits" / "ada.jpg"
-FREELY = {"face": None, "without_face": False}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def readers() -> list[psutil.Process]:
 
 
 def test_a_portrait_is_the_one_that_is_read_here(reader: PictureReader) -> None:
-    there, here = reader.read(ADA, **FREELY), portrait_for(ADA, TINY)
+    there, here = reader.read(ADA), portrait_for(ADA, TINY)
     assert there.image.tobytes() == here.image.tobytes()
     assert there.image.size == (512, 512) and there.tensor.shape == (1, 3, 256, 256)
     assert there.tensor.equal(here.tensor)
@@ -46,7 +46,7 @@ def test_a_whole_picture_is_the_one_that_is_read_here(
     scene = Image.new("RGB", (900, 500), (90, 120, 150))
     scene.paste(Image.open(ADA).resize((300, 300)), (400, 120))
     scene.save(tmp_path / "scene.png")
-    there = reader.read(tmp_path / "scene.png", **FREELY, framing="picture")
+    there = reader.read(tmp_path / "scene.png", framing="picture")
     here = portrait_for(tmp_path / "scene.png", TINY, framing="picture")
     assert there.image.size == (900, 500) and there.image.tobytes() == here.image.tobytes()
     assert (there.square, there.tilt_deg) == (here.square, here.tilt_deg) and there.tensor.equal(
@@ -54,26 +54,26 @@ def test_a_whole_picture_is_the_one_that_is_read_here(
     )
     assert there.finding is not None and there.finding.crop == Box(0.0, 0.0, 1.0, 1.0)
     with pytest.raises(FlashTalkError, match="flashtalk-14b has no framing but its own"):
-        PictureReader(FOURTEEN_B).read(ADA, **FREELY, framing="picture")
+        PictureReader(FOURTEEN_B).read(ADA, framing="picture")
 
 
 def test_a_portrait_of_another_model_is_that_models(reader: PictureReader) -> None:
     small = TINY.with_size((256, 256))
-    there, here = reader.read(ADA, **FREELY, preset=small), portrait_for(ADA, small)
+    there, here = reader.read(ADA, preset=small), portrait_for(ADA, small)
     assert there.image.size == (256, 256)
     assert there.image.tobytes() == here.image.tobytes()
-    assert reader.read(ADA, **FREELY).image.size == (512, 512)
+    assert reader.read(ADA).image.size == (512, 512)
 
 
 def test_a_refusal_keeps_its_sentence(reader: PictureReader, tmp_path: Path) -> None:
     (tmp_path / "words.png").write_text("these are words")
     with pytest.raises(FlashTalkError, match=r"words\.png is not a picture"):
-        reader.read(tmp_path / "words.png", **FREELY)
+        reader.read(tmp_path / "words.png")
     meadow = np.random.default_rng(1).integers(90, 150, (128, 128, 3), dtype=np.uint8)
     Image.fromarray(meadow).save(tmp_path / "meadow.png")
     with pytest.raises(NoFaceError):
-        reader.read(tmp_path / "meadow.png", **FREELY)
-    assert reader.read(tmp_path / "meadow.png", face=None, without_face=True).notices
+        reader.read(tmp_path / "meadow.png")
+    assert reader.read(tmp_path / "meadow.png", Wanted(without_face=True)).notices
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no clock of processor time")
@@ -84,16 +84,16 @@ def test_a_picture_that_takes_too_long_is_refused_and_holds_up_nobody(
     hard = tmp_path / "hard.jpg"
     Image.fromarray(np.tile(noise, (5, 5, 1))).save(hard, progressive=True)
     with pytest.raises(FlashTalkError, match=r"too long to read: more than 0\.5 seconds"):
-        reader.read(hard, **FREELY)
-    assert reader.read(ADA, **FREELY)
+        reader.read(hard)
+    assert reader.read(ADA)
 
 
 def test_a_decoder_that_breaks_off_is_a_sentence(reader: PictureReader) -> None:
-    reader.read(ADA, **FREELY)
+    reader.read(ADA)
     for process in readers():
         process.kill()
         process.wait()
     with pytest.raises(FlashTalkError) as caught:
-        reader.read(ADA, **FREELY)
+        reader.read(ADA)
     assert str(caught.value) == BROKEN
-    assert reader.read(ADA, **FREELY)
+    assert reader.read(ADA)

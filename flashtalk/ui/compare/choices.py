@@ -22,7 +22,6 @@ def _of_model(models: Models, name: str) -> dict[str, Any]:
     whole = models.preset_of(Variant(preset=name))
     own = models.own.preset if name == models.own.preset.name else whole
     chunks = dict.fromkeys((whole.geometry.chunk_frames, *whole.trained_chunk_frames))
-    new_frames = whole.geometry.chunk_frames - whole.geometry.new_frames
     return {
         "name": name,
         "steps": list(dict.fromkeys(sorted((*STEPS, own.sampler.steps)))),
@@ -32,7 +31,7 @@ def _of_model(models: Models, name: str) -> dict[str, Any]:
         "by_portrait": bool(own.sizes),
         "framings": list(whole.framings),
         "chunks": [
-            {"frames": frames, "new_s": (frames - new_frames) / whole.geometry.fps}
+            {"frames": frames, "new_s": whole.with_chunk(frames).geometry.new_s}
             for frames in chunks
         ],
     }

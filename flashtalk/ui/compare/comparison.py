@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -193,14 +194,12 @@ class Comparison:
         if trial.voice not in self._lengths_s:
             speech = load_speech(trial.voice, max_s=self._limits.speech_s)
             self._lengths_s[trial.voice] = len(speech.samples) / SPEECH_RATE_HZ
-        key = _key(trial, engine)
+        key, wanted, framing = _key(trial, engine), trial.wanted, trial.variant.framing
         if key not in self._portraits:
             self._portraits[key] = self._page.pictures.read(
                 trial.portrait,
-                face=trial.wanted.face,
-                without_face=trial.wanted.without_face,
-                framing=trial.variant.framing,
-                area=trial.wanted.area if trial.variant.framing == "face" else None,
+                wanted if framing == "face" else replace(wanted, area=None),
+                framing=framing,
                 preset=engine.preset,
             )
         return True
@@ -267,8 +266,7 @@ def _weight(trial: Trial, engine: Engine) -> float:
     """What a second costs, over a second at the preset's own settings."""
     usual = engine.preset
     geometry = usual.with_chunk(trial.variant.chunk_frames).geometry
-    frames = geometry.chunk_frames / geometry.new_frames
-    usual_frames = usual.geometry.chunk_frames / usual.geometry.new_frames
+    frames = geometry.frames_per_new / usual.geometry.frames_per_new
     steps = (trial.variant.steps or usual.sampler.steps) / usual.sampler.steps
     shown = WHOLE_COST if trial.variant.framing == "picture" else 1.0
-    return max(1.0, shown * steps * frames / usual_frames)
+    return max(1.0, shown * steps * frames)

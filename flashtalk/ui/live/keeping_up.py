@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from flashtalk.stream.piece import VideoPiece
+from flashtalk.stream.remembered_cost import RememberedCost
 
 CATCH_UP_S = 8.0
 """A machine that catches up within this time is given it."""
@@ -35,7 +36,7 @@ class KeepingUp:
     def __init__(self, most_s: float) -> None:
         self._most_s = most_s
         self._begun_s = time.monotonic()
-        self._video_s = self._work_s = 0.0
+        self._made = RememberedCost(_REMEMBERED_S)
         self.held_s = 0.0
         """Seconds that show a still picture so far."""
 
@@ -51,10 +52,10 @@ class KeepingUp:
         """
         age_s = time.monotonic() - self._begun_s - (heard_s - waiting_s)
         late_s = min(waiting_s, age_s)
-        if late_s <= self._most_s or not self._work_s:
+        if late_s <= self._most_s or not self._made.cost:
             return False
-        gained = self._video_s / self._work_s - 1.0  # seconds caught up in each
-        if self._video_s < _REMEMBERED_S:
+        gained = 1.0 / self._made.cost - 1.0  # seconds caught up in each
+        if self._made.video_s < _REMEMBERED_S:
             return gained < CLEARLY
         return gained <= 0 or late_s / gained > CATCH_UP_S
 
@@ -65,6 +66,4 @@ class KeepingUp:
             video_s += piece.duration_s
             yield piece
         if video_s:
-            kept = 0.5 ** (video_s / _REMEMBERED_S)
-            self._video_s = kept * self._video_s + video_s
-            self._work_s = kept * self._work_s + time.perf_counter() - begin_s
+            self._made.measure(video_s, time.perf_counter() - begin_s)

@@ -161,10 +161,8 @@ class LiveTalk:
         settings = self.settings
         speaker = self._page.pictures.read(
             self._picture,
-            face=settings.face,
-            without_face=settings.without_face,
+            settings.wanted,
             framing=settings.framing,
-            area=settings.area,
         )
         notice = self._engines.prompt_notice(self.settings.prompt)
         return speaker, [*speaker.notices, *([notice] if notice else [])]
@@ -260,6 +258,5 @@ class LiveTalk:
     def _weight(self) -> float:
         """What a second costs, over a second at the preset's settings: more frames per new one."""
         usual, live = self._engines.preset, self._preset.geometry
-        work = live.chunk_frames / live.new_frames
-        usual_work = usual.geometry.chunk_frames / usual.geometry.new_frames
-        return self.settings.weight(usual.sampler.steps) * work / usual_work
+        frames = live.frames_per_new / usual.geometry.frames_per_new
+        return self.settings.weight(usual.sampler.steps) * frames
