@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
 
 _M_ARENA_MAX, _M_MMAP_MAX, _M_TRIM_THRESHOLD = -8, -4, -1  # of <malloc.h>
@@ -34,6 +35,16 @@ def keep_what_is_there() -> None:
     """Leaves everything that exists at this moment out of later searches for garbage."""
     gc.collect()
     gc.freeze()
+
+
+def forks_free_nothing() -> None:
+    """Processes forked from this one never search what it had for garbage.
+
+    A filter of PyAV waits for its threads when it is freed. A forked process has none of them, so
+    it would wait forever. Call it where a process starts. Does nothing where nobody forks.
+    """
+    if hasattr(os, "register_at_fork"):  # not on Windows
+        os.register_at_fork(after_in_child=gc.freeze)
 
 
 def drop_cycles() -> None:

@@ -69,6 +69,7 @@ def serve(
     ``gpu_is_lent`` says that a GPU is there inside that function only, as on ZeroGPU.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    memory.forks_free_nothing()
     check_workers(options)
     ranks = joined(options.device)
     if ranks is not None and not ranks.leads:
