@@ -1,8 +1,8 @@
 """Ray itself: a cluster of this process's own, or one that runs already.
 
 A cluster of its own takes nobody without a secret, which this process draws. It ends with the
-process, and its files with it. Ray's own secret for clusters of several machines is a file or a
-variable, which all of them have.
+process, and its files with it; the next start ends what a killed process leaves. Ray's own secret
+for clusters of several machines is a file or a variable, which all of them have.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from flashtalk.cluster.leftovers import end_processes_of
 from flashtalk.errors import FlashTalkError
 from flashtalk.outputs.scratch import ScratchFolder
 
@@ -81,7 +82,7 @@ def _reach(address: str) -> None:
 def _scratch_folder() -> Iterator[Path]:
     # sockets lie there, whose paths may be no longer than 107 characters
     parent = Path("/tmp" if os.name == "posix" else tempfile.gettempdir())
-    with ScratchFolder(parent, SCRATCH_PREFIX) as scratch:
+    with ScratchFolder(parent, SCRATCH_PREFIX, end_processes_of) as scratch:
         yield scratch.path
 
 

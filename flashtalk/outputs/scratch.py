@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -15,18 +16,26 @@ from filelock import FileLock, Timeout
 PREFIX = ".flashtalk-"
 _LOCK = "lock"
 
+BeforeRemoval = Callable[[Path], None]
+
 
 class ScratchFolder:
     """A folder inside ``parent``, removed by :meth:`close` or by the next run.
 
-    Its name begins with ``prefix``, by which the next run knows it.
+    Its name begins with ``prefix``, by which the next run knows it. ``before_removal`` is what the
+    next run does with a folder first.
 
     Raises:
         OSError: if ``parent`` takes no folder.
     """
 
-    def __init__(self, parent: Path, prefix: str = PREFIX) -> None:
-        sweep(parent, prefix)
+    def __init__(
+        self,
+        parent: Path,
+        prefix: str = PREFIX,
+        before_removal: BeforeRemoval = lambda folder: None,
+    ) -> None:
+        sweep(parent, prefix, before_removal)
         self.path, self._lock = _locked_folder(parent, prefix)
 
     def close(self) -> None:
@@ -42,7 +51,9 @@ class ScratchFolder:
         self.close()
 
 
-def sweep(parent: Path, prefix: str = PREFIX) -> None:
+def sweep(
+    parent: Path, prefix: str = PREFIX, before_removal: BeforeRemoval = lambda folder: None
+) -> None:
     """Removes what processes that have ended left in ``parent``; skips what is not ours."""
     for folder in parent.glob(f"{prefix}*"):
         if folder.is_symlink() or not (folder / _LOCK).is_file():
@@ -52,6 +63,7 @@ def sweep(parent: Path, prefix: str = PREFIX) -> None:
             lock.acquire()
         except (Timeout, OSError):  # in use, or somebody else's
             continue
+        before_removal(folder)
         shutil.rmtree(folder, ignore_errors=True)
         lock.release()
         shutil.rmtree(folder, ignore_errors=True)
