@@ -185,7 +185,7 @@ class Engine:
         team.watch()
         return team
 
-    def at_size(self, size: Size) -> Engine:
+    def at_size(self, size: tuple[int, int] | None) -> Engine:
         """An engine of the same weights and threads for another ``size``; ``None``: this one.
 
         Raises :class:`FlashTalkError` for an impossible size.

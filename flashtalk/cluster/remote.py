@@ -14,7 +14,7 @@ from ray.util.placement_group import PlacementGroup, placement_group, remove_pla
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flashtalk.cluster.session import ANSWER_S, RemoteSession, answered, grouped
-from flashtalk.cluster.worker import Started, Worker
+from flashtalk.cluster.worker import PictureSize, Started, Worker
 from flashtalk.inputs.portrait import Portrait
 from flashtalk.stream.contracts import EngineState
 
@@ -77,8 +77,14 @@ class RemoteWorker:
         Raises:
             FlashTalkError: what the worker says, or that it is gone.
         """
-        framed = replace(portrait, finding=None)  # a whole picture, which no engine looks at
-        number = self.ask("open", framed, choices, patience_s=OPEN_S)
+        return self.at_size(None).open(portrait, **choices)
+
+    def at_size(self, size: PictureSize) -> SizedWorker:
+        """As :meth:`flashtalk.engine.Engine.at_size`; the worker itself refuses impossible ones."""
+        return SizedWorker(self, size)
+
+    def session(self, number: int) -> RemoteSession:
+        """Session ``number``, which is open there."""
         return RemoteSession(self._leader, number, self._silent.set)
 
     def ask(self, name: str, *given: object, patience_s: float | None = None) -> Any:
@@ -145,6 +151,24 @@ class RemoteWorker:
 
     def _call(self, name: str, *given: object) -> Any:
         return grouped(getattr(self._leader, name), "calls").remote(*given)
+
+
+@dataclass(frozen=True)
+class SizedWorker:
+    """A worker that is asked for pictures of one size."""
+
+    worker: RemoteWorker
+    size: PictureSize
+
+    def at_size(self, size: PictureSize) -> SizedWorker:
+        """As :meth:`flashtalk.engine.Engine.at_size`."""
+        return replace(self, size=size)
+
+    def open(self, portrait: Portrait, **choices: Any) -> RemoteSession:
+        """As :meth:`RemoteWorker.open`."""
+        framed = replace(portrait, finding=None)  # a whole picture, which no engine looks at
+        number = self.worker.ask("open", framed, self.size, choices, patience_s=OPEN_S)
+        return self.worker.session(number)
 
 
 def _group(needs: Needs) -> PlacementGroup | None:

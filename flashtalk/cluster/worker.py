@@ -39,6 +39,8 @@ class Started:
     """What a worker says of itself once it is warm."""
 
     preset: Preset
+    any_size: Preset
+    """The same before a size was chosen."""
     device: torch.device
     cost: float
     """Seconds that a second of video took at the warm-up."""
@@ -46,6 +48,9 @@ class Started:
 
 Address = tuple[str, int]
 """Host and port."""
+
+PictureSize = tuple[int, int] | None
+"""Height and width in pixels; ``None``: the engine's own."""
 
 
 class Worker:
@@ -121,9 +126,9 @@ class Worker:
         return self._ready.prompt_notice(prompt)
 
     # --- sessions -------------------------------------------------------------------------------
-    def open(self, portrait: Portrait, choices: Mapping[str, Any]) -> int:
-        """The number of a new session; arguments are those of ``Engine.open``."""
-        session = self._ready.open(portrait, **choices)
+    def open(self, portrait: Portrait, size: PictureSize, choices: Mapping[str, Any]) -> int:
+        """The number of a new session; arguments are those of ``Engine.at_size`` and ``open``."""
+        session = self._ready.at_size(size).open(portrait, **choices)
         number = next(self._numbers)
         self._sessions[number] = session
         return number
@@ -164,7 +169,7 @@ class Worker:
     def _started(self) -> Started:
         engine = self._ready
         assert engine.cost is not None  # it is warm
-        return Started(engine.preset, engine.device, engine.cost)
+        return Started(engine.preset, engine.any_size, engine.device, engine.cost)
 
     def _loaded(self, index: int, ranks: int, address: Address | None) -> Engine:
         """The engine; of another rank than 0, once it is over."""

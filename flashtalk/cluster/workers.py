@@ -82,6 +82,11 @@ class Workers:
         return self._known.preset
 
     @property
+    def any_size(self) -> Preset:
+        """The same before a size was chosen."""
+        return self._known.any_size
+
+    @property
     def device(self) -> torch.device:
         """What workers compute on; known once they are warm."""
         return self._known.device

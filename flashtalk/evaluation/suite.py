@@ -32,6 +32,7 @@ from flashtalk.outputs.credits import Credits
 from flashtalk.outputs.film import Film, pieces_of
 from flashtalk.provenance.credentials import Origin
 from flashtalk.provenance.marking import Marking
+from flashtalk.stream.contracts import TalkEngine
 from flashtalk.stream.piece import VideoPiece
 
 
@@ -166,11 +167,14 @@ def run_trial(
         area=wanted.area,
     )
     speech = load_speech(trial.voice)
-    return make_talk(engine, trial, portrait, speech, folder, stopped=stopped, on_piece=on_piece)
+    return make_talk(
+        engine, engine.preset, trial, portrait, speech, folder, stopped=stopped, on_piece=on_piece
+    )
 
 
 def make_talk(
-    engine: Engine,
+    engine: TalkEngine,
+    preset: Preset,
     trial: Trial,
     portrait: Portrait,
     speech: Speech,
@@ -183,13 +187,15 @@ def make_talk(
     """Makes and measures the talk of ``trial``; None if it was stopped before its end.
 
     What was made of one that broke off stays in ``NAME.part.mp4``. ``engine`` has the size that is
-    wanted. ``on_piece`` hears of each piece of video; the next one is made once it returns.
+    wanted, as its ``preset`` says. ``on_piece`` hears of each piece of video; the next one is made
+    once it returns.
 
     Raises:
         FlashTalkError: for a setting that cannot be used.
         OSError: a file cannot be written to its end.
     """
-    preset, variant = engine.preset.with_chunk(trial.variant.chunk_frames), trial.variant
+    variant, name = trial.variant, preset.name
+    preset = preset.with_chunk(variant.chunk_frames)
     measure = TalkMeasure(np.asarray(portrait.image), preset.geometry)
     start_s, first_s, work_s = time.perf_counter(), math.nan, 0.0
     session = engine.open(
@@ -218,7 +224,7 @@ def make_talk(
         new_frames=preset.geometry.new_frames,
         real_time=film.made_s / work_s,
         first_fragment_s=first_s,
-        made_of=digest_of(trial, engine.preset.name),
+        made_of=digest_of(trial, name),
     )
     part.replace(folder / f"{trial.name}.mp4")
     result.write(folder / f"{trial.name}.json")

@@ -15,7 +15,8 @@ A seat is what a talk holds: first a place in line, then a share of one engine::
             seat.made(piece)
 
 Talk, Speak live, comparisons and the API take their seats here. A comparison, which nobody watches
-while it is made, steps aside for those who wait. Safe for several threads.
+while it is made, steps aside for those who wait. It stays with its engine, and holds up nobody who
+waits for any. Safe for several threads.
 """
 
 from __future__ import annotations
@@ -68,14 +69,14 @@ class Seat:
         self.begun_s = 0.0
         """When it was let in, on the clock of ``time.monotonic``."""
         self.engine = ""
-        """Who makes the video; known once it is let in."""
+        """Who makes the video; known, and the same, once it is let in."""
 
     def wait(self, timeout_s: float) -> Place | None:
         """Waits so long to be let in; the place in line, or ``None`` once it is so."""
         return self._admission._wait(self, timeout_s)
 
     def step_aside(self) -> None:
-        """Goes to the end of the line if somebody waits; :meth:`wait` then leads back."""
+        """Lets those who wait go first, if there are any; :meth:`wait` then leads back."""
         self._admission._step_aside(self)
 
     def made(self, piece: VideoPiece) -> None:
@@ -144,13 +145,13 @@ class Admission:
 
     @property
     def waiting(self) -> int:
-        """Visitors in line."""
-        return len(self._line)
+        """Visitors in line; who has stepped aside is none."""
+        return sum(not each.engine for each in tuple(self._line))
 
     @property
     def full(self) -> bool:
         """Whether nobody more may wait."""
-        return len(self._line) >= self._room
+        return self.waiting >= self._room
 
     @property
     def cost(self) -> float | None:
@@ -189,8 +190,8 @@ class Admission:
         """
         seat = Seat(self, video_s, weight, paced, measured)
         with self._changed:
-            if len(self._line) >= self._room:
-                raise FlashTalkError(FULL.format(count=len(self._line)))
+            if self.full:
+                raise FlashTalkError(FULL.format(count=self.waiting))
             self._line.append(seat)
         try:
             yield seat
@@ -217,10 +218,11 @@ class Admission:
         end_s = time.monotonic() + timeout_s
         with self._changed:
             while seat in self._line:
-                first = seat is self._line[0]
+                first = not self._ahead_of(seat)
                 if first and (name := self._engine_for(seat)) is not None:
                     seat.engine, seat.begun_s = name, time.monotonic()
-                    self._loads[name].talking.append(self._line.pop(0))
+                    self._line.remove(seat)
+                    self._loads.setdefault(name, _Load(None)).talking.append(seat)
                     self._changed.notify_all()
                 elif (left_s := end_s - time.monotonic()) <= 0:
                     return self._place(seat)
@@ -228,16 +230,30 @@ class Admission:
                     self._changed.wait(left_s)
             return None
 
+    def _ahead_of(self, seat: Seat) -> list[Seat]:
+        """Those who are let in before ``seat``."""
+        return [each for each in self._line[: self._line.index(seat)] if not each.engine]
+
     def _engine_for(self, seat: Seat) -> str | None:
-        """The engine that has most room for ``seat``, if everybody there stays in real time."""
+        """The engine that has most room for ``seat``, if everybody there stays in real time.
+
+        Who has stepped aside returns to its own, also where that takes no new talks.
+        """
         if self.talking >= self._most:
             return None
-        rooms = {name: load for name, load in self._ready().items() if load.has_room(seat)}
+        ready = self._ready()
+        if seat.engine and seat.engine not in ready:
+            return seat.engine
+        rooms = {
+            name: load
+            for name, load in ready.items()
+            if seat.engine in ("", name) and load.has_room(seat)
+        }
         return min(rooms, key=lambda name: rooms[name].work(seat), default=None)
 
     def _step_aside(self, seat: Seat) -> None:
         with self._changed:
-            if self._line and seat not in self._line:
+            if self.waiting and seat not in self._line:
                 self._loads[seat.engine].talking.remove(seat)
                 self._line.append(seat)
                 self._changed.notify_all()
@@ -252,7 +268,8 @@ class Admission:
 
     def _place(self, seat: Seat) -> Place:
         """Reckons when those ahead will have ended, as fast as talks are made at the moment."""
-        number = self._line.index(seat) + 1
+        ahead = self._ahead_of(seat)
+        number = len(ahead) + 1
         loads, cost = list(self._ready().values()), self.cost
         if cost is None:
             return Place(number, None)
@@ -260,7 +277,7 @@ class Admission:
         ends_s = [_lasts_s(each, load.work()) for load in loads for each in load.talking] or [0.0]
         heapq.heapify(ends_s)
         start_s = 0.0
-        for each in self._line[:number]:
+        for each in (*ahead, seat):
             start_s = heapq.heappop(ends_s)
             heapq.heappush(ends_s, start_s + _lasts_s(each, usual))
         return Place(number, start_s if math.isfinite(start_s) else None)

@@ -41,7 +41,10 @@ class VideoSession(Protocol):
 
 
 class TalkEngine(Protocol):
-    """Opens sessions; as :meth:`flashtalk.engine.Engine.open`."""
+    """Opens sessions; as :class:`flashtalk.engine.Engine`."""
+
+    def at_size(self, size: tuple[int, int] | None) -> TalkEngine:
+        """The same for pictures of another height and width in pixels; ``None``: this one."""
 
     def open(
         self,
@@ -49,7 +52,9 @@ class TalkEngine(Protocol):
         *,
         seed: int = 0,
         steps: int | None = None,
+        color_strength: float | None = None,
         prompt: str | None = None,
+        chunk_frames: int | None = None,
         live: bool = False,
         first_fragment_frames: int = 0,
         timed: bool = False,
@@ -73,6 +78,10 @@ class Engines(Protocol):
     @property
     def preset(self) -> Preset:
         """What all of them run."""
+
+    @property
+    def any_size(self) -> Preset:
+        """The same before a size was chosen."""
 
     @property
     def device(self) -> torch.device:

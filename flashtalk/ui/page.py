@@ -9,7 +9,6 @@ import gradio as gr
 from gradio.events import Dependency
 
 from flashtalk.assets import ASSETS
-from flashtalk.engine import Engine
 from flashtalk.provenance.marking import Marking
 from flashtalk.stream.contracts import Engines
 from flashtalk.ui.api_page import TALK, describe, show_example
@@ -56,8 +55,7 @@ def build_page(
     """
     talk = Talk(engines, limits, on_gpu, marking)
     live_talks = LiveTalks(talk, engines, limits, not_live)
-    own = engines if isinstance(engines, Engine) else None
-    comparisons = Comparisons(talk, own, limits, not_compared)
+    comparisons = Comparisons(talk, engines, limits, not_compared)
     gallery = Gallery.of(assets)
     served = [*gallery.portraits, *gallery.voices, *documents().values(), PICTURE]
     gr.set_static_paths(served)

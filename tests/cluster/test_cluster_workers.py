@@ -6,11 +6,13 @@ import json
 import os
 import signal
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
+from typing import IO
 
 import av
 import gradio as gr
@@ -30,6 +32,7 @@ from flashtalk.inputs.portrait import portrait_for
 from flashtalk.inputs.speech import load_speech
 from flashtalk.stream.admission import Admission
 from flashtalk.stream.contracts import Engines
+from flashtalk.ui.compare.comparisons import Comparisons
 from flashtalk.ui.events import Limits, Talk
 
 RECIPE = {
@@ -122,6 +125,36 @@ def test_two_at_once_get_the_frames_of_one_process(
             lambda seat, person: video(workers, seat.engine, person, samples, live), seats, PEOPLE
         )
         assert list(made) == expected
+
+
+def test_a_comparison_on_workers_has_the_frames_of_one_process(
+    workers: Workers, talk: Talk, here: Engine, samples: np.ndarray, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "voice.wav", samples, 16_000)
+    gr.set_static_paths([tmp_path, PEOPLE[0].parent])
+    settings = [{"steps": 2}, {"size": "512x512", "color_match": 0, "chunk_frames": 17}]
+    asked = {
+        "portraits": [{"path": str(PEOPLE[0])}],
+        "voices": [str(tmp_path / "voice.wav")],
+        "settings": settings,
+    }
+    made = []
+    for engines, page in ((workers, talk), (here, Talk(here, Limits(), lambda compute: compute))):
+        comparison = Comparisons(page, engines, Limits()).open(asked)
+        within(lambda comparison=comparison: comparison.told(0, "")["state"] == "done")
+        packed = zipfile.ZipFile(comparison.file("everything.zip"))
+        films = sorted(name for name in packed.namelist() if name.endswith(".mp4"))
+        made.append({name: frames_of(packed.open(name)) for name in films})
+    assert made[0] == made[1]
+    assert sorted(len(film) // 3 for film in made[0].values()) == [38 * 256 * 256, 38 * 512 * 512]
+    within(lambda: not any(talk.admission.talks.values()))
+
+
+def frames_of(film: IO[bytes]) -> bytes:
+    """All pictures of an mp4, in RGB."""
+    with av.open(film) as container:
+        frames = container.decode(video=0)
+        return b"".join(frame.to_ndarray(format="rgb24").tobytes() for frame in frames)
 
 
 def test_a_worker_is_measured_as_an_engine_is(workers: Workers, here: Engine) -> None:

@@ -77,6 +77,44 @@ def test_who_steps_aside_lets_those_in_who_wait_and_comes_back_after_them() -> N
         assert patient.wait(NOW) is None
 
 
+def test_who_stepped_aside_returns_to_its_engine_and_holds_up_nobody() -> None:
+    states = {name: EngineState(0.9) for name in ("one", "two")}
+    admission = Admission(lambda: states)
+    with admission.seat() as patient, ExitStack() as first, ExitStack() as second:
+        assert patient.wait(NOW) is None
+        place = patient.engine
+        others = [first.enter_context(admission.seat()), second.enter_context(admission.seat())]
+        assert others[0].wait(NOW) is None
+        patient.step_aside()
+        assert admission.waiting == 1, "a visitor"
+        assert others[1].wait(NOW) is None
+        assert others[1].engine == place
+
+        assert patient.wait(NOW) is not None
+        first.close()
+        assert patient.wait(NOW) is not None, "the other engine is free, and not its own"
+        with admission.seat() as visitor:
+            assert visitor.wait(NOW) is None
+        second.close()
+        assert patient.wait(NOW) is None
+        assert patient.engine == place
+
+
+def test_who_stepped_aside_from_an_engine_that_is_gone_learns_it_there() -> None:
+    states = {"one": EngineState(0.9)}
+    admission = Admission(lambda: states)
+    with admission.seat() as patient:
+        assert patient.wait(NOW) is None
+        with admission.seat() as visitor:
+            patient.step_aside()
+            assert visitor.wait(NOW) is None
+        del states["one"]
+        assert admission.talks == {}
+        assert patient.wait(NOW) is None
+        assert patient.engine == "one"
+    assert admission.talks == {}
+
+
 def test_what_is_made_in_a_way_of_its_own_says_nothing_about_talks() -> None:
     admission = Admission(alone(0.3))
     with admission.seat(measured=False) as seat:

@@ -14,13 +14,13 @@ STEPS = (1, 2, 4, 8)
 def choices(comparisons: Comparisons) -> dict[str, Any]:
     """By model: steps, sizes and chunks to choose from, and those of its own."""
     models = comparisons.models
-    offered = [] if models is None else [_of_model(models, name) for name in models.names]
+    offered = [_of_model(models, name) for name in models.names]
     return {"models": offered, "refusal": comparisons.refusal}
 
 
 def _of_model(models: Models, name: str) -> dict[str, Any]:
     whole = models.preset_of(Variant(preset=name))
-    own = models.own.preset if name == models.own.preset.name else whole
+    own = models.own if name == models.own.name else whole
     chunks = dict.fromkeys((whole.geometry.chunk_frames, *whole.trained_chunk_frames))
     return {
         "name": name,

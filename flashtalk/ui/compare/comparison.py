@@ -20,7 +20,6 @@ from typing import Any, Literal
 from zipfile import ZIP_STORED, ZipFile
 
 from flashtalk.config import WHOLE_COST, Preset
-from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.report import REPORT, TABLE, pair_html, talk_html, write_report
 from flashtalk.evaluation.suite import Result, Trial, make_talk, result_there
@@ -178,9 +177,9 @@ class Comparison:
         Raises:
             FlashTalkError: for an input that cannot be used, or too much to be made.
         """
-        engines = {trial: self._models.of(trial.variant) for trial in self._trials}
+        presets = {trial: self._models.of(trial.variant).preset for trial in self._trials}
         for trial in self._trials:
-            read = partial(self._read_one, trial, engines[trial])
+            read = partial(self._read_one, trial, presets[trial])
             if not self._page.preparing.run(read, stopped):
                 return
         self._todo = [trial for trial in self._trials if not self._there(trial)]
@@ -190,17 +189,17 @@ class Comparison:
             raise FlashTalkError(TOO_LONG.format(**told))
         self._made_s = self._total_s - todo_s
 
-    def _read_one(self, trial: Trial, engine: Engine) -> bool:
+    def _read_one(self, trial: Trial, preset: Preset) -> bool:
         if trial.voice not in self._lengths_s:
             speech = load_speech(trial.voice, max_s=self._limits.speech_s)
             self._lengths_s[trial.voice] = len(speech.samples) / SPEECH_RATE_HZ
-        key, wanted, framing = _key(trial, engine), trial.wanted, trial.variant.framing
+        key, wanted, framing = _key(trial, preset), trial.wanted, trial.variant.framing
         if key not in self._portraits:
             self._portraits[key] = self._page.pictures.read(
                 trial.portrait,
                 wanted if framing == "face" else replace(wanted, area=None),
                 framing=framing,
-                preset=engine.preset,
+                preset=preset,
             )
         return True
 
@@ -210,11 +209,11 @@ class Comparison:
         return result_there(trial, self._folder, preset) is not None
 
     def _make(self, trial: Trial, stopped: Stopped) -> None:
-        engine, before_s = self._models.of(trial.variant), self._made_s
+        maker, before_s = self._models.of(trial.variant), self._made_s
         while self._page.admission.full and not stopped():
             time.sleep(LINE_LOOK_S)
         length_s = self._lengths_s[trial.voice]
-        weight = _weight(trial, engine)
+        weight = _weight(trial, maker.preset)
         with self._page.admission.seat(length_s, weight=weight, measured=False) as seat:
 
             def on_piece(piece: VideoPiece) -> None:
@@ -227,9 +226,10 @@ class Comparison:
             result = None
             if not stopped():
                 result = make_talk(
-                    engine,
+                    maker.at(seat.engine),
+                    maker.preset,
                     trial,
-                    self._portraits[_key(trial, engine)],
+                    self._portraits[_key(trial, maker.preset)],
                     load_speech(trial.voice, max_s=self._limits.speech_s),
                     self._folder,
                     marking=self._page.marking,
@@ -242,8 +242,7 @@ class Comparison:
         self._todo.remove(trial)
         self._made_s = before_s + length_s
         talks = [*self._talks, (trial, result)]
-        preset = self._models.own.preset.name
-        write_report(self._folder, talks, preset, texts()["compare"])
+        write_report(self._folder, talks, self._models.own.name, texts()["compare"])
         self._talks.append((trial, result))
 
     def _wait(self, seat: Seat, stopped: Stopped) -> None:
@@ -257,14 +256,13 @@ class Comparison:
         return sum(self._lengths_s.get(trial.voice, 0.0) for trial in self._trials)
 
 
-def _key(trial: Trial, engine: Engine) -> tuple[Path, Preset, str]:
+def _key(trial: Trial, preset: Preset) -> tuple[Path, Preset, str]:
     """Trials of one key share a portrait."""
-    return trial.portrait, engine.preset, trial.variant.framing
+    return trial.portrait, preset, trial.variant.framing
 
 
-def _weight(trial: Trial, engine: Engine) -> float:
+def _weight(trial: Trial, usual: Preset) -> float:
     """What a second costs, over a second at the preset's own settings."""
-    usual = engine.preset
     geometry = usual.with_chunk(trial.variant.chunk_frames).geometry
     frames = geometry.frames_per_new / usual.geometry.frames_per_new
     steps = (trial.variant.steps or usual.sampler.steps) / usual.sampler.steps

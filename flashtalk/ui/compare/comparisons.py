@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
+from flashtalk.stream.contracts import Engines
 from flashtalk.stream.workers import started_threads
 from flashtalk.ui.compare.asked import trials_asked
 from flashtalk.ui.compare.comparison import PATIENCE_S, Comparison
@@ -15,10 +15,6 @@ from flashtalk.ui.kept import Kept
 from flashtalk.ui.preparing import yield_to_others
 
 SCRATCH_PREFIX = "flashtalk-compare-"
-ELSEWHERE = (
-    "This page's videos are made on other machines, which compare nothing. In a shell, flashtalk "
-    "evaluate does."
-)
 FULL = "Too many comparisons are being made. Please try again in a few minutes."
 
 
@@ -27,7 +23,7 @@ class Comparisons:
 
     Args:
         page: whose seats and stops hold for them.
-        engine: the page's own; ``None`` where others compute.
+        engines: make the videos.
         limits: facts of the deployment.
         refusal: why this page cannot compare; empty where it can.
         patience_s: so long nobody may ask for one that is being made.
@@ -36,13 +32,13 @@ class Comparisons:
     def __init__(
         self,
         page: Talk,
-        engine: Engine | None,
+        engines: Engines,
         limits: Limits,
         refusal: str = "",
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self.models = None if engine is None else Models(engine)
-        self.refusal = refusal or ("" if engine else ELSEWHERE)
+        self.models = Models(engines)
+        self.refusal = refusal
         self._page, self._limits, self._patience_s = page, limits, patience_s
         self._worker = started_threads(1, "flashtalk-compare", 1)
         self._worker.submit(yield_to_others)
@@ -56,7 +52,7 @@ class Comparisons:
             gr.Error: for a file that nobody uploaded.
         """
         self._kept.sweep()
-        if self.refusal or self.models is None:
+        if self.refusal:
             raise FlashTalkError(self.refusal)
         trials = trials_asked(content, self.models, self._limits.keep_files_s)
         name = secrets.token_urlsafe(16)

@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from flashtalk.config import TINY, Preset
 from flashtalk.engine import Engine
 from flashtalk.evaluation.variants import Variant
+from flashtalk.stream.contracts import Engines, TalkEngine
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Who makes the talks of a variant."""
+
+    preset: Preset
+    """Of the size that is wanted."""
+    at: Callable[[str], TalkEngine]
+    """The engine of the seat that is called so."""
 
 
 class Models:
-    """Engines by what a variant asks for; all sizes of a model share its weights.
+    """Makers by what a variant asks for; all sizes of a model share its weights.
 
     Args:
-        engine: the page's own.
+        engines: the page's own.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self.own = engine
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
         self._tiny: Engine | None = None
-        self.names: tuple[str, ...] = tuple(dict.fromkeys((engine.preset.name, TINY.name)))
+        names = [engines.preset.name]
+        if isinstance(engines, Engine):  # else this process has no weights
+            names.append(TINY.name)
+        self.names: tuple[str, ...] = tuple(dict.fromkeys(names))
         """Names of the models that are here."""
 
-    def of(self, variant: Variant) -> Engine:
-        """The engine that makes the talks of ``variant``; reads weights if it is the first one.
+    @property
+    def own(self) -> Preset:
+        """Of the page's own model, in its own size."""
+        return self._engines.preset
+
+    def of(self, variant: Variant) -> Maker:
+        """Who makes the talks of ``variant``; reads weights if it is the first of its model.
 
         Raises:
             FlashTalkError: for a size that the model does not make.
         """
-        if variant.preset in (None, self.own.preset.name):
-            return self.own.at_size(variant.size)
+        size = variant.size
+        if self._is_own(variant):
+            preset = self.own if size is None else self._engines.any_size.with_size(size)
+            return Maker(preset, lambda name: self._engines.at(name).at_size(size))
         if self._tiny is None:
             self._tiny = Engine.from_pretrained(TINY.name, size="auto")
-        return self._tiny.at_size(variant.size)
+        tiny = self._tiny.at_size(size)
+        return Maker(tiny.preset, lambda name: tiny)
 
     def preset_of(self, variant: Variant) -> Preset:
         """Of the model, in any size that it makes; reads no weights."""
-        own = variant.preset in (None, self.own.preset.name)
-        return self.own.any_size if own else TINY
+        return self._engines.any_size if self._is_own(variant) else TINY
+
+    def _is_own(self, variant: Variant) -> bool:
+        return variant.preset in (None, self.own.name)
