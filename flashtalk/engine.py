@@ -277,6 +277,7 @@ class Engine:
             framed.tensor,
             framed.large,
             still=framed.still,
+            framing=framed.framing,
             sampler=self._sampler(steps, color_strength),
             seed=checked_seed(seed),
             prompt=prompt,
@@ -375,13 +376,14 @@ class Engine:
         sampler: SamplerConfig,
         seed: int,
         still: Still | None = None,
+        framing: FramingWay = "face",
         prompt: str | None = None,
         first_fragment_frames: int = 0,
         split: Split = "first",
         timed: bool = False,
     ) -> Session:
         networks = replace(self._networks, preset=preset)
-        smaller = self._notices.get("face" if still is None else "picture")
+        smaller = self._notices.get(framing)
         notices = () if smaller is None else (smaller,)
         if prompt and networks.text_encoder is None:
             raise FlashTalkError(

@@ -138,7 +138,8 @@ def _answer(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> Por
     size = answer["framed_size"]
     framed = None if size is None else _image(process.stdout, size)
     square = None if answer["square"] is None else Crop(**answer["square"])
-    return Portrait(image, tuple(answer["notices"]), finding, framed, square, answer["tilt_deg"])
+    tilt_deg, framing = answer["tilt_deg"], answer["framing"]
+    return Portrait(image, tuple(answer["notices"]), finding, framed, square, tilt_deg, framing)
 
 
 def _image(pipe: IO[bytes], size: Sequence[int]) -> Image.Image:

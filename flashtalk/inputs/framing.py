@@ -29,6 +29,7 @@ from flashtalk.inputs.faces import EYES_IN_FACE, Face
 # spread by 0.01 (eyes) and 0.1 (size). The eyes are halfway between the skull's top and the chin.
 HEAD_PER_FACE = 1.32  # top of the skull to chin, in sides of the square
 SIZE_MARGIN = 0.05  # of the picture
+HARDLY = 0.02  # of a side: so little beyond a picture's edge may be seen continued
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,27 @@ class Crop:
         )
 
 
+def view_of(part: Crop, width_px: int, height_px: int) -> Crop:
+    """What is shown of a picture of that size where ``part`` of it speaks: never beyond its edge.
+
+    ``part`` itself, where hardly any of it is missing. Otherwise the largest rectangle of its
+    aspect that is no larger, moved into the picture as little as may be.
+    """
+    missing = max(part.missing_px(width_px, height_px))
+    if missing <= HARDLY * min(part.width_px, part.height_px):
+        return part
+    scale = min(1.0, width_px / part.width_px, height_px / part.height_px)
+    width, height = (max(1, round(scale * side)) for side in (part.width_px, part.height_px))
+    left = part.left_px + (part.width_px - width) // 2
+    top = part.top_px + round(Framing.eyes * (part.height_px - height))
+    return Crop(
+        min(max(left, 0), max(0, width_px - width)),
+        min(max(top, 0), max(0, height_px - height)),
+        width,
+        height,
+    )
+
+
 def closest_size(
     width_px: int, height_px: int, sizes: Sequence[tuple[int, int]]
 ) -> tuple[int, int]:
@@ -123,7 +145,7 @@ def frame_face(
 
     The whole picture (cover crop) if it already has that framing. Otherwise the ideal crop; where
     it leaves the picture it is first shrunk, then moved, both within the framing's limits. What
-    is still missing after that is left to the caller to fill.
+    is still missing after that is filled for the networks, and not shown (:func:`view_of`).
     """
     framing = framing or Framing()
     head_px = HEAD_PER_FACE * face.side_px

@@ -22,9 +22,17 @@ from flashtalk.inputs.area import WHOLE, Area, speaker_in
 from flashtalk.inputs.cutting import cut, near_quarter, turn_upright
 from flashtalk.inputs.faces import Face, find_faces, measured_roll
 from flashtalk.inputs.finding import Finding
-from flashtalk.inputs.framing import Crop, closest_size, part_of
+from flashtalk.inputs.framing import Crop, closest_size, part_of, view_of
 from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
-from flashtalk.inputs.still import Bounds, Still, cut_turned, fitted, square_around, square_of
+from flashtalk.inputs.still import (
+    Bounds,
+    Still,
+    cut_turned,
+    cut_view,
+    fitted,
+    square_around,
+    square_of,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -62,10 +70,6 @@ FAR_FACE = (
     "The face takes up {percent} % of the picture's side, and this model places mouths well from "
     "about {least} % on. Let the picture be framed around the face, or cut it closer."
 )
-FILLED = (
-    "The picture ends close to the head; its edge was continued by {percent} % to make room. "
-    "A photo with some space around the head works best."
-)
 
 
 class NoFaceError(FlashTalkError):
@@ -91,9 +95,11 @@ class Portrait:
     framed: Image.Image | None = None
     """What the networks see, where that is another picture."""
     square: Crop | None = None
-    """Where in a whole picture that is."""
+    """Where in the image that is; it may reach beyond. ``None``: it is the image."""
     tilt_deg: float = 0.0
     """Counterclockwise turn that made it upright there."""
+    framing: FramingWay = "face"
+    """Whether the image is the whole picture or a part around a face."""
 
     @cached_property
     def tensor(self) -> torch.Tensor:
@@ -112,7 +118,7 @@ class Portrait:
 
     @property
     def still(self) -> Still | None:
-        """The whole picture, if it is shown."""
+        """The image, if only a part of it moves, or a part of what moves is in it."""
         if self.square is None:
             return None
         return Still(np.asarray(self.image), self.square, self.tilt_deg)
@@ -205,12 +211,18 @@ def load_portrait(
     if sizes:
         geometry = geometry.sized(*closest_size(*picture.size, sizes))
     frame, tilt_deg = (geometry.width_px, geometry.height_px), 0.0
+    square: Crop | None = None
     if whole is None:
-        part = shown = part_of(picture.size, speaker if crop == "face" else None, *frame)
+        part = part_of(picture.size, speaker if crop == "face" else None, *frame)
         if area is not None:
-            part = shown = area.crop(picture.size, frame[0] / frame[1])
+            part = area.crop(picture.size, frame[0] / frame[1])
             speaker = speaker_in(part, speaker, faces)
-        image = cut(picture, part, frame if picture_size is None else picture_size[::-1])
+        size = frame if picture_size is None else picture_size[::-1]
+        shown = view_of(part, *picture.size)
+        if shown == part:
+            image = cut(picture, part, size)
+        else:
+            image, square = cut_view(picture, shown, part, size)
     else:
         picture, speaker, faces = fitted(picture, speaker, faces, *frame, whole)
         image, shown = picture, Crop(0, 0, *picture.size)
@@ -218,19 +230,21 @@ def load_portrait(
             tilt_deg, part = speaker.roll_deg, square_around(picture, speaker, *frame)
         else:
             part = square_of(picture.size, speaker, *frame)
+        square = part
     framed = None
     if tilt_deg:
         framed = cut_turned(picture, part, tilt_deg, frame)
-    elif picture_size is not None or whole is not None:
-        framed = cut(picture, part, frame)
+    elif picture_size is not None or square is not None:
+        framed = cut(picture, part, frame) if square is None else cut(image, square, frame)
     if crop != "cover" and _contrast(framed or image) < LEAST_CONTRAST:
         raise FlashTalkError(NOTHING_THERE)
     if speaker is not None:
         notices += _face_notices(picture, speaker, part, 0.0 if tilt_deg else least_face)
-    notices += _area_notices(picture, part, geometry, filled=whole is None)
+    if 2 * part.height_px < geometry.height_px:
+        notices += (SMALL_FACE.format(size=part.width_px),)
     finding = Finding.of(picture, faces, speaker, shown)
-    square = None if whole is None else part
-    return Portrait(image, tuple(notices), finding, framed, square, tilt_deg)
+    framing: FramingWay = "face" if whole is None else "picture"
+    return Portrait(image, tuple(notices), finding, framed, square, tilt_deg, framing)
 
 
 def find_speaker(
@@ -320,17 +334,4 @@ def _face_notices(
     skin = picture.crop((round(left), round(top), round(left + side), round(top + side)))
     if np.quantile(np.asarray(skin.reduce(max(1, skin.width // 64)).convert("L")), 0.95) < DARK:
         notices += (DARK_FACE,)
-    return notices
-
-
-def _area_notices(
-    picture: Image.Image, area: Crop, geometry: ChunkGeometry, *, filled: bool
-) -> tuple[str, ...]:
-    """What to say of the crop ``area`` itself, whose ``filled`` part may be seen."""
-    notices: tuple[str, ...] = ()
-    if 2 * area.height_px < geometry.height_px:
-        notices = (SMALL_FACE.format(size=area.width_px),)
-    missing = max(area.missing_px(*picture.size)) / min(area.width_px, area.height_px)
-    if filled and missing > 0.02:
-        notices += (FILLED.format(percent=round(100 * missing)),)
     return notices

@@ -72,7 +72,7 @@ def _answer(answers: BinaryIO, model: dict[str, Any], request: dict[str, Any]) -
         pixels += finding.preview.tobytes()
         framed = portrait.framed
         answer["framed_size"] = None if framed is None else framed.size
-        answer["tilt_deg"] = portrait.tilt_deg
+        answer |= {"tilt_deg": portrait.tilt_deg, "framing": portrait.framing}
         answer["square"] = None if portrait.square is None else asdict(portrait.square)
         pixels += b"" if framed is None else framed.tobytes()
     answers.write(json.dumps(answer).encode() + b"\n" + pixels)

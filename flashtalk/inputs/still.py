@@ -21,12 +21,16 @@ from flashtalk.inputs.faces import Face
 from flashtalk.inputs.framing import Crop, Framing, part_of
 
 FRAMING = Framing()
-STEP_PX = 16
+BLOCKS = 16
+"""Along a side of a frame. Those that lie beyond a picture are not made at its size."""
+STEP_PX = BLOCKS
 """A square's side is a multiple of it, so that its pixels and those of frames meet often."""
 
 Sides = tuple[bool, bool, bool, bool]
 """Left, top, right, bottom."""
 NO_SIDES: Sides = (False, False, False, False)
+Span = tuple[slice, slice]
+"""Rows and columns."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,14 @@ class Place:
     turn_deg: float = 0.0
     """Counterclockwise turn that makes the picture upright. A frame's corners then touch its sides.
     """
+    beyond: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Blocks of a frame, of ``BLOCKS``, beyond the picture: left, top, right, bottom."""
+
+    def shown(self, height: int, width: int) -> Span:
+        """The other rows and columns of a map of a frame."""
+        left, top, right, bottom = self.beyond
+        row, column = height // BLOCKS, width // BLOCKS
+        return slice(top * row, height - bottom * row), slice(left * column, width - right * column)
 
     @property
     def rotation(self) -> NDArray[np.float64]:
@@ -75,19 +87,25 @@ class Still:
         square = self.square
         sides = square.left_px, square.top_px, width - square.right_px, height - square.bottom_px
         left, top, right, bottom = (room > 0 for room in sides)
-        return Place((left, top, right, bottom))
+        column, row = square.width_px // BLOCKS, square.height_px // BLOCKS
+        lost = square.missing_px(width, height)
+        beyond = lost[0] // column, lost[1] // row, lost[2] // column, lost[3] // row
+        return Place((left, top, right, bottom), beyond=beyond)
 
     def around(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Pictures of the square [F, h, w, 3] -> whole pictures [F, H, W, 3]."""
+        """What the place shows of the square [F, h, w, 3] -> whole pictures [F, H, W, 3]."""
         height, width = self.pixels.shape[:2]
-        left, top, right, bottom = self.square.missing_px(width, height)
-        inner = squares[
-            :, top : self.square.height_px - bottom, left : self.square.width_px - right
-        ]
+        rows, columns = self.place.shown(self.square.height_px, self.square.width_px)
+        top, left = self.square.top_px + rows.start, self.square.left_px + columns.start
+        bottom, right = top + squares.shape[1], left + squares.shape[2]
         pictures = np.empty((len(squares), *self.pixels.shape), np.uint8)
         pictures[:] = self.pixels
-        row, column = self.square.top_px + top, self.square.left_px + left
-        pictures[:, row : row + inner.shape[1], column : column + inner.shape[2]] = inner
+        inside = slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
+        pictures[:, *inside] = squares[
+            :,
+            inside[0].start - top : inside[0].stop - top,
+            inside[1].start - left : inside[1].stop - left,
+        ]
         return pictures
 
 
@@ -140,6 +158,18 @@ def square_of(size: tuple[int, int], face: Face | None, width_px: int, height_px
     left = area.left_px - (width - area.width_px) // 2
     top = area.top_px - (height - area.height_px) // 2
     return Crop(left, top, width, height)
+
+
+def cut_view(
+    picture: Image.Image, view: Crop, part: Crop, size: tuple[int, int]
+) -> tuple[Image.Image, Crop]:
+    """The ``view`` of ``picture`` at ``size``, and where in it the ``part`` lies that moves."""
+    across, down = size[0] / view.width_px, size[1] / view.height_px
+    width, height = _in_steps(across * part.width_px), _in_steps(down * part.height_px)
+    middle_x = across * (part.left_px - view.left_px + part.width_px / 2)
+    middle_y = down * (part.top_px - view.top_px + part.height_px / 2)
+    square = Crop(round(middle_x - width / 2), round(middle_y - height / 2), width, height)
+    return cut(picture, view, size), square
 
 
 def square_around(picture: Image.Image, face: Face, width_px: int, height_px: int) -> Crop:

@@ -12,7 +12,7 @@ from drawn_heads import Drawn, draw_head, drawn
 from PIL import Image
 
 from flashtalk.assets import ASSETS
-from flashtalk.config import FOURTEEN_B, TINY
+from flashtalk.config import FOURTEEN_B, TINY, Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.cutting import cut
 from flashtalk.inputs.faces import EYES_IN_FACE, Face, find_faces
@@ -32,9 +32,9 @@ def ada() -> Image.Image:
 
 
 def landed(drawing: Drawn, size: int = 256) -> tuple[float, float, float]:
-    """Where the detector sees the head in the finished portrait: center, top and side, 0..1."""
+    """Where the detector sees the head that networks see: center, top and side, 0..1."""
     portrait = load_portrait(drawing.image, TINY.geometry)
-    (face,) = find_faces(np.asarray(portrait.image))
+    (face,) = find_faces(np.asarray(portrait.framed or portrait.image))
     return face.center_x_px / size, face.top_px / size, face.side_px / size
 
 
@@ -193,13 +193,29 @@ def test_of_an_animation_the_first_frame_with_a_face(kind: str) -> None:
     assert np.abs(difference).mean() < 12
 
 
-def test_a_tight_picture_is_continued_at_its_edge() -> None:
-    tight = drawn(220, 220, 110, 100, 200)
-    portrait = load_portrait(tight.image, TINY.geometry)
-    assert any("continued" in notice for notice in portrait.notices)
-    assert torch.isfinite(portrait.tensor).all()
-    corner = np.asarray(portrait.image)[:8, :8].astype(int)
-    assert np.abs(corner - np.asarray(tight.image)[:8, :8].mean((0, 1))).max() < 40
+@pytest.mark.parametrize("preset", [TINY, TINY.with_size((256, 256))])
+def test_a_tight_picture_is_continued_for_the_networks_alone(preset: Preset) -> None:
+    """The networks see room around the head; visitors see their picture, and nothing beyond it."""
+    tight = drawn(220, 220, 110, 100, 200).image
+    portrait = portrait_for(tight, preset)
+    assert portrait.notices == () and portrait.framing == "face"
+    expected = tight.resize(portrait.image.size, Image.Resampling.LANCZOS)
+    assert portrait.image.size == (preset.picture_size or (256, 256))[::-1]
+    assert (np.asarray(portrait.image) == np.asarray(expected)).all()
+    assert portrait.framed is not None and portrait.square is not None
+    (face,) = find_faces(np.asarray(portrait.framed))
+    assert 0.4 < face.side_px / portrait.framed.width < 0.6, "as in every other picture"
+
+
+def test_a_tight_picture_that_is_wide_is_shown_as_far_as_its_height_goes() -> None:
+    wide = drawn(900, 260, 820, 120, 230).image
+    portrait = portrait_for(wide, TINY)
+    finding = portrait.finding
+    assert finding is not None and portrait.image.size == (512, 512)
+    crop = finding.crop
+    assert crop.height == pytest.approx(1.0) and crop.top == pytest.approx(0.0)
+    assert crop.width * 900 == pytest.approx(260, abs=1) and crop.left + crop.width <= 1.0
+    assert crop.left * 900 < 820 < (crop.left + crop.width) * 900, "the head is in it"
 
 
 @pytest.mark.parametrize("side", [900, 3_000])

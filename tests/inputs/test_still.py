@@ -140,7 +140,8 @@ def test_what_moves_is_put_back_and_all_else_stays() -> None:
     square = portrait.square
     assert square.top_px < 0 or square.left_px < 0, "this one reaches beyond the picture"
     side = square.width_px
-    own = np.asarray(cut(portrait.image, square, (side, side)))
+    own = np.asarray(cut(portrait.image, square, (side, side)))[still.place.shown(side, side)]
+    assert any(still.place.beyond) and own.shape[0] < side, "what lies beyond is not made"
     assert (still.around(own[None])[0] == still.pixels).all(), "continued edges are left out"
     changed = still.around(255 - np.stack([own, own]))
     away = (changed != still.pixels).any(axis=(0, 3))

@@ -176,6 +176,21 @@ def test_pinned_sides_keep_the_pixels_of_the_portrait(portrait, side: int) -> No
     assert away[1].mean() < 0.2 * away[middle, middle].mean()
 
 
+@pytest.mark.parametrize("pinned", [(False,) * 4, (False, True, True, False)])
+def test_what_lies_beyond_the_picture_is_left_out_and_the_rest_stays(portrait, pinned) -> None:
+    video, origins = moved(portrait)
+    video[..., COVERED[0], COVERED[1]] = 0.2
+    origins[:, SHARE, COVERED[0], COVERED[1]] = 0.0
+    (whole,) = enlarge(video, origins, LargePortrait.of(portrait, Place(pinned)))
+    place = Place(pinned, beyond=(2, 0, 0, 3))
+    (shown,) = enlarge(video, origins, LargePortrait.of(portrait, place))
+    expected = whole[place.shown(LARGE, LARGE)]
+    assert shown.shape == expected.shape == (LARGE - 24, LARGE - 16, 3)
+    away = np.abs(shown.astype(int) - expected)
+    assert away[:-4, 4:].max() <= 1, "an enlargement looks at neighbors, which a cut takes away"
+    assert away.mean() < 1.0
+
+
 def test_inside_of_pinned_sides_all_is_as_without(portrait) -> None:
     video, origins = moved(portrait)
     video[..., COVERED[0], COVERED[1]] = 0.2

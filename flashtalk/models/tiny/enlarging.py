@@ -8,7 +8,8 @@ portrait's own detail is fetched from where a frame fetched its pixels::
 
 Paint, color match and seam are in the frame. Where paint covers the portrait, the share of its
 detail is 0: no open eye shines through shut lids. OpenCV samples pictures in a twentieth of
-PyTorch's time. Letters: F frames, h x w pixels of a frame, H x W of a picture.
+PyTorch's time. What of a frame lies beyond the picture is not enlarged. Letters: F frames, h x w
+pixels of what is shown of a frame, H x W of a picture.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flashtalk.models.tiny.large_portrait import Box, LargePortrait
+from flashtalk.inputs.still import Span
+from flashtalk.models.tiny.large_portrait import LargePortrait
 from flashtalk.models.tiny.maps import identity_grid
 from flashtalk.models.tiny.origin import FETCHED, PLACE, SHARE
 
@@ -33,16 +35,19 @@ CUBIC_REACH = 2  # pixels around one that a cubic enlargement looks at
 
 
 def enlarge(video: Tensor, origins: Tensor, large: LargePortrait) -> NDArray[np.uint8]:
-    """Video [1, 3, F, h, w] in [-1, 1] -> pictures [F, H, W, 3], 0..255.
+    """Video [1, 3, F, height, width] in [-1, 1] -> pictures [F, H, W, 3] of what is shown, 0..255.
 
-    ``origins`` [F, 6, h, w] is what of the frames was the portrait's when they were decoded
-    (:mod:`~.origin`).
+    ``origins`` [F, 6, height, width] is what of the frames was the portrait's when they were
+    decoded (:mod:`~.origin`).
     """
-    home = np.ascontiguousarray(identity_grid(origins)[0].cpu().numpy())
+    height, width = origins.shape[2:]
+    rows, columns = large.place.shown(height, width)
+    home = np.ascontiguousarray(identity_grid(origins)[0, rows, columns].cpu().numpy())
+    video, origins = video[..., rows, columns], origins[..., rows, columns]
     small, part = _painted((origins[:, SHARE] < 1.0).any(dim=0)[0].cpu().numpy(), large)
     frames = video[0].transpose(0, 1).cpu().numpy()
     pictures = np.empty((len(frames), *large.home.shape[:2], 3), np.uint8)
-    free = large.freedom(*home.shape[1::-1])
+    free = large.freedom(width, height)
     # picture by picture: all of one stays in the processor's cache
     for picture, frame, origin in zip(pictures, frames, origins.cpu().numpy(), strict=True):
         frame, fetched, places = map(_merged, (frame, origin[FETCHED], origin[PLACE]))
@@ -85,7 +90,7 @@ def with_detail(
     return np.rint(frame + share[..., None] * (warped - fetched)).clip(0.0, 255.0)
 
 
-def _painted(painted: np.ndarray, large: LargePortrait) -> tuple[Box, Box]:
+def _painted(painted: np.ndarray, large: LargePortrait) -> tuple[Span, Span]:
     """Where ``painted`` [h, w] bool is true, and the part of pictures around it."""
     if not large.place.turn_deg:
         return painted_box(painted, large.size)
@@ -94,7 +99,7 @@ def _painted(painted: np.ndarray, large: LargePortrait) -> tuple[Box, Box]:
     return small, large.part_of(small, frame)
 
 
-def painted_box(painted: np.ndarray, size: tuple[int, int]) -> tuple[Box, Box]:
+def painted_box(painted: np.ndarray, size: tuple[int, int]) -> tuple[Span, Span]:
     """Where ``painted`` [h, w] bool is true, and the same place in a picture of ``size`` (W, H)."""
     left, top, width, height = cv2.boundingRect(painted.astype(np.uint8))
     rows, large_rows = _span(top, height, painted.shape[0], size[1])
@@ -102,7 +107,7 @@ def painted_box(painted: np.ndarray, size: tuple[int, int]) -> tuple[Box, Box]:
     return (rows, columns), (large_rows, large_columns)
 
 
-def _span(start: int, length: int, count: int, large_count: int) -> Box:
+def _span(start: int, length: int, count: int, large_count: int) -> Span:
     """``length`` of ``count`` pixels from ``start`` on, and the same of ``large_count`` pixels.
 
     A few more where an enlargement looks at them, or where a large pixel would be cut.

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flashtalk.inputs.still import FILLING, Place, Sides
+from flashtalk.inputs.still import FILLING, Place, Sides, Span
 from flashtalk.models.pixels import to_pixels
 from flashtalk.models.tiny.warpable import warpable
 
@@ -26,20 +26,17 @@ PINNED = 0.02  # nearer than this, nothing does
 _NO_MORE = np.empty(0, np.float32)  # maps of OpenCV come in one array or in two
 _RAMP_PX = 256
 
-Box = tuple[slice, slice]
-"""Rows and columns."""
-
 
 @dataclass(frozen=True, eq=False)
 class LargePortrait:
-    """One portrait at the size of the pictures."""
+    """One portrait at the size of the pictures, of which H' x W' pixels are shown."""
 
     source: NDArray[np.uint8]
     """[2 H, 2 W, 3] RGB, prepared for being warped (:func:`~.warpable.warpable`)."""
     home: NDArray[np.float32]
-    """[H, W, 2] where each pixel is itself in ``source``, x before y."""
+    """[H', W', 2] where each pixel that is shown is itself in ``source``, x before y."""
     still: NDArray[np.uint8]
-    """[H, W, 3] the portrait as it is."""
+    """[H', W', 3] the portrait as it is, there."""
     place: Place = FILLING
     """Of frames in it."""
 
@@ -48,28 +45,35 @@ class LargePortrait:
         """``portrait`` [1, 3, H, W] in [-1, 1]."""
         source = to_pixels(warpable(portrait).transpose(0, 1))[0]
         down, across = (np.arange(side, dtype=np.float32) * 2 + 0.5 for side in portrait.shape[2:])
-        home = np.stack(np.meshgrid(across, down), axis=-1)
-        return cls(source, home, to_pixels(portrait.transpose(0, 1))[0], place)
+        rows, columns = place.shown(*portrait.shape[2:])
+        home = np.stack(np.meshgrid(across[columns], down[rows]), axis=-1)
+        still = to_pixels(portrait[..., rows, columns].transpose(0, 1))[0]
+        return cls(source, home, still, place)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the pictures in pixels."""
+        """Width and height of what is shown, in pixels."""
         return self.home.shape[1], self.home.shape[0]
 
     def freedom(self, width: int, height: int) -> NDArray[np.float32] | None:
-        """[height, width, 1] the share of its motion that a pixel makes, 0..1; ``None``: all."""
+        """The share of its motion that a pixel makes, 0..1: [h, w, 1] of what is shown of a frame.
+
+        ``None``: all of it. The frame has ``width`` and ``height``.
+        """
         if not any(self.place.pinned):
             return None
-        return _ramps(width, height, self.place.pinned, PINNED, FREE)[..., None]
+        ramps = _ramps(width, height, self.place.pinned, PINNED, FREE)
+        return ramps[self.place.shown(height, width)][..., None]
 
     def warped(self, offset: np.ndarray) -> NDArray[np.uint8]:
-        """A picture [H, W, 3] whose pixels are fetched from ``offset`` [h, w, 2] beside their own.
+        """A picture [H', W', 3] whose pixels come from ``offset`` [h, w, 2] beside their own.
 
         In picture units of a frame: it is 2 wide and 2 high.
         """
         if self.place.turn_deg:
             offset = offset @ self.place.rotation.T.astype(np.float32)
-        offset = offset * np.array(self.size, np.float32)
+        height, width = self.source.shape[:2]
+        offset = offset * np.array((width / 2, height / 2), np.float32)
         places = cv2.add(self.spread(offset), self.home)
         picture = np.empty((*self.home.shape[:2], 3), np.uint8)
         border = cv2.BORDER_REPLICATE
@@ -86,8 +90,8 @@ class LargePortrait:
     def spread_part(
         self,
         maps: np.ndarray,
-        small: Box,
-        part: Box,
+        small: Span,
+        part: Span,
         frame: tuple[int, int],
         border: int = cv2.BORDER_REPLICATE,
     ) -> np.ndarray:
@@ -105,7 +109,7 @@ class LargePortrait:
         matrix[:, 2] -= part[1].start, part[0].start
         return cv2.warpAffine(maps, matrix, size, flags=cv2.INTER_CUBIC, borderMode=border)
 
-    def part_of(self, small: Box, frame: tuple[int, int]) -> Box:
+    def part_of(self, small: Span, frame: tuple[int, int]) -> Span:
         """The part of pictures around the ``small`` part of a turned ``frame`` (width, height)."""
         rows, columns = small
         corners = [*product((columns.start, columns.stop), (rows.start, rows.stop), (1,))]
@@ -116,18 +120,20 @@ class LargePortrait:
         return slice(top, bottom), slice(left, right)
 
     def pin(self, picture: NDArray[np.uint8]) -> None:
-        """Gives the ``picture`` [H, W, 3] its pinned sides, in place, where nothing has moved."""
+        """Gives the ``picture`` [H', W', 3] its pinned sides, in place, where nothing has moved."""
         if any(self.place.pinned):
             cv2.blendLinear(picture, self.still, *self._shares, picture)
 
     @cached_property
     def _shares(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Of a picture that moves, and of the portrait as it is: [H, W] each, 1 in all."""
+        """Of a picture that moves, and of the portrait as it is: [H', W'] each, 1 in all."""
         if self.place.turn_deg:
             ramps = _ramps(_RAMP_PX, _RAMP_PX, self.place.pinned, 0.0, PINNED)
             moving = self.spread(ramps).astype(np.float32, copy=False)
         else:
-            moving = _ramps(*self.size, self.place.pinned, 0.0, PINNED)
+            height, width = (side // 2 for side in self.source.shape[:2])
+            moving = _ramps(width, height, self.place.pinned, 0.0, PINNED)
+            moving = np.ascontiguousarray(moving[self.place.shown(height, width)])
         return moving, np.float32(1.0) - moving
 
 
