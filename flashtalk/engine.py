@@ -18,6 +18,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -216,6 +217,11 @@ class Engine:
     def device(self) -> torch.device:
         """Where the networks live."""
         return self._device
+
+    @property
+    def notices(self) -> Mapping[FramingWay, str]:
+        """What sessions of each framing say of smaller pictures; see :meth:`keep_up`."""
+        return self._notices
 
     @property
     def cost(self) -> float | None:

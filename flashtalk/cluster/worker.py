@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flashtalk.config import Preset
+from flashtalk.config import FramingWay, Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.portrait import Portrait
 from flashtalk.openmp import let_waiting_threads_sleep
@@ -41,6 +41,7 @@ class Started:
     preset: Preset
     any_size: Preset
     """The same before a size was chosen."""
+    notices: Mapping[FramingWay, str]
     device: torch.device
     cost: float
     """Seconds that a second of video took at the warm-up."""
@@ -169,7 +170,7 @@ class Worker:
     def _started(self) -> Started:
         engine = self._ready
         assert engine.cost is not None  # it is warm
-        return Started(engine.preset, engine.any_size, engine.device, engine.cost)
+        return Started(engine.preset, engine.any_size, engine.notices, engine.device, engine.cost)
 
     def _loaded(self, index: int, ranks: int, address: Address | None) -> Engine:
         """The engine; of another rank than 0, once it is over."""

@@ -23,7 +23,7 @@ from flashtalk.stream.contracts import EngineState
 if TYPE_CHECKING:
     import torch
 
-    from flashtalk.config import Preset
+    from flashtalk.config import FramingWay, Preset
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,11 @@ class Workers:
     def any_size(self) -> Preset:
         """The same before a size was chosen."""
         return self._known.any_size
+
+    @property
+    def notices(self) -> Mapping[FramingWay, str]:
+        """As :attr:`flashtalk.engine.Engine.notices`."""
+        return self._known.notices
 
     @property
     def device(self) -> torch.device:

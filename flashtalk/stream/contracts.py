@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from flashtalk.config import Preset
+from flashtalk.config import FramingWay, Preset
 from flashtalk.inputs.portrait import Portrait
 from flashtalk.stream.piece import VideoPiece
 
@@ -82,6 +82,10 @@ class Engines(Protocol):
     @property
     def any_size(self) -> Preset:
         """The same before a size was chosen."""
+
+    @property
+    def notices(self) -> Mapping[FramingWay, str]:
+        """What sessions of each framing say of smaller pictures, where they are smaller."""
 
     @property
     def device(self) -> torch.device:

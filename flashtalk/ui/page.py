@@ -63,6 +63,7 @@ def build_page(
     options: dict[str, Any] = {"title": TITLE, "delete_cache": keep, "fill_width": True}
     with Page(talk, live_talks, comparisons, **options) as page:
         offers: dict[str, object] = {"not_live": not_live, "compare": choices(comparisons)}
+        offers["notices"] = dict(engines.notices)
         parts = lay_out(engines.preset, gallery, limits, talk, offers)
         for component in (*parts.values, *parts.further_values.values()):
             as_sent(component)

@@ -13,6 +13,13 @@ from visitor import SLOW_MS, VIDEO, state, upload, wait_until
 from flashtalk.assets import ASSETS
 
 CHUNK_S = 1.12
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const shift of list.getEntries())
+    for (const { node } of shift.sources) window.shifts.push(node?.className || String(node));
+}).observe({ type: "layout-shift" });
+"""
 NOW = f"""() => ({{
     played_s: {VIDEO}.currentTime,
     paused: {VIDEO}.paused,
@@ -97,16 +104,21 @@ def test_a_picture_without_a_face_is_asked_about_before_talk(
     assert state(page) == "ready"
 
 
-def test_a_tap_on_another_face_lets_that_one_speak(
-    page: Page, short_speech: Path, tmp_path: Path
-) -> None:
+def two_people(folder: Path) -> Path:
+    """A picture of two people, the right one larger."""
     people = [Image.open(path) for path in sorted((ASSETS / "portraits").glob("*.jpg"))[:2]]
     pair = Image.new("RGB", (900, 512), (190, 180, 170))
     pair.paste(people[0].resize((360, 360)), (20, 76))
     pair.paste(people[1], (388, 0))
-    pair.save(tmp_path / "pair.png")
+    pair.save(folder / "pair.png")
+    return folder / "pair.png"
+
+
+def test_a_tap_on_another_face_lets_that_one_speak(
+    page: Page, short_speech: Path, tmp_path: Path
+) -> None:
     upload(page, "#sound", short_speech)
-    upload(page, "#portrait", tmp_path / "pair.png")
+    upload(page, "#portrait", two_people(tmp_path))
     notices, faces = page.locator(".ft-notices"), page.locator(".ft-one")
     expect(notices).to_contain_text("the largest one speaks, number 2", timeout=SLOW_MS)
     expect(faces).to_have_count(2)
@@ -136,6 +148,25 @@ def test_a_phone_shows_the_stage_first(browser: Browser, address: str) -> None:
     assert stage["width"] > 0.75 * 390
     assert stage["y"] + stage["height"] < 844
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+
+
+def test_nothing_moves_on_a_phone_when_a_talk_begins(
+    browser: Browser, address: str, tmp_path: Path
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.add_init_script(SHIFTS)
+    page.goto(address)
+    expect(page.locator("#people [aria-pressed=true]")).to_be_visible(timeout=SLOW_MS)
+    upload(page, "#portrait", two_people(tmp_path))
+    expect(page.locator(".ft-notices")).not_to_be_empty(timeout=SLOW_MS)
+    page.wait_for_timeout(600)
+    page.evaluate("window.shifts = []")
+    page.locator("#talk").click()
+    page.wait_for_function(f"{VIDEO}.currentTime > 0.5", timeout=SLOW_MS)
+    moved = page.evaluate("window.shifts")
+    assert not [name for name in moved if "ft-face" in name or "ft-actions" in name], moved
     context.close()
 
 

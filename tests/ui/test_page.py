@@ -45,6 +45,14 @@ def test_where_nobody_can_speak_live_the_page_knows_why(toy_networks: Networks) 
     assert "This machine is too slow." in json.dumps(page.config)
 
 
+def test_that_pictures_are_smaller_is_said_before_any_talk() -> None:
+    engine = Engine.from_pretrained("flashtalk-tiny", size="auto")
+    sentences = engine.keep_up(cost=3.0)
+    assert len(sentences) == 2
+    words = json.dumps(build_page(engine, Limits()).config)
+    assert all(sentence in words for sentence in sentences)
+
+
 def test_type_needs_no_other_server():
     assert theme()._stylesheets == []
     assert not [style for style in STYLES if "http" in style.read_text()]

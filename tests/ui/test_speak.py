@@ -97,6 +97,16 @@ def test_a_microphone_that_is_not_there_is_a_sentence(
     expect(page.locator("#talk")).to_be_enabled()
 
 
+def test_a_browser_whose_sound_does_not_start_says_so(visit: Open) -> None:
+    """Firefox waits forever where there is no loudspeaker."""
+    page = visit()
+    page.evaluate("() => { AudioContext.prototype.resume = () => new Promise(() => {}); }")
+    page.locator("#speak-live").click()
+    wait_until(page, "failed")
+    expect(page.locator(".ft-stage")).to_contain_text("sound does not start")
+    expect(page.locator("#talk")).to_be_enabled()
+
+
 def test_a_cut_of_some_seconds_loses_nothing(visit: Open, tmp_path: Path) -> None:
     page = visit()
     speak(page)

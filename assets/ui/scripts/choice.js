@@ -46,12 +46,11 @@ function changed() {
   release();
   run = fresh();
   find("as-it-is").hidden = true;
-  find("notices").replaceChildren();
+  usualNotices();
   clearNumbers();
   tell("");
   say("ready");
   showPoster(look.poster || (chosen.portrait && chosen.portrait.url));
-  (look.notices || []).forEach(notice);
   listFilms();
   refresh();
 }

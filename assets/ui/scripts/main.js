@@ -35,6 +35,7 @@ sayPictureHint();
 saySoundHint();
 films = kept("films") || [];
 restoreChoice();
+usualNotices();
 resume();
 showTab(kept("tab") || "talk");
 resumeComparison();

@@ -2,6 +2,7 @@
 // openMicrophone. The audio thread's half is microphone_worklet.js.
 
 const SOUND_RATE_HZ = 16000;
+const START_MS = 5000; // Firefox waits forever where nothing can play sound
 
 /** Asks for the microphone inside a click. `onPiece(samples, level)` gets Int16 pieces.
  *
@@ -14,7 +15,7 @@ async function openMicrophone(onPiece) {
     stream = await navigator.mediaDevices.getUserMedia({
       audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
     });
-    await context.resume();
+    await started(context);
     await addWorklet(context);
   } catch (error) {
     stream?.getTracks().forEach((track) => track.stop());
@@ -33,6 +34,12 @@ async function openMicrophone(onPiece) {
   };
 }
 
+async function started(context) {
+  const silent = new DOMException("its sound does not start", "TimeoutError");
+  const late = new Promise((_, fail) => setTimeout(() => fail(silent), START_MS));
+  await Promise.race([context.resume(), late]);
+}
+
 async function addWorklet(context) {
   const url = URL.createObjectURL(new Blob([workletSource], { type: "text/javascript" }));
   try {
@@ -45,5 +52,6 @@ async function addWorklet(context) {
 function microphoneProblem(error) {
   if (["NotAllowedError", "SecurityError"].includes(error.name)) return text.speech.denied;
   if (["NotFoundError", "OverconstrainedError"].includes(error.name)) return text.speech.missing;
+  if (error.name === "TimeoutError") return text.speech.silent;
   return fill(text.speech.unusable, { reason: error.message || error.name });
 }

@@ -39,7 +39,7 @@ function begin() {
   film = null;
   clearNumbers();
   tell("");
-  find("notices").replaceChildren();
+  usualNotices();
   find("tap").hidden = true;
   find("as-it-is").hidden = true;
   say("preparing");

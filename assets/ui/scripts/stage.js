@@ -1,5 +1,5 @@
-// The stage: what the visitor sees and reads of a talk. Entry points: say, notice, showPoster,
-// showPicture, refresh. `data-state` is one of ready, waiting, preparing, talking, stalled, done,
+// The stage: what the visitor sees and reads of a talk. Entry points: say, notice, usualNotices,
+// showPoster, showPicture, refresh. `data-state` is one of ready, waiting, preparing, talking, stalled, done,
 // failed; programs may follow it.
 
 const root = find("live");
@@ -13,7 +13,14 @@ function say(state, sentence) {
   if (find("stage").textContent !== words) find("stage").textContent = words;
 }
 
+/** What there is to say before any talk: of the page's pictures, and of the chosen one. */
+function usualNotices() {
+  find("notices").replaceChildren();
+  [page.notices[framing()], ...(look.notices || [])].filter(Boolean).forEach(notice);
+}
+
 function notice(sentence) {
+  if ([...find("notices").children].some((item) => item.textContent === sentence)) return;
   const item = document.createElement("li");
   item.textContent = sentence;
   find("notices").append(item);
