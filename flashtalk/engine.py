@@ -23,7 +23,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,7 +47,7 @@ from flashtalk.stream import faults
 from flashtalk.stream.chunk import Scene
 from flashtalk.stream.compute import ComputeThread
 from flashtalk.stream.contracts import EngineState
-from flashtalk.stream.piece import VideoPiece
+from flashtalk.stream.rehearsal import live_pace, rehearse
 from flashtalk.stream.session import Session, Split
 from flashtalk.stream.state import checked_seed
 from flashtalk.stream.timing import NO_TIMER, StageTimer
@@ -301,18 +300,11 @@ class Engine:
     def warm_up(self) -> float:
         """Runs two silent chunks, so that the first visitor does not pay for it; seconds taken.
 
-        The first chunk has one motion latent, all others more; ``cost`` is that of the second.
         Compiled networks do so in every shape that a visitor may ask for, and the log says which.
+        ``cost`` is that of the usual shape.
         """
         start_s = time.perf_counter()
-        shapes = self.shapes
-        for number, (size, chunk_frames) in enumerate(shapes, start=1):
-            if len(shapes) > 1:
-                told = (number, len(shapes), *size, chunk_frames)
-                logger.info("Warm-up %d of %d: %dx%d pixels, chunks of %d frames", *told)
-            last = self._silence(size, chunk_frames)
-            if number == 1:
-                self._cost = last.compute_s / last.duration_s
+        self._cost = rehearse(self._open_nobody, self.preset, self.shapes)
         return time.perf_counter() - start_s
 
     @property
@@ -324,31 +316,12 @@ class Engine:
         built = self._acceleration.compiled or self._acceleration.ahead
         return warm_shapes(self.preset)[: None if built else 1]
 
-    def _silence(self, size: tuple[int, int], chunk_frames: int) -> VideoPiece:
-        """The last piece of two silent chunks."""
-        preset, gray = self.preset.with_chunk(chunk_frames), self._gray(size)
-        with self._open(*gray, preset=preset, sampler=preset.sampler, seed=0) as session:
-            session.push(np.zeros(2 * preset.geometry.new_samples, np.float32))
-            *_, last = session.flush()
-        return last
-
     def live_pace(self, enough: float, chunks: int = 8) -> float:
         """Seconds of video per second of work in chunks for live speech, of the quickest chunk.
 
         Measures ``chunks`` of them, or fewer once one is quick ``enough``.
         """
-        preset = self.preset.for_live_speech()
-        geometry = preset.geometry
-        pace = 0.0
-        with self._open(*self._gray(), preset=preset, sampler=preset.sampler, seed=0) as session:
-            list(session.push(np.zeros(geometry.new_samples + geometry.lookahead_samples, "f4")))
-            for _ in range(chunks):
-                start_s = time.perf_counter()
-                list(session.push(np.zeros(geometry.new_samples, np.float32)))
-                pace = max(pace, geometry.new_s / (time.perf_counter() - start_s))
-                if pace >= enough:
-                    break
-        return pace
+        return live_pace(self._open_nobody, self.preset.for_live_speech(), enough, chunks)
 
     def keep_up(self, cost: float | None = None) -> tuple[str, ...]:
         """Goes over to smaller pictures where large ones are too slow for a live page.
@@ -367,11 +340,12 @@ class Engine:
             self.warm_up()
         return tuple(notices.values())
 
-    def _gray(self, size: tuple[int, int] | None = None) -> tuple[Tensor, Tensor | None]:
-        """Nobody's portrait, at the size of the networks and at that of larger pictures."""
+    def _open_nobody(self, preset: Preset, size: tuple[int, int] | None = None) -> Session:
+        """A session of a gray picture, at the ``size`` of networks or at that of the preset."""
         larger = self.preset.picture_size
         small = torch.zeros(1, 3, *(size or self.preset.network_size))
-        return small, None if larger is None else torch.zeros(1, 3, *larger)
+        large = None if larger is None else torch.zeros(1, 3, *larger)
+        return self._open(small, large, preset=preset, sampler=preset.sampler, seed=0)
 
     def _open(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flashtalk.config import WHOLE_COST, FramingWay, Preset
+from flashtalk.stream.rehearsal import Shape
 
 LIVE_COST = 0.6
 """Most seconds of work for a second of video. The rest is for encoding and sending."""
@@ -16,9 +17,6 @@ SMALLER_WHOLE = (
 )
 SMALLER_WHOLE_PX = ((854, 480), (640, 384))
 """Whole pictures, and what moves of them, of a machine that just keeps up, and of a slower one."""
-
-Shape = tuple[tuple[int, int], int]
-"""Height and width in pixels, frames of a chunk."""
 
 
 def live_preset(preset: Preset, cost: float) -> tuple[Preset, dict[FramingWay, str]]:
