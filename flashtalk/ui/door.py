@@ -14,6 +14,7 @@ import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.components import Component
 from gradio.data_classes import FileData, ImageData
+from gradio.state_holder import SessionState
 
 from flashtalk.ui.compare.comparisons import Comparisons
 from flashtalk.ui.events import Talk
@@ -35,19 +36,34 @@ class Page(gr.Blocks):
         self.comparisons = comparisons
 
     async def preprocess_data(
-        self, block_fn: BlockFunction, inputs: list[Any], *given: Any, **named: Any
+        self,
+        block_fn: BlockFunction,
+        inputs: list[Any],
+        state: SessionState | None,
+        *given: Any,
+        **named: Any,
     ) -> list[Any]:
         """What Gradio makes of a request's values; those with a default may be left out.
 
         Raises:
             gr.Error: for values that it refuses, such as a file that nobody uploaded.
         """
+        if state is not None:
+            _hand_on(block_fn, state)
         try:
             values = [*inputs, *_left_out(block_fn, len(inputs))]
-            return await super().preprocess_data(block_fn, values, *given, **named)
+            return await super().preprocess_data(block_fn, values, state, *given, **named)
         except Exception as error:
             logger.info("a request was refused: %s", error)
             raise gr.Error(NOT_TAKEN, print_exception=False) from error
+
+
+def _hand_on(block_fn: BlockFunction, state: SessionState) -> None:
+    """Lets a visitor's components do so, too: each value that a talk changes makes a new one."""
+    for component in block_fn.inputs:
+        mine = state.get(component._id)
+        if mine is not None and getattr(component, "preprocess", None) is _as_sent:
+            as_sent(mine)
 
 
 def _left_out(block_fn: BlockFunction, count: int) -> list[Any]:

@@ -178,6 +178,24 @@ def test_a_picture_without_a_face_is_refused_in_the_words_of_the_api(
     assert WITHOUT_FACE in messages[1]["notices"]
 
 
+def test_what_is_refused_is_so_after_a_talk_too(
+    address: str, portrait: Path, short_speech: Path
+) -> None:
+    client = Client(address, verbose=False)
+
+    def talk(seed: object) -> object:
+        files = (handle_file(portrait), handle_file(short_speech))
+        return client.predict(*files, seed, False, api_name="/talk")
+
+    assert talk(3)[2] == 3
+    for seed, shown in ((3.5, "3.5"), ("abc", "'abc'"), (2**31, "2147483648")):
+        with pytest.raises(AppError) as refused:
+            talk(seed)
+        assert str(refused.value) == (
+            f"The seed must be a whole number between 0 and 2147483647, got {shown}."
+        )
+
+
 def test_too_few_values_are_a_sentence(address: str, uploads: list[dict]) -> None:
     assert refusal(address, uploads[:1]) == NOT_TAKEN
 

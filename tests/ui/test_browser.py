@@ -183,6 +183,16 @@ def test_somebody_of_the_gallery_brings_a_voice_but_takes_nobodys(page: Page) ->
     expect(page.locator(pressed)).to_have_text("Grace")
 
 
+def test_a_stop_before_the_first_picture_is_no_problem(page: Page) -> None:
+    for _ in range(3):  # a fragment is on its way in one of them, at the latest
+        page.locator("#talk").click()
+        expect(page.locator(".ft-stage")).to_have_text("Making the first pictures", timeout=SLOW_MS)
+        page.locator("#stop").click()
+        expect(page.locator(".ft-stage")).to_have_text("Stopped", timeout=SLOW_MS)
+        expect(page.locator("#talk")).to_be_enabled(timeout=SLOW_MS)
+        expect(page.locator(".ft-notices")).to_be_empty()
+
+
 def test_stop_in_the_line_leaves_it_at_once(
     page: Page, browser: Browser, address: str, portrait: Path, long_speech: Path
 ) -> None:

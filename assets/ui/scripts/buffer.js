@@ -50,7 +50,7 @@ function feed() {
   const { source, mime } = run;
   if (!source || source.readyState === "closed") return;
   if (!run.buffer) {
-    if (!mime) return;
+    if (!mime || !run.waiting.length) return; // one that ends empty is an error to the element
     if (!Source.isTypeSupported(mime)) {
       notice(text.problem.no_h264);
       run.source = null;

@@ -98,7 +98,7 @@ function holdOrPlay() {
 
 /** The talk waits for its turn: at a place in line, or the server is silent. */
 function sayPlace({ place, wait_s } = {}) {
-  if (!place) return say("waiting");
+  if (!place) return say("waiting", navigator.onLine ? text.state.waiting : text.state.offline);
   const words = place > 1 ? text.state.place : text.state.next;
   const about = wait_s > 1 ? fill(text.state.place_s, { seconds: wait_s }) : "";
   say("waiting", fill(words, { place }) + about);
