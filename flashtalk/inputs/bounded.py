@@ -135,11 +135,20 @@ def _answer(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> Por
         raise NoFaceError if answer["no_face"] else FlashTalkError(answer["refusal"])
     image = _image(process.stdout, answer["size"])
     finding = Finding.read(answer["finding"], _image(process.stdout, answer["preview_size"]))
-    size = answer["framed_size"]
-    framed = None if size is None else _image(process.stdout, size)
-    square = None if answer["square"] is None else Crop(**answer["square"])
-    tilt_deg, framing = answer["tilt_deg"], answer["framing"]
-    return Portrait(image, tuple(answer["notices"]), finding, framed, square, tilt_deg, framing)
+    framed, moving = (
+        None if size is None else _image(process.stdout, size)
+        for size in (answer["framed_size"], answer["moving_size"])
+    )
+    return Portrait(
+        image,
+        tuple(answer["notices"]),
+        finding,
+        framed,
+        None if answer["square"] is None else Crop(**answer["square"]),
+        answer["tilt_deg"],
+        moving,
+        answer["framing"],
+    )
 
 
 def _image(pipe: IO[bytes], size: Sequence[int]) -> Image.Image:

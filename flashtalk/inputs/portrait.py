@@ -22,17 +22,10 @@ from flashtalk.inputs.area import WHOLE, Area, speaker_in
 from flashtalk.inputs.cutting import cut, near_quarter, turn_upright
 from flashtalk.inputs.faces import Face, find_faces, measured_roll
 from flashtalk.inputs.finding import Finding
-from flashtalk.inputs.framing import Crop, closest_size, part_of, view_of
+from flashtalk.inputs.framing import Crop, closest_size
 from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
-from flashtalk.inputs.still import (
-    Bounds,
-    Still,
-    cut_turned,
-    cut_view,
-    fitted,
-    square_around,
-    square_of,
-)
+from flashtalk.inputs.still import Bounds, Still
+from flashtalk.inputs.view import MOST_ROLL_DEG, View
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +51,6 @@ LARGEST_FACE = (
 CHOSEN_FACE = "{count} faces were found; number {number} from the left speaks."
 NO_SUCH_FACE = "There is no face number {number}. Faces found: {count}; the leftmost is number 1."
 TURNED = "The face was turned by {degrees} degrees, so the picture was turned upright."
-MOST_ROLL_DEG = 25.0  # a head that is tilted further is turned upright
 _ROLL_SEEN_DEG = 12.0  # the search sees less than there is
 DARK_FACE = "The face is dark, so little of it will be seen to speak. A lighter photo works best."
 DARK = 60  # of 255: the lightest skin of a dark face
@@ -98,6 +90,8 @@ class Portrait:
     """Where in the image that is; it may reach beyond. ``None``: it is the image."""
     tilt_deg: float = 0.0
     """Counterclockwise turn that made it upright there."""
+    moving: Image.Image | None = None
+    """That square at the size of the video, where the image does not have all of it."""
     framing: FramingWay = "face"
     """Whether the image is the whole picture or a part around a face."""
 
@@ -112,8 +106,8 @@ class Portrait:
         if self.framed is None:
             return None
         square = self.square
-        if square is None:
-            return to_tensor(self.image)
+        if square is None or self.moving is not None:
+            return to_tensor(self.moving or self.image)
         return to_tensor(cut(self.image, square, (square.width_px, square.height_px)))
 
     @property
@@ -184,7 +178,8 @@ def load_portrait(
         face: which of several faces speaks, counted from the left, from 1 on; the largest by
             default.
         without_face: use the picture's middle where no face is found, rather than refuse it.
-        area: the part that is shown, in place of one around a face; not of a whole picture.
+        area: the part that is shown, in place of one around a face; not of a whole picture. With
+            ``crop="face"`` the networks see the face framed as usual all the same.
         max_pixels: largest accepted picture, width x height.
 
     Raises:
@@ -210,41 +205,36 @@ def load_portrait(
         notices = found + seen
     if sizes:
         geometry = geometry.sized(*closest_size(*picture.size, sizes))
-    frame, tilt_deg = (geometry.width_px, geometry.height_px), 0.0
-    square: Crop | None = None
+    frame = geometry.width_px, geometry.height_px
+    chosen = None if area is None else area.crop(picture.size, frame[0] / frame[1])
+    if chosen is not None:
+        there = speaker_in(chosen, speaker, faces)
+        if there is not None and there is not speaker:
+            told = {"count": len(faces), "number": faces.index(there) + 1}
+            notices, speaker = (*found, CHOSEN_FACE.format(**told)), there
     if whole is None:
-        part = part_of(picture.size, speaker if crop == "face" else None, *frame)
-        if area is not None:
-            part = area.crop(picture.size, frame[0] / frame[1])
-            speaker = speaker_in(part, speaker, faces)
         size = frame if picture_size is None else picture_size[::-1]
-        shown = view_of(part, *picture.size)
-        if shown == part:
-            image = cut(picture, part, size)
-        else:
-            image, square = cut_view(picture, shown, part, size)
+        view = View.of_part(picture, speaker, faces, chosen, frame, size, around=crop == "face")
     else:
-        picture, speaker, faces = fitted(picture, speaker, faces, *frame, whole)
-        image, shown = picture, Crop(0, 0, *picture.size)
-        if speaker is not None and abs(speaker.roll_deg) > MOST_ROLL_DEG:
-            tilt_deg, part = speaker.roll_deg, square_around(picture, speaker, *frame)
-        else:
-            part = square_of(picture.size, speaker, *frame)
-        square = part
-    framed = None
-    if tilt_deg:
-        framed = cut_turned(picture, part, tilt_deg, frame)
-    elif picture_size is not None or square is not None:
-        framed = cut(picture, part, frame) if square is None else cut(image, square, frame)
-    if crop != "cover" and _contrast(framed or image) < LEAST_CONTRAST:
+        view = View.of_whole(picture, speaker, faces, frame, whole)
+    framed = view.framed(frame, always=picture_size is not None)
+    if crop != "cover" and _contrast(framed or view.image) < LEAST_CONTRAST:
         raise FlashTalkError(NOTHING_THERE)
-    if speaker is not None:
-        notices += _face_notices(picture, speaker, part, 0.0 if tilt_deg else least_face)
-    if 2 * part.height_px < geometry.height_px:
-        notices += (SMALL_FACE.format(size=part.width_px),)
-    finding = Finding.of(picture, faces, speaker, shown)
-    framing: FramingWay = "face" if whole is None else "picture"
-    return Portrait(image, tuple(notices), finding, framed, square, tilt_deg, framing)
+    if view.speaker is not None:
+        least = 0.0 if view.tilt_deg else least_face
+        notices += _face_notices(view.picture, view.speaker, view.part, least)
+    if 2 * view.part.height_px < geometry.height_px:
+        notices += (SMALL_FACE.format(size=view.part.width_px),)
+    return Portrait(
+        view.image,
+        tuple(notices),
+        Finding.of(view.picture, view.faces, view.speaker, view.shown),
+        framed,
+        view.square,
+        view.tilt_deg,
+        view.moving,
+        "face" if whole is None else "picture",
+    )
 
 
 def find_speaker(

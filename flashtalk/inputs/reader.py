@@ -75,6 +75,9 @@ def _answer(answers: BinaryIO, model: dict[str, Any], request: dict[str, Any]) -
         answer |= {"tilt_deg": portrait.tilt_deg, "framing": portrait.framing}
         answer["square"] = None if portrait.square is None else asdict(portrait.square)
         pixels += b"" if framed is None else framed.tobytes()
+        moving = portrait.moving
+        answer["moving_size"] = None if moving is None else moving.size
+        pixels += b"" if moving is None else moving.tobytes()
     answers.write(json.dumps(answer).encode() + b"\n" + pixels)
     answers.flush()
 

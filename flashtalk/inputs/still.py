@@ -162,14 +162,29 @@ def square_of(size: tuple[int, int], face: Face | None, width_px: int, height_px
 
 def cut_view(
     picture: Image.Image, view: Crop, part: Crop, size: tuple[int, int]
-) -> tuple[Image.Image, Crop]:
-    """The ``view`` of ``picture`` at ``size``, and where in it the ``part`` lies that moves."""
+) -> tuple[Image.Image, Crop, Image.Image]:
+    """The ``view`` of ``picture`` at ``size``, where the ``part`` lies that moves, and its pixels.
+
+    Both are cut from one enlargement. So they agree to the pixel, and what lies beside the view
+    moves into it.
+    """
     across, down = size[0] / view.width_px, size[1] / view.height_px
     width, height = _in_steps(across * part.width_px), _in_steps(down * part.height_px)
     middle_x = across * (part.left_px - view.left_px + part.width_px / 2)
     middle_y = down * (part.top_px - view.top_px + part.height_px / 2)
     square = Crop(round(middle_x - width / 2), round(middle_y - height / 2), width, height)
-    return cut(picture, view, size), square
+    left, top = min(0, square.left_px), min(0, square.top_px)
+    right, bottom = max(size[0], square.right_px), max(size[1], square.bottom_px)
+    around = Crop(
+        round(view.left_px + left / across),
+        round(view.top_px + top / down),
+        round((right - left) / across),
+        round((bottom - top) / down),
+    )
+    both = cut(picture, around, (right - left, bottom - top))
+    image = both.crop((-left, -top, size[0] - left, size[1] - top))
+    x, y = square.left_px - left, square.top_px - top
+    return image, square, both.crop((x, y, x + width, y + height))
 
 
 def square_around(picture: Image.Image, face: Face, width_px: int, height_px: int) -> Crop:

@@ -15,6 +15,7 @@ from flashtalk.config import FOURTEEN_B, TINY
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.area import NOBODY, Area
 from flashtalk.inputs.bounded import PictureReader
+from flashtalk.inputs.faces import find_faces
 from flashtalk.inputs.framing import Crop
 from flashtalk.inputs.portrait import portrait_for
 from flashtalk.inputs.wanted import Wanted
@@ -65,6 +66,34 @@ def test_the_area_is_what_is_shown_and_who_is_in_it_speaks(pair: Path) -> None:
     assert finding.crop.left == pytest.approx(0.04)
     usual = portrait_for(pair, TINY).finding
     assert usual is not None and usual.number == 2
+
+
+@pytest.mark.parametrize("width", [0.25, 0.3, 0.5])
+def test_the_networks_see_the_usual_framing_whatever_is_shown(pair: Path, width: float) -> None:
+    """Closer and wider move no mouth away from where the networks know it."""
+    area = Area(0.04 + (0.3 - width) / 2, (0.6 - width) / 0.6 / 2, width)
+    portrait, usual = portrait_for(pair, TINY, area=area), portrait_for(pair, TINY, face=1)
+    (face,), (known,) = (find_faces(np.asarray(each.framed)) for each in (portrait, usual))
+    assert face.side_px == pytest.approx(known.side_px, rel=0.08), "squares have steps"
+    assert face.center_x_px == pytest.approx(known.center_x_px, abs=6)
+    assert face.center_y_px == pytest.approx(known.center_y_px, abs=6)
+    assert portrait.image.size == (512, 512) and portrait.notices == usual.notices
+
+
+def test_what_lies_beside_an_area_moves_into_it(pair: Path) -> None:
+    """The picture goes on there: no continued edge comes in when the head moves."""
+    portrait = portrait_for(pair, TINY, area=Area(0.58, 0.2, 0.3))
+    usual = portrait_for(pair, TINY).framed
+    assert usual is not None and portrait.framed is not None and portrait.moving is not None
+    away = np.abs(np.asarray(portrait.framed).astype(int) - np.asarray(usual))
+    assert away.mean() < 6, "the networks see the same picture"
+    assert portrait.large is not None and portrait.large.shape[2:] == portrait.moving.size[::-1]
+
+
+def test_far_inside_a_face_the_networks_see_what_is_shown(pair: Path) -> None:
+    portrait = portrait_for(pair, TINY, area=Area(0.68, 0.4, 0.1))
+    assert portrait.square is None and portrait.finding is not None
+    assert portrait.finding.crop.width == pytest.approx(0.1)
 
 
 def test_an_area_without_a_face_is_a_sentence(pair: Path) -> None:

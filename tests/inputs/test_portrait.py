@@ -201,7 +201,8 @@ def test_a_tight_picture_is_continued_for_the_networks_alone(preset: Preset) -> 
     assert portrait.notices == () and portrait.framing == "face"
     expected = tight.resize(portrait.image.size, Image.Resampling.LANCZOS)
     assert portrait.image.size == (preset.picture_size or (256, 256))[::-1]
-    assert (np.asarray(portrait.image) == np.asarray(expected)).all()
+    away = np.abs(np.asarray(portrait.image).astype(int) - np.asarray(expected))
+    assert away.mean() < 2, "whole pixels of what is enlarged are cut"
     assert portrait.framed is not None and portrait.square is not None
     (face,) = find_faces(np.asarray(portrait.framed))
     assert 0.4 < face.side_px / portrait.framed.width < 0.6, "as in every other picture"
