@@ -101,6 +101,12 @@ class Autoencoder(Protocol):
     def notices(self, guidance: Any) -> tuple[str, ...]:
         """Sentences for the visitor about what of the portrait cannot be drawn."""
 
+    def openings(self, latents: Tensor) -> Tensor | None:
+        """How far open mouths are in frames of latents [1, C, 1+k, h, w]: [1+4k].
+
+        0 is shut, 1 a little open; ``None`` where latents do not say so.
+        """
+
     def encode(self, video: Tensor, guidance: Any) -> Tensor:
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, h, w]."""
 

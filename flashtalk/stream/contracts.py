@@ -30,7 +30,7 @@ class VideoSession(Protocol):
         """Ends the speech, and returns the rest of the video."""
 
     def hold(self, samples: Sequence[float] | np.ndarray) -> Iterator[VideoPiece]:
-        """Adds speech; the last picture stays over what the next chunk can do without."""
+        """Adds speech; nothing is computed for what the next chunk can do without."""
 
     def close(self) -> None:
         """Ends the session at once; may be called twice, and from any thread."""

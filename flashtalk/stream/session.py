@@ -27,6 +27,7 @@ from flashtalk.stream.chunk import Scene, Shown, carry, fragment_bounds, sample,
 from flashtalk.stream.compute import HERE, Computer
 from flashtalk.stream.finisher import Finisher, Pictures
 from flashtalk.stream.piece import VideoPiece
+from flashtalk.stream.resting import WayToRest
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
 from flashtalk.stream.state import SessionState, opening_state
 
@@ -71,6 +72,7 @@ class Session:
         self._unshown: Samples = np.zeros(0, np.float32)  # speech of the running chunk
         self._shown_frames = 0
         self._last_picture: Pictures | None = None  # [H, W, 3]
+        self._way = WayToRest()
         self._shown_pieces = 0
         self._compute_s = 0.0  # since the last piece
         self._ending = False
@@ -127,11 +129,12 @@ class Session:
         return frames
 
     def hold(self, samples: Sequence[float] | np.ndarray) -> Iterator[VideoPiece]:
-        """Like ``push``, but the last picture stays over speech that the next chunk can do without.
+        """Like ``push``, but nothing is computed over speech that the next chunk can do without.
 
-        Computes nothing, for somebody who speaks faster than video is made. The next chunk goes on
-        from that picture. Raises :class:`FlashTalkError` also when video that is ready was not
-        taken.
+        It is for somebody who speaks faster than video is made. The last picture stays, or the
+        person of a live session comes to rest (:class:`flashtalk.stream.resting.WayToRest`). The
+        next chunk goes on from the last picture. Raises :class:`FlashTalkError` also when video
+        that is ready was not taken.
         """
         self._require_open()
         geometry, last = self._scene.geometry, self._last_picture
@@ -143,7 +146,7 @@ class Session:
         if last is None or count < 1:
             return iter(())
         self._unshown = self._speech.take(count * geometry.samples_per_frame)
-        return iter((self._show(np.repeat(last[None], count, axis=0), held=True),))
+        return iter((self._show(self._way.there_and_back(last, count), held=True),))
 
     def close(self) -> None:
         """Ends the session at once; speech that waits is dropped. May be called twice."""
@@ -234,6 +237,10 @@ class Session:
         scene, state = self._scene, self._state
         latents = sample(scene, state, self._heard(window))
         faults.require_numbers(latents)
+        if self._split == "every":  # of the live, who may be held
+            openings = scene.networks.autoencoder.openings(latents)
+            first_new = scene.geometry.motion_frames
+            self._way.begin(None if openings is None else openings[first_new:])
         splits = state.chunk_index == 0 or self._split == "every"
         first = self._first_fragment_frames if splits else 0
         last: Tensor | None = None
@@ -267,6 +274,8 @@ class Session:
         self._notices = ()
         self._compute_s = 0.0
         self._shown_pieces += 1
+        if not held:
+            self._way.add(frames[:count])
         self._last_picture = frames[count - 1].copy()  # a view would keep all of them in memory
         self._shown_frames += count
         return piece

@@ -151,14 +151,14 @@ class LiveSpeech {
     this.held.push([from, to]);
   }
 
-  /** Leaves a still picture at its beginning: nothing is missed, and the lag is as short again. */
+  /** Leaves a still picture once there is something newer: until then the person comes to rest. */
   leaveHeld() {
     const now = video.currentTime + 0.04; // its first frame is the one before it
     const [from, to] = this.held[0] || [];
     if (from === undefined || now < from) return;
     const { buffered } = video;
     const made = buffered.length ? buffered.end(buffered.length - 1) : 0;
-    if (made < to - 0.02) return; // on its way to the element
+    if (made < to + 0.02) return;
     this.held.shift();
     if (video.currentTime < to) video.currentTime = Math.max(video.currentTime, to - 0.02);
   }
@@ -187,7 +187,8 @@ class LiveSpeech {
     if (run !== this.run || run.ended || !video.requestVideoFrameCallback) return;
     video.requestVideoFrameCallback((now, shown) => {
       const lag_ms = shown.expectedDisplayTime - this.origin_ms - 1000 * shown.mediaTime;
-      if (run === this.run && run.playing && Number.isFinite(lag_ms)) {
+      const resting = this.held.length && shown.mediaTime >= this.held[0][0]; // it has no sound to show
+      if (run === this.run && run.playing && Number.isFinite(lag_ms) && !resting) {
         root.dataset.lagMs = String(Math.round(lag_ms));
         this.lags_ms.push(lag_ms);
         this.lowest_s = Math.min(this.lowest_s, ahead());

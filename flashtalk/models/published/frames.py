@@ -22,6 +22,9 @@ class FramesAreShown(nn.Module):
         """None: every picture is drawn as it is."""
         return ()
 
+    def openings(self, latents: Tensor) -> None:
+        """Nobody knows: mouths have no latents of their own."""
+
     def decode(self, latents: Tensor, guidance: None = None, *, skip_frames: int = 0) -> Tensor:
         """Latents [B, C, 1+k, h, w] -> video [B, 3, 1+4k-skip_frames, 8h, 8w] in [-1, 1]."""
         raise NotImplementedError
