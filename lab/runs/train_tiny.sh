@@ -9,6 +9,8 @@ recipe() { python -m lab.training.recipes "$@"; }
 
 python -m lab.synthesis --clips 1000 --seconds 8 --out runs/clips --workers 2
 python -m lab.synthesis.corpus --minutes 160 --out runs/speech-data --workers 2
+python -m lab.synthesis.corpus --minutes 60 --out runs/world-speech-data --workers 2 --languages \
+    english spanish french italian portuguese hindi japanese mandarin
 
 recipe speech-encoder
 recipe landmarks
@@ -30,3 +32,6 @@ recipe stage2-tiny      # on a GPU
 recipe stage1-tiny-after
 recipe between-tiny
 recipe export-tiny
+
+recipe world-speech
+recipe export-world

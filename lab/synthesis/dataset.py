@@ -24,7 +24,7 @@ OPTIONS_FILE = "options.json"
 
 def open_folder(
     folder: Path,
-    options: Mapping[str, float | int | bool],
+    options: Mapping[str, str | float | int | bool],
     materials: tuple[tuple[str, str, str], ...],
 ) -> None:
     """Prepare ``folder`` for new or further files made with ``options``.
@@ -49,8 +49,8 @@ def open_folder(
 
 def _compare(
     folder: Path,
-    found: Mapping[str, float | int | bool],
-    wanted: Mapping[str, float | int | bool],
+    found: Mapping[str, str | float | int | bool],
+    wanted: Mapping[str, str | float | int | bool],
 ) -> None:
     names = sorted(found.keys() | wanted.keys())
     other = [name for name in names if found.get(name) != wanted.get(name)]

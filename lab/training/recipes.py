@@ -31,6 +31,7 @@ from lab.training.tiny.sharpening import SharpeningTraining, train_sharpening
 from lab.training.tiny.speech_encoder import SpeechTraining, train_speech_encoder
 from lab.training.tiny.stage1 import TinyStage1, train_tiny_stage1
 from lab.training.tiny.teeth import TeethTraining, train_teeth
+from lab.training.tiny.world_speech import WorldSpeechTraining, train_world_speech
 
 RUNS = Path("runs")
 DONORS = Path(__file__).parents[1] / "runs" / "teeth_donors.txt"
@@ -43,6 +44,7 @@ COMMANDS: Mapping[type, Callable[[Any], None]] = {
     SharpeningTraining: train_sharpening,
     TeethTraining: train_teeth,
     TinyStage1: train_tiny_stage1,
+    WorldSpeechTraining: train_world_speech,
     Stage1: train_stage1,
     Stage2: train_stage2,
     Average: average_runs,
@@ -211,6 +213,25 @@ def export_tiny(runs: Path = RUNS) -> Export:
     return Export(runs=runs, transformer=runs / "between", out=runs / "flashtalk-tiny")
 
 
+def world_speech(runs: Path = RUNS) -> WorldSpeechTraining:
+    """The speech encoder in other languages, in songs and over music; the transformer stays."""
+    return WorldSpeechTraining(
+        data=(runs / "world-speech-data",),
+        weights=runs / "flashtalk-tiny",
+        out=runs / "world-speech",
+    )
+
+
+def export_world(runs: Path = RUNS) -> Export:
+    """The same folder with that encoder."""
+    return Export(
+        runs=runs,
+        transformer=runs / "between",
+        speech=runs / "world-speech",
+        out=runs / "flashtalk-tiny-world",
+    )
+
+
 # --- a published checkpoint -----------------------------------------------------------------------
 def stage1_14b(runs: Path = RUNS) -> Stage1:
     """The public reproduction's Stage 1: 500 steps of 32 chunks on 8 GPUs."""
@@ -266,6 +287,8 @@ RECIPES: Mapping[str, Callable[[Path], Any]] = {
         stage1_tiny_after,
         between_tiny,
         export_tiny,
+        world_speech,
+        export_world,
         stage1_14b,
         stage2_14b,
     )

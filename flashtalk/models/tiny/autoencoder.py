@@ -205,7 +205,7 @@ class PortraitAutoencoder(nn.Module):
         self, latents: Tensor, guidance: Guidance, *, skip_frames: int = 0
     ) -> tuple[Tensor, Enlarge | None]:
         """:meth:`decode`, and what makes pictures of these frames, if the portrait is larger."""
-        codes = self._codes(latents, skip_frames)
+        codes = self.codes_of(latents, skip_frames)
         code = codes.flatten(0, 1)
         flow = self.decoder.flow_of(code, guidance)
         frames, origins = self.decoder.render_traced(code, flow, guidance)
@@ -215,7 +215,7 @@ class PortraitAutoencoder(nn.Module):
         return video, partial(enlarge, origins=origins, large=guidance.large)
 
     @staticmethod
-    def _codes(latents: Tensor, skip_frames: int) -> Tensor:
+    def codes_of(latents: Tensor, skip_frames: int) -> Tensor:
         """Latents [B, C, 1+k, h, w] -> codes of their frames [B, 1+4k-skip_frames, D, h, w]."""
         groups = latents.transpose(1, 2).unflatten(2, (GROUP_FRAMES, -1))  # [B, 1+k, 4, D, h, w]
         codes = torch.cat((groups[:, :1, 0], groups[:, 1:].flatten(1, 2)), dim=1)

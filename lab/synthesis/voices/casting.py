@@ -12,6 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from lab.synthesis.voices.formant_voices import ESPEAK_ACCENTS, ESPEAK_VARIANTS, FLITE_VOICES
+from lab.synthesis.voices.languages import (
+    LANGUAGES,
+    held_out_texts,
+    invent_words,
+    shuffled_words,
+)
 from lab.synthesis.voices.sentences import (
     HELD_OUT_SENTENCES,
     TRAINING_SENTENCES,
@@ -32,6 +38,7 @@ OTHER_VOICES = (  # trained on other languages; they speak English with an accen
     *("pm_alex", "pm_santa", "zf_xiaobei", "zf_xiaoni", "zf_xiaoxiao", "zf_xiaoyi"),
     *("zm_yunjian", "zm_yunxia", "zm_yunyang"),
 )
+ENGLISH = "english"
 BLEND_ODDS = 0.6
 SPEEDS = (0.75, 1.3)
 CALM_SPEEDS = (0.85, 1.2)
@@ -46,6 +53,7 @@ class Speaker:
 
     partner, share: a second Kokoro voice and its part of the blended style (0 without one).
     pitch: espeak-ng's 0..99.
+    language: english, or one of LANGUAGES; Kokoro's texts are spelled in its symbols then.
     """
 
     engine: str  # kokoro, flite or espeak
@@ -54,12 +62,15 @@ class Speaker:
     partner: str = ""
     share: float = 0.0
     pitch: int = 50
+    language: str = ENGLISH
 
     def __post_init__(self) -> None:
         if self.engine not in ("kokoro", "flite", "espeak"):
             raise ValueError(f"Speaker engine is {self.engine!r}; use kokoro, flite or espeak.")
         if not 0.0 <= self.share < 1.0:
             raise ValueError(f"Speaker share is {self.share}; it must lie in [0, 1).")
+        if self.language not in (ENGLISH, *LANGUAGES):
+            raise ValueError(f"Speaker language is {self.language!r}; use one of {[*LANGUAGES]}.")
 
     @property
     def name(self) -> str:
@@ -101,9 +112,38 @@ def cast_reader(rng: np.random.Generator, held_out: bool = False) -> Reader:
     return Reader(speaker, _draw_texts(rng))
 
 
-def cast_formant_reader(rng: np.random.Generator) -> Reader:
+def cast_foreign_reader(
+    rng: np.random.Generator, language: str, held_out: bool = False, turn: int = 0
+) -> Reader:
+    """Draws a voice that speaks ``language``, its own or with an accent, and its sentences.
+
+    Voices that are kept for evaluation take turns.
+    """
+    known = LANGUAGES[language]
+    if held_out:
+        voice = known.held_out[turn % len(known.held_out)]
+        speaker = Speaker("kokoro", voice, float(rng.uniform(*CALM_SPEEDS)), language=language)
+        return Reader(speaker, held_out_texts(language))
+    others = [voice for voice in OTHER_VOICES if voice not in known.held_out]
+    voices = known.voices if known.voices and rng.random() < 0.5 else (*others, *ENGLISH_VOICES)
+    voice, partner = str(rng.choice(voices)), str(rng.choice((*others, *ENGLISH_VOICES)))
+    share = float(rng.uniform(0.15, 0.6))
+    if partner == voice or rng.random() > BLEND_ODDS:
+        partner, share = "", 0.0
+    speaker = Speaker(
+        "kokoro", voice, float(rng.uniform(*SPEEDS)), partner, share, language=language
+    )
+    return Reader(speaker, tuple(invent_words(language, rng) for _ in range(REPERTOIRE_SIZE)))
+
+
+def cast_formant_reader(rng: np.random.Generator, language: str = ENGLISH) -> Reader:
     """Draws a voice of flite or espeak-ng and its sentences."""
     speed = float(rng.uniform(*CALM_SPEEDS))
+    if language != ENGLISH:
+        voice = LANGUAGES[language].espeak + str(rng.choice(ESPEAK_VARIANTS))
+        pitch = int(rng.integers(20, 85))
+        spoken = tuple(shuffled_words(language, rng) for _ in range(REPERTOIRE_SIZE))
+        return Reader(Speaker("espeak", voice, speed, pitch=pitch, language=language), spoken)
     texts = _draw_texts(rng)
     if rng.random() < 0.4:
         return Reader(Speaker("flite", str(rng.choice(FLITE_VOICES)), speed), texts)

@@ -10,6 +10,7 @@ import ctypes
 import shutil
 import subprocess
 import tempfile
+import unicodedata
 import wave
 from pathlib import Path
 
@@ -17,7 +18,14 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from flashtalk.errors import FlashTalkError
-from lab.synthesis.voices.phones import ARPABET, ESPEAK, SAMPLE_RATE_HZ, Utterance, classify
+from lab.synthesis.voices.phones import (
+    ARPABET,
+    ESPEAK,
+    KOKORO,
+    SAMPLE_RATE_HZ,
+    Utterance,
+    classify,
+)
 
 FLITE_VOICES = ("awb", "rms", "slt", "kal16")
 ESPEAK_ACCENTS = ("gmw/en-US", "gmw/en")
@@ -27,11 +35,17 @@ ESPEAK_VARIANTS = (
 )
 ESPEAK_SYNCHRONOUS = 2
 ESPEAK_PHONEME_EVENTS = 1
+ESPEAK_IPA_EVENTS = 2
 ESPEAK_PHONEME = 7  # event type espeakEVENT_PHONEME
 ESPEAK_UTF8 = 1
 ESPEAK_LATENESS_S = 0.02  # its events against the energy minima of 28 closures
 ESPEAK_RATE = 1  # parameter numbers of espeak_SetParameter
 ESPEAK_PITCH = 3
+AFFRICATES = {
+    **{"tʃ": "ʧ", "dʒ": "ʤ", "ts.": "ꭧ", "ts": "ʦ", "dz": "ʣ", "tɕ": "ʨ", "dʑ": "ʥ", "s.": "ʂ"},
+    **{"ʑ": "ʥ", "ʐ": "ɻ"},
+}
+"""Sounds of IPA that are one symbol of Kokoro's."""
 NO_FLITE = "The program flite was not found; install it with: apt install flite"
 
 
@@ -91,15 +105,16 @@ class _Event(ctypes.Structure):
 
 
 class Espeak:
-    """espeak-ng's library with phoneme events in milliseconds. One instance per process."""
+    """espeak-ng's library with phoneme events in milliseconds.
 
-    def __init__(self) -> None:
+    ipa: events name phones in IPA, as for all languages but English. The library has one way at a
+    time, so whoever speaks after another starts it anew.
+    """
+
+    def __init__(self, ipa: bool = False) -> None:
         self._library = _load_espeak()
-        self._rate_hz = self._library.espeak_Initialize(
-            ESPEAK_SYNCHRONOUS, 0, None, ESPEAK_PHONEME_EVENTS
-        )
-        if self._rate_hz <= 0:
-            raise FlashTalkError("espeak-ng could not start; is the package espeak-ng-data there?")
+        self._ipa = ipa
+        self._rate_hz = 0
         self._sound: list[np.ndarray] = []
         self._events: list[tuple[float, str]] = []
         pointer = ctypes.POINTER
@@ -107,10 +122,21 @@ class Espeak:
             ctypes.c_int, pointer(ctypes.c_short), ctypes.c_int, pointer(_Event)
         )
         self._callback = prototype(self._receive)  # kept: the library holds only the address
+
+    def _start(self) -> None:
+        global _speaking
+        if _speaking is self:
+            return
+        events = ESPEAK_PHONEME_EVENTS | (ESPEAK_IPA_EVENTS if self._ipa else 0)
+        self._rate_hz = self._library.espeak_Initialize(ESPEAK_SYNCHRONOUS, 0, None, events)
+        if self._rate_hz <= 0:
+            raise FlashTalkError("espeak-ng could not start; is the package espeak-ng-data there?")
         self._library.espeak_SetSynthCallback(self._callback)
+        _speaking = self
 
     def say(self, text: str, voice: str, speed: float, pitch: int) -> Utterance:
         """Speaks one sentence; voice is accent plus variant (gmw/en-US+f2), pitch 0..99."""
+        self._start()
         self._sound.clear()
         self._events.clear()
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
@@ -127,7 +153,9 @@ class Espeak:
             for (start, name), end in zip(self._events, instants[1:], strict=True)
             if name
         ]
-        return Utterance(_to_16_khz(pcm, self._rate_hz), classify(rows, ESPEAK))
+        table = {name: ipa_classes(name) for name, *_ in rows} if self._ipa else ESPEAK
+        rows = [row for row in rows if not self._ipa or table[row[0]]]
+        return Utterance(_to_16_khz(pcm, self._rate_hz), classify(rows, table))
 
     def _receive(self, samples: object, count: int, events: object) -> int:
         if count > 0:
@@ -141,6 +169,17 @@ class Espeak:
                 self._events.append((max(start_s, 0.0), name))
             index += 1
         return 0
+
+
+_speaking: Espeak | None = None  # whom the library was started for
+
+
+def ipa_classes(name: str) -> tuple[str, ...]:
+    """The classes of a phone that espeak-ng names in IPA, at most two; none of a mark or pause."""
+    symbols = unicodedata.normalize("NFD", name).replace("c\u0327", "ç")
+    for pair, symbol in AFFRICATES.items():
+        symbols = symbols.replace(pair, symbol)
+    return tuple(each for symbol in symbols for each in KOKORO.get(symbol, ()))[:2]
 
 
 def _load_espeak() -> ctypes.CDLL:

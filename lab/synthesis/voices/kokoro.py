@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 import subprocess
+import unicodedata
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +42,7 @@ DURATION_LATENESS_S = 0.07  # measured on 172 consonants, median deviation 12 ms
 DURATION_OUTPUT = "/encoder/Clip_output_0"
 MAX_TOKENS = 509
 NO_ESPEAK = "The program espeak-ng was not found; install it with: apt install espeak-ng"
+LENGTHENING = "ː\u0303ʰʲᵝ→↗↓↘"  # what follows a sound and lasts as a part of it
 MIN_PAUSE_S = 0.06  # a shorter gap between words is not a pause of the mouth
 
 # espeak-ng's IPA to Kokoro's symbols, in this order. "^" is espeak's tie between two letters.
@@ -52,9 +54,12 @@ IPA_TO_KOKORO = (
 )
 TIED = (
     *("a^ɪ I", "a^ʊ W", "d^z ʣ", "d^ʒ ʤ", "e^ɪ A", "o^ʊ O"),
-    *("ə^ʊ Q", "s^s S", "t^s ʦ", "t^ʃ ʧ", "ɔ^ɪ Y"),
+    *("ə^ʊ Q", "s^s S", "t^s. ꭧ", "t^s ʦ", "t^ʃ ʧ", "ɔ^ɪ Y", "t^ɕ ʨ", "d^ʑ ʥ", "ʑ ʥ"),
 )
 """Two letters that are one symbol of Kokoro's, in every language."""
+PINYIN = "cmn-latn-pinyin"
+MANDARIN = ("s. ʂ", "ʐ ɻ", "ɜ ↗", "2 ↓", "5 ↘")
+"""Sounds that espeak-ng spells in its own way, and the tones."""
 US_SHORTENINGS = (("oʊ", "O"), ("ɜːɹ", "ɜɹ"), ("ɜː", "ɜɹ"), ("ɪə", "iə"), ("ː", ""))
 
 
@@ -132,7 +137,11 @@ class Kokoro:
         style: float32 [510, 256]; speed: 1 is the voice's own; accent: en-us or en-gb. A voice of
         another language takes espeak-ng's name of it, such as es, fr-fr or it.
         """
-        symbols = [c for c in kokoro_symbols(text, accent) if c in self._tokens][:MAX_TOKENS]
+        return self.speak(kokoro_symbols(text, accent), style, speed)
+
+    def speak(self, spelled: str, style: np.ndarray, speed: float) -> Utterance:
+        """The same for a sentence that is ``spelled`` in Kokoro's symbols; others are left out."""
+        symbols = [c for c in spelled if c in self._tokens][:MAX_TOKENS]
         tokens = np.array([[0, *(self._tokens[c] for c in symbols), 0]], np.int64)
         feeds = {
             "tokens": tokens,
@@ -167,7 +176,8 @@ def to_kokoro(spoken: str, accent: str) -> str:
     """IPA of :func:`spoken_as_ipa` -> Kokoro's phoneme symbols."""
     symbols = spoken.strip().replace("\n", ", ").replace("_", "")
     if not accent.startswith("en"):
-        for ipa, symbol in map(str.split, TIED):
+        symbols = unicodedata.normalize("NFD", symbols).replace("c\u0327", "ç")
+        for ipa, symbol in map(str.split, (*TIED, *(MANDARIN if accent == PINYIN else ()))):
             symbols = symbols.replace(ipa, symbol)
         return symbols.replace("^", "").replace("-", "")
     for ipa, symbol in IPA_TO_KOKORO:
@@ -187,7 +197,10 @@ def _phone_rows(symbols: list[str], ends_s: np.ndarray) -> list[tuple[str, float
         if symbol in KOKORO:
             rows.append((symbol, start_s, end_s))
             start_s = end_s
-        elif symbol not in "ˈˌː" and end_s - start_s > MIN_PAUSE_S:
+        elif symbol in LENGTHENING and rows:
+            rows[-1] = (*rows[-1][:2], end_s)
+            start_s = end_s
+        elif symbol not in "ˈˌ" and end_s - start_s > MIN_PAUSE_S:
             start_s = end_s  # a pause: leave the time uncovered
         # stress marks and short gaps lend their time to the next sound
     return [(name, max(start, 0.0), max(end, 0.0)) for name, start, end in rows]

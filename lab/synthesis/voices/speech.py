@@ -11,6 +11,7 @@ import numpy as np
 
 from lab.synthesis.voices.alignment import AlignmentFailed, PhoneAligner, check_aligner
 from lab.synthesis.voices.casting import (
+    ENGLISH,
     ENGLISH_VOICES,
     HELD_OUT_VOICES,
     OTHER_VOICES,
@@ -52,7 +53,7 @@ class Studio:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._kokoro: Kokoro | None = None
-        self._espeak: Espeak | None = None
+        self._espeak = (Espeak(), Espeak(ipa=True))
         self._aligner: PhoneAligner | None = None
 
     def say(self, speaker: Speaker, text: str) -> Utterance:
@@ -60,16 +61,19 @@ class Studio:
         if speaker.engine == "flite":
             return _trimmed(say_flite(text, speaker.voice, speaker.speed))
         if speaker.engine == "espeak":
-            self._espeak = self._espeak or Espeak()
-            return _trimmed(self._espeak.say(text, speaker.voice, speaker.speed, speaker.pitch))
+            espeak = self._espeak[speaker.language != ENGLISH]
+            return _trimmed(espeak.say(text, speaker.voice, speaker.speed, speaker.pitch))
         self._kokoro = self._kokoro or Kokoro(self._folder)
         self._aligner = self._aligner or PhoneAligner()
         style = self._kokoro.style(speaker.voice)
         if speaker.partner:
             partner = self._kokoro.style(speaker.partner)
             style = (1.0 - speaker.share) * style + speaker.share * partner
+        style = style.astype(np.float32)
+        if speaker.language != ENGLISH:  # no aligner knows them: the model's durations are used
+            return _trimmed(self._kokoro.speak(text, style, speaker.speed))
         accent = "en-gb" if speaker.voice.startswith("b") else "en-us"
-        spoken = self._kokoro.say(text, style.astype(np.float32), speaker.speed, accent)
+        spoken = self._kokoro.say(text, style, speaker.speed, accent)
         with suppress(AlignmentFailed):  # then the model's own durations stay, 12 ms less exact
             spoken = Utterance(spoken.samples, self._aligner.align(spoken.samples, text))
         return _trimmed(spoken)

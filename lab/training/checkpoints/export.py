@@ -51,21 +51,24 @@ AUTOENCODER_PARTS = {
     "covered": TRAINED["cover"],
 }
 """Folders of trainings, in their order, and the weights that are taken from each."""
+SPEECH = "speech"
+"""Folder of the training whose speech encoder ships."""
 TRANSFORMER = "stage2"
 """Folder of the training whose transformer ships."""
 
 
-def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
+def trained_networks(
+    preset: Preset, runs: Path, transformer: Path, speech: Path | None = None
+) -> Networks:
     """The networks of an embedded ``preset`` from the folders of their trainings, frozen.
 
-    Below ``runs``: ``speech``, ``reader`` and one folder for each of ``AUTOENCODER_PARTS``;
-    ``transformer`` is the folder of Stage 1 or Stage 2. Raises :class:`FlashTalkError` naming a
-    folder without a checkpoint.
+    Below ``runs``: ``speech``, unless it is another folder, ``reader`` and one folder for each of
+    ``AUTOENCODER_PARTS``; ``transformer`` is the folder of Stage 1 or Stage 2. Raises
+    :class:`FlashTalkError` naming a folder without a checkpoint.
     """
-    for folder in (
-        *(runs / name for name in ("speech", "reader", *AUTOENCODER_PARTS)),
-        transformer,
-    ):
+    speech = speech or runs / SPEECH
+    parts = (runs / name for name in ("reader", *AUTOENCODER_PARTS))
+    for folder in (speech, *parts, transformer):
         if not has_checkpoint(folder):
             raise FlashTalkError(
                 f"There is no checkpoint in {folder}. The networks are put together from the "
@@ -76,7 +79,7 @@ def trained_networks(preset: Preset, runs: Path, transformer: Path) -> Networks:
     modules = modules_of(networks)
     autoencoder = modules["autoencoder"]
     assert isinstance(autoencoder, PortraitAutoencoder)
-    load_part(runs / "speech", "encoder", modules["speech_encoder"])
+    load_part(speech, "encoder", modules["speech_encoder"])
     # in the order of training: later parts replace the weights that they trained
     for part, beginnings in AUTOENCODER_PARTS.items():
         load_trained(runs / part, beginnings, autoencoder)
@@ -116,6 +119,8 @@ class Export:
     """In place of those: the published checkpoint that a training began with."""
     transformer: Path | None = None
     """Run of Stage 1 or Stage 2; without, ``stage2`` below --runs."""
+    speech: Path | None = None
+    """Run of the speech encoder; without, ``speech`` below --runs."""
     sharing: Path | None = None
     """Other embedded weights; files that are the same there are named, not written again."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
@@ -129,7 +134,7 @@ def export(config: Export) -> None:
     if config.published:
         save_published(config.published, transformer, config.out, dtype)
         return
-    networks = trained_networks(TINY, config.runs, transformer)
+    networks = trained_networks(TINY, config.runs, transformer, config.speech)
     save_weights(config.out, TINY.name, modules_of(networks), dtype, sharing=config.sharing)
 
 

@@ -25,7 +25,7 @@ from flashtalk.geometry import ChunkGeometry
 from lab.synthesis.curves import loudness, mouth_curves, mouth_weights
 from lab.synthesis.heads.identity import is_held_out
 from lab.synthesis.voices.augment import augment
-from lab.synthesis.voices.casting import HELD_OUT_VOICES
+from lab.synthesis.voices.casting import ENGLISH, HELD_OUT_VOICES
 from lab.synthesis.voices.phones import FRAME_RATE_HZ, Phone, phone_track
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class SpeechItem:
     """[F] int64, index into ``PHONE_CLASSES``."""
     mouth: np.ndarray
     """[F, K] float32, ``MOUTH_CURVES``."""
+    language: str = ENGLISH
 
     @classmethod
     def of_corpus(cls, path: Path) -> SpeechItem:
@@ -53,6 +54,7 @@ class SpeechItem:
                 item["audio"].astype(np.float32) / 32768,
                 item["phones"].astype(np.int64),
                 item["mouth"].astype(np.float32),
+                str(item["language"]) if "language" in item else ENGLISH,
             )
 
     @classmethod
@@ -76,7 +78,8 @@ def _is_held_out(path: Path, clip: bool) -> bool:
     if number % HELD_OUT_ITEMS == HELD_OUT_ITEMS - 1:
         return True
     with np.load(path) as item:
-        return "voice" in item and str(item["voice"]) in HELD_OUT_VOICES
+        kept = "held_out" in item and bool(item["held_out"])
+        return kept or ("voice" in item and str(item["voice"]) in HELD_OUT_VOICES)
 
 
 class LabeledSpeech:
