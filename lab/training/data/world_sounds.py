@@ -32,14 +32,14 @@ from lab.synthesis.voices.stretch import stretch
 from lab.training.data.labeled_speech import LabeledSpeech, SpeechItem
 
 SHARES: Mapping[str, float] = {
-    "clean": 0.2,
+    "clean": 0.3,
     "mixed": 0.25,
-    "foreign": 0.3,
-    "alone": 0.1,
-    "sung": 0.15,
+    "foreign": 0.27,
+    "alone": 0.04,
+    "sung": 0.14,
 }
-CLEAN_TRUST = 3.0  # weight of the old features where they have to stay
-FOREIGN_TRUST = 0.2  # weight of the old features in another language
+CLEAN_TRUST = 4.0  # weight of the old features where they have to stay
+FOREIGN_TRUST = 0.1  # weight of the old features in another language
 POOL_SECONDS, POOL_OF_A_KIND = 8, 24  # other sounds, made once
 RATIO_DB = (-3.0, 20.0)  # of speech over what is mixed with it
 LEVEL_DB = (-20.0, 6.0)  # of what is heard alone
@@ -112,7 +112,7 @@ class WorldSounds:
     # --- the kinds ------------------------------------------------------------------------------
     def _clean(self, rng: np.random.Generator) -> tuple[object, ...]:
         samples, phones, mouth = self._window(self.english, rng)
-        return samples, samples, self._in_order, CLEAN_TRUST, False, phones, mouth
+        return samples, samples, self._in_order, CLEAN_TRUST, True, phones, mouth
 
     def _mixed(self, rng: np.random.Generator) -> tuple[object, ...]:
         foreign = rng.random() < 0.4

@@ -29,6 +29,7 @@ from flashtalk.assets import ASSETS
 from flashtalk.conditions import gather_conditions
 from flashtalk.config import TINY
 from flashtalk.errors import command
+from flashtalk.evaluation.series import CLOSED_GAP
 from flashtalk.inputs.portrait import portrait_for, to_tensor
 from flashtalk.models.networks import Networks
 from flashtalk.models.tiny.speech_encoder import SpeechEncoder
@@ -39,7 +40,7 @@ from lab.synthesis.curves import MOUTH_CURVES
 from lab.synthesis.voices.phones import PHONE_CLASSES
 from lab.training.data.labeled_speech import LabeledSpeech, SpeechItem
 from lab.training.data.world_sounds import WorldBatch, WorldSounds
-from lab.training.loop import prefetched, train
+from lab.training.loop import load_part, prefetched, train
 from lab.training.losses.basic import correlation, phone_error
 from lab.training.options import Training, begin
 from lab.training.tiny.asked_lips import people_at_rest, relative_gaps, windows_of
@@ -47,7 +48,8 @@ from lab.training.tiny.networks import new_speech_encoder
 
 log = logging.getLogger(__name__)
 
-OPENING = MOUTH_CURVES.index("opening")
+OPENING, CLOSURE = MOUTH_CURVES.index("opening"), MOUTH_CURVES.index("closure")
+SHUT, SHUT_GAP = 0.7, 0.03  # a closure from which on lips are asked to meet, and how near
 HEAD_ITERATIONS = 60
 FIT_BATCHES = 6  # from which the scale of lips is taken
 STARTING_FRAMES = 8  # of a chunk, in which lips come from the portrait's
@@ -63,6 +65,8 @@ class WorldSpeechTraining(Training):
     """Corpora of several languages, as ``python -m lab.synthesis.corpus`` makes them."""
     weights: Path = TINY_WEIGHTS
     """Folder of weights whose encoder is learned from, and whose transformer listens."""
+    init: Path | None = None
+    """Run of such a training to go on from, in place of the encoder of the weights."""
     portrait: Path = ASSETS / "portraits" / "ada.jpg"
     """Whose lips are asked to move."""
     steps: int = 2000
@@ -137,7 +141,9 @@ class Audience:
         alike = correlation(gaps, wanted)[moving].sum() / moving.sum().clamp(min=1)
         target = (self.scale * wanted + self.offset).clamp(min=0.0)
         square = F.mse_loss(gaps, target) / (self.scale * wanted.std()).square().clamp(min=1e-4)
-        return 1.0 - alike + 0.5 * square, alike
+        shut = mouth[:, self.frames, CLOSURE] > SHUT
+        ajar = (F.relu(gaps - SHUT_GAP) * shut).sum() / shut.sum().clamp(min=1) / CLOSED_GAP
+        return 1.0 - alike + 0.5 * square + ajar, alike
 
 
 def feature_error(features: Tensor, old: Tensor, batch: WorldBatch) -> Tensor:
@@ -155,6 +161,8 @@ def train_world_speech(config: WorldSpeechTraining) -> None:
     for encoder in (student, teacher):
         encoder.load_state_dict(networks.speech_encoder.state_dict())
     teacher.eval().requires_grad_(False)
+    if config.init:
+        load_part(config.init, "encoder", student).requires_grad_(True)
     portrait = to_tensor(portrait_for(config.portrait, preset).image)
     audience = Audience(replace(networks, preset=preset), portrait)
     sounds = WorldSounds(LabeledSpeech(config.data, held_out=False), TINY.geometry)
