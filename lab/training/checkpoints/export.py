@@ -13,6 +13,7 @@ the old one's place::
 
 from __future__ import annotations
 
+import copy
 import shutil
 import sys
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ from flashtalk.weights import build_networks, modules_of, save_weights
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.sizes import CONFIG
 from lab.options import read_options
+from lab.training.checkpoints.average import between
 from lab.training.loop import (
     has_checkpoint,
     load_average,
@@ -52,23 +54,27 @@ AUTOENCODER_PARTS = {
 }
 """Folders of trainings, in their order, and the weights that are taken from each."""
 SPEECH = "speech"
-"""Folder of the training whose speech encoder ships."""
+"""Folder of the training whose speech encoder the transformer learned to hear with."""
 TRANSFORMER = "stage2"
 """Folder of the training whose transformer ships."""
 
 
 def trained_networks(
-    preset: Preset, runs: Path, transformer: Path, speech: Path | None = None
+    preset: Preset,
+    runs: Path,
+    transformer: Path,
+    speech: Path | None = None,
+    speech_share: float = 1.0,
 ) -> Networks:
     """The networks of an embedded ``preset`` from the folders of their trainings, frozen.
 
-    Below ``runs``: ``speech``, unless it is another folder, ``reader`` and one folder for each of
-    ``AUTOENCODER_PARTS``; ``transformer`` is the folder of Stage 1 or Stage 2. Raises
+    Below ``runs``: ``speech``, ``reader`` and one folder for each of ``AUTOENCODER_PARTS``;
+    ``transformer`` is the folder of Stage 1 or Stage 2. The speech encoder lies so far on the way
+    to that of ``speech``, another folder, as ``speech_share`` says. Raises
     :class:`FlashTalkError` naming a folder without a checkpoint.
     """
-    speech = speech or runs / SPEECH
-    parts = (runs / name for name in ("reader", *AUTOENCODER_PARTS))
-    for folder in (speech, *parts, transformer):
+    parts = (runs / name for name in (SPEECH, "reader", *AUTOENCODER_PARTS))
+    for folder in (*parts, *([speech] if speech else []), transformer):
         if not has_checkpoint(folder):
             raise FlashTalkError(
                 f"There is no checkpoint in {folder}. The networks are put together from the "
@@ -79,7 +85,10 @@ def trained_networks(
     modules = modules_of(networks)
     autoencoder = modules["autoencoder"]
     assert isinstance(autoencoder, PortraitAutoencoder)
-    load_part(speech, "encoder", modules["speech_encoder"])
+    encoder = load_part(runs / SPEECH, "encoder", modules["speech_encoder"])
+    if speech:
+        learned = load_part(speech, "encoder", copy.deepcopy(encoder)).state_dict()
+        encoder.load_state_dict(between(encoder.state_dict(), learned, speech_share))
     # in the order of training: later parts replace the weights that they trained
     for part, beginnings in AUTOENCODER_PARTS.items():
         load_trained(runs / part, beginnings, autoencoder)
@@ -120,7 +129,9 @@ class Export:
     transformer: Path | None = None
     """Run of Stage 1 or Stage 2; without, ``stage2`` below --runs."""
     speech: Path | None = None
-    """Run of the speech encoder; without, ``speech`` below --runs."""
+    """Run of the speech encoder that went on from ``speech`` below --runs."""
+    speech_share: float = 1.0
+    """How far on the way to that run the encoder lies that is written."""
     sharing: Path | None = None
     """Other embedded weights; files that are the same there are named, not written again."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
@@ -134,7 +145,7 @@ def export(config: Export) -> None:
     if config.published:
         save_published(config.published, transformer, config.out, dtype)
         return
-    networks = trained_networks(TINY, config.runs, transformer, config.speech)
+    networks = trained_networks(TINY, config.runs, transformer, config.speech, config.speech_share)
     save_weights(config.out, TINY.name, modules_of(networks), dtype, sharing=config.sharing)
 
 

@@ -68,6 +68,11 @@ def test_what_lies_between_is_exported(runs: Path) -> None:
     between = read_checkpoint(runs / "between")["average"]
     torch.testing.assert_close(between, dict(shipped))
     assert (runs / "flashtalk-tiny").is_dir()
+    (runs / "world-speech").symlink_to(runs / "speech")
+    recipes.run(RECIPES["export-world"](runs))
+    speech = "speech_encoder-00001-of-00001.safetensors"
+    same, written = (runs / name / speech for name in ("flashtalk-tiny", "flashtalk-tiny-world"))
+    assert written.read_bytes() == same.read_bytes(), "half the way to the same encoder"
 
 
 def test_a_field_of_a_recipe_can_be_set(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
