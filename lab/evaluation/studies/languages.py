@@ -31,10 +31,11 @@ from flashtalk.evaluation.series import CLOSED_GAP, match_lips
 from flashtalk.inputs.portrait import portrait_for, to_tensor
 from flashtalk.inputs.speech import load_speech
 from flashtalk.models.networks import Networks
+from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
 from flashtalk.models.tiny.face_code import groups_of
-from flashtalk.models.tiny.speech_encoder import SpeechEncoder
 from flashtalk.stream.chunk import sample
 from flashtalk.stream.speech_buffer import SpeechBuffer
+from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import find_checkpoint
 from lab.options import read_options, set_up
 from lab.synthesis.curves import LEAD_S, MOUTH_CURVES
@@ -42,8 +43,9 @@ from lab.synthesis.voices.casting import ENGLISH
 from lab.synthesis.voices.other_sounds import OTHER_SOUNDS, music
 from lab.synthesis.voices.phones import CLASS_INDEX, FRAME_RATE_HZ, SAMPLE_RATE_HZ
 from lab.synthesis.voices.song import MURMUR_FRAMES, PAUSE_FRAMES, song
-from lab.training.loop import has_checkpoint, load_part
+from lab.training.loop import load_part
 from lab.training.tiny.asked_lips import people_at_rest, relative_gaps, windows_of
+from lab.training.tiny.networks import new_speech_encoder
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +126,7 @@ class Listener:
             windows = torch.from_numpy(np.stack([buffer.window for buffer in heard]))
             features = networks.speech_encoder(windows)
             latents = sample(scene, state, windows_of(networks, features))
-            codes = networks.autoencoder.codes_of(latents, 0)  # [B, 33, D, h, w]
+            codes = PortraitAutoencoder.codes_of(latents, 0)  # [B, 33, D, h, w]
             last = groups_of(codes[:, -geometry.motion_frames :]).flatten(2, 3).transpose(1, 2)
             state = replace(state, motion_latents=last, chunk_index=state.chunk_index + 1)
             found.append(relative_gaps(codes[:, geometry.motion_frames :], self.conditions))
@@ -231,11 +233,12 @@ def listener_of(config: LanguageStudy) -> Listener:
     """The portrait and networks that ``config`` names."""
     networks = find_checkpoint(config.weights).load(torch.device("cpu"))
     networks = replace(networks, preset=networks.preset.with_size(networks.preset.network_size))
-    encoder = networks.speech_encoder
+    encoder = modules_of(networks)["speech_encoder"]
     if config.bare:
-        encoder = SpeechEncoder(replace(networks.preset.speech_encoder, voice_gate=False))
-        encoder.load_state_dict(networks.speech_encoder.state_dict())
-    if config.encoder and has_checkpoint(config.encoder):
+        bare = new_speech_encoder()
+        bare.load_state_dict(encoder.state_dict())
+        encoder = bare
+    if config.encoder:
         load_part(config.encoder, "encoder", encoder)
     networks = replace(networks, speech_encoder=encoder.eval())
     portrait = to_tensor(portrait_for(config.portrait, networks.preset).image)

@@ -32,8 +32,10 @@ from flashtalk.errors import command
 from flashtalk.evaluation.series import CLOSED_GAP
 from flashtalk.inputs.portrait import portrait_for, to_tensor
 from flashtalk.models.networks import Networks
+from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
 from flashtalk.models.tiny.speech_encoder import SpeechEncoder
 from flashtalk.stream.chunk import sample
+from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import find_checkpoint
 from lab.options import TINY_WEIGHTS, read_options, require_at_least
 from lab.synthesis.curves import MOUTH_CURVES
@@ -96,7 +98,7 @@ def fitted_head(teacher: SpeechEncoder, items: Sequence[SpeechItem]) -> nn.Linea
         loss.backward()
         return loss
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)
     right = (head(features).argmax(dim=1) == phones).float().mean().item()
     log.info("the head tells %.3f of the phones that it learned from", right)
     return head.requires_grad_(False)
@@ -107,8 +109,8 @@ class Audience:
 
     def __init__(self, networks: Networks, portrait: Tensor) -> None:
         self.networks = networks
-        for network in (networks.transformer, networks.autoencoder):
-            network.requires_grad_(False)
+        for module in modules_of(networks).values():
+            module.requires_grad_(False)
         with torch.no_grad():
             self.conditions = gather_conditions(networks, portrait)
         geometry = networks.preset.geometry
@@ -121,7 +123,7 @@ class Audience:
         """Lips in ``frames`` of windows with these features [B, F, layers, width]: [B, f]."""
         scene, state = people_at_rest(self.networks, self.conditions, len(features), seed)
         latents = sample(scene, state, windows_of(self.networks, features), exit_step=0)
-        codes = self.networks.autoencoder.codes_of(latents, STARTING_FRAMES)
+        codes = PortraitAutoencoder.codes_of(latents, STARTING_FRAMES)
         return relative_gaps(codes, self.conditions)
 
     @torch.no_grad()
@@ -159,7 +161,7 @@ def train_world_speech(config: WorldSpeechTraining) -> None:
     preset = networks.preset.with_size(networks.preset.network_size)
     student, teacher = new_speech_encoder(), new_speech_encoder()
     for encoder in (student, teacher):
-        encoder.load_state_dict(networks.speech_encoder.state_dict())
+        encoder.load_state_dict(modules_of(networks)["speech_encoder"].state_dict())
     teacher.eval().requires_grad_(False)
     if config.init:
         load_part(config.init, "encoder", student).requires_grad_(True)
