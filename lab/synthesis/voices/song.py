@@ -1,7 +1,7 @@
 """A sung line of m and held vowels, from a buzz through three resonances.
 
-It belongs to no voice that anything was trained on, and its lips are known: shut during each m,
-open through each vowel.
+Its lips are known: shut during each m, open through each vowel. No engine that speaks here sounds
+like it.
 """
 
 from collections.abc import Mapping

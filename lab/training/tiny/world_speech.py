@@ -5,8 +5,13 @@
     python -m lab.training.tiny.world_speech --data runs/world --out runs/world-speech
 
 The transformer was trained on the features of the encoder that ships. So that encoder stays beside
-the one that learns, and says what features should be (distillation): of the speech alone, whatever
-is mixed with it, of silence where nobody speaks, and of a short vowel where a long one is sung. In
+the one that learns, and says what features should be (distillation):
+
+* of the speech alone, whatever is mixed with it
+* of silence, where nobody speaks
+* of a short vowel, where a long one is sung
+
+In
 other languages it cannot say. There the phones and lips of the speech are known. Phones are told by
 a head that has learned from the old features alone. Lips are told by the transformer itself, which
 stays as it is: gradient flows through its first denoising step.
