@@ -195,7 +195,7 @@ class PortraitAutoencoder(nn.Module):
 
     def openings(self, latents: Tensor) -> Tensor:
         """How far open mouths are in frames of latents [1, C, 1+k, h, w]: [1+4k], 0 is shut."""
-        return self._codes(latents, 0)[0, :, index_of("lip_gap")].amax(dim=(1, 2))
+        return self.codes_of(latents, 0)[0, :, index_of("lip_gap")].amax(dim=(1, 2))
 
     def decode(self, latents: Tensor, guidance: Guidance, *, skip_frames: int = 0) -> Tensor:
         """Latents [B, C, 1+k, h, w] -> video [B, 3, 1+4k-skip_frames, H, W] in [-1, 1]."""
