@@ -45,7 +45,7 @@ def talk_to(
     session = engine.open(
         portrait, seed=seed, first_fragment_frames=engine.preset.first_fragment_frames
     )
-    pieces = pieces_of(session, _heard(speech))
+    pieces = pieces_of(session, heard(speech))
     return keep(path, pieces, speech, portrait.image.size, engine.preset.geometry.fps)
 
 
@@ -66,11 +66,12 @@ def keep(
         closures = [phone.center_s - LEAD_S for phone in speech.phones if phone.name in CLOSURES]
         wanted = {"opening": speech.expected_opening.tolist(), "closures_s": closures}
         path.with_suffix(".json").write_text(json.dumps(wanted) + "\n")
-    with Film(size, fps, _heard(speech), path and path.with_suffix(".mp4")) as film:
+    with Film(size, fps, heard(speech), path and path.with_suffix(".mp4")) as film:
         return np.concatenate([shown.piece.frames for shown in film.fragments(pieces)])
 
 
-def _heard(speech: Speech) -> Heard:
+def heard(speech: Speech) -> Heard:
+    """``speech`` as a session hears it and a film plays it."""
     return Heard(speech.samples, speech.samples[None], playback_rate_hz=SAMPLE_RATE_HZ)
 
 
