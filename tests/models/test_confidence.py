@@ -69,22 +69,6 @@ def test_a_mouth_that_the_mesh_finds_is_believed_in_unless_its_own_crop_shows_no
     assert feature_confidence(portrait(), hand).tolist() == [[0.0, 1.0]]
 
 
-@pytest.mark.parametrize("side", [-1.0, 1.0])
-@pytest.mark.parametrize(("turned", "expected"), [(0.5, 1.0), (0.65, 0.5), (0.8, 0.0)])
-@pytest.mark.parametrize("roll_deg", [0.0, 30.0])
-def test_a_mouth_in_profile_is_not_painted(
-    side: float, turned: float, expected: float, roll_deg: float
-) -> None:
-    points = face()
-    outer = points[0, LANDMARKS.index("left_eye_outer"), 0].abs() * 2
-    points[0, LANDMARKS.index("nose_tip"), 0] = side * turned * outer
-    roll = torch.tensor(roll_deg).deg2rad()
-    matrix = torch.tensor([[roll.cos(), -roll.sin()], [roll.sin(), roll.cos()]])
-    seen = replace(marks(confirmed=True), points=points @ matrix.T)
-    away = feature_confidence(portrait(), seen)[0, 0].item()
-    assert away == pytest.approx(expected, abs=1e-4)
-
-
 def test_eyes_that_the_mesh_finds_are_judged_by_their_light_alone() -> None:
     photo = marks(LEFT, 0.1, confirmed=True)
     assert feature_confidence(portrait(), photo)[0, 1] == 1.0

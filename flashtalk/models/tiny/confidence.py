@@ -9,7 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from flashtalk.models.tiny.face_code import LANDMARKS, NEAREST_EYES
 from flashtalk.models.tiny.landmark_refiner import EYE_CROP, MOUTH_CROP
 from flashtalk.models.tiny.landmarks import MOUTH, FaceMarks
 from flashtalk.models.tiny.tone import MIN_LUMA, face_masks, luma_of, masked_quantile
@@ -27,10 +26,6 @@ CONFIRMED_MOUTH_VARIANCE = (0.040, 0.060)
 photographs 64 have less than 0.040. A hand before the mouth has 0.075."""
 EYE_LIGHT = (0.5, 0.35)
 """Luma of an eye over that of the skin: 0.6 and more in renders, below 0.3 behind dark glasses."""
-PROFILE = (0.6, 0.7)
-"""Tip of the nose beside the middle between the eyes, over their outer distance: 0 looks ahead, 0.5
-hides an eye. A mouth in profile is painted over the background; up to 0.6 mouths speak. Of 804
-photographs 27 are beyond 0.7."""
 MOUTH_HIDDEN = (
     "The mouth cannot be seen well enough, so it does not move. Use a picture from the front, in "
     "which nothing covers it and the light is even."
@@ -50,22 +45,10 @@ def feature_confidence(portrait: Tensor, marks: FaceMarks) -> Tensor:
     spread = marks.variance[:, MOUTH].mean(dim=1) * mouth.sqrt()
     confirmed_mouths = _falling(mouth, CONFIRMED_MOUTH_VARIANCE)
     mouths = torch.where(marks.confirmed, confirmed_mouths, _falling(spread, MOUTH_SPREAD))
-    mouths = mouths * _falling(turned_away(marks.points), PROFILE)
     seen = _falling(torch.maximum(left, right), EYE_VARIANCE)
     eyes = torch.where(marks.confirmed, torch.ones_like(seen), seen)
     light = _falling(eye_light(portrait, marks.points), EYE_LIGHT)
     return torch.stack((mouths, eyes * light), dim=1)
-
-
-def turned_away(points: Tensor) -> Tensor:
-    """How far heads with landmarks ``points`` [B, L, 2] are turned, as in ``PROFILE``: [B]."""
-    right, left, nose = (
-        points[:, LANDMARKS.index(name)]
-        for name in ("right_eye_outer", "left_eye_outer", "nose_tip")
-    )
-    across = left - right
-    size = across.norm(dim=-1).clamp(min=NEAREST_EYES)
-    return (((nose - (left + right) / 2) * across).sum(dim=-1) / size.square()).abs()
 
 
 def hidden_notices(confidence: Tensor) -> tuple[str, ...]:
