@@ -41,6 +41,6 @@ def test_every_shape_is_talked_in_and_the_log_says_which(
     engine = Engine(replace(toy_networks, preset=preset))
     # as if compiled: building kernels takes a minute
     monkeypatch.setattr(Engine, "shapes", [((64, 64), 33), ((64, 64), 17)])
-    with caplog.at_level("INFO", logger="flashtalk.engine"):
+    with caplog.at_level("INFO", logger="flashtalk.stream.rehearsal"):
         assert engine.warm_up() > 0
     assert "Warm-up 2 of 2: 64x64 pixels, chunks of 17 frames" in caplog.text
