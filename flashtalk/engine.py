@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from flashtalk.acceleration.apply import apply_acceleration, check_acceleration
@@ -34,7 +35,7 @@ from flashtalk.config import FramingWay, Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, portrait_for
-from flashtalk.inputs.still import FILLING, Place, Still
+from flashtalk.inputs.still import Place
 from flashtalk.models.networks import Networks
 from flashtalk.models.pixels import to_pixels, to_pixels_pinned
 from flashtalk.parallel.ranks import Ranks
@@ -49,7 +50,7 @@ from flashtalk.stream.compute import ComputeThread
 from flashtalk.stream.contracts import EngineState
 from flashtalk.stream.rehearsal import live_pace, rehearse
 from flashtalk.stream.session import Session, Split
-from flashtalk.stream.state import checked_seed
+from flashtalk.stream.state import checked_seed, chosen_sampler
 from flashtalk.stream.timing import NO_TIMER, StageTimer
 from flashtalk.stream.workers import WorkerPool
 from flashtalk.weights import modules_of
@@ -279,11 +280,8 @@ class Engine:
             portrait, self.preset, framing=framing, face=face, without_face=without_face
         )
         return self._open(
-            framed.tensor,
-            framed.large,
-            still=framed.still,
-            framing=framed.framing,
-            sampler=self._sampler(steps, color_strength),
+            framed,
+            sampler=chosen_sampler(self.preset, steps, color_strength),
             seed=checked_seed(seed),
             prompt=prompt,
             preset=self.preset.for_live_speech() if live else self.preset.with_chunk(chunk_frames),
@@ -342,38 +340,37 @@ class Engine:
 
     def _open_nobody(self, preset: Preset, size: tuple[int, int] | None = None) -> Session:
         """A session of a gray picture, at the ``size`` of networks or at that of the preset."""
-        larger = self.preset.picture_size
-        small = torch.zeros(1, 3, *(size or self.preset.network_size))
-        large = None if larger is None else torch.zeros(1, 3, *larger)
-        return self._open(small, large, preset=preset, sampler=preset.sampler, seed=0)
+        height, width = size or self.preset.network_size
+        portrait = Portrait(Image.new("RGB", (width, height), "gray"))
+        if self.preset.picture_size is not None:
+            large = portrait.image.resize(self.preset.picture_size[::-1])
+            portrait = Portrait(large, framed=portrait.image)
+        return self._open(portrait, preset=preset, sampler=preset.sampler, seed=0)
 
     def _open(
         self,
-        portrait: Tensor,
-        large: Tensor | None,
+        portrait: Portrait,
         *,
         preset: Preset,
         sampler: SamplerConfig,
         seed: int,
-        still: Still | None = None,
-        framing: FramingWay = "face",
         prompt: str | None = None,
         first_fragment_frames: int = 0,
         split: Split = "first",
         timed: bool = False,
     ) -> Session:
         networks = replace(self._networks, preset=preset)
-        smaller = self._notices.get(framing)
+        smaller = self._notices.get(portrait.framing)
         notices = () if smaller is None else (smaller,)
         if prompt and networks.text_encoder is None:
             raise FlashTalkError(
                 f"{self.preset.name} does not read a prompt: it follows portrait and speech only. "
                 "Leave the prompt empty."
             )
+        # pixels become numbers here, not while others wait for the thread that computes
+        small, large = portrait.tensor, portrait.large
         conditions = self._computer.run(
-            lambda: self._conditions(
-                portrait, large, prompt, FILLING if still is None else still.place
-            )
+            lambda: self._conditions(small, large, prompt, portrait.place)
         )
         scene = Scene(
             networks,
@@ -383,7 +380,7 @@ class Engine:
             timer=StageTimer(self._device) if timed else NO_TIMER,
             frame_match=self._frame_match,
             to_pixels=to_pixels_pinned if self._acceleration.pinned_copies else to_pixels,
-            still=still,
+            still=portrait.still,
         )
         return Session(
             scene,
@@ -408,14 +405,3 @@ class Engine:
                 text=read(prompt or self.preset.prompt) if read else None,
                 image=look(portrait) if look else None,
             )
-
-    def _sampler(self, steps: int | None, color_strength: float | None) -> SamplerConfig:
-        sampler = self.preset.with_sampler(steps=steps, color_strength=color_strength).sampler
-        if sampler.steps not in self.preset.trained_steps:
-            logger.warning(
-                "%s was trained for %s steps; %d may look worse",
-                self.preset.name,
-                " or ".join(map(str, self.preset.trained_steps)),
-                sampler.steps,
-            )
-        return sampler

@@ -24,7 +24,7 @@ from flashtalk.inputs.faces import Face, find_faces, measured_roll
 from flashtalk.inputs.finding import Finding
 from flashtalk.inputs.framing import Crop, closest_size
 from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
-from flashtalk.inputs.still import Bounds, Still
+from flashtalk.inputs.still import FILLING, Bounds, Place, Still
 from flashtalk.inputs.view import MOST_ROLL_DEG, View
 
 if TYPE_CHECKING:
@@ -110,12 +110,17 @@ class Portrait:
             return to_tensor(self.moving or self.image)
         return to_tensor(cut(self.image, square, (square.width_px, square.height_px)))
 
-    @property
+    @cached_property
     def still(self) -> Still | None:
         """The image, if only a part of it moves, or a part of what moves is in it."""
         if self.square is None:
             return None
         return Still(np.asarray(self.image), self.square, self.tilt_deg)
+
+    @property
+    def place(self) -> Place:
+        """How the networks' frames lie in what :attr:`large` shows."""
+        return FILLING if self.still is None else self.still.place
 
 
 def portrait_for(

@@ -6,6 +6,7 @@ chunk can be computed again. It is drawn on the CPU, so a seed means the same on
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,10 @@ import torch
 from torch import Tensor
 
 from flashtalk.conditions import Conditions
+from flashtalk.config import Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,3 +61,21 @@ def checked_seed(seed: int) -> int:
     if seed < 0 or seed != int(seed):
         raise FlashTalkError(f"The seed must be a whole number from 0 up, got {seed}.")
     return int(seed)
+
+
+def chosen_sampler(
+    preset: Preset, steps: int | None, color_strength: float | None
+) -> SamplerConfig:
+    """The sampler of ``preset`` with other settings; the log says if it was not trained for these.
+
+    Raises :class:`FlashTalkError` for settings that cannot be used.
+    """
+    sampler = preset.with_sampler(steps=steps, color_strength=color_strength).sampler
+    if sampler.steps not in preset.trained_steps:
+        logger.warning(
+            "%s was trained for %s steps; %d may look worse",
+            preset.name,
+            " or ".join(map(str, preset.trained_steps)),
+            sampler.steps,
+        )
+    return sampler
