@@ -41,7 +41,12 @@ from lab.options import read_options, set_up
 from lab.synthesis.curves import LEAD_S, MOUTH_CURVES
 from lab.synthesis.voices.casting import ENGLISH
 from lab.synthesis.voices.other_sounds import OTHER_SOUNDS, music
-from lab.synthesis.voices.phones import CLASS_INDEX, FRAME_RATE_HZ, SAMPLE_RATE_HZ
+from lab.synthesis.voices.phones import (
+    CLASS_INDEX,
+    FRAME_RATE_HZ,
+    SAMPLE_RATE_HZ,
+    SAMPLES_PER_FRAME,
+)
 from lab.synthesis.voices.song import MURMUR_FRAMES, PAUSE_FRAMES, song
 from lab.training.loop import load_part
 from lab.training.tiny.asked_lips import people_at_rest, relative_gaps, windows_of
@@ -63,7 +68,6 @@ class Item:
     """A piece of speech whose lips are known, F frames long."""
 
     language: str
-    voice: str
     samples: np.ndarray
     """[640 F] float32."""
     opening: np.ndarray
@@ -82,7 +86,6 @@ class Item:
                 )
             return cls(
                 language=str(item["language"]),
-                voice=str(item["voice"]),
                 samples=item["audio"].astype(np.float32) / 32_768,
                 opening=item["mouth"][:, MOUTH_CURVES.index("opening")].astype(np.float64),
                 closures=tuple(_middles(item["phones"] == CLASS_INDEX["P"])),
@@ -189,7 +192,7 @@ def judge_sounds(listener: Listener, full: float, files: Sequence[Path]) -> dict
         shares[f"{kind}, most"] = float(np.max(ranges))
     for path in files:
         samples = load_speech(path).samples
-        samples = samples[: len(samples) // 640 * 640]
+        samples = samples[: len(samples) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME]
         (gaps,) = listener.gaps([samples])
         shares[path.stem] = spread(gaps) / full
         log.info("%s: %s", path.stem, " ".join(f"{gap:.2f}" for gap in gaps))
