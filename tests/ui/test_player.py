@@ -75,13 +75,26 @@ def test_stop_ends_the_playback_of_what_is_complete(page: Page) -> None:
     page.wait_for_function(f"{VIDEO}.currentTime > 2", timeout=SLOW_MS)
 
 
+def test_a_double_click_talks_once_and_leaves_the_focus_where_keys_work(page: Page) -> None:
+    page.locator("#talk").dblclick()
+    assert page.evaluate("document.activeElement.className") == "ft-frame"
+    wait_until(page, "talking")
+    page.locator("#stop").dblclick()
+    expect(page.locator("#stop")).to_be_disabled(timeout=SLOW_MS)
+    assert page.evaluate("document.activeElement.id") == "talk"
+
+
 def test_earlier_talks_come_back_at_a_click(page: Page) -> None:
     earlier = page.locator(".ft-earlier button")
+    below = "document.querySelector('.ft-earlier').getBoundingClientRect().bottom"
+    expect(page.locator(".ft-earlier")).to_have_text("Your talks will stand here.")
+    bottom = page.evaluate(below)
     for count in (1, 2):
         page.locator("#talk").click()
         wait_until(page, "talking")
         page.locator("#stop").click()
         expect(earlier).to_have_count(count, timeout=SLOW_MS)
+    assert page.evaluate(below) == bottom  # nothing below has moved
     second = page.locator("#download").get_attribute("href")
     earlier.nth(1).click()
     expect(earlier.nth(1)).to_have_attribute("aria-pressed", "true")

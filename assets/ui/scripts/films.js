@@ -53,9 +53,8 @@ function labelOf(each) {
 }
 
 function listFilms() {
-  const row = find("earlier");
-  row.hidden = !films.length;
-  row.replaceChildren(
+  if (!films.length) return;
+  find("earlier").replaceChildren(
     ...films.map((each) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -78,7 +77,7 @@ function offerFilm() {
   const link = byId("download");
   link.href = film.url;
   link.download = film.name;
-  for (const button of find("earlier").children) {
+  for (const button of find("earlier").querySelectorAll("button")) {
     const mine = films[[...button.parentNode.children].indexOf(button)] === film;
     button.setAttribute("aria-pressed", String(mine));
   }

@@ -80,7 +80,14 @@ function enable(id, on, next) {
   if (button.disabled === !on) return;
   const focused = document.activeElement === button;
   button.disabled = !on;
+  // The second press of a double click meets the row in its place, which leaves the focus alone.
+  button.style.pointerEvents = on ? "" : "none";
+  button.parentElement.onmousedown = keepFocus;
   if (focused && !on) next.focus({ preventScroll: true });
+}
+
+function keepFocus(event) {
+  if (event.target === event.currentTarget) event.preventDefault();
 }
 
 function showClock() {
