@@ -61,6 +61,8 @@ class Face:
     """How sure the detector is, 0..1."""
     roll_deg: float = 0.0
     """Clockwise turn of the head in the picture; 0 is upright, -180..180."""
+    turn: float = 0.0
+    """Of the head to a side: how far the nose is from the eyes' middle, over the eyes' distance."""
 
     @property
     def center_x_px(self) -> float:
@@ -155,7 +157,8 @@ def _settled(bgr: np.ndarray, face: Face) -> Face:
         worth = look.score - abs(look.roll_deg) / _TILT_COST + _UPRIGHT_BONUS * (degrees == 0.0)
         if worth > merit:
             roll = (degrees + look.roll_deg + 180.0) % 360.0 - 180.0
-            best, merit = replace(face, score=look.score, roll_deg=roll), worth
+            best = replace(face, score=look.score, roll_deg=roll, turn=look.turn)
+            merit = worth
     return best
 
 
@@ -231,12 +234,15 @@ def _face(row: np.ndarray) -> Face:
     middle = (eyes + mouth) / 2
     along = 0.5 - EYES_IN_FACE - length / 2 / side
     center_x, center_y = middle + down / length * along * side
+    across = row[6:8] - row[4:6]
+    nose = float((row[8:10] - eyes) @ across) / max(float(across @ across), 1e-6)
     return Face(
         float(center_x) - side / 2,
         float(center_y) - side / 2,
         side,
         float(row[14]),
         math.degrees(math.atan2(-float(down[0]), float(down[1]))),
+        abs(nose),
     )
 
 

@@ -53,6 +53,11 @@ NO_SUCH_FACE = "There is no face number {number}. Faces found: {count}; the left
 TURNED = "The face was turned by {degrees} degrees, so the picture was turned upright."
 _ROLL_SEEN_DEG = 12.0  # the search sees less than there is
 DARK_FACE = "The face is dark, so little of it will be seen to speak. A lighter photo works best."
+PROFILE_FACE = (
+    "The face is turned far to the side, where lips hardly show that they speak. "
+    "A photo from the front works best."
+)
+PROFILE = 0.55  # turn of a face; three-quarter views have 0.2 to 0.5
 DARK = 60  # of 255: the lightest skin of a dark face
 SMALL_FACE = (
     "The face is small ({size} pixels across the portrait), so it will look soft. "
@@ -329,4 +334,6 @@ def _face_notices(
     skin = picture.crop((round(left), round(top), round(left + side), round(top + side)))
     if np.quantile(np.asarray(skin.reduce(max(1, skin.width // 64)).convert("L")), 0.95) < DARK:
         notices += (DARK_FACE,)
+    if face.turn > PROFILE:
+        notices += (PROFILE_FACE,)
     return notices

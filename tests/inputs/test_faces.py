@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from flashtalk.assets import ASSETS
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.faces import DETECTOR, Face, _network, find_faces, measured_roll
+from flashtalk.inputs.faces import DETECTOR, Face, _face, _network, find_faces, measured_roll
 
 PEOPLE = sorted(path.stem for path in (ASSETS / "portraits").glob("*.jpg"))
 
@@ -126,6 +126,19 @@ def test_a_drawing_is_a_face_if_it_has_features() -> None:
     drawing = Image.new("RGB", (700, 700), (170, 175, 180))
     draw_head(drawing, 350, 320, 250)
     assert one(np.asarray(drawing)).center_x_px == pytest.approx(350, abs=25)
+
+
+def test_the_turn_is_the_way_of_the_nose_along_the_eyes() -> None:
+    eyes, mouth = [100, 100, 140, 130], [90, 150, 130, 180]  # tilted; the eyes are 50 apart
+    front, left = (
+        [120 - 9, 115 + 12],
+        [120 - 9 - 24, 115 + 12 - 18],
+    )  # below their middle, beside it
+    turns = [
+        _face(np.array([70, 70, 100, 130, *eyes, *nose, *mouth, 0.9], np.float32)).turn
+        for nose in (front, left)
+    ]
+    assert turns == pytest.approx([0.0, 0.6], abs=1e-5)
 
 
 def test_the_detector_is_checked(tmp_path: Path) -> None:

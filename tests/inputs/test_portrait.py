@@ -19,8 +19,10 @@ from flashtalk.inputs.faces import EYES_IN_FACE, Face, find_faces
 from flashtalk.inputs.framing import Crop, Framing, cover, frame_face
 from flashtalk.inputs.portrait import (
     DARK_FACE,
+    PROFILE_FACE,
     WITHOUT_FACE,
     NoFaceError,
+    _face_notices,
     load_portrait,
     portrait_for,
 )
@@ -173,6 +175,16 @@ def test_the_orientation_of_a_telephone_is_no_turned_face() -> None:
 
 
 # --- what else is said ----------------------------------------------------------------------------
+def test_a_profile_is_said_and_a_three_quarter_view_is_not() -> None:
+    picture = ada().convert("RGB")
+    whole = Crop(0, 0, *picture.size)
+    said = {
+        turn: _face_notices(picture, Face(150, 120, 200, turn=turn), whole, least_face=0.1)
+        for turn in (0.0, 0.45, 0.7, 5.0)
+    }
+    assert said == {0.0: (), 0.45: (), 0.7: (PROFILE_FACE,), 5.0: (PROFILE_FACE,)}
+
+
 def test_a_dark_face_is_found_and_said() -> None:
     dark = Image.fromarray((np.asarray(ada()) * 0.12).astype(np.uint8))
     portrait = load_portrait(dark, TINY.geometry)

@@ -10,8 +10,16 @@ from PIL import Image
 
 from flashtalk.assets import ASSETS
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.faces import Face, find_faces
 from flashtalk.models.tiny.face_code import LANDMARKS
-from flashtalk.models.tiny.face_mesh import FACE_MESH, Square, _content, read_mesh
+from flashtalk.models.tiny.face_mesh import (
+    FACE_MESH,
+    Square,
+    _content,
+    read_mesh,
+    search_mesh,
+    settle_mesh,
+)
 
 SIDE_PX = 256
 FRAMED = Square(np.array([128.0, 140.0]), 220.0, 0.0)
@@ -101,3 +109,20 @@ def test_the_file_is_checked(tmp_path: Path) -> None:
     (tmp_path / "short.tflite").write_bytes(FACE_MESH.read_bytes()[:-1])
     with pytest.raises(FlashTalkError, match=r"short.tflite is not the file that ships"):
         _content(tmp_path / "short.tflite")
+
+
+@pytest.mark.parametrize("name", ["ada", "jonas"])
+def test_a_face_is_searched_where_the_detector_is_vague(name: str) -> None:
+    picture = person(name)
+    (face,) = find_faces((picture * 255).astype(np.uint8))
+    exact = settle_mesh(picture, face)
+    assert exact is not None
+    vague = Face(
+        face.left_px - 0.6 * face.side_px,
+        face.top_px - 0.25 * face.side_px,
+        1.5 * face.side_px,
+    )
+    assert settle_mesh(picture, vague) is None
+    found = search_mesh(picture, vague)
+    assert found is not None and np.abs(found - exact).mean() < 2.0
+    assert search_mesh(np.full_like(picture, 0.5), face) is None

@@ -8,9 +8,11 @@ around what it finds is a better one. Letters: L landmarks, H x W pixels.
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -56,6 +58,8 @@ _EYES = [33, 263]  # outer corners, from left to right in the picture
 
 PRESENT = 0.5  # how sure the mesh has to be that there is a face
 _SIDE_PER_FACE = 1.5  # of the mesh's square over the detector's
+# Other squares, in which a turned, shouting or tilted face may be found that the first one loses.
+_OTHER_SIDES, _OTHER_ROLLS_DEG = (1.5, 1.2, 1.9), (0.0, -20.0, 20.0)
 _SETTLING_RUNS = 3  # each begins with the square around what the last one found
 # The network expects one and a half times the upright square around all 468 points. By the 18
 # landmarks, over 81 photographs:
@@ -133,19 +137,47 @@ def read_mesh(picture: np.ndarray, square: Square) -> SeenFace:
 
 
 def settle_mesh(picture: np.ndarray, face: Face) -> np.ndarray | None:
-    """Landmarks [L, 2] in pixels of the ``face`` that the detector has found; None without one.
+    """Landmarks [L, 2] in pixels of a ``face`` that may be there; None without one.
 
     ``picture`` [H, W, 3] is float32 RGB, 0..1.
     """
-    center = np.array([face.center_x_px, face.center_y_px])
-    square = Square(center, _SIDE_PER_FACE * face.side_px, float(np.radians(face.roll_deg)))
+    seen, steady = _settled(picture, _square_of(face, _SIDE_PER_FACE, 0.0))
+    return seen.points_px if seen is not None and steady else None
+
+
+def search_mesh(picture: np.ndarray, face: Face) -> np.ndarray | None:
+    """The same for a ``face`` that the detector has found.
+
+    The mesh may lose it on the way to a better square. Then it begins with other squares, and
+    what it is most sure of is taken.
+    """
+    points = settle_mesh(picture, face)
+    if points is not None:
+        return points
+    tried = [
+        _settled(picture, _square_of(face, side, roll_deg))
+        for side, roll_deg in product(_OTHER_SIDES, _OTHER_ROLLS_DEG)
+    ]
+    found = [(steady, seen.presence, seen.points_px) for seen, steady in tried if seen is not None]
+    return max(found, key=lambda each: each[:2])[2] if found else None
+
+
+def _settled(picture: np.ndarray, square: Square) -> tuple[SeenFace | None, bool]:
+    """What the mesh last found of a face, and whether it found it each time."""
+    last = None
     for _ in range(_SETTLING_RUNS):
         seen = read_mesh(picture, square)
         around = Square.around(seen.points_px)
         if seen.presence < PRESENT or around is None:
-            return None
-        square = around
-    return seen.points_px
+            return last, False
+        last, square = seen, around
+    return last, True
+
+
+def _square_of(face: Face, side: float, roll_deg: float) -> Square:
+    """The square around ``face``, ``side`` times as large as the detector's and turned further."""
+    center = np.array([face.center_x_px, face.center_y_px])
+    return Square(center, side * face.side_px, math.radians(face.roll_deg + roll_deg))
 
 
 def _axes(roll_rad: float) -> np.ndarray:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from flashtalk.inputs.faces import Face, find_faces
 from flashtalk.models.tiny.face_code import LANDMARKS, NEAREST_EYES
-from flashtalk.models.tiny.face_mesh import PRESENT, Square, read_mesh, settle_mesh
+from flashtalk.models.tiny.face_mesh import PRESENT, Square, read_mesh, search_mesh, settle_mesh
 from flashtalk.models.tiny.landmark_refiner import REFINED
 from flashtalk.models.tiny.landmarks import FaceMarks, FaceReader
 
@@ -104,7 +104,7 @@ def _read_portrait(picture: np.ndarray) -> np.ndarray | None:
     faces = find_faces((picture * 255.0).round().astype(np.uint8))
     if faces:
         face = max(faces, key=lambda face: face.side_px - _from_middle_px(face, picture))
-        return settle_mesh(picture, face)
+        return search_mesh(picture, face)
     left, top, side = (share * min(picture.shape[:2]) for share in _FRAMED)
     framed = (Face(left, top, side, roll_deg=roll) for roll in _ROLLS_DEG)
     tried = (settle_mesh(picture, face) for face in framed)
