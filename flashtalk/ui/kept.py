@@ -11,6 +11,8 @@ from typing import Generic, Protocol, TypeVar
 from flashtalk.errors import FlashTalkError
 from flashtalk.outputs.scratch import ScratchFolder
 
+_SWEEP_S = 60.0
+
 
 class Job(Protocol):
     """Something that is worked on, and then is over."""
@@ -23,7 +25,7 @@ Kind = TypeVar("Kind", bound=Job)
 
 
 class Kept(Generic[Kind]):
-    """Jobs by their ids; safe for several threads.
+    """Jobs by their ids; safe for several threads, one of which forgets what is old.
 
     Args:
         prefix: by which the next start of the page knows the folders of this one.
@@ -36,6 +38,7 @@ class Kept(Generic[Kind]):
         self._lock = threading.Lock()
         self._jobs: dict[str, tuple[Kind, ScratchFolder]] = {}
         self._over_since: dict[str, float] = {}
+        self._sweeps = False
 
     def folder(self) -> ScratchFolder:
         """A folder for a new job."""
@@ -52,6 +55,9 @@ class Kept(Generic[Kind]):
                 folder.close()
                 raise FlashTalkError(full)
             self._jobs[name] = job, folder
+            if not self._sweeps:
+                self._sweeps = True
+                threading.Thread(target=self._sweep_on, name="flashtalk-kept", daemon=True).start()
 
     def find(self, name: str) -> Kind | None:
         """The job called ``name``, unless it was forgotten or never there."""
@@ -59,7 +65,16 @@ class Kept(Generic[Kind]):
             found = self._jobs.get(name)
         return None if found is None else found[0]
 
-    def sweep(self) -> None:
+    def _sweep_on(self) -> None:
+        """Sweeps while something is kept: its time passes whether or not somebody comes."""
+        sweeps = True
+        while sweeps:
+            time.sleep(min(self._keep_s, _SWEEP_S))
+            self._sweep()
+            with self._lock:
+                sweeps = self._sweeps = bool(self._jobs)
+
+    def _sweep(self) -> None:
         """Forgets jobs that have been over for long, and their files."""
         now_s = time.monotonic()
         gone = []

@@ -51,7 +51,6 @@ class Comparisons:
             FlashTalkError: for what cannot be compared, or where too many compare.
             gr.Error: for a file that nobody uploaded.
         """
-        self._kept.sweep()
         if self.refusal:
             raise FlashTalkError(self.refusal)
         trials = trials_asked(content, self.models, self._limits.keep_files_s)

@@ -50,7 +50,6 @@ class LiveTalks:
         Raises:
             FlashTalkError: where nobody can speak live, or too many wait.
         """
-        self._kept.sweep()
         if self.refusal:
             raise FlashTalkError(self.refusal)
         name = secrets.token_urlsafe(16)
