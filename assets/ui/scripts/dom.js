@@ -31,12 +31,19 @@ function kept(name) {
   }
 }
 
-/** Pauses every sound of the page but `wanted`, and what plays in step with it. */
+/** `work`, which a second click does not begin anew while it goes on. */
+function once(work) {
+  let going = null;
+  return () => (going ??= work().finally(() => (going = null)));
+}
+
+/** Pauses every sound of the page but `wanted`, and what plays in step with it; a camera has none. */
 function silenceOthers(wanted) {
   const pair = wanted && wanted.closest(".pair");
   for (const medium of document.querySelectorAll("audio, video")) {
     const inStep = pair && medium.closest(".pair") === pair;
-    if (medium !== wanted && !inStep && !medium.paused) medium.pause();
+    if (medium !== wanted && !inStep && !medium.srcObject && !medium.paused) medium.pause();
   }
 }
-document.addEventListener("play", (event) => silenceOthers(event.target), true);
+const heard = ({ target }) => target.srcObject || silenceOthers(target);
+document.addEventListener("play", heard, true);

@@ -2,9 +2,11 @@
 // takePicture.
 
 let camera = null; // the stream, while it is on
+let portraitChoices = 0; // choices so far: an older one that arrives late is not taken
 
 /** Chooses who speaks; what was set for another picture is forgotten, unless this one was `set`. */
 function choosePortrait(portrait, voice, set = false) {
+  portraitChoices++;
   chosen.portrait = portrait;
   problem("portrait", "");
   for (const button of byId("people").children) {
@@ -23,17 +25,22 @@ function choosePortrait(portrait, voice, set = false) {
   lookAt();
 }
 
-/** A picture of one's own; what was chosen before stays until it is on the server. */
+/** A picture of one's own; what was chosen before stays until it is on the server.
+ *
+ * Resolves to false if it does not get there. */
 async function takePicture(file) {
+  const mine = ++portraitChoices;
   byId("portrait").setAttribute("aria-busy", "true");
   const hint = find("picture-hint");
   hint.textContent = fill(text.face.uploading, { name: file.name });
   const sent = await send(file, "portrait", text.face.failed);
   byId("portrait").removeAttribute("aria-busy");
   sayPictureHint();
-  if (!sent) return;
+  if (mine !== portraitChoices) return true;
+  if (!sent) return false;
   const name = file.name.replace(/\.[^.]*$/, "");
   choosePortrait({ name, own: true, file: sent, url: sent.url });
+  return true;
 }
 
 function sayPictureHint() {
@@ -51,6 +58,10 @@ function cameraProblem(error) {
 
 async function openCamera() {
   const panel = find("camera");
+  if (camera) {
+    find("take").focus();
+    return;
+  }
   try {
     const wanted = { facingMode: "user", width: { ideal: 1280 }, height: { ideal: 1280 } };
     camera = await navigator.mediaDevices.getUserMedia({ video: wanted });
@@ -75,6 +86,7 @@ function closeCamera() {
 
 async function takePhoto() {
   const live = find("camera").querySelector("video");
+  if (!live.videoWidth) return; // it has not seen anything yet
   const canvas = document.createElement("canvas");
   canvas.width = live.videoWidth;
   canvas.height = live.videoHeight;
@@ -97,6 +109,6 @@ for (const person of page.people) {
   button.addEventListener("click", () => choosePortrait(person));
   byId("people").append(button);
 }
-byId("camera").addEventListener("click", openCamera);
+byId("camera").addEventListener("click", once(openCamera));
 find("take").addEventListener("click", takePhoto);
 find("cancel").addEventListener("click", closeCamera);

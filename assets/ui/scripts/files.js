@@ -40,7 +40,7 @@ async function send(file, panel, failed) {
   }
 }
 
-/** Talk waits for `promise`: a choice that is on its way. */
+/** Talk waits for `promise`: a choice that is on its way, or false if it does not arrive. */
 function wait(promise) {
   pending.push(promise);
   promise.finally(() => {
@@ -70,9 +70,12 @@ for (const panel of ["portrait", "sound"]) {
   });
 }
 document.addEventListener("paste", (event) => {
-  if (!event.clipboardData.files.length) return;
+  const { files, types } = event.clipboardData;
+  if (!files.length) return;
+  // office programs add a picture to the words that they copy
+  if (types.includes("text/plain") && event.target.closest("textarea, input")) return;
   event.preventDefault();
-  takeAll(event.clipboardData.files);
+  takeAll(files);
 });
 const dragged = (event) => [...event.dataTransfer.types].includes("Files");
 document.addEventListener("dragover", (event) => {

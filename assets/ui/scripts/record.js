@@ -2,6 +2,7 @@
 // endRecording, firstSeconds.
 
 const CUT_HZ = 48_000;
+const SPARE_S = 0.5; // a recording ends so long before the limit, since its end takes a while
 let recorder = null; // while it records
 let recorded = null; // resolves when the recording is the voice
 
@@ -9,7 +10,9 @@ async function record() {
   let stream;
   try {
     stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    recorder = new MediaRecorder(stream);
   } catch (error) {
+    stream?.getTracks().forEach((track) => track.stop());
     problem("sound", navigator.mediaDevices ? microphoneProblem(error) : text.speech.insecure);
     return;
   }
@@ -17,11 +20,10 @@ async function record() {
   silenceOthers(null);
   const parts = [];
   const began = performance.now();
-  recorder = new MediaRecorder(stream);
   const seconds = () => (performance.now() - began) / 1000;
   const ticking = setInterval(() => {
     showRecording(seconds());
-    if (seconds() >= page.speech_s) endRecording();
+    if (seconds() >= page.speech_s - SPARE_S) endRecording();
   }, 200);
   recorder.ondataavailable = (event) => parts.push(event.data);
   recorded = new Promise((done) => {
@@ -92,4 +94,5 @@ function wavOf(channels) {
   return view.buffer;
 }
 
-byId("record").addEventListener("click", () => (recorder ? endRecording() : record()));
+const recordOnce = once(record);
+byId("record").addEventListener("click", () => (recorder ? endRecording() : recordOnce()));

@@ -6,9 +6,10 @@ async function speakSentence() {
   const sentence = byId("words").value.trim();
   if (!sentence) {
     problem("sentence", text.sentence.empty);
-    return;
+    return true;
   }
   problem("sentence", "");
+  const mine = ++voiceChoices;
   const hint = form.querySelector(".ft-hint");
   const words = hint.textContent;
   hint.textContent = text.sentence.making;
@@ -21,12 +22,15 @@ async function speakSentence() {
   spoken = spoken || { problem: text.sentence.failed }; // Gradio answers a refusal with nothing
   hint.textContent = words;
   problem("sentence", spoken.problem || "");
-  if (spoken.problem) return;
+  if (mine !== voiceChoices) return true;
+  if (spoken.problem) return false;
   const voice = { ...spoken, name: "sentence", label: text.sentence.name, own: true };
   voice.file = fileOf(voice);
   voice.url = voice.file.url;
   chooseVoiceByHand(voice);
+  return true;
 }
+const speakOnce = once(speakSentence);
 
 for (const speaker of page.speakers) {
   byId("speaker").append(new Option(nameOf(speaker), speaker));
@@ -38,5 +42,5 @@ form.querySelector(".ft-hint").textContent = page.speakers.length
   : text.sentence.missing;
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  wait(speakSentence());
+  wait(speakOnce());
 });

@@ -3,6 +3,7 @@
 
 const sample = byId("sound").querySelector("audio");
 let tooLong = null; // a file that waits for the visitor's word
+let voiceChoices = 0; // choices by hand so far: an older one that arrives late is not taken
 
 function chooseVoice(voice) {
   chosen.voice = voice;
@@ -23,6 +24,7 @@ const capital = (word) => word.slice(0, 1).toUpperCase() + word.slice(1);
 const nameOf = (name) => name.split("-").map(capital).join(" · "); // dora-spanish: Dora · Spanish
 
 function chooseVoiceByHand(voice) {
+  voiceChoices++;
   chosen.voiceByHand = true;
   chooseVoice(voice);
   changed();
@@ -32,23 +34,28 @@ function chooseVoiceByHand(voice) {
 async function takeSound(file) {
   problem("sound", "");
   const seconds = await secondsOf(file);
-  if (seconds > page.speech_s + 0.05 || (seconds && file.size > page.upload_mb * MB)) {
+  if (seconds > page.speech_s || (seconds && file.size > page.upload_mb * MB)) {
     offerCut(file, seconds);
-    return;
+    return true;
   }
-  await useSound(file, seconds);
+  return useSound(file, seconds);
 }
 
-/** Sends a sound and makes it the voice; `label` is what the page calls it. */
+/** Sends a sound and makes it the voice; `label` is what the page calls it.
+ *
+ * Resolves to false if it does not get there. */
 async function useSound(file, seconds, label) {
+  const mine = ++voiceChoices;
   byId("sound").setAttribute("aria-busy", "true");
   find("sound-hint").textContent = fill(text.face.uploading, { name: label || file.name });
   const sent = await send(file, "sound", text.voice.failed);
   byId("sound").removeAttribute("aria-busy");
   saySoundHint();
-  if (!sent) return;
+  if (mine !== voiceChoices) return true;
+  if (!sent) return false;
   const name = file.name.replace(/\.[^.]*$/, "");
   chooseVoiceByHand({ name, label: label || file.name, own: true, file: sent, url: sent.url, seconds });
+  return true;
 }
 
 function saySoundHint() {
@@ -88,8 +95,11 @@ function offerCut(file, seconds) {
   const most = duration(page.speech_s);
   find("cut").hidden = !file;
   if (!file) return;
-  problem("sound", fill(text.voice.too_long, { name: file.name, duration: clock(seconds), most }));
-  find("cut").textContent = fill(text.voice.use_first, { most });
+  const size = { size: sizeOf(file), most: page.upload_mb };
+  const told = { name: file.name, duration: clock(seconds), most };
+  const short = seconds <= page.speech_s; // then it has too many bytes
+  problem("sound", short ? fill(text.voice.too_large, { ...told, ...size }) : fill(text.voice.too_long, told));
+  find("cut").textContent = short ? text.voice.sound_alone : fill(text.voice.use_first, { most });
 }
 
 async function cutAndUse(file) {
@@ -101,9 +111,9 @@ async function cutAndUse(file) {
     console.debug("not cut:", error);
     saySoundHint();
     problem("sound", fill(text.voice.not_cut, { name: file.name, most: duration(page.speech_s) }));
-    return;
+    return false;
   }
-  await useSound(short, page.speech_s, file.name);
+  return useSound(short, page.speech_s, file.name);
 }
 
 function showSample() {
@@ -137,6 +147,7 @@ for (const event of ["play", "pause", "timeupdate", "loadedmetadata", "ended", "
 }
 find("cut").addEventListener("click", () => {
   const file = tooLong;
+  byId("own-sound").focus(); // the pressed button goes
   problem("sound", "");
   offerCut(null);
   wait(cutAndUse(file));
