@@ -38,6 +38,12 @@ function values() {
   ];
 }
 
+/** What a talk would begin with, on the stage. */
+function showChoice() {
+  usualNotices();
+  showPoster(look.poster || (chosen.portrait && chosen.portrait.url));
+}
+
 /** Something else was chosen: the stage is ready for it, and this tab remembers. */
 function changed() {
   rememberChoice();
@@ -46,11 +52,10 @@ function changed() {
   release();
   run = fresh();
   find("as-it-is").hidden = true;
-  usualNotices();
   clearNumbers();
   tell("");
   say("ready");
-  showPoster(look.poster || (chosen.portrait && chosen.portrait.url));
+  showChoice();
   listFilms();
   refresh();
 }
@@ -69,7 +74,8 @@ function rememberChoice() {
 
 function applySettings(settings) {
   for (const [id, value] of Object.entries(settings || {})) {
-    byId(id)[typeof value === "boolean" ? "checked" : "value"] = value;
+    const field = byId(id); // of an older page there may be others
+    if (field) field[typeof value === "boolean" ? "checked" : "value"] = value;
   }
   showSteps();
 }

@@ -12,7 +12,7 @@ function addFilm(file, seed) {
     name: (file.path || file.orig_name).split(/[\\/]/).pop(),
     seconds: run.made,
     seed,
-    ...filmFacts(),
+    ...(run.facts || filmFacts()),
     small: stillPicture(SMALL_PX, SMALL_PX),
   };
   films = [film, ...films].slice(0, MOST_FILMS);
@@ -21,7 +21,7 @@ function addFilm(file, seed) {
   offerFilm();
 }
 
-/** What the running talk is made of. */
+/** What a talk that begins now is made of. */
 function filmFacts() {
   return {
     portrait: chosen.portrait && chosen.portrait.name,
@@ -64,10 +64,7 @@ function listFilms() {
       picture.src = each.small;
       picture.alt = labelOf(each);
       button.append(picture);
-      button.addEventListener("click", () => {
-        showFilm(each);
-        replay();
-      });
+      button.addEventListener("click", () => showFilm(each));
       return button;
     }),
   );
@@ -84,7 +81,7 @@ function offerFilm() {
   refresh();
 }
 
-/** Puts a finished talk on the stage in place of what is there. */
+/** Plays a finished talk on the stage in place of what is there. */
 function showFilm(each) {
   if (run.working) return;
   release();
@@ -96,7 +93,7 @@ function showFilm(each) {
   clearNumbers();
   say("done");
   offerFilm();
-  rest();
+  replay();
 }
 
 /** Has the whole film in the element: the live buffer where that is whole, else the file. */

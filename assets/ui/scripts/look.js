@@ -29,7 +29,9 @@ async function lookAt() {
   if (seen.picture) showLook(seen);
   problem("portrait", seen.problem || "");
   // a talk that was begun meanwhile has the stage, and what it said stays
-  if (!film && run === before && !run.working && !run.live) changed();
+  if (film || run !== before || run.working || run.live) return;
+  if (root.dataset.state === "ready") showChoice();
+  else changed();
 }
 
 /** The picture alone, until it has been looked at. */

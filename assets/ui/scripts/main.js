@@ -2,15 +2,15 @@
 
 /** Talk: inside the click, because browsers allow sound only there. */
 async function talk(newSeed) {
-  if (run.working || mustAsk(talk)) return;
+  if (run.working || mustAsk(() => talk(newSeed))) return;
   silenceOthers(null);
   begin();
   run.newSeed = newSeed === true;
   frame.focus({ preventScroll: true });
-  const mine = run;
   endRecording();
-  await Promise.all(pending);
-  if (mine === run && !run.stopped) trigger("talk");
+  if (!(await choicesAreHere())) return;
+  run.asked = true;
+  trigger("talk");
 }
 
 byId("talk").addEventListener("click", talk);

@@ -4,12 +4,12 @@
 
 const STORE = "parts";
 
-const opened = new Promise((done) => {
+const opened = new Promise((done, fail) => {
   const request = window.indexedDB.open("flashtalk", 1);
   request.onupgradeneeded = () => request.result.createObjectStore(STORE, { autoIncrement: true });
   request.onsuccess = () => done(request.result);
-  request.onerror = () => done(null); // forbidden by the visitor: a cut loses the talk
-});
+  request.onerror = fail;
+}).catch(() => null); // forbidden by the visitor: a cut loses the talk
 
 async function parts(mode) {
   const database = await opened;
@@ -19,20 +19,20 @@ async function parts(mode) {
 /** Keeps a fragment of the talk that runs. */
 async function keepPart(data) {
   const { id, made, mime, seed } = run;
-  keep("unfinished", { id, seconds: made, mime, seed, ...filmFacts() });
+  keep("unfinished", { id, seconds: made, mime, seed, live: Boolean(run.speech), ...run.facts });
   const store = await parts("readwrite");
-  if (store) store.add({ id, data });
+  if (store) store.add({ id, data, at: Date.now() });
 }
 
-/** The talk is finished: its file is on the server. */
-async function forgetParts() {
-  const mine = run.id;
-  sessionStorage.removeItem("flashtalk.unfinished");
+/** Talk `id` is over. Parts that a closed tab left behind go when the server's files do. */
+async function forgetParts(id) {
+  keep("unfinished", null);
   const store = await parts("readwrite");
   if (!store) return;
+  const oldest = Date.now() - 1000 * page.keep_s;
   store.openCursor().onsuccess = ({ target: { result: cursor } }) => {
     if (!cursor) return;
-    if (cursor.value.id === mine) cursor.delete();
+    if (cursor.value.id === id || !(cursor.value.at > oldest)) cursor.delete();
     cursor.continue();
   };
 }
@@ -46,17 +46,22 @@ async function partsOf(id) {
   return all.filter((part) => part.id === id).map((part) => part.data);
 }
 
-/** Shows what was made of a talk that broke off in this tab. */
+/** Shows what was made of a talk that broke off in this tab, or says that nothing was. */
 async function resume() {
+  const before = run;
   const unfinished = kept("unfinished");
+  const id = unfinished && unfinished.id;
+  const data = id ? await partsOf(id) : [];
+  if (run !== before) return; // something else was chosen or begun meanwhile
+  forgetParts(id);
   if (!unfinished) return;
-  const data = await partsOf(unfinished.id);
-  run.id = unfinished.id;
-  forgetParts();
-  if (!data.length || run.working) return;
+  if (!data.length) {
+    say("ready", id ? text.resume.back : text.resume.not_begun);
+    return;
+  }
   const url = URL.createObjectURL(new Blob(data, { type: unfinished.mime }));
   film = { ...unfinished, url, name: "flashtalk-part.mp4" };
-  say("done", text.resume.part);
+  say("done", unfinished.live ? text.resume.part_live : text.resume.part);
   offerFilm();
   rest();
 }

@@ -13,6 +13,8 @@ const fresh = () => ({
   turnAt: 0, // when the server took it up
   heldAt: 0, // since when playback waits for fragments; set by the first one
   newSeed: false, // whatever the settings say
+  facts: null, // what it is made of; see filmFacts
+  asked: false, // of the server
   working: false, // the server works on it, or will
   live: false, // its video is in the element, and has not been watched to its end
   playing: false, // playback was started and did not run dry
@@ -39,14 +41,38 @@ function begin() {
   film = null;
   clearNumbers();
   tell("");
-  usualNotices();
+  showChoice();
+  keep("unfinished", { id: null }); // a page that is loaded anew says that it did not begin
   find("tap").hidden = true;
   find("as-it-is").hidden = true;
   say("preparing");
-  showPoster(look.poster || (chosen.portrait && chosen.portrait.url));
   openSource();
   refresh();
   if (root.getBoundingClientRect().top < 0) root.scrollIntoView({ behavior: "smooth" });
+}
+
+/** Waits for choices that are on their way; whether the talk that was begun can go on. */
+async function choicesAreHere() {
+  const mine = run;
+  const before = chosen.portrait;
+  const taken = await Promise.all(pending);
+  if (mine !== run || run.stopped) return false;
+  if (taken.includes(false)) {
+    giveUp(text.problem.not_added);
+    return false;
+  }
+  if (chosen.portrait !== before) showChoice();
+  run.facts = filmFacts();
+  return true;
+}
+
+/** The talk that was begun cannot be: nothing was asked of the server. */
+function giveUp(sentence) {
+  run.ended = run.failed = true;
+  run.working = false;
+  keep("unfinished", null);
+  say("failed", sentence);
+  refresh();
 }
 
 /** Takes in one message of the server. */
@@ -117,6 +143,7 @@ const take = {
 function stop() {
   if (!run.working && !run.live) return;
   run.stopped = true;
+  if (!run.made) keep("unfinished", null);
   video.pause();
   if (run.working) {
     say(root.dataset.state, text.state.stopping);
@@ -133,7 +160,7 @@ function settle(file, seed) {
   run.working = false;
   if (run.seed !== null) byId("seed").value = seed; // one that cannot be used stays as it was typed
   rememberChoice();
-  if (run.id) forgetParts();
+  forgetParts(run.id);
   if (file && run.made) addFilm(file.video || file, seed);
   if (!run.live || !run.source) rest();
   refresh();
@@ -151,7 +178,7 @@ function fail() {
 function stopWasHeard() {
   if (!run.stopped || run.id || run.ended) return;
   run.ended = run.left = true;
-  run.working = false;
+  run.working = run.asked; // else the end of this call would settle the next one
   over();
   trigger("leave");
 }
