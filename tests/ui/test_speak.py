@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from visitor import SLOW_MS, VIDEO, state, wait_until
 
 CUT_S = 5
@@ -122,6 +122,28 @@ def test_a_cut_of_some_seconds_loses_nothing(visit: Open, tmp_path: Path) -> Non
     page.locator("#stop").click()
     wait_until(page, "done")
     assert CUT_S - 0.5 < film_s(page, tmp_path) < spoken_s + 5
+
+
+def test_a_stop_before_the_line_is_open_leaves_the_next_talk_alone(visit: Open) -> None:
+    page = visit()
+    held: list[Route] = []
+    page.route("**/live", lambda route: route.continue_() if held else held.append(route))
+    page.locator("#speak-live").click()
+    for _ in range(100):
+        if held:
+            break
+        page.wait_for_timeout(50)
+    page.locator("#stop").click()
+    wait_until(page, "done")
+    speak(page)
+    with page.expect_response("**/end", timeout=SLOW_MS):
+        held[0].continue_()
+    page.wait_for_timeout(500)
+    assert page.evaluate(f"{VIDEO}.muted"), "the microphone must not hear it"
+    expect(page.locator(".ft-speech")).to_be_visible()
+    page.locator("#stop").click()
+    wait_until(page, "done")
+    assert not page.evaluate(f"{VIDEO}.muted")
 
 
 def test_a_closed_tab_gives_its_seat_back(visit: Open) -> None:

@@ -22,8 +22,8 @@ class LiveLine {
     form.append("portrait", portrait, name);
     for (const [name, value] of Object.entries(settings)) form.append(name, String(value));
     const reply = await fetch(liveAddress(), { method: "POST", body: form });
-    const talk = await reply.json();
-    if (!reply.ok) throw new Error(talk.error);
+    const talk = await reply.json().catch(() => ({})); // a page of something in between
+    if (!reply.ok || !talk.id) throw new Error(talk.error || text.problem.away);
     return talk;
   }
 

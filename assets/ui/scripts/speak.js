@@ -33,20 +33,23 @@ async function speakLive() {
   frame.focus({ preventScroll: true });
   say("preparing", text.speech.asking);
   try {
-    await Promise.all(pending);
+    if (!(await choicesAreHere())) return;
+    endRecording(); // of a voice that is not spoken here
     if (!chosen.portrait) throw new Error(text.speech.no_portrait);
     await speech.openMicrophone();
-    const portrait = await (await fetch(chosen.portrait.url)).blob();
-    await speech.talk(portrait, chosen.portrait.file.orig_name, liveSettings());
+    await speech.talk(await portraitFile(), chosen.portrait.file.orig_name, liveSettings());
   } catch (error) {
     speech.close();
     if (run !== mine || mine.stopped) return;
-    mine.ended = mine.failed = true;
-    mine.working = false;
     // fetch says with a TypeError that nobody was reached
-    say("failed", error instanceof TypeError ? text.problem.away : error.message);
-    refresh();
+    giveUp(error instanceof TypeError ? text.problem.away : error.message);
   }
+}
+
+async function portraitFile() {
+  const reply = await fetch(chosen.portrait.url);
+  if (reply.ok) return reply.blob();
+  throw new Error(fill(text.speech.picture_gone, { duration: duration(page.keep_s) }));
 }
 
 class LiveSpeech {
@@ -55,6 +58,7 @@ class LiveSpeech {
     this.hold_s = LEAST_HOLD_S;
     this.microphone = null;
     this.line = null;
+    this.complete = false; // its last message is here
     this.listening = false;
     this.sent = 0; // samples since the talk listens
     this.origin_ms = Infinity; // when its first sample was heard, on the page's clock
@@ -77,14 +81,21 @@ class LiveSpeech {
     this.seed = talk.seed;
     this.film = talk.film; // the name of its file
     this.line = new LiveLine(talk);
-    if (this.run.stopped) this.line.end();
+    if (this.run.stopped) {
+      this.line.end(); // the stage may be another talk's by now
+      return;
+    }
     mute(true);
     find("speech").hidden = false;
     this.watching = setInterval(() => this.watch(), WATCH_MS);
     window.addEventListener("pagehide", this.leave);
     this.measure();
-    const complete = await this.line.readMessages((message) => this.take(message));
-    this.finish(complete);
+    try {
+      this.complete = await this.line.readMessages((message) => this.take(message));
+    } finally {
+      this.tidy();
+    }
+    this.finish();
   }
 
   take(message) {
@@ -124,20 +135,23 @@ class LiveSpeech {
     if (this.run.working) navigator.sendBeacon(this.line.address + "/end");
   };
 
-  finish(complete) {
+  tidy() {
     this.close();
     clearInterval(this.watching);
     window.removeEventListener("pagehide", this.leave);
     find("speech").hidden = true;
     video.playbackRate = 1;
     mute(this.wasMuted);
+  }
+
+  finish() {
     if (run !== this.run || (!run.working && !run.live)) return;
-    if (!complete) {
+    if (!this.complete) {
       run.ended = run.failed = true;
       say("failed", text.speech.gone);
     }
     const url = this.line.address + "/film";
-    settle(complete && run.made ? { url, orig_name: this.film } : null, this.seed);
+    settle(this.complete && run.made ? { url, orig_name: this.film } : null, this.seed);
   }
 
   close() {
