@@ -1,5 +1,5 @@
 // Fragments → one MediaSource per talk; the video element itself lives as long as the page.
-// Entry points: openSource, feed, release.
+// Entry points: openSource, feed, broken, release.
 
 const KEEP_BEHIND_S = 10; // played video that stays in memory where the browser has too little
 const Source = window.ManagedMediaSource || window.MediaSource; // iPhones have only the former
@@ -39,6 +39,22 @@ function release() {
   video.load();
 }
 
+/** The element gave up. After a live video, the finished one takes its place once it is there. */
+function broken() {
+  if (!video.getAttribute("src") || !video.error) return;
+  if (!run.source) {
+    notice(fill(text.problem.film_gone, { duration: duration(page.keep_s) }));
+    return;
+  }
+  notice(text.problem.broken);
+  run.source = run.buffer = null;
+  run.live = run.playing = false;
+  if (run.ended) over();
+  else say("preparing");
+  rest();
+  refresh();
+}
+
 function bytes(base64) {
   const characters = atob(base64);
   const array = new Uint8Array(characters.length);
@@ -58,6 +74,10 @@ function feed() {
     }
     run.buffer = source.addSourceBuffer(mime);
     run.buffer.addEventListener("updateend", appended);
+    const mine = run; // phones take video back when they need the memory
+    run.buffer.addEventListener("bufferedchange", ({ removedRanges }) => {
+      if (removedRanges?.length) mine.trimmed = true;
+    });
   }
   if (run.buffer.updating) return;
   if (!run.waiting.length) {

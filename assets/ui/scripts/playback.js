@@ -100,7 +100,8 @@ function holdOrPlay() {
 function sayPlace({ place, wait_s } = {}) {
   if (!place) return say("waiting", navigator.onLine ? text.state.waiting : text.state.offline);
   const words = place > 1 ? text.state.place : text.state.next;
-  const about = wait_s > 1 ? fill(text.state.place_s, { seconds: wait_s }) : "";
+  // in steps, since screen readers say each change
+  const about = wait_s > 1 ? fill(text.state.place_s, { seconds: 5 * Math.ceil(wait_s / 5) }) : "";
   say("waiting", fill(words, { place }) + about);
 }
 

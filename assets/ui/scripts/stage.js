@@ -66,8 +66,12 @@ function refresh() {
   enable("speak-live", !run.working && !page.not_live, frame);
   enable("stop", run.working || run.live, byId("talk"));
   const playable = run.live || Boolean(film);
+  if (!run.live) find("tap").hidden = true;
+  keepFocusIn(find("controls"), playable);
   find("controls").hidden = !playable;
+  keepFocusIn(find("film"), Boolean(film));
   find("film").inert = !film;
+  find("earlier").inert = run.working; // the stage is the running talk's
   showClock();
   const still = video.paused || video.ended;
   root.classList.toggle("ft-still", still);
@@ -86,6 +90,11 @@ function enable(id, on, next) {
   if (focused && !on) next.focus({ preventScroll: true });
 }
 
+/** Hands the focus on, should it be in a part that goes. */
+function keepFocusIn(part, stays) {
+  if (!stays && part.contains(document.activeElement)) frame.focus({ preventScroll: true });
+}
+
 function keepFocus(event) {
   if (event.target === event.currentTarget) event.preventDefault();
 }
@@ -100,6 +109,8 @@ function showClock() {
   seek.style.setProperty("--played", share(played));
   seek.style.setProperty("--made", share(run.live ? run.made : total));
   const numbers = { played: played.toFixed(1), total: total.toFixed(1) };
-  seek.setAttribute("aria-valuetext", fill(text.stage.position, numbers));
+  // whole seconds: a screen reader says each change
+  const place = fill(text.stage.position, { ...numbers, played: played.toFixed(0) });
+  if (seek.getAttribute("aria-valuetext") !== place) seek.setAttribute("aria-valuetext", place);
   find("clock").textContent = total ? fill(text.stage.clock, numbers) : "";
 }

@@ -6,18 +6,28 @@ let looping = false;
 function toggle() {
   if (run.live) {
     run.paused = !run.paused;
-    if (run.paused) {
-      video.pause();
-      say("talking", text.state.paused);
-    } else if (run.playing) {
-      play();
-      say("talking");
-    }
+    if (run.paused) video.pause();
+    else if (run.playing) play();
+    sayPaused();
   } else if (film) {
     if (video.paused || video.ended) replay();
     else video.pause();
   }
   refresh();
+}
+
+function sayPaused() {
+  if (run.failed) return; // why it failed stays to be read
+  if (run.paused) say("talking", text.state.paused);
+  else if (run.playing) say("talking");
+}
+
+/** Something else paused the live video or let it go on: another sound here, a headset, the phone. */
+function heedOthers() {
+  const meant = run.live && run.playing && !run.stopped && !video.ended;
+  if (!meant || run.paused === video.paused) return;
+  run.paused = video.paused;
+  sayPaused();
 }
 
 function seekTo(seconds) {
@@ -77,12 +87,17 @@ document.addEventListener("keydown", (event) => {
 });
 video.addEventListener("click", toggle);
 for (const name of ["play", "pause", "ended", "seeked"]) video.addEventListener(name, refresh);
+for (const name of ["play", "pause"]) video.addEventListener(name, heedOthers);
 video.addEventListener("ended", watchedToTheEnd);
-video.addEventListener("error", () => {
-  if (video.getAttribute("src") && video.error) notice(text.problem.broken);
-});
+video.addEventListener("error", broken);
 find("play").addEventListener("click", toggle);
 find("seek").addEventListener("input", (event) => seekTo(event.target.value));
+find("seek").addEventListener("keydown", (event) => {
+  const seconds = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+  if (!seconds) return;
+  event.preventDefault(); // a hundredth, of which a pointer makes use
+  seekTo(Math.max(0, video.currentTime + seconds));
+});
 find("loop").addEventListener("click", () => setLooping(!looping));
 find("mute").addEventListener("click", () => mute(!video.muted));
 find("full").addEventListener("click", toggleFullScreen);
