@@ -83,6 +83,7 @@ def test_the_crop_is_dragged_and_keyed_and_found_again(page: Page, scene: Path) 
     page.locator("#stop").click()
     wait_until(page, "done")
     page.locator("#area-found").click()
+    expect(page.locator("#area-closer")).to_be_focused(timeout=SLOW_MS)
     left = "document.querySelector('.ft-crop').getBoundingClientRect().x"
     page.wait_for_function(f"Math.abs({left} - {found['x']}) < 2", timeout=SLOW_MS)
     expect(page.locator("#area-found")).to_be_disabled()
@@ -101,6 +102,15 @@ def test_a_crop_beside_every_face_is_said_and_can_be_moved_on(page: Page, scene:
     for _ in range(14):
         page.keyboard.press("ArrowRight")
     expect(problem).to_be_hidden(timeout=SLOW_MS)
+
+
+def test_a_crop_counts_at_once_and_for_its_own_picture_alone(page: Page, scene: Path) -> None:
+    upload(page, "#portrait", scene)
+    page.locator("#area-closer").click()
+    assert page.locator("#area").input_value(), "what a talk takes that begins now"
+    page.locator("#people button").nth(1).click()
+    page.wait_for_timeout(600)  # the server would be asked by now
+    assert page.locator("#area").input_value() == ""
 
 
 def test_a_finger_drags_it_too(browser: Browser, address: str, scene: Path) -> None:

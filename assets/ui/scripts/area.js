@@ -6,12 +6,14 @@ const GROWTH = 1.12;
 const LEAST_WIDTH = 0.05;
 const TAP_PX = 5; // less is a tap, on whatever lies there
 let box = null; // {left, top, width, height} in shares of the picture, as it is shown
+let pressed = 0; // the timer of useAreaSoon
 let drag = null; // {x, y, box, grows, moved}: where a drag began
 
 /** What is sent: "left,top,width", or nothing where it is found. */
 const area = () => (framing() === "face" ? byId("area").value : "");
 
 function forgetArea() {
+  clearTimeout(pressed);
   byId("area").value = "";
 }
 
@@ -26,7 +28,7 @@ function areaButton(crop) {
   grip.className = "ft-grip";
   button.append(grip);
   find("area").hidden = button.disabled;
-  enable("area-found", Boolean(area()), button);
+  enable("area-found", Boolean(area()), byId("area-closer"));
   return button;
 }
 
@@ -52,10 +54,9 @@ function scaleArea(factor) {
   placeArea({ left: box.left - more / 2, top: box.top - taller / 2, width });
 }
 
-/** The server cuts the picture anew. */
-function useArea() {
+/** A talk that begins now is cut so. */
+function setArea() {
   byId("area").value = [box.left, box.top, box.width].map((share) => share.toFixed(4)).join();
-  lookAgain();
 }
 
 const KEYS = {
@@ -68,11 +69,11 @@ const KEYS = {
   "-": () => scaleArea(1 / GROWTH),
 };
 
-/** Waits for the last of several presses. */
-let pressed = 0;
+/** The server cuts the picture anew, after the last of several presses. */
 function useAreaSoon() {
+  setArea();
   clearTimeout(pressed);
-  pressed = setTimeout(useArea, 350);
+  pressed = setTimeout(lookAgain, 350);
 }
 
 const sheet = find("whole");
@@ -97,6 +98,7 @@ sheet.addEventListener("pointerdown", (event) => {
   if (grows || inside) drag = { x, y, box, grows, moved: false, from: event };
 });
 sheet.addEventListener("pointermove", (event) => {
+  if (!event.buttons) drag = null; // it was let go elsewhere
   if (!drag) return;
   const { clientX, clientY } = drag.from;
   if (!drag.moved && Math.hypot(event.clientX - clientX, event.clientY - clientY) < TAP_PX) return;
@@ -110,7 +112,9 @@ sheet.addEventListener("pointermove", (event) => {
 sheet.addEventListener("pointerup", () => {
   const moved = drag && drag.moved;
   drag = null;
-  if (moved) useArea();
+  if (!moved) return;
+  setArea();
+  lookAgain();
 });
 sheet.addEventListener("pointercancel", () => {
   if (drag && drag.moved) placeArea(drag.box);
