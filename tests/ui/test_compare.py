@@ -64,6 +64,7 @@ def test_a_comparison_outlives_a_reload_and_a_stop_keeps_what_was_made(
 ) -> None:
     page = open_page(browser, address, (375, 667), has_touch=True)
     compare(page)
+    expect(page.locator("#compare-stop")).to_be_focused()
     expect(page.locator(".pair figure")).to_have_count(1, timeout=SLOW_MS)
     page.reload()
     expect(page.locator(".pair figure").first).to_be_visible(timeout=SLOW_MS)
@@ -77,9 +78,16 @@ def test_a_comparison_outlives_a_reload_and_a_stop_keeps_what_was_made(
     assert not page.evaluate(SMALL)
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     page.locator("#compare-go-on").click()
+    expect(page.locator("#compare-stop")).to_be_focused()
     expect(page.locator(".pair figure")).to_have_count(2, timeout=SLOW_MS)
     boxes = [box for each in page.locator(".pair video").all() if (box := each.bounding_box())]
     assert boxes[0]["y"] == boxes[1]["y"], "side by side on a phone, too"
+    report = page.locator(".ft-files a").first
+    before = report.get_attribute("href") or ""
+    page.locator("#compare-run").click()
+    page.locator("#compare-stop").click()  # perhaps before the server knows of it
+    expect(told).to_contain_text("Stopped", timeout=SLOW_MS)
+    expect(page.locator(f".ft-files a[href='{before}']")).to_have_count(0)
     page.context.close()
 
 

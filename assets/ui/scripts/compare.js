@@ -4,7 +4,7 @@
 const LOOK_MS = 700;
 const compareUrl = (path) => liveAddress().replace(/live$/, "compare") + path;
 const sides = new SideBySide(byId("panel-compare"), text.compare);
-let comparison = null; // {id, count}: of the one that is shown
+let comparison = null; // {id, count}: of the one that is shown; without an id it is asked for
 let looking = 0; // of several askers the last one goes on
 
 async function ask(path, body) {
@@ -18,10 +18,12 @@ async function ask(path, body) {
 async function compareRun() {
   problem("plan", "");
   enableCompare(true);
+  const mine = (comparison = { id: null, count: 0, stopped: false });
   try {
     await Promise.all(pending);
     const { id } = await ask("", planned());
     follow(id);
+    if (mine.stopped) compareStop();
   } catch (error) {
     enableCompare(false);
     // fetch says with a TypeError or a timeout that nobody was reached
@@ -34,6 +36,7 @@ async function follow(id) {
   comparison = { id, count: 0 };
   keep("comparison", id);
   sides.forget();
+  find("files").replaceChildren(); // they are another comparison's
   find("results").hidden = true;
   const mine = ++looking;
   enableCompare(true);
@@ -46,9 +49,10 @@ async function follow(id) {
       if (["done", "stopped", "failed"].includes(told.state)) break;
     } catch (error) {
       if (mine !== looking) return;
-      problem("plan", error.status ? text.compare.gone : text.compare.away);
-      if (error.status) {
-        sessionStorage.removeItem("flashtalk.comparison");
+      const gone = error.status === 404;
+      problem("plan", gone ? text.compare.gone : text.compare.away);
+      if (gone) {
+        keep("comparison", null);
         break;
       }
     }
@@ -64,12 +68,13 @@ function takeIn(told) {
   find("results").querySelector("h2").textContent = fill(text.compare.results, told);
   if (told.count) offerFiles();
   find("made").value = told.total_s ? told.made_s / told.total_s : 0;
-  const numbers = {
-    ...{ number: Math.min(told.count + 1, told.talks), talks: told.talks },
-    ...{ made: told.made_s.toFixed(0), total: told.total_s.toFixed(0) },
-  };
+  const numbers = { number: Math.min(told.count + 1, told.talks), talks: told.talks };
+  const seconds = { made: told.made_s.toFixed(0), total: told.total_s.toFixed(0) };
   if (told.state === "stopped") numbers.number = told.count;
-  find("progress").textContent = told.state === "failed" ? "" : fill(text.compare[told.state], numbers);
+  // what screen readers say at each change has no seconds
+  const words = told.state === "failed" ? "" : fill(text.compare[told.state], numbers);
+  if (find("progress").textContent !== words) find("progress").textContent = words;
+  find("made-s").textContent = told.state === "making" ? fill(text.compare.made_s, seconds) : "";
   problem("plan", told.sentence);
   byId("compare-go-on").hidden = told.state !== "stopped";
 }
@@ -89,18 +94,24 @@ function offerFiles() {
 }
 
 function enableCompare(runs) {
-  enable("compare-run", !runs && !page.compare.refusal, byId("compare-stop"));
-  enable("compare-stop", runs, byId("compare-run"));
+  const buttons = [
+    ["compare-stop", runs, byId("compare-run")],
+    ["compare-run", !runs && !page.compare.refusal, byId("compare-stop")],
+  ];
+  // first the one that comes on: only that can have the focus
+  for (const each of runs ? buttons : buttons.reverse()) enable(...each);
   if (runs) byId("compare-go-on").hidden = true;
 }
 
 function compareStop() {
-  if (comparison) ask("/" + comparison.id + "/stop", {}).catch(() => {});
+  if (!comparison) return;
+  comparison.stopped = true;
+  if (comparison.id) ask("/" + comparison.id + "/stop", {}).catch(() => {});
 }
 
 async function compareGoOn() {
   const { id } = comparison;
-  byId("compare-go-on").hidden = true;
+  enableCompare(true);
   byId("compare-stop").focus();
   await ask("/" + id + "/go-on", {}).catch(() => {});
   follow(id);
