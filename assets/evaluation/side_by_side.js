@@ -132,7 +132,7 @@ class SideBySide {
     link.href = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
     link.download = "votes.csv";
     link.click();
-    URL.revokeObjectURL(link.href);
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // Safari reads it later
   }
 
   /** Blind: names and figures are hidden, and each pair has an order of its own. */

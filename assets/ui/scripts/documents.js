@@ -3,11 +3,16 @@
 const reader = find("document");
 
 async function read(name, path) {
-  const reply = await fetch(fileUrl(path));
-  const words = await reply.text();
+  let words = text.page.not_read;
+  try {
+    const reply = await fetch(fileUrl(path));
+    if (reply.ok) words = await reply.text();
+  } catch (error) {
+    console.debug("not read:", error);
+  }
   reader.querySelector("h2").textContent = name;
   reader.querySelector("pre").textContent = words.replace(/^---[^]*?\n---\n/, "").trim();
-  reader.showModal();
+  if (!reader.open) reader.showModal();
 }
 
 for (const [name, path] of Object.entries(page.documents)) {
