@@ -21,6 +21,7 @@ const fresh = () => ({
   paused: false, // by the visitor
   ended: false, // no more fragments will come
   stopped: false,
+  left: false, // the line, before anything of it came
   failed: false,
   speech: null, // of somebody who speaks live; see speak.js
   lost: false, // a message did not arrive
@@ -141,7 +142,7 @@ const take = {
 
 /** Stop: the server's work while there is some, else the playback. */
 function stop() {
-  if (!run.working && !run.live) return;
+  if (run.left || (!run.working && !run.live)) return;
   run.stopped = true;
   if (!run.made) keep("unfinished", null);
   video.pause();
