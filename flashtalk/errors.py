@@ -7,12 +7,18 @@ sentence. It says what was got, what is expected and what to do. Page and shell 
 
 from __future__ import annotations
 
-import sys
+import errno
+import signal
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
+from flashtalk.pipes import flush, let_go, nobody_reads, open_closed, print_any_name, tell
+
 P = ParamSpec("P")
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOBODY_READS = 141
+"""What shells report of a program that a closed pipe ended."""
 
 
 class FlashTalkError(ValueError):
@@ -22,15 +28,39 @@ class FlashTalkError(ValueError):
 def command(main: Callable[P, int | None]) -> Callable[P, int]:
     """An entry point that says a :class:`FlashTalkError` alone, and returns the exit code.
 
-    2 after an error, what ``main`` returned otherwise.
+    What ``main`` returned; 2 after an error, 1 where there is no space to write, 130 after Ctrl-C.
+    141 once nobody reads what is printed.
     """
 
     @wraps(main)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> int:
+        open_closed()
+        print_any_name()
         try:
-            return main(*args, **kwargs) or 0
+            try:
+                return main(*args, **kwargs) or 0
+            finally:
+                flush()
         except FlashTalkError as error:
-            sys.stderr.write(f"flashtalk: {error}\n")
+            tell(f"flashtalk: {error}")
             return 2
+        except KeyboardInterrupt:
+            tell("Stopped.")
+            return 128 + signal.SIGINT
+        except OSError as error:
+            return _unwritten(error)
 
     return guarded
+
+
+def _unwritten(error: OSError) -> int:
+    """The exit code where nothing more can be written; raises ``error`` if it is another."""
+    if isinstance(error, BrokenPipeError) and nobody_reads():
+        let_go()
+        return _NOBODY_READS
+    if error.errno not in _NO_SPACE:
+        raise error
+    place = error.filename or "What is printed"
+    tell(f"flashtalk: {place} could not be written: {error.strerror}. Free some space first.")
+    let_go()
+    return 1

@@ -37,6 +37,7 @@ LAYERS = (
     {"config"},
     {"geometry", "assets", "memory", "openmp"},
     {"errors"},
+    {"pipes"},
 )
 """Top first. A part imports from lower layers and from itself, not from its own layer."""
 

@@ -45,6 +45,8 @@ def generate(options: GenerateOptions) -> int:
     except KeyboardInterrupt:
         say("Stopped.")
         return 128 + signal.SIGINT
+    except BrokenPipeError:
+        raise  # of what is printed; the video is there
     except OSError as error:  # a full disk, a folder that went away
         say(f"flashtalk: The video could not be written: {reason(error)}.")
         return 1
@@ -172,12 +174,14 @@ def _make_many(maker: Maker, jobs: list[Job], stop: Stop) -> int:
             film = maker.make(job, part, stop, f"{number}/{len(todo)} {job.out.name}")
             if film.complete:
                 part.replace(job.out)
-                sys.stdout.write(f"{job.out}\n")
-            else:
-                say(_kept(film))
         except (FlashTalkError, OSError) as error:
             failed += 1
             say(f"flashtalk: {job.out.name} was not made: {reason(error)}")
+            continue
+        if film.complete:
+            sys.stdout.write(f"{job.out}\n")
+        else:
+            say(_kept(film))
     made = sum(job.out.exists() for job in todo)
     there = len(jobs) - len(todo)
     say(
