@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import tyro
 
+from flashtalk.cli.given_paths import at_home, refuse_empty
 from flashtalk.cli.options import (
     BenchOptions,
     EvaluateOptions,
@@ -96,7 +98,9 @@ def parse(kind: type[Options], arguments: Sequence[str] | None = None, *, prog: 
     cannot be used.
     """
     config = (tyro.conf.FlagCreatePairsOff,)
+    refuse_empty(kind, sys.argv[1:] if arguments is None else arguments)
     options = tyro.cli(kind, prog=prog, args=arguments, config=config)
+    options = replace(options, **at_home(options))
     options.check()
     return options
 

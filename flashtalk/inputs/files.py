@@ -17,6 +17,7 @@ from flashtalk.errors import FlashTalkError
 
 MAX_PIPE_BYTES = 1_000_000_000
 _ADDRESS = re.compile(r"(https?|ftps?|sftp|file|data|blob|s3|gs|hf):", re.IGNORECASE)
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SHOWN = 60  # characters of a name in a sentence
 
 
@@ -39,7 +40,7 @@ def open_file(source: str | Path, kind: Kind) -> BinaryIO:
         FlashTalkError: missing, empty, a folder, an address, or not readable.
     """
     named = short(str(source))
-    if _ADDRESS.match(str(source)):
+    if _ADDRESS.match(str(source)) and not _is_there(source):
         address = re.sub(r":/(?!/)", "://", named, count=1)  # a Path has one slash only
         raise FlashTalkError(
             f"{address} is an address, and addresses are not fetched: "
@@ -70,11 +71,22 @@ def open_file(source: str | Path, kind: Kind) -> BinaryIO:
 
 
 def short(name: str) -> str:
-    """``name`` for a sentence: one line, the middle of a very long one left out."""
-    name = " ".join(name.split("\n"))
+    """``name`` for a sentence: one line, the middle of a very long one left out.
+
+    Signs that would steer a terminal are left out, too.
+    """
+    name = _STEERING.sub(" ", name)
     if len(name) <= 2 * _SHOWN:
         return name
     return f"{name[:_SHOWN]}...{name[-_SHOWN // 2 :]}"
+
+
+def _is_there(source: str | Path) -> bool:
+    """Names such as ``data:2026.png`` look like addresses."""
+    try:
+        return Path(source).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _path(source: str | Path) -> Path:

@@ -54,6 +54,24 @@ def test_options_that_do_not_fit_end_with_code_two(given: list[str]) -> None:
     assert ended.value.code == 2
 
 
+@pytest.mark.parametrize("given", [["--audio", ""], ["--audio="], ["--out", ""], ["--portrait="]])
+def test_an_empty_path_is_not_the_current_folder(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["generate", *NEEDED, *given]) == 2
+    assert f"flashtalk: {given[0].rstrip('=')} has an empty value" in capsys.readouterr().err
+
+
+def test_a_tilde_is_the_home_folder_in_every_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = ["--portrait=~", "--audio=~/me.wav", "--out=~nobody-of-that-name/me.mp4"]
+    options = parse(GenerateOptions, given, prog="test")
+    assert (options.portrait, options.audio) == (tmp_path, tmp_path / "me.wav")
+    assert options.out == Path("~nobody-of-that-name/me.mp4")
+
+
 @pytest.mark.parametrize("name", ["generate", "bench", "plan"])
 def test_the_modules_of_the_commands_run_them(name: str) -> None:
     check = (

@@ -52,6 +52,19 @@ def test_addresses_are_not_fetched() -> None:
     refused("file:///home/me/me.wav", "file:///home/me/me.wav is an address")
 
 
+def test_a_file_may_be_named_like_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data:2026.wav").write_bytes(b"voice")
+    with open_file("data:2026.wav", SOUND) as file:
+        assert file.read() == b"voice"
+
+
+def test_no_name_steers_the_terminal() -> None:
+    refused("a\x1b[31m\r\tb\x9b2J\u202ec.wav", "No sound file at a [31m  b 2J c.wav")
+
+
 def test_names_that_no_file_system_takes() -> None:
     refused("a" * 300 + ".wav", "The sound aaaa", ".wav cannot be read", "too long")
     refused("folder/" * 900 + "me.wav", "The sound folder/", "too long")

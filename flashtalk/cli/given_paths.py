@@ -1,0 +1,44 @@
+"""Paths as they are given to a command: none is empty, and ``~`` is the home folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from flashtalk.errors import FlashTalkError
+
+
+def refuse_empty(kind: type, arguments: Sequence[str]) -> None:
+    """An empty path would be the current folder: a variable of a script that is not set.
+
+    Raises:
+        FlashTalkError: an option of ``kind`` that is a path has an empty value.
+    """
+    options = {f"--{name.replace('_', '-')}" for name in _paths(kind)}
+    pairs = zip(["", *arguments], arguments, strict=False)
+    for before, given in pairs:
+        option = given[:-1] if given.endswith("=") else before if given == "" else ""
+        if option.replace("_", "-") in options:
+            raise FlashTalkError(
+                f"{option} has an empty value. Give a path, or . for the current folder."
+            )
+
+
+def at_home(options: Any) -> dict[str, Any]:
+    """Fields of ``options`` whose path begins with ``~``, unless a file has that very name."""
+    found = {}
+    for name in _paths(type(options)):
+        path = getattr(options, name)
+        if path is not None and path.parts[:1] and path.parts[0].startswith("~"):
+            with suppress(OSError, RuntimeError):  # a user nobody knows, a name no file can have
+                if not path.exists():
+                    found[name] = path.expanduser()
+    return found
+
+
+def _paths(kind: Any) -> list[str]:
+    hints = get_type_hints(kind)
+    return [each.name for each in fields(kind) if hints[each.name] in (Path, Path | None)]
