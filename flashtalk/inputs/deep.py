@@ -23,8 +23,13 @@ def sixteen_bit_file(picture: Image.Image) -> IO[bytes] | None:
     """The file of a picture with 16 bits a channel of color, before it is loaded; else ``None``."""
     if not isinstance(picture, ImageFile.ImageFile) or picture.mode not in ("RGB", "RGBA", "LA"):
         return None
-    deep = any(";16" in str(tile[3]) for tile in picture.tile)
-    return picture.fp if deep else None
+    return picture.fp if any(_is_deep(tile[0], tile[3]) for tile in picture.tile) else None
+
+
+def _is_deep(decoder: str, settings: object) -> bool:
+    if decoder.startswith("ppm") and isinstance(settings, tuple):
+        return settings[-1] > 255  # by the largest value
+    return ";16" in str(settings)
 
 
 def with_lower_bytes(picture: Image.Image, file: IO[bytes]) -> Image.Image:

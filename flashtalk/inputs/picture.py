@@ -149,7 +149,11 @@ def _decode(
     first: Image.Image | None = None
     begin_s = time.thread_time()
     for index in range(min(frames, MAX_FRAMES)):
-        frame = _decoded(picture, name, index)
+        with _damage(name):
+            picture.seek(index)
+        if index and not _is_usable(picture.size, max_pixels):
+            continue  # pages have sizes of their own, such as that of a thumbnail
+        frame = _decoded(picture, name)
         first = first or frame
         if wanted is None or wanted(frame):
             if index == 0:
@@ -161,10 +165,8 @@ def _decode(
     return first, (FIRST_FRAME.format(name=name, count=frames),)
 
 
-def _decoded(picture: Image.Image, name: str, frame: int | None = None) -> Image.Image:
+def _decoded(picture: Image.Image, name: str) -> Image.Image:
     with _damage(name):
-        if frame is not None:
-            picture.seek(frame)
         factor = _factor(picture.size)
         if factor > 1:  # a JPEG may be decoded smaller at once
             picture.draft(None, (picture.width // factor, picture.height // factor))
@@ -261,6 +263,14 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
         )
 
 
+def _is_usable(size: tuple[int, int], max_pixels: int) -> bool:
+    try:
+        _check_size(size, "The page", max_pixels)
+    except FlashTalkError:
+        return False
+    return True
+
+
 def _factor(size: tuple[int, int]) -> int:
     """By how much a picture of ``size`` is reduced."""
     return math.ceil(math.sqrt(math.prod(size) / WORK_PIXELS))
@@ -298,6 +308,8 @@ def _to_rgb(picture: Image.Image, white: float | None = None) -> Image.Image:
 def _to_srgb(picture: Image.Image) -> Image.Image:
     """Apply an embedded color profile (wide-gamut phones, CMYK print files), if there is one."""
     profile = picture.info.get("icc_profile")
+    if profile and picture.mode in ("P", "PA"):  # a profile is of colors, not of their numbers
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     if not profile or picture.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return picture
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import struct
 import subprocess
 import sys
@@ -107,6 +108,13 @@ def test_colors_of_fewer_bits_in_sixteen_are_as_bright_as_eight(bits: int, kind:
     found = pixels(content)
     assert np.abs(found[:, :48] - ramp()[:, :48]).max() <= 1
     assert np.abs(found[:, 48:] - (ramp()[:, 48:] + 128.0) / 2).max() <= 2
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_colors_of_what_develops_raw_photographs_are_as_bright(bits: int) -> None:
+    deep = np.rint(ramp() / 255.0 * (2**bits - 1)).astype(np.uint16)
+    content = cv2.imencode(".ppm", deep[..., ::-1])[1].tobytes()
+    assert np.abs(pixels(content) - ramp()).max() <= 1
 
 
 def test_a_deep_picture_keeps_its_orientation() -> None:
@@ -235,6 +243,38 @@ HEIC = base64.b64decode(
     "hBXOjN4w66YUBZzwpR8/QolbDG7h6/1rBTnaOm5sYtMDelMhJrDGZJPwmNi8vxy4dP860wZ8AzH2Skc4F3tZf68QsdkL"
     "p0GTEtlrw04PnQV+O4ZxNnb2jTjoSPDZ7r1c"
 )
+
+
+def swapped_colors() -> bytes:
+    """A profile whose red is green, so that leaving it out shows."""
+    content = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    names = {b"rXYZ": b"gXYZ", b"gXYZ": b"rXYZ"}
+    return re.sub(b"[rg]XYZ", lambda found: names[found[0]], content)
+
+
+@pytest.mark.parametrize("transparent", [None, 1])
+def test_color_profiles_are_applied_to_palettes(transparent: int | None) -> None:
+    palette = Image.new("P", (80, 80))
+    palette.putpalette([200, 30, 30, 0, 0, 0])
+    palette.paste(1, (0, 40, 80, 80))
+    options = {} if transparent is None else {"transparency": transparent}
+    found = pixels(encoded(palette, "PNG", icc_profile=swapped_colors(), **options))
+    assert np.abs(found[:40] - (30, 200, 30)).max() <= 2
+    below = (0, 0, 0) if transparent is None else BACKDROP
+    assert np.abs(found[40:] - below).max() <= 2
+
+
+@pytest.mark.parametrize("size", [(30, 30), (400, 40), (120, 90)])
+def test_a_page_that_is_no_portrait_is_passed_over(size: tuple[int, int]) -> None:
+    first, page, last = (
+        Image.new("RGB", at, hue)
+        for at, hue in zip([(80, 80), size, (90, 90)], ["blue", "red", "red"], strict=True)
+    )
+    file = encoded(first, "TIFF", save_all=True, append_images=[page, last])
+    picture, notices = open_picture(
+        file, max_pixels=10_000, wanted=lambda image: image.getpixel((5, 5))[0] > 200
+    )
+    assert picture.size == (90, 90) and "number 3 is used" in notices[0]
 
 
 def test_heic_is_read_whatever_its_name_says(tmp_path: Path) -> None:
