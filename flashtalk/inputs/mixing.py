@@ -56,7 +56,8 @@ def mix(block: np.ndarray, names: tuple[str, ...] = ()) -> Mixed:
     if count <= 2:
         return Mixed(block)
     names = names if len(names) == count and set(names) != {"NONE"} else _usual(count)
-    samples = _gains(names).astype(block.dtype) @ block
+    with np.errstate(over="ignore", invalid="ignore"):  # muted later, with a sentence
+        samples = _gains(names).astype(block.dtype) @ block
     center = block[names.index("FC")] if "FC" in names else None
     return Mixed(samples, center, float(np.abs(np.nan_to_num(block, posinf=0, neginf=0)).max()))
 

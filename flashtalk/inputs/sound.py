@@ -16,11 +16,10 @@ import numpy as np
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.files import Kind, open_file, short
 from flashtalk.inputs.mixing import Mixed, mix
-from flashtalk.inputs.tracks import NoTrack, TooLong, Track, audible_track
+from flashtalk.inputs.tracks import LEAST_RATE_HZ, NoTrack, TooLong, Track, audible_track
 
 SoundSource = str | Path | tuple[int, np.ndarray]
 
-MIN_RATE_HZ = 4_000
 MAX_RATE_HZ = 768_000
 MAX_CHANNELS = 64
 SUPPORTED = "Use a WAV, MP3, M4A, FLAC or OGG file, or a video with sound"
@@ -30,7 +29,7 @@ CUT = "The sound is cut off: the file promises {declared:.1f} s, and holds {seco
 BREAKS_OFF = "The sound breaks off after {seconds:.1f} s: the end of the file is missing."
 FIRST_TRACK = "The file has {count} sound tracks; the first one is used."
 LATER_TRACK = (
-    "The file has {count} sound tracks; number {number} is used, because those before are silent."
+    "The file has {count} sound tracks; number {number} is used, as those before have no voice."
 )
 _SOUND = Kind("sound", "sound file", SUPPORTED)
 
@@ -64,7 +63,7 @@ def open_sound(source: SoundSource, *, max_s: float) -> Sound:
     """Decode ``source``: a sound or video file, or ``(rate_hz, array)``.
 
     An array is [samples] or [samples, channels], of 8, 16 or 32-bit integers or floats. More than
-    two channels are mixed to two. Of several sound tracks, the first that is not silent is taken.
+    two channels are mixed to two. Of several sound tracks, the first with a voice is taken.
     Decoding stops as soon as ``max_s`` seconds are exceeded.
 
     Raises:
@@ -147,7 +146,13 @@ def _from_array(source: tuple[int, np.ndarray], max_s: float) -> Sound:
         raise FlashTalkError(
             f"Speech as an array is (sample rate, array); got {len(source)} items."
         )
-    rate_hz, array = _rate(source[0]), np.asarray(source[1])
+    rate_hz = _rate(source[0])
+    try:
+        array = np.asarray(source[1])
+    except ValueError as error:  # rows of several lengths
+        raise FlashTalkError(
+            "A sound array has the shape [samples] or [samples, channels]; got none."
+        ) from error
     if array.ndim not in (1, 2) or (array.ndim == 2 and not 1 <= array.shape[1] <= MAX_CHANNELS):
         raise FlashTalkError(
             "A sound array has the shape [samples] or [samples, channels]; "
@@ -161,16 +166,21 @@ def _from_array(source: tuple[int, np.ndarray], max_s: float) -> Sound:
 
 def _rate(value: object) -> int:
     try:
-        return int(value)  # type: ignore[call-overload]
-    except (TypeError, ValueError) as error:
+        rate_hz = int(value)  # type: ignore[call-overload]
+        whole = bool(rate_hz == float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
         raise FlashTalkError(f"The sample rate must be a number in Hz, got {value!r}.") from error
+    if not whole:
+        raise FlashTalkError(f"The sample rate must be a whole number in Hz, got {value!r}.")
+    return rate_hz
 
 
 def _to_float(array: np.ndarray) -> np.ndarray:
     """Number types to float32 with full scale at -1..1."""
-    kind = array.dtype
+    kind = array.dtype.newbyteorder("=")
     if kind.kind == "f":
-        return array.astype(np.float32)
+        with np.errstate(over="ignore"):  # infinity is refused or muted later, with a sentence
+            return array.astype(np.float32)
     if kind == np.uint8:  # the only unsigned sample format in use; its zero is 128
         return (array.astype(np.float32) - 128.0) / 128.0
     if kind in (np.int8, np.int16, np.int32):
@@ -182,10 +192,10 @@ def _to_float(array: np.ndarray) -> np.ndarray:
 def _checked(
     mixed: Mixed, rate_hz: int, name: str, max_s: float, notices: tuple[str, ...]
 ) -> Sound:
-    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+    if not LEAST_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise FlashTalkError(
             f"{name} has a sample rate of {rate_hz} Hz; "
-            f"{MIN_RATE_HZ:,} to {MAX_RATE_HZ:,} Hz are accepted."
+            f"{LEAST_RATE_HZ:,} to {MAX_RATE_HZ:,} Hz are accepted."
         )
     if mixed.samples.shape[1] > max_s * rate_hz:
         raise too_long(name, max_s)

@@ -14,8 +14,10 @@ import av
 import numpy as np
 
 from flashtalk.inputs.endings import breaks_off
+from flashtalk.inputs.hearing import voice_of
 from flashtalk.inputs.mixing import Mixed, mix
 
+LEAST_RATE_HZ = 4_000
 AUDIBLE = 3e-3  # peak above -50 dB of full scale
 LEAST_HOLE_S = 0.1
 LONGEST_HOLE_S = 20.0  # beyond that a time stamp is not believed
@@ -75,6 +77,14 @@ class Track:
         """Largest sample, its sign and what is not a number left out."""
         peaks = [np.abs(np.nan_to_num(b.samples, posinf=0, neginf=0)).max() for b in self.blocks]
         return float(max(peaks, default=0.0))
+
+    def speaks(self) -> bool:
+        """Whether anybody may speak: steady tones, hum and an offset are loud as well."""
+        if self.peak < AUDIBLE:
+            return False
+        whole = self.joined()
+        heard = [*whole.samples] if whole.center is None else [*whole.samples, whole.center]
+        return any(voice_of(np.nan_to_num(each), self.rate_hz)[0] > 0 for each in heard)
 
     def joined(self) -> Mixed:
         """All blocks as one."""
@@ -152,7 +162,9 @@ class Track:
 
 
 def audible_track(file: BinaryIO, max_s: float, formats: str) -> Track:
-    """The first sound track of ``file`` that is not silent, or else the loudest.
+    """The first sound track of ``file`` that has a voice, else the first that is not silent.
+
+    Where all are silent, it is the loudest.
 
     ``formats`` are those of FFmpeg that are accepted.
 
@@ -162,8 +174,8 @@ def audible_track(file: BinaryIO, max_s: float, formats: str) -> Track:
         av.FFmpegError: not a sound file.
     """
     head = file.read(_HEAD_BYTES)
-    best, index, count = Track(), 0, 1
-    while index < count and best.peak < AUDIBLE:
+    best, index, count, found = Track(), 0, 1, False
+    while index < count and not found:
         file.seek(0)
         # An open file rather than its name: names such as "concat:..." mean more to FFmpeg.
         options = {"format_whitelist": formats}
@@ -181,7 +193,8 @@ def audible_track(file: BinaryIO, max_s: float, formats: str) -> Track:
             _read(container, streams[index], track, max_s)
             kind = container.format.name
         track.breaks_off = breaks_off(file, kind)
-        if index == 0 or track.peak > best.peak:
+        found = count > 1 and track.speaks()
+        if index == 0 or found or best.peak < min(track.peak, AUDIBLE):
             best = track
         index += 1
     return best
@@ -192,6 +205,8 @@ def _read(
 ) -> None:
     for packet in container.demux(stream):
         track.add(packet)
+        if 0 < track.rate_hz < LEAST_RATE_HZ:
+            break  # whoever asked refuses it: a packet for each sample would take minutes
         if track.samples > max_s * track.rate_hz:
             raise TooLong
     track.finish()

@@ -223,3 +223,22 @@ def test_arrays_that_are_no_sound() -> None:
     refused((10**6, np.zeros(100)), "1000000 Hz", "768,000")
     refused((16_000,), "(sample rate, array)")
     refused(("fast", np.zeros(100)), "sample rate", "fast")
+    refused((float("inf"), np.zeros(100)), "sample rate", "inf")
+    refused((44_100.7, np.zeros(100)), "whole number", "44100.7")
+    refused((16_000, [[0.1], [0.1, 0.2]]), "[samples, channels]")
+    refused((16_000, np.full(100, 1e300)), "NaN or infinity")
+    refused((16_000, np.full((100, 6), 3e38, np.float32)), "NaN or infinity")
+
+
+def test_a_header_with_a_rate_that_nobody_uses_is_refused_for_that(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "slow.wav", np.zeros(16_000), 16_000)
+    content = bytearray((tmp_path / "slow.wav").read_bytes())
+    content[24:28] = (1).to_bytes(4, "little")
+    (tmp_path / "slow.wav").write_bytes(content)
+    refused(tmp_path / "slow.wav", "sample rate of 1 Hz", "4,000")
+
+
+def test_numbers_may_have_the_other_order_of_bytes() -> None:
+    spoken = (10_000 * np.sin(np.arange(16_000) / 20)).astype(">i2")
+    native = load_speech((16_000, spoken.astype(np.int16)))
+    assert (load_speech((16_000, spoken)).samples == native.samples).all()

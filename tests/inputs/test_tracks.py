@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from voices import RATE_HZ, rms, voice, write_tracks
 
+from flashtalk.inputs.sound import LATER_TRACK
 from flashtalk.inputs.speech import SILENT, load_speech
 
 SPOKEN = voice(4.0, 48_000)[None]
@@ -38,6 +39,22 @@ def test_of_several_tracks_with_sound_the_first(tmp_path: Path) -> None:
     speech = load_speech(tmp_path / "film.mkv")
     assert rms(speech.samples) == pytest.approx(0.1 * rms(SPOKEN), rel=0.05)
     assert len(speech.notices) == 1 and "the first one is used" in speech.notices[0]
+
+
+@pytest.mark.parametrize("first", ["hum", "tone", "offset"])
+def test_a_track_without_a_voice_is_passed_over(first: str, tmp_path: Path) -> None:
+    time_s = np.arange(SPOKEN.size)[None] / 48_000
+    other = {
+        "hum": 0.2 * np.sin(100 * np.pi * time_s),
+        "tone": 0.2 * np.sin(2_000 * np.pi * time_s),
+        "offset": np.full_like(SPOKEN, 0.3),
+    }[first]
+    write_tracks(tmp_path / "film.mkv", "flac", other, SPOKEN)
+    speech = load_speech(tmp_path / "film.mkv")
+    assert rms(speech.samples) == pytest.approx(rms(SPOKEN), rel=0.05)
+    assert speech.notices == (LATER_TRACK.format(count=2, number=2),)
+    write_tracks(tmp_path / "film.mkv", "flac", SILENCE, other, 0.5 * other)
+    assert "number 2 is used" in load_speech(tmp_path / "film.mkv").notices[0]
 
 
 def test_tracks_that_are_all_silent(tmp_path: Path) -> None:
