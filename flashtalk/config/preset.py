@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from flashtalk.config.given import is_number, whole_number
 from flashtalk.config.modes import mode_named
 from flashtalk.config.networks import AutoencoderConfig, SpeechEncoderConfig, TransformerConfig
 from flashtalk.errors import FlashTalkError
@@ -29,11 +30,12 @@ class SamplerConfig:
     """First frames of a chunk over which the error of motion encoding fades out; 0 = off."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", whole_number(self.steps, "Steps must be a whole number"))
         if not 1 <= self.steps <= 50:
             raise FlashTalkError(f"Steps must be between 1 and 50, got {self.steps}.")
-        if not 0.0 <= self.color_strength <= 1.0:
+        if not (is_number(self.color_strength) and 0.0 <= self.color_strength <= 1.0):
             raise FlashTalkError(
-                f"Color strength must be between 0 and 1, got {self.color_strength}."
+                f"Color strength must be between 0 and 1, got {self.color_strength!r}."
             )
         if self.seam_frames < 0:
             raise FlashTalkError(f"Seam frames must be 0 or more, got {self.seam_frames}.")
@@ -249,7 +251,7 @@ class Preset:
             raise FlashTalkError(
                 f"{self.name} was trained on chunks of {known} frames, got {chunk_frames}."
             )
-        return replace(self, geometry=replace(self.geometry, chunk_frames=chunk_frames))
+        return replace(self, geometry=replace(self.geometry, chunk_frames=int(chunk_frames)))
 
     def for_live_speech(self) -> Preset:
         """A copy with the shortest chunks trained on, which hears less ahead of them."""

@@ -16,9 +16,10 @@ import numpy as np
 from PIL import Image
 
 from flashtalk.config import FramingWay, Preset
+from flashtalk.config.given import shown, whole_number
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
-from flashtalk.inputs.area import WHOLE, Area, speaker_in
+from flashtalk.inputs.area import RULE, WHOLE, Area, speaker_in
 from flashtalk.inputs.cutting import cut, near_quarter, turn_upright
 from flashtalk.inputs.faces import Face, find_faces, measured_roll
 from flashtalk.inputs.finding import Finding
@@ -26,6 +27,7 @@ from flashtalk.inputs.framing import Crop, closest_size
 from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
 from flashtalk.inputs.still import FILLING, Bounds, Place, Still
 from flashtalk.inputs.view import MOST_ROLL_DEG, View
+from flashtalk.inputs.wanted import FACE_RULE
 
 if TYPE_CHECKING:
     import torch
@@ -201,6 +203,9 @@ def load_portrait(
         return _fitting(source, sizes or [frame], picture_size)
     if area is not None and whole is not None:
         raise FlashTalkError(WHOLE)
+    if not isinstance(area, Area | None):
+        raise FlashTalkError(RULE.format(text=shown(area)))
+    face = None if face is None else whole_number(face, FACE_RULE)
     if crop not in get_args(CropWay):
         raise FlashTalkError(f"Crop is 'face', 'whole' or 'cover', got {crop!r}.")
     if crop == "cover":

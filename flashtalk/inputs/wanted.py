@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from flashtalk.inputs.area import Area
 
+FACE_RULE = "Which face is a whole number, 1 for the leftmost, or nothing for the largest"
+
 
 @dataclass(frozen=True)
 class Wanted:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from flashtalk.conditions import Conditions
 from flashtalk.config import Preset, SamplerConfig
+from flashtalk.config.given import whole_number
 from flashtalk.errors import FlashTalkError
 
 logger = logging.getLogger(__name__)
@@ -58,9 +59,11 @@ def noise_source(state: SessionState, shape: tuple[int, ...], draws: int) -> Cal
 
 def checked_seed(seed: int) -> int:
     """``seed`` as a whole number; raises :class:`FlashTalkError` for any other."""
-    if seed < 0 or seed != int(seed):
-        raise FlashTalkError(f"The seed must be a whole number from 0 up, got {seed}.")
-    return int(seed)
+    rule = "The seed must be a whole number from 0 up"
+    whole = whole_number(seed, rule)
+    if whole < 0:
+        raise FlashTalkError(f"{rule}, got {seed}.")
+    return whole
 
 
 def chosen_sampler(

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import get_args
 
 from flashtalk.config import WHOLE_COST, FramingWay
+from flashtalk.config.given import shown, whole_number
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.area import RULE, Area
-from flashtalk.inputs.wanted import AS_USUAL, Wanted
+from flashtalk.inputs.wanted import AS_USUAL, FACE_RULE, Wanted
 
 MAX_PAGE_SEED = 2**31 - 1
 """What a page's number box carries without rounding, and more than anybody tries."""
-_FACE_RULE = "Which face is a whole number, 1 for the leftmost, or nothing for the largest"
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Settings:
             FlashTalkError: for a value of another type or out of range.
         """
         if not isinstance(random_seed, bool):
-            raise FlashTalkError(f"A random seed is true or false, got {_shown(random_seed)}.")
+            raise FlashTalkError(f"A random seed is true or false, got {shown(random_seed)}.")
         if not isinstance(prompt, str):
-            raise FlashTalkError(f"A prompt is text, got {_shown(prompt)}.")
+            raise FlashTalkError(f"A prompt is text, got {shown(prompt)}.")
         if not isinstance(without_face, bool):
-            raise FlashTalkError(f"Without a face is true or false, got {_shown(without_face)}.")
+            raise FlashTalkError(f"Without a face is true or false, got {shown(without_face)}.")
         drawn = random.randint(0, MAX_PAGE_SEED) if random_seed else seed
         return cls(
             seed=_seed(drawn),
@@ -80,7 +80,7 @@ def framing_of(value: object) -> FramingWay:
     for framing in get_args(FramingWay):
         if value == framing:
             return framing
-    raise FlashTalkError(f"Framing is 'face' or 'picture', got {_shown(value)}.")
+    raise FlashTalkError(f"Framing is 'face' or 'picture', got {shown(value)}.")
 
 
 def area_of(value: object) -> Area | None:
@@ -90,7 +90,7 @@ def area_of(value: object) -> Area | None:
         FlashTalkError: if it is no area.
     """
     if not isinstance(value, str):
-        raise FlashTalkError(RULE.format(text=_shown(value)))
+        raise FlashTalkError(RULE.format(text=shown(value)))
     return Area.parse(value)
 
 
@@ -100,7 +100,7 @@ def face_of(value: object) -> int | None:
     Raises:
         FlashTalkError: if it is neither a whole number nor nothing.
     """
-    return None if value is None else whole_number(value, _FACE_RULE)
+    return None if value is None else whole_number(value, FACE_RULE)
 
 
 def uploaded(file: object, kind: str, kept_s: int) -> Path:
@@ -115,7 +115,7 @@ def uploaded(file: object, kind: str, kept_s: int) -> Path:
         FlashTalkError: if it is not a path, or the file was deleted after its time.
     """
     if not isinstance(file, str):
-        raise FlashTalkError(f"A {kind} is a file, got {_shown(file)}.")
+        raise FlashTalkError(f"A {kind} is a file, got {shown(file)}.")
     path = Path(file)
     if not path.is_file():
         raise FlashTalkError(
@@ -130,20 +130,6 @@ def _seed(value: object) -> int:
     if not 0 <= seed <= MAX_PAGE_SEED:
         raise FlashTalkError(f"{rule}, got {seed}.")
     return seed
-
-
-def whole_number(value: object, rule: str) -> int:
-    """``value`` as a whole number; raises :class:`FlashTalkError`, which begins with ``rule``."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0:
-        return int(value)
-    raise FlashTalkError(f"{rule}, got {_shown(value)}.")
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "nothing"
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def _duration(seconds: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flashtalk.config.given import whole_number
 from flashtalk.errors import FlashTalkError
 from flashtalk.evaluation.suite import Trial, trials_of
 from flashtalk.evaluation.variants import Variant, check
@@ -13,7 +14,7 @@ from flashtalk.geometry import parse_size
 from flashtalk.inputs.wanted import Wanted
 from flashtalk.ui.compare.models import Models
 from flashtalk.ui.sent import uploaded_path
-from flashtalk.ui.settings import Settings, area_of, face_of, uploaded, whole_number
+from flashtalk.ui.settings import Settings, area_of, face_of, uploaded
 
 MOST_TALKS = 120
 NO_FACES = "There is no face yet. Choose one of the people, or add a picture of your own."
