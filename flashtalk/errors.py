@@ -60,7 +60,7 @@ def _unwritten(error: OSError) -> int:
         return _NOBODY_READS
     if error.errno not in _NO_SPACE:
         raise error
-    place = error.filename or "What is printed"
+    place = error.filename or "The output"
     tell(f"flashtalk: {place} could not be written: {error.strerror}. Free some space first.")
     let_go()
     return 1

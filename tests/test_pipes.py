@@ -36,7 +36,7 @@ def test_without_a_reader_a_command_ends_without_a_word(given: list[str], unbuff
     [
         (">&- 2>&- <&-", 0, ""),
         ("2>/dev/full", 0, "usage: flashtalk"),
-        (">/dev/full", 1, "flashtalk: What is printed could not be written: No space left"),
+        (">/dev/full", 1, "flashtalk: The output could not be written: No space left"),
     ],
 )
 def test_streams_that_are_closed_or_full(streams: str, code: int, words: str) -> None:
