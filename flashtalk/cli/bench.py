@@ -18,7 +18,7 @@ import torch
 
 from flashtalk.cli.bench_log import append_row
 from flashtalk.cli.bench_table import STAGES, spread_of, table
-from flashtalk.cli.destination import check_writable
+from flashtalk.cli.destination import check_writable, make_parents
 from flashtalk.cli.hardware import device_memory, machine, matmul_rate, peak_memory_mb, versions
 from flashtalk.cli.ladder import climbed, ladder_table
 from flashtalk.cli.ladder_chart import ladder_chart
@@ -35,8 +35,8 @@ def bench(options: BenchOptions, given: Sequence[str]) -> int:
     measured, shown = (climbed, ladder_table) if options.ladder else (measure, table)
     log = None if options.ladder else options.log  # its columns are of one setting
     for file in filter(None, (options.out, log, options.chart)):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        check_writable(file)
+        make_parents(file)
+        check_writable(file, [*filter(None, (options.portrait, options.audio))])
     try:
         report = measured(options)
     except KeyboardInterrupt:

@@ -24,13 +24,15 @@ def check_video(out: Path, inputs: Sequence[Path]) -> None:
         raise FlashTalkError(
             f"The video is an MP4 file: give --out a name ending in .mp4, not {out}."
         )
-    check_writable(out)
-    if any(_same_file(out, source) for source in inputs):
-        raise FlashTalkError(f"{out} is an input. Give --out another name.")
+    if is_pipe(out):  # it would wait for a reader
+        raise FlashTalkError(f"{out} is a pipe. Give --out the name of a file.")
+    check_writable(out, inputs)
 
 
-def check_writable(out: Path) -> None:
-    """Refuse a file that cannot be opened for writing; an older one keeps its content.
+def check_writable(out: Path, inputs: Sequence[Path] = ()) -> None:
+    """Refuse a file that cannot be opened for writing or is one of ``inputs``.
+
+    An older one keeps its content.
 
     Raises:
         FlashTalkError: with what the system says.
@@ -48,12 +50,36 @@ def check_writable(out: Path) -> None:
         raise FlashTalkError(
             f"{out} cannot be written: {reason(error)}. Give --out another name."
         ) from error
+    if any(_same_file(out, source) for source in inputs):
+        raise FlashTalkError(f"{out} is an input. Give --out another name.")
+
+
+def make_parents(out: Path) -> None:
+    """Creates the folders above ``out``.
+
+    Raises:
+        FlashTalkError: with what the system says.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FlashTalkError(
+            f"The folder {out.parent} cannot be made: {reason(error)}. Choose another one."
+        ) from error
 
 
 def is_folder(path: Path) -> bool:
     """Whether ``path`` is a folder; a name that no file can have is none."""
     try:
         return path.is_dir()
+    except OSError:
+        return False
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether ``path`` is a named pipe; a name that no file can have is none."""
+    try:
+        return path.is_fifo()
     except OSError:
         return False
 

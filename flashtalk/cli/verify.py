@@ -7,8 +7,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from flashtalk.cli.destination import check_writable
+from flashtalk.cli.destination import check_writable, is_pipe
 from flashtalk.cli.options import VerifyOptions
+from flashtalk.errors import FlashTalkError
 from flashtalk.provenance.certificate import DEVELOPMENT
 from flashtalk.provenance.credentials import Credentials, NotSigned, read_credentials
 from flashtalk.provenance.detection import THRESHOLD, Detection, find_watermark
@@ -18,7 +19,9 @@ from flashtalk.provenance.samples import pictures_of
 def verify(options: VerifyOptions) -> int:
     """Print what is found; returns 0 for a file that says it is AI-generated, 1 for another."""
     if options.out is not None:
-        check_writable(options.out)
+        check_writable(options.out, [options.file])
+    if is_pipe(options.file):
+        raise FlashTalkError(f"{options.file} is a pipe, which is read once. Save it to a file.")
     watermark = find_watermark(pictures_of(options.file))
     credentials, unread = _credentials(options.file)
     sys.stdout.write(f"{_of_watermark(watermark)}\n{unread or _of_credentials(credentials)}\n")

@@ -40,6 +40,16 @@ def test_bad_options_are_sentences(tmp_path: Path, capsys) -> None:
     assert "--repeats" in shown[0] and "flashtalk-huge" in shown[1]
 
 
+def test_a_file_that_cannot_be_written_is_a_sentence(tmp_path: Path, capsys) -> None:
+    voice = tmp_path / "voice.wav"
+    voice.write_bytes(b"a voice")
+    assert main(["bench", "--audio", str(voice), "--json", str(voice)]) == 2
+    assert main(["bench", "--json", str(voice / "bench.json")]) == 2
+    shown = capsys.readouterr().err.splitlines()
+    assert "is an input" in shown[0] and "cannot be made" in shown[1] and len(shown) == 2
+    assert voice.read_bytes() == b"a voice"
+
+
 def test_a_short_voice_is_repeated(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "voice.wav", np.linspace(-0.5, 0.5, 1_000), 16_000)
     speech = repeated(tmp_path / "voice.wav", 0.2)

@@ -215,6 +215,12 @@ def test_a_name_that_no_file_can_have_is_named(
     assert "File name too long" in sentence and named in sentence
 
 
+def test_a_pipe_named_like_a_video(folder: Path, weights: Path, capsys) -> None:
+    os.mkfifo(folder / "talk.mp4")
+    assert main(command(folder, weights)) == 2
+    assert "talk.mp4 is a pipe" in capsys.readouterr().err
+
+
 def test_a_folder_named_like_a_video(folder: Path, weights: Path, capsys) -> None:
     (folder / "talk.mp4").mkdir()
     assert main(command(folder, weights)) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import av
@@ -96,6 +97,19 @@ def test_what_cannot_be_read_is_refused(
         path.write_bytes(content)
     code, said = verify(path, capsys)
     assert code == 2 and sentence in said and "Traceback" not in said
+
+
+def test_the_file_itself_is_not_overwritten_and_a_pipe_is_not_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    portrait = tmp_path / "ada.jpg"
+    portrait.write_bytes(b"a picture")
+    assert main(["verify", str(portrait), "--out", str(portrait)]) == 2
+    assert "ada.jpg is an input" in capsys.readouterr().err
+    assert portrait.read_bytes() == b"a picture"
+    os.mkfifo(tmp_path / "pipe")
+    assert main(["verify", str(tmp_path / "pipe")]) == 2
+    assert "is a pipe, which is read once" in capsys.readouterr().err
 
 
 # --- options of a deployment ----------------------------------------------------------------------
