@@ -70,6 +70,25 @@ def open_file(source: str | Path, kind: Kind) -> BinaryIO:
     return file
 
 
+class Source:
+    """An open file for FFmpeg, which jumps to places that a damaged file names.
+
+    Where there is no such place, FFmpeg is told so. An exception here would be printed by PyAV.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.tell = file.tell
+        self._seek = file.seek
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        """Where the file is now; below 0 of a place that is not there."""
+        try:
+            return self._seek(place, whence)
+        except (OSError, ValueError, OverflowError):
+            return -1
+
+
 def short(name: str) -> str:
     """``name`` for a sentence: one line, the middle of a very long one left out.
 

@@ -14,6 +14,7 @@ import av
 import numpy as np
 
 from flashtalk.inputs.endings import breaks_off
+from flashtalk.inputs.files import Source
 from flashtalk.inputs.hearing import voice_of
 from flashtalk.inputs.mixing import Mixed, mix
 
@@ -179,7 +180,7 @@ def audible_track(file: BinaryIO, max_s: float, formats: str) -> Track:
         file.seek(0)
         # An open file rather than its name: names such as "concat:..." mean more to FFmpeg.
         options = {"format_whitelist": formats}
-        with av.open(file, "r", options=options, metadata_errors="replace") as container:
+        with av.open(Source(file), "r", options=options, metadata_errors="replace") as container:
             # Sound of a kind that nobody decodes has no codec, and PyAV no facts of it.
             streams = [each for each in container.streams.audio if each.codec_context is not None]
             count = len(streams)
@@ -203,12 +204,17 @@ def audible_track(file: BinaryIO, max_s: float, formats: str) -> Track:
 def _read(
     container: av.container.InputContainer, stream: av.AudioStream, track: Track, max_s: float
 ) -> None:
-    for packet in container.demux(stream):
-        track.add(packet)
-        if 0 < track.rate_hz < LEAST_RATE_HZ:
-            break  # whoever asked refuses it: a packet for each sample would take minutes
-        if track.samples > max_s * track.rate_hz:
-            raise TooLong
+    try:
+        for packet in container.demux(stream):
+            track.add(packet)
+            if 0 < track.rate_hz < LEAST_RATE_HZ:
+                break  # whoever asked refuses it: a packet for each sample would take minutes
+            if track.samples > max_s * track.rate_hz:
+                raise TooLong
+    except av.FFmpegError:
+        if not track.samples:
+            raise
+        track.broken = True  # what was there before is used
     track.finish()
 
 

@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.files import Kind, open_file, short
+from flashtalk.inputs.files import Kind, Source, open_file, short
 from flashtalk.inputs.picture import open_picture
 
 _PARTS = 4
@@ -52,7 +52,9 @@ def _frames(path: Path) -> Iterator[np.ndarray]:
     with open_file(path, _FILE) as file:
         try:
             options = {"format_whitelist": _FORMATS}
-            with av.open(file, "r", options=options, metadata_errors="replace") as container:
+            with av.open(
+                Source(file), "r", options=options, metadata_errors="replace"
+            ) as container:
                 if not container.streams.video:
                     return
                 stream = container.streams.video[0]

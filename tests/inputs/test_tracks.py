@@ -108,6 +108,19 @@ def test_an_ogg_file_without_its_end_flag_is_whole(tmp_path: Path) -> None:
     assert load_speech(path).notices == ()
 
 
+@pytest.mark.parametrize(("name", "codec"), [("voice.w64", "pcm_s16le"), ("voice.wv", "wavpack")])
+def test_what_follows_the_sound_does_not_lose_it(
+    name: str, codec: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_tracks(tmp_path / name, codec, SPOKEN)
+    with (tmp_path / name).open("ab") as file:
+        file.write(np.random.default_rng(3).bytes(5_000))
+    speech = load_speech(tmp_path / name)
+    assert speech.duration_s == pytest.approx(4.0, abs=0.1)
+    assert rms(speech.samples) == pytest.approx(rms(SPOKEN), rel=0.05)
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("name", ["voice.opus", "voice.flac"])
 def test_a_hole_is_silent_and_said_and_what_follows_keeps_its_time(
     name: str, tmp_path: Path
