@@ -16,7 +16,11 @@ from PIL import Image, ImageFile
 from flashtalk.inputs.levels import STRAYS, eight_bits, white_of
 
 _DIM = 70  # of 255: upper bytes of 14 bits reach 63, of fewer bits less
+_PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 _STEP = 8  # every eighth pixel of every eighth row tells what white is
+
+# Scanners write tags that OpenCV does not know, and it would say so on stderr.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def sixteen_bit_file(picture: Image.Image) -> IO[bytes] | None:
@@ -37,7 +41,7 @@ def with_lower_bytes(picture: Image.Image, file: IO[bytes]) -> Image.Image:
     if not _is_dim(picture):
         return picture
     file.seek(0)
-    values = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    values = _values(file.read(), picture.tell())
     if values is None or values.dtype != np.uint16 or values.ndim != 3:
         return picture  # a kind that OpenCV does not know: dim rather than refused
     parts = [values[..., 2::-1], values[..., 3:]]  # color and opacity have scales of their own
@@ -46,6 +50,31 @@ def with_lower_bytes(picture: Image.Image, file: IO[bytes]) -> Image.Image:
     whole.info = picture.info
     whole.getexif().update(picture.getexif())
     return whole
+
+
+def _values(content: bytes, page: int) -> np.ndarray | None:
+    """What OpenCV reads of that ``page``; nothing where it cannot."""
+    if content.startswith(_PNG):
+        content = _pixels_alone(content)
+    elif page:
+        pages = (page, page + 1)
+        packed = np.frombuffer(content, np.uint8)
+        found, values = cv2.imdecodemulti(packed, cv2.IMREAD_UNCHANGED, range=pages)
+        return values[0] if found and values else None
+    if page:
+        return None  # of an animated PNG, of which OpenCV reads the first
+    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def _pixels_alone(content: bytes) -> bytes:
+    """A PNG file without what its decoder would complain of on stderr, such as profiles."""
+    parts, place = [_PNG], len(_PNG)
+    while place + 12 <= len(content):
+        end = place + 12 + int.from_bytes(content[place : place + 4], "big")
+        if content[place + 4 : place + 8] in (b"IHDR", b"tRNS", b"IDAT"):
+            parts.append(content[place:end])
+        place = end
+    return b"".join([*parts, _PNG_END])
 
 
 def _is_dim(picture: Image.Image) -> bool:

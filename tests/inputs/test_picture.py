@@ -117,6 +117,30 @@ def test_colors_of_what_develops_raw_photographs_are_as_bright(bits: int) -> Non
     assert np.abs(pixels(content) - ramp()).max() <= 1
 
 
+def test_the_second_page_of_a_deep_file_is_as_bright() -> None:
+    dark = np.full_like(ramp(), 5).astype(np.uint16)
+    pages = [dark, ramp().astype(np.uint16)[..., ::-1] * 16]
+    content = cv2.imencodemulti(".tiff", pages)[1].tobytes()
+    found, _ = open_picture(content, wanted=lambda image: np.ptp(np.asarray(image)) > 100)
+    assert np.abs(np.asarray(found).astype(int) - ramp()).max() <= 1
+
+
+def test_what_a_deep_file_holds_beside_its_pixels_is_nothing_to_warn_of(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    content = cv2.imencode(".png", ramp().astype(np.uint16)[..., ::-1] * 16)[1].tobytes()
+    body = b"iCCPx\0\0" + zlib.compress(b"no profile")
+    profile = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    assert np.abs(pixels(content[:33] + profile + content[33:]) - ramp()).max() <= 1
+    content = cv2.imencode(".tiff", ramp().astype(np.uint16)[..., ::-1] * 16)[1].tobytes()
+    tags = int.from_bytes(content[4:8], "little") + 2
+    count = int.from_bytes(content[tags - 2 : tags], "little")
+    last = tags + 12 * (count - 1)  # SampleFormat, whose default it is
+    unknown = content[:last] + (65_000).to_bytes(2, "little") + content[last + 2 :]
+    assert np.abs(pixels(unknown) - ramp()).max() <= 1
+    assert capfd.readouterr().err == ""
+
+
 def test_a_deep_picture_keeps_its_orientation() -> None:
     file, exif = io.BytesIO(), Image.Exif()
     exif[0x0112] = 6
