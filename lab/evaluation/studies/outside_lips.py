@@ -50,6 +50,8 @@ class Lips:
     """How many of these have shut lips."""
     gap_range: float
     """5th to 95th percentile of the gap, over the distance of the outer corners of the eyes."""
+    gaps: tuple[float, ...]
+    """Of every frame, in the same unit; where no face was seen, from the frames around."""
 
 
 def lip_gaps(video: Path) -> np.ndarray:
@@ -97,6 +99,7 @@ def judge(
         closures=len(wanted),
         closed=sum(bool(near.min() < CLOSED) for near in wanted),
         gap_range=round(float(high - low), 4),
+        gaps=tuple(np.round(gaps, 4).tolist()),
     )
 
 

@@ -10,6 +10,7 @@ Person n speaks with held-out voice n modulo 6, each of which has sentences that
 Lips are read by MediaPipe's 478 points: its 468 points, which the product has, see mouths of
 photographs half as far open. A second start makes what is missing. With ``outside.json`` there, it
 prints lips beside likeness and sharpness, by the kinds of people that ``--described`` tells.
+A second table tells voices from faces: what all who speak with one voice do is the voice's.
 
 ``sheets/`` has a row for each person. After the portrait come four frames in which the sentence
 asks for the widest mouths. Three in which it asks for shut ones follow.
@@ -34,6 +35,7 @@ from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError, command
 from flashtalk.evaluation.figures import TalkMeasure, loudness_db
 from flashtalk.evaluation.files import write_whole
+from flashtalk.evaluation.series import correlation
 from flashtalk.inputs.portrait import portrait_for
 from flashtalk.models.tiny.confidence import MOUTH_HIDDEN
 from flashtalk.outputs.film import pieces_of
@@ -212,7 +214,7 @@ def descriptions(path: Path | None) -> dict[str, str]:
 
 def table(
     figures: Mapping[str, Mapping[str, Any]],
-    outside: Mapping[str, Mapping[str, float]],
+    outside: Mapping[str, Mapping[str, Any]],
     described: Mapping[str, str],
 ) -> str:
     """Means of all people and of each kind, in Markdown.
@@ -248,6 +250,34 @@ def table(
     return "\n".join(lines) + "\n"
 
 
+def alike(gaps: np.ndarray, opening: np.ndarray) -> tuple[float, float]:
+    """Lips [P, F] of P people with one voice: (all together to ``opening`` [F], one to the others).
+
+    Lips that everybody moves alike, and wrongly, are the fault of what is heard. Lips that one
+    person moves unlike the others are the fault of the face. Both are correlations.
+    """
+    spread = gaps.std(axis=1, keepdims=True)
+    standard = (gaps - gaps.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, np.inf)
+    whole = standard.sum(axis=0)
+    others = [correlation(one, whole - one) for one in standard]
+    return correlation(whole, opening), float(np.nanmean(others))
+
+
+def voices_table(config: Photographs, outside: Mapping[str, Mapping[str, Any]]) -> str:
+    """How far lips are the voices', and how far the faces', in Markdown."""
+    lines = ["| voice | people | all together | one against the others |", "|---|---|---|---|"]
+    names = [picture.stem for picture in config.people]
+    for number, voice in enumerate(HELD_OUT_VOICES):
+        people = [name for name in names[number :: len(HELD_OUT_VOICES)] if name in outside]
+        if len(people) < 2:
+            continue
+        wanted = json.loads((config.out / "talks" / f"{people[0]}.json").read_text())["opening"]
+        gaps = np.array([outside[name]["gaps"][: len(wanted)] for name in people])
+        together, other = alike(gaps, np.array(wanted))
+        lines.append(f"| {voice} | {len(people)} | {together:.2f} | {other:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
 def _mean(values: Sequence[float]) -> str:
     return f"{np.mean(values):.3f}" if values else ""
 
@@ -272,6 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if judged.exists():
         outside = json.loads(judged.read_text())["folders"]["talks"]["videos"]
     sys.stdout.write(table(made, outside, descriptions(config.described)))
+    sys.stdout.write("\n" + voices_table(config, outside) if outside else "")
 
 
 if __name__ == "__main__":

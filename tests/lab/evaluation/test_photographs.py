@@ -16,6 +16,7 @@ from lab.evaluation.studies.photographs import (
     SHUT,
     TILE_PX,
     Photographs,
+    alike,
     descriptions,
     kinds_of,
     make,
@@ -51,6 +52,16 @@ def test_descriptions_make_kinds(tmp_path: Path) -> None:
     assert {name: kinds_of(words) for name, words in told.items()} == {"a": ["hat"], "b": ["beard"]}
     assert kinds_of("aviator sunglasses; tilted upwards") == ["glasses", "turned"]
     assert kinds_of("green background") == ["other"] and descriptions(None) == {}
+
+
+def test_lips_that_all_move_wrongly_are_the_voices_fault() -> None:
+    frames = np.arange(150)
+    said, heard = np.sin(frames / 3), np.sin(frames / 3 + 1.0)
+    together, other = alike(np.array([heard, 2 * heard, heard + 5]), said)
+    assert other == pytest.approx(1.0) and together == pytest.approx(np.cos(1.0), abs=0.02)
+    noise = np.random.default_rng(0).normal(size=(3, 150))
+    together, other = alike(said + 2 * noise, said)
+    assert other < 0.4 < together
 
 
 def test_a_row_shows_the_widest_mouths_and_then_the_narrowest() -> None:
