@@ -82,6 +82,22 @@ def _is_held_out(path: Path, clip: bool) -> bool:
         return kept or ("voice" in item and str(item["voice"]) in HELD_OUT_VOICES)
 
 
+def vary(
+    item: SpeechItem, frames: int, step: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """A window of ``item`` in another voice, and the frames of the item that it shows.
+
+    Pitch, formants and tempo all move, as with a larger or smaller mouth. Returns the samples
+    [``frames`` * ``step``] float32 and [``frames``] int.
+    """
+    factor = math.exp(rng.uniform(-VOICE_RANGE, VOICE_RANGE))
+    length = int(frames * min(factor, len(item.phones) / frames))
+    start = rng.integers(0, len(item.phones) - length + 1)
+    heard = resample(item.samples[start * step : (start + length) * step], frames * step)
+    told = start + ((np.arange(frames) + 0.5) * length / frames).astype(int)
+    return heard.astype(np.float32), told
+
+
 class LabeledSpeech:
     """Items of several folders, whole in memory; either those trained on or those held out."""
 
@@ -111,15 +127,8 @@ class LabeledSpeech:
         drawn = []
         for _ in range(size):
             item = self.items[rng.integers(len(self.items))]
-            factor = math.exp(rng.uniform(-VOICE_RANGE, VOICE_RANGE))
-            factor = min(factor, len(item.phones) / frames)
-            length = int(frames * factor)
-            start = rng.integers(0, len(item.phones) - length + 1)
-            heard = item.samples[start * step : (start + length) * step]
-            # another voice: pitch, formants and tempo all move, as with a larger or smaller mouth
-            heard = resample(heard, frames * step).astype(np.float32)
+            heard, told = vary(item, frames, step, rng)
             heard = augment(heard, rng) if rng.random() < 0.9 else heard
-            told = start + ((np.arange(frames) + 0.5) * length / frames).astype(int)
             drawn.append((heard.astype(np.float32), item.phones[told], item.mouth[told]))
         samples, phones, mouth = zip(*drawn, strict=True)
         return (

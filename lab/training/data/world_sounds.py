@@ -4,9 +4,11 @@ Each window is of one kind:
 
 * ``clean``: English as it is; features stay what they are
 * ``mixed``: speech under music, noise, knocks or in a room; features of the speech alone
-* ``foreign``: another language; phones and lips are known, features may move
+* ``varied``: English by a smaller or a larger mouth; phones and lips are known, features are not
+* ``foreign``: another language, half of it varied; phones and lips are known, features may move
 * ``alone``: music, noise, breath or knocks; features of silence
 * ``sung``: English whose vowels last for seconds; features of the vowels last as long
+* ``hummed``: m and held vowels by no voice that speaks here; lips are known, features are not
 
 Letters: B windows, S samples, F = S / 640 frames, K mouth curves.
 """
@@ -23,22 +25,27 @@ from torch import Tensor
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import ChunkGeometry
+from lab.synthesis.curves import MOUTH_CURVES, loudness, mouth_curves, mouth_weights
 from lab.synthesis.voices.augment import augment
 from lab.synthesis.voices.casting import ENGLISH
 from lab.synthesis.voices.other_sounds import OTHER_SOUNDS
-from lab.synthesis.voices.phones import CLASS_INDEX, SAMPLE_RATE_HZ, VOWELS
+from lab.synthesis.voices.phones import CLASS_INDEX, SAMPLE_RATE_HZ, VOWELS, phone_track
 from lab.synthesis.voices.pitch import shift_pitch
+from lab.synthesis.voices.song import melody
 from lab.synthesis.voices.stretch import stretch
-from lab.training.data.labeled_speech import LabeledSpeech, SpeechItem
+from lab.training.data.labeled_speech import LabeledSpeech, SpeechItem, vary
 
 SHARES: Mapping[str, float] = {
-    "clean": 0.3,
-    "mixed": 0.25,
-    "foreign": 0.27,
+    "clean": 0.2,
+    "mixed": 0.2,
+    "varied": 0.13,
+    "foreign": 0.25,
     "alone": 0.04,
-    "sung": 0.14,
+    "sung": 0.1,
+    "hummed": 0.08,
 }
-CLEAN_TRUST = 4.0  # weight of the old features where they have to stay
+CLEAN_TRUST = 1.0  # weight of the old features where they have to stay
+VARIED_ODDS = 0.5  # of another language
 FOREIGN_TRUST = 0.1  # weight of the old features in another language
 POOL_SECONDS, POOL_OF_A_KIND = 8, 24  # other sounds, made once
 RATIO_DB = (-3.0, 20.0)  # of speech over what is mixed with it
@@ -46,6 +53,8 @@ LEVEL_DB = (-20.0, 6.0)  # of what is heard alone
 HELD_FRAMES = (10, 60)  # of a sung vowel
 SUNG_ODDS = 0.6  # of a vowel
 SUNG_SEMITONES = (-5.0, 7.0)
+OPENING, CLOSURE = MOUTH_CURVES.index("opening"), MOUTH_CURVES.index("closure")
+SUNG_OPENING, LIPS_MEET = 0.3, 0.1
 VOWEL_INDEX = np.array([CLASS_INDEX[name] for name in VOWELS])
 
 
@@ -127,7 +136,12 @@ class WorldSounds:
         trust = FOREIGN_TRUST if foreign else 1.0
         return heard.astype(np.float32), samples, self._in_order, trust, True, phones, mouth
 
+    def _varied(self, rng: np.random.Generator) -> tuple[object, ...]:
+        return self._by_another(self.english, rng)
+
     def _foreign(self, rng: np.random.Generator) -> tuple[object, ...]:
+        if rng.random() < VARIED_ODDS:
+            return self._by_another(self.foreign, rng)
         samples, phones, mouth = self._window(self.foreign, rng)
         heard = augment(samples, rng) if rng.random() < 0.4 else samples
         return heard, samples, self._in_order, FOREIGN_TRUST, True, phones, mouth
@@ -147,7 +161,16 @@ class WorldSounds:
         frame = np.arange(self.frames * self.step) / self.step
         place = np.interp(frame, np.arange(len(source)) + 0.5, source + 0.5)
         heard = stretch(shifted, place * self.step)
-        return heard, samples, source, 1.0, False, phones[source], mouth[source]
+        phones, mouth = phones[source], mouth[source]
+        return heard, samples, source, 1.0, True, phones, opened(mouth, phones)
+
+    def _hummed(self, rng: np.random.Generator) -> tuple[object, ...]:
+        heard, told = melody(rng, self.frames)
+        heard = heard[: self.frames * self.step] * np.float32(10.0 ** (rng.uniform(-12, 6) / 20))
+        phones = phone_track(told, self.frames).astype(np.int64)
+        mouth = mouth_curves(mouth_weights(told, loudness(heard)))[: self.frames]
+        mouth = opened(mouth.astype(np.float32), phones)
+        return np.clip(heard, -1, 1), heard, self._in_order, 0.0, True, phones, mouth
 
     # --- parts ----------------------------------------------------------------------------------
     @property
@@ -164,10 +187,27 @@ class WorldSounds:
         loud = np.float32(10.0 ** (rng.uniform(-10.0, 6.0) / 20.0))
         return np.clip(loud * samples, -1, 1), item.phones[frames], item.mouth[frames]
 
+    def _by_another(
+        self, items: Sequence[SpeechItem], rng: np.random.Generator
+    ) -> tuple[object, ...]:
+        """A window whose pitch, formants and tempo all move; nobody knows its features."""
+        item = items[int(rng.integers(len(items)))]
+        heard, told = vary(item, self.frames, self.step, rng)
+        heard = np.clip(augment(heard, rng) if rng.random() < 0.4 else heard, -1, 1)
+        return heard, heard, self._in_order, 0.0, True, item.phones[told], item.mouth[told]
+
     def _other(self, rng: np.random.Generator) -> np.ndarray:
         sound = self.pool[int(rng.integers(len(self.pool)))]
         start = int(rng.integers(0, len(sound) - self.frames * self.step + 1))
         return sound[start : start + self.frames * self.step]
+
+
+def opened(mouth: np.ndarray, phones: np.ndarray) -> np.ndarray:
+    """Curves [F, K] of a song: a sung vowel opens lips as far as a spoken e, whichever it is."""
+    held = np.isin(phones, VOWEL_INDEX) & (mouth[:, CLOSURE] < LIPS_MEET)
+    raised = mouth.copy()
+    raised[held, OPENING] = np.maximum(raised[held, OPENING], SUNG_OPENING)
+    return raised
 
 
 def sung_frames(phones: np.ndarray, rng: np.random.Generator) -> np.ndarray:

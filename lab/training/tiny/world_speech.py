@@ -42,10 +42,9 @@ from flashtalk.stream.chunk import sample
 from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import find_checkpoint
 from lab.options import TINY_WEIGHTS, read_options, require_at_least
-from lab.synthesis.curves import MOUTH_CURVES
 from lab.synthesis.voices.phones import PHONE_CLASSES
 from lab.training.data.labeled_speech import LabeledSpeech, SpeechItem
-from lab.training.data.world_sounds import WorldBatch, WorldSounds
+from lab.training.data.world_sounds import CLOSURE, OPENING, WorldBatch, WorldSounds
 from lab.training.loop import load_part, prefetched, train
 from lab.training.losses.basic import correlation, phone_error
 from lab.training.options import Training, begin
@@ -54,8 +53,9 @@ from lab.training.tiny.networks import new_speech_encoder
 
 log = logging.getLogger(__name__)
 
-OPENING, CLOSURE = MOUTH_CURVES.index("opening"), MOUTH_CURVES.index("closure")
 SHUT, SHUT_GAP = 0.7, 0.03  # a closure from which on lips are asked to meet, and how near
+SHUT_WEIGHT = 2.5  # of lips that are asked to meet: a p that stays open is seen at once
+PARTED_GAP = 0.075  # what lips that are asked to part by more must show at the least
 HEAD_ITERATIONS = 60
 FIT_BATCHES = 6  # from which the scale of lips is taken
 STARTING_FRAMES = 8  # of a chunk, in which lips come from the portrait's
@@ -149,7 +149,9 @@ class Audience:
         square = F.mse_loss(gaps, target) / (self.scale * wanted.std()).square().clamp(min=1e-4)
         shut = mouth[:, self.frames, CLOSURE] > SHUT
         ajar = (F.relu(gaps - SHUT_GAP) * shut).sum() / shut.sum().clamp(min=1) / CLOSED_GAP
-        return 1.0 - alike + 0.5 * square + ajar, alike
+        parted = target > PARTED_GAP
+        tight = (F.relu(PARTED_GAP - gaps) * parted).sum() / parted.sum().clamp(min=1) / CLOSED_GAP
+        return 1.0 - alike + 0.5 * square + SHUT_WEIGHT * ajar + tight, alike
 
 
 def feature_error(features: Tensor, old: Tensor, batch: WorldBatch) -> Tensor:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from lab.synthesis.voices.other_sounds import OTHER_SOUNDS
-from lab.synthesis.voices.song import FORMANTS_HZ, MURMUR_FRAMES, PAUSE_FRAMES, song
+from lab.synthesis.voices.song import (
+    FORMANTS_HZ,
+    MURMUR_FRAMES,
+    PAUSE_FRAMES,
+    SUNG_PHONES,
+    melody,
+    song,
+)
 from lab.synthesis.voices.stretch import stretch
 
 RATE_HZ = 16_000
@@ -53,3 +60,16 @@ def test_a_song_hums_before_each_vowel() -> None:
         murmur = sung[begin + 1 : begin + MURMUR_FRAMES - 1].std()
         assert murmur < 0.5 * sung[begin + MURMUR_FRAMES + 5 :][:20].std()
     assert set("aoeuim") == set(FORMANTS_HZ)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_melody_is_m_and_a_vowel_in_turns(seed: int) -> None:
+    samples, phones = melody(np.random.default_rng(seed), 83)
+    assert len(samples) >= 83 * 640 and np.abs(samples).max() <= 1.0
+    assert [phone.name for phone in phones[::2]] == ["P"] * (len(phones) // 2)
+    assert {phone.name for phone in phones[1::2]} <= set(SUNG_PHONES.values())
+    for murmur, vowel in zip(phones[::2], phones[1::2], strict=True):
+        first, between, last = (
+            round(second * RATE_HZ) for second in (murmur.start_s, vowel.start_s, vowel.end_s)
+        )
+        assert samples[first:between].std() < samples[between:last].std()
