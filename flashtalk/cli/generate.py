@@ -5,7 +5,6 @@ The same session, chunk step and encoder as the live page, fed from files.
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,9 +41,6 @@ def generate(options: GenerateOptions) -> int:
             jobs = jobs_of(options.portrait, audio, options.out)
             many = is_folder(options.portrait) or is_folder(audio)
             return _make_many(maker, jobs, stop) if many else _make_one(maker, jobs[0], stop)
-    except KeyboardInterrupt:
-        say("Stopped.")
-        return 128 + signal.SIGINT
     except BrokenPipeError:
         raise  # of what is printed; the video is there
     except OSError as error:  # a full disk, a folder that went away

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.files import at_home
+
+Options = TypeVar("Options", bound=Any)
 
 
 def refuse_empty(kind: type, arguments: Sequence[str]) -> None:
@@ -27,16 +30,15 @@ def refuse_empty(kind: type, arguments: Sequence[str]) -> None:
             )
 
 
-def at_home(options: Any) -> dict[str, Any]:
-    """Fields of ``options`` whose path begins with ``~``, unless a file has that very name."""
+def with_home(options: Options) -> Options:
+    """``options`` in which a leading ``~`` of a path is the home folder."""
     found = {}
     for name in _paths(type(options)):
         path = getattr(options, name)
-        if path is not None and path.parts[:1] and path.parts[0].startswith("~"):
-            with suppress(OSError, RuntimeError):  # a user nobody knows, a name no file can have
-                if not path.exists():
-                    found[name] = path.expanduser()
-    return found
+        if path is not None:
+            with suppress(OSError, RuntimeError):  # a name no file can have, a user nobody knows
+                found[name] = at_home(path)
+    return replace(options, **found)
 
 
 def _paths(kind: Any) -> list[str]:

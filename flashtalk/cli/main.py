@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 import tyro
 
-from flashtalk.cli.given_paths import at_home, refuse_empty
+from flashtalk.cli.given_paths import refuse_empty, with_home
 from flashtalk.cli.options import (
     BenchOptions,
     EvaluateOptions,
@@ -99,8 +98,7 @@ def parse(kind: type[Options], arguments: Sequence[str] | None = None, *, prog: 
     """
     config = (tyro.conf.FlagCreatePairsOff,)
     refuse_empty(kind, sys.argv[1:] if arguments is None else arguments)
-    options = tyro.cli(kind, prog=prog, args=arguments, config=config)
-    options = replace(options, **at_home(options))
+    options = with_home(tyro.cli(kind, prog=prog, args=arguments, config=config))
     options.check()
     return options
 

@@ -47,7 +47,7 @@ def open_file(source: str | Path, kind: Kind) -> BinaryIO:
             f"save the {kind.noun} first and give its path."
         )
     try:
-        path = _path(source)
+        path = at_home(source)
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise FlashTalkError(f"{named} is a folder, not a {kind.file}. {kind.supported}.")
@@ -108,8 +108,12 @@ def _is_there(source: str | Path) -> bool:
         return False
 
 
-def _path(source: str | Path) -> Path:
-    """A leading ``~`` is the home folder, unless a file has that very name."""
+def at_home(source: str | Path) -> Path:
+    """``source`` as a path; a leading ``~`` is the home folder, unless a file has that very name.
+
+    Raises:
+        RuntimeError: of a user whom nobody knows.
+    """
     path = Path(source)
     if str(source).startswith("~") and not path.exists():
         return path.expanduser()
