@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -57,9 +58,9 @@ _OFFSETS = np.array([_MESH[name][1:] for name in LANDMARKS])
 _EYES = [33, 263]  # outer corners, from left to right in the picture
 
 PRESENT = 0.5  # how sure the mesh has to be that there is a face
-_SIDE_PER_FACE = 1.5  # of the mesh's square over the detector's
-# Other squares, in which a turned, shouting or tilted face may be found that the first one loses.
-_OTHER_SIDES, _OTHER_ROLLS_DEG = (1.5, 1.2, 1.9), (0.0, -20.0, 20.0)
+# Of the mesh's square over the detector's. The first of each is the usual one; in the others a
+# turned, shouting or tilted face may be found that it loses.
+_SIDES_PER_FACE, _ROLLS_DEG = (1.5, 1.2, 1.9), (0.0, -20.0, 20.0)
 _SETTLING_RUNS = 3  # each begins with the square around what the last one found
 # The network expects one and a half times the upright square around all 468 points. By the 18
 # landmarks, over 81 photographs:
@@ -141,7 +142,7 @@ def settle_mesh(picture: np.ndarray, face: Face) -> np.ndarray | None:
 
     ``picture`` [H, W, 3] is float32 RGB, 0..1.
     """
-    seen, steady = _settled(picture, _square_of(face, _SIDE_PER_FACE, 0.0))
+    seen, steady = _settled(picture, next(_squares_of(face)))
     return seen.points_px if seen is not None and steady else None
 
 
@@ -151,13 +152,10 @@ def search_mesh(picture: np.ndarray, face: Face) -> np.ndarray | None:
     The mesh may lose it on the way to a better square. Then it begins with other squares, and
     what it is most sure of is taken.
     """
-    points = settle_mesh(picture, face)
-    if points is not None:
-        return points
-    tried = [
-        _settled(picture, _square_of(face, side, roll_deg))
-        for side, roll_deg in product(_OTHER_SIDES, _OTHER_ROLLS_DEG)
-    ]
+    usual, *others = _squares_of(face)
+    tried = [_settled(picture, usual)]
+    if not tried[0][1]:
+        tried += [_settled(picture, square) for square in others]
     found = [(steady, seen.presence, seen.points_px) for seen, steady in tried if seen is not None]
     return max(found, key=lambda each: each[:2])[2] if found else None
 
@@ -174,10 +172,11 @@ def _settled(picture: np.ndarray, square: Square) -> tuple[SeenFace | None, bool
     return last, True
 
 
-def _square_of(face: Face, side: float, roll_deg: float) -> Square:
-    """The square around ``face``, ``side`` times as large as the detector's and turned further."""
+def _squares_of(face: Face) -> Iterator[Square]:
+    """The squares in which ``face`` is looked for, the usual one first."""
     center = np.array([face.center_x_px, face.center_y_px])
-    return Square(center, side * face.side_px, math.radians(face.roll_deg + roll_deg))
+    for side, roll_deg in product(_SIDES_PER_FACE, _ROLLS_DEG):
+        yield Square(center, side * face.side_px, math.radians(face.roll_deg + roll_deg))
 
 
 def _axes(roll_rad: float) -> np.ndarray:
