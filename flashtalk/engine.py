@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from flashtalk.acceleration.apply import apply_acceleration, check_acceleration
@@ -34,7 +33,7 @@ from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.config import FramingWay, Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
-from flashtalk.inputs.portrait import Portrait, portrait_for
+from flashtalk.inputs.portrait import Portrait, gray_portrait, portrait_for
 from flashtalk.inputs.still import Place
 from flashtalk.models.networks import Networks
 from flashtalk.models.pixels import to_pixels, to_pixels_pinned
@@ -340,11 +339,7 @@ class Engine:
 
     def _open_nobody(self, preset: Preset, size: tuple[int, int] | None = None) -> Session:
         """A session of a gray picture, at the ``size`` of networks or at that of the preset."""
-        height, width = size or self.preset.network_size
-        portrait = Portrait(Image.new("RGB", (width, height), "gray"))
-        if self.preset.picture_size is not None:
-            large = portrait.image.resize(self.preset.picture_size[::-1])
-            portrait = Portrait(large, framed=portrait.image)
+        portrait = gray_portrait(self.preset, size)
         return self._open(portrait, preset=preset, sampler=preset.sampler, seed=0)
 
     def _open(

@@ -130,6 +130,15 @@ class Portrait:
         return FILLING if self.still is None else self.still.place
 
 
+def gray_portrait(preset: Preset, size: tuple[int, int] | None = None) -> Portrait:
+    """Nobody, for rehearsals: gray, at the ``size`` of networks or at that of ``preset``."""
+    height, width = size or preset.network_size
+    small = Image.new("RGB", (width, height), "gray")
+    if preset.picture_size is None:
+        return Portrait(small)
+    return Portrait(small.resize(preset.picture_size[::-1]), framed=small)
+
+
 def portrait_for(
     source: PictureSource | Portrait,
     preset: Preset,
