@@ -74,10 +74,9 @@ function offerFilm() {
   const link = byId("download");
   link.href = film.url;
   link.download = film.name;
-  for (const button of find("earlier").querySelectorAll("button")) {
-    const mine = films[[...button.parentNode.children].indexOf(button)] === film;
-    button.setAttribute("aria-pressed", String(mine));
-  }
+  find("earlier").querySelectorAll("button").forEach((button, index) => {
+    button.setAttribute("aria-pressed", String(films[index] === film));
+  });
   refresh();
 }
 

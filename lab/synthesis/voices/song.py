@@ -54,13 +54,13 @@ class Singer:
         return LOUDEST * ramp * note / np.abs(note).max()
 
 
-def song(vowels: str, note_hz: float, note_frames: int, singer: Singer = Singer()) -> np.ndarray:
+def song(vowels: str, note_hz: float, note_frames: int) -> np.ndarray:
     """An m of 0.2 s and a held vowel of ``note_frames`` for each of ``vowels``: float32 [S].
 
     A pause of 0.4 s stands before and after.
     """
     pause = np.zeros(PAUSE_FRAMES * SAMPLES_PER_FRAME)
-    notes = [singer.note(vowel, note_hz, MURMUR_FRAMES + note_frames) for vowel in vowels]
+    notes = [Singer().note(vowel, note_hz, MURMUR_FRAMES + note_frames) for vowel in vowels]
     return np.concatenate([pause, *notes, pause]).astype(np.float32)
 
 

@@ -11,9 +11,10 @@ the one that learns, and says what features should be (distillation):
 * of silence, where nobody speaks
 * of a short vowel, where a long one is sung
 
-In other languages it cannot say. There the phones and lips of the speech are known. Phones are told
-by a head that has learned from the old features alone. Lips are told by the transformer itself,
-which stays as it is: gradient flows through its first denoising step.
+In other languages, in varied voices and in hummed songs it cannot say. There the phones and lips of
+the speech are known. Phones are told by a head that has learned from the old features alone. Lips
+are told by the transformer itself, which stays as it is: gradient flows through its first denoising
+step.
 """
 
 from __future__ import annotations
