@@ -96,6 +96,7 @@ class Engine:
         # only processors gain by decoding side by side
         apart = networks.autoencoder.latents_independent and self._device.type == "cpu"
         self._workers = WorkerPool(torch.get_num_threads() if apart else 1)
+        self._picture_thread = ComputeThread(1, "flashtalk-pictures") if apart else None
 
     @classmethod
     def from_pretrained(
@@ -381,6 +382,7 @@ class Engine:
             scene,
             seed=seed,
             computer=self._computer,
+            picture_thread=self._picture_thread if self._acceleration.picture_thread else None,
             first_fragment_frames=first_fragment_frames,
             split=split,
             notices=notices + networks.autoencoder.notices(conditions.guidance),

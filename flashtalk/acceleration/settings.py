@@ -42,6 +42,8 @@ class Acceleration:
     """Pictures come to the host by way of memory that the GPU itself writes to."""
     encoder_thread: bool = True
     """H.264 and AAC run on a thread of their own, beside the next piece. Bytes are the same."""
+    picture_thread: bool = True
+    """A processor makes the last pictures of a chunk beside its motion frames. Same bytes, too."""
 
     def __post_init__(self) -> None:
         if self.attention not in get_args(AttentionName):
@@ -69,10 +71,11 @@ SWITCHES = {
     "cuda-graphs": "cuda_graphs",
     "pinned-copies": "pinned_copies",
     "encoder-thread": "encoder_thread",
+    "picture-thread": "picture_thread",
 }
 """Words of the command line, and the fields that they switch on."""
 
-PLAIN = Acceleration(encoder_thread=False)
+PLAIN = Acceleration(encoder_thread=False, picture_thread=False)
 """Nothing: what every technique is compared with."""
 DEFAULT = Acceleration()
 """What nobody has to ask for: results are the same bytes as the plain path's."""

@@ -48,6 +48,7 @@ RUNGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("cuda-graphs", {"cuda_graphs": True}),
     ("pinned-copies", {"pinned_copies": True}),
     ("encoder-thread", {"encoder_thread": True}),
+    ("picture-thread", {"picture_thread": True}),
 )
 """Names of the steps, and what each adds."""
 BAR = 30  # characters of the longest bar

@@ -12,6 +12,7 @@ import torch
 from flashtalk.acceleration.settings import Acceleration
 from flashtalk.assets import ASSETS
 from flashtalk.cli.bench_table import STAGES
+from flashtalk.cli.loading import TURN_THREADS
 from flashtalk.cli.options import BenchOptions
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
@@ -56,6 +57,7 @@ def engine_of(
         tiny_vae=options.tiny_vae,
         size=size,
         threads=options.threads,
+        turn_threads=TURN_THREADS,
     )
     return engine, None, "as trained"
 
@@ -76,7 +78,13 @@ def _dry_engine(
     if footprint is not None:
         budget = footprint.budget((placement or ALL_RESIDENT).name, preset.geometry)
     networks = dry_run.networks(device)
-    engine = Engine(networks, device=device, placement=placement, acceleration=acceleration)
+    engine = Engine(
+        networks,
+        device=device,
+        placement=placement,
+        acceleration=acceleration,
+        turn_threads=TURN_THREADS,
+    )
     return engine, budget
 
 

@@ -61,11 +61,12 @@ class ModelOptions:
     """How much is given up for speed in flashtalk-14b: quality, balanced or realtime."""
     tiny_vae: Annotated[str | None, unset("none", "PART")] = None
     """A small autoencoder for motion frames (encode) or pictures too (both); flashtalk-14b."""
-    acceleration: Annotated[str | None, unset("the mode's; encoder-thread", "WORDS")] = field(
+    acceleration: Annotated[str | None, unset("the mode's; the two threads", "WORDS")] = field(
         default_factory=lambda: os.environ.get(VARIABLE) or None
     )
     """Faster by: channels-last, bf16-convolutions, fp8-products, fused-qkv, compile, ahead,
-    cuda-graphs, pinned-copies, encoder-thread, attention=KERNEL, split by commas; or none."""
+    cuda-graphs, pinned-copies, encoder-thread, picture-thread, attention=KERNEL, split by
+    commas; or none."""
     threads: Annotated[int | None, unset("PyTorch's choice", "N")] = None
     """CPU threads."""
 

@@ -154,7 +154,7 @@ def carry(scene: Scene, state: SessionState, shown: Tensor) -> SessionState:
     with scene.timer.stage("motion_encode"):
         last = shown[:, :, -scene.geometry.motion_frames :]
         autoencoder, guidance = scene.networks.autoencoder, scene.conditions.guidance
-        motion_latents = autoencoder.encode(last, guidance).float()
+        motion_latents = autoencoder.encode_apart(last, guidance, scene.workers).float()
         last_frame = last[:, :, -1:].clone()  # a view would keep the whole chunk in memory
         return SessionState(motion_latents, state.chunk_index + 1, state.seed, last_frame)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
 from flashtalk.stream.workers import started_threads
@@ -25,6 +26,9 @@ class Computer(Protocol):
     def run(self, step: Callable[[], Result]) -> Result:
         """What ``step`` returns, or the exception that it raises."""
 
+    def begin(self, step: Callable[[], Result]) -> Future[Result]:
+        """The same, for whoever does something else meanwhile."""
+
 
 class CallersThread:
     """Computes at once, where it is called: for a session without an engine."""
@@ -32,16 +36,26 @@ class CallersThread:
     def run(self, step: Callable[[], Result]) -> Result:
         return step()
 
+    def begin(self, step: Callable[[], Result]) -> Future[Result]:
+        done: Future[Result] = Future()
+        try:
+            done.set_result(step())
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
 
 class ComputeThread:
     """One thread that computes for everybody; a step that fails ends nobody else's.
 
     Args:
         threads: PyTorch's threads of a step.
+        name: what the thread is called.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, name: str = "flashtalk-compute") -> None:
         self._threads = threads
+        self._name = name
         self._starting = threading.Lock()
         self._start()
 
@@ -51,18 +65,21 @@ class ComputeThread:
         return self._pool._work_queue.qsize()
 
     def run(self, step: Callable[[], Result]) -> Result:
-        if self._process != os.getpid():  # forked, as on ZeroGPU: threads stay with the parent
-            with self._starting:
-                if self._process != os.getpid():
-                    self._start()
-        handed_in = self._pool.submit(step)
+        handed_in = self.begin(step)
         try:
             return handed_in.result()
         finally:
             handed_in.cancel()  # if the wait was interrupted: whoever comes next need not wait
 
+    def begin(self, step: Callable[[], Result]) -> Future[Result]:
+        if self._process != os.getpid():  # forked, as on ZeroGPU: threads stay with the parent
+            with self._starting:
+                if self._process != os.getpid():
+                    self._start()
+        return self._pool.submit(step)
+
     def _start(self) -> None:
-        self._pool = started_threads(1, "flashtalk-compute", self._threads)
+        self._pool = started_threads(1, self._name, self._threads)
         self._process = os.getpid()
 
 

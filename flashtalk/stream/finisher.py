@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from flashtalk.stream.chunk import Scene, Shown
 from flashtalk.stream.seam import CHANGED
+from flashtalk.stream.workers import ALONE, WorkerPool
 
 Pictures = NDArray[np.uint8]
 """[F, H, W, 3] RGB."""
@@ -31,26 +32,25 @@ class Finisher:
         self._again: NDArray[np.uint8] | None = None
         self._seam: NDArray[np.float32] | None = None
 
-    def finish(self, shown: Shown) -> Pictures:
+    def finish(self, shown: Shown, workers: WorkerPool = ALONE) -> Pictures:
         """The pictures of ``shown`` [1, 3, F, H, W], at the size of the video."""
-        with self._scene.timer.stage("finish"):
-            pictures = self._enlarged(shown)
-            if pictures is None:
-                return self._scene.to_pixels(shown.video[0])
-            if shown.joins:
-                self._again, pictures = pictures[0], pictures[1:]
-                self._seam = None if self._last is None else _difference(self._last, self._again)
-            if self._seam is not None and self._again is not None:
-                pictures = self._faded(pictures, shown.frames_before)
-            self._last = pictures[-1].copy()  # a view would keep all of them in memory
-            still = self._scene.still
-            return pictures if still is None else still.around(pictures)
+        pictures = self._enlarged(shown, workers)
+        if pictures is None:
+            return self._scene.to_pixels(shown.video[0])
+        if shown.joins:
+            self._again, pictures = pictures[0], pictures[1:]
+            self._seam = None if self._last is None else _difference(self._last, self._again)
+        if self._seam is not None and self._again is not None:
+            pictures = self._faded(pictures, shown.frames_before)
+        self._last = pictures[-1].copy()  # a view would keep all of them in memory
+        still = self._scene.still
+        return pictures if still is None else still.around(pictures)
 
     def forget(self) -> None:
         """What comes next does not follow what was shown last."""
         self._last = None
 
-    def _enlarged(self, shown: Shown) -> Pictures | None:
+    def _enlarged(self, shown: Shown, workers: WorkerPool) -> Pictures | None:
         """Pictures of ``shown.decoded``; ``None`` where frames are shown as they are."""
         counts = [count for count, _ in shown.parts]
         videos = shown.decoded.split(counts, dim=2)
@@ -61,7 +61,7 @@ class Finisher:
         ]
         if not jobs:
             return None
-        made = self._scene.workers.map(lambda job: job(), jobs)
+        made = workers.map(lambda job: job(), jobs)
         return made[0] if len(made) == 1 else np.concatenate(made)
 
     def _faded(self, pictures: Pictures, frames_before: int) -> Pictures:

@@ -12,7 +12,11 @@ takes effect before the next piece of video.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -30,9 +34,22 @@ from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.resting import WayToRest
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
 from flashtalk.stream.state import SessionState, opening_state
+from flashtalk.stream.workers import ALONE, WorkerPool
 
 Split = Literal["first", "every"]
 """Which chunks come in two pieces: the first one of a session, or every one."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A piece of video, as a step leaves it."""
+
+    pictures: Future[tuple[Pictures, float]]
+    """[F, H, W, 3], and the seconds of their making."""
+    compute_s: float
+    """Seconds of computing since the piece before."""
+    timings: dict[str, float]
+    """The same by stage, without that of the pictures."""
 
 
 class Session:
@@ -48,6 +65,7 @@ class Session:
         *,
         seed: int = 0,
         computer: Computer = HERE,
+        picture_thread: Computer | None = None,
         first_fragment_frames: int = 0,
         split: Split = "first",
         notices: tuple[str, ...] = (),
@@ -58,6 +76,7 @@ class Session:
         self._scene = scene
         self._finisher = Finisher(scene)
         self._computer = computer
+        self._picture_thread = picture_thread  # for the last pictures of each chunk
         self._first_fragment_frames = first_fragment_frames
         self._split = split
         self._notices = notices  # for the first piece
@@ -69,12 +88,13 @@ class Session:
             else LoudnessNormalizer(target_lufs, geometry.sample_rate_hz)
         )
         self._running: Generator[Shown, None, SessionState] | None = None
+        self._begun: Future[_Made | None] | None = None  # the step that runs, or waits to
         self._unshown: Samples = np.zeros(0, np.float32)  # speech of the running chunk
         self._shown_frames = 0
         self._last_picture: Pictures | None = None  # [H, W, 3]
         self._way = WayToRest()
         self._shown_pieces = 0
-        self._compute_s = 0.0  # since the last piece
+        self._compute_s = 0.0  # since the last step that made a piece
         self._ending = False
         self._closed = False
 
@@ -117,7 +137,7 @@ class Session:
         """
         self._require_open()
         geometry = self._scene.geometry
-        if self._running is not None:
+        if self._in_chunk:
             raise FlashTalkError("Take the video that is ready before skipping what comes next.")
         self._speech.append(checked_samples(samples))
         frames = 0
@@ -138,7 +158,7 @@ class Session:
         """
         self._require_open()
         geometry, last = self._scene.geometry, self._last_picture
-        if self._running is not None:
+        if self._in_chunk:
             raise FlashTalkError("Take the video that is ready before holding a picture.")
         self._speech.append(checked_samples(samples))
         spare = self._speech.pending_samples - geometry.new_samples - geometry.lookahead_samples
@@ -164,40 +184,77 @@ class Session:
             raise FlashTalkError("This session has ended. Open a new one to go on talking.")
 
     def _deliver(self) -> Iterator[VideoPiece]:
-        while not self._closed and (frames := self._next_frames()) is not None:
-            yield self._show(frames)
+        while not self._closed and (made := self._next_piece()) is not None:
+            (pictures, finish_s), compute_s = made.pictures.result(), made.compute_s
+            timings = made.timings and made.timings | {"finish": finish_s}
+            yield self._show(pictures, compute_s=compute_s, timings=timings)
         if self._ending:
             self._closed = True
 
-    def _next_frames(self) -> Pictures | None:
-        """The next piece [F, H, W, 3], or None when there is not enough speech for one."""
-        while True:
-            if self._ending and not self._speech.pending_samples and not len(self._unshown):
-                return None  # all is shown; no chunk will need the last motion latents
-            self._running = self._running or self._begin_chunk()
-            if self._running is None:
-                return None
+    @property
+    def _in_chunk(self) -> bool:
+        """Whether the last chunk has video that nobody took, or motion frames to encode."""
+        return self._running is not None or self._begun is not None
+
+    def _next_piece(self) -> _Made | None:
+        """The next piece, its pictures made, or None when there is not enough speech for one."""
+        while (begun := self._begin_step()) is not None:
             try:
-                frames = self._computer.run(self._step)
+                made = begun.result()
+                self._begun = None
+                if made is None:
+                    continue
+                if not made.pictures.done() and (self._speech.pending_samples or not self._ending):
+                    self._begin_step()  # motion frames are encoded meanwhile
+                made.pictures.result()
+                return made
             except BaseException:  # a chunk that broke off cannot be continued
                 self._closed = True
+                begun.cancel()  # if the wait was interrupted: whoever comes next need not wait
                 raise
-            if frames is not None:
-                return frames
+        return None
 
-    def _step(self) -> Pictures | None:
+    def _begin_step(self) -> Future[_Made | None] | None:
+        """The step that was handed in; it is now, if none was. ``None``: there is none to do."""
+        if self._begun is not None:
+            return self._begun
+        if self._ending and not self._speech.pending_samples and not len(self._unshown):
+            return None  # all is shown; no chunk will need the last motion latents
+        self._running = self._running or self._begin_chunk()
+        if self._running is not None:
+            self._begun = self._computer.begin(self._step)
+        return self._begun
+
+    def _step(self) -> _Made | None:
         """Computes up to the next piece of the running chunk; None at its end."""
         assert self._running is not None
         begin_s = time.perf_counter()
         try:
             with torch.inference_mode(), faults.said():
-                return self._finisher.finish(next(self._running))
+                shown = next(self._running)
         except StopIteration as done:
             self._state = done.value
             self._running = None
             return None
+        else:
+            shown_frames = shown.frames_before + shown.video.shape[2]
+            completes = shown_frames == self._scene.geometry.new_frames
+            if completes and self._picture_thread:
+                pictures = self._picture_thread.begin(partial(self._finish, shown, ALONE))
+            else:
+                pictures = HERE.begin(partial(self._finish, shown, self._scene.workers))
+            timings = self._scene.timer.take()
         finally:
             self._compute_s += time.perf_counter() - begin_s
+        compute_s, self._compute_s = self._compute_s, 0.0
+        return _Made(pictures, compute_s, timings)
+
+    def _finish(self, shown: Shown, workers: WorkerPool) -> tuple[Pictures, float]:
+        """Pictures of ``shown``, and the seconds that they took."""
+        begin_s = time.perf_counter()
+        with torch.inference_mode(), faults.said():
+            pictures = self._finisher.finish(shown, workers)
+        return pictures, time.perf_counter() - begin_s
 
     def _skip_chunk(self) -> None:
         begin_s = time.perf_counter()
@@ -253,7 +310,14 @@ class Session:
             yield shown
         return carry(scene, state, last)  # type: ignore[arg-type]  # a chunk has a piece
 
-    def _show(self, frames: Pictures, *, held: bool = False) -> VideoPiece:
+    def _show(
+        self,
+        frames: Pictures,
+        *,
+        compute_s: float = 0.0,
+        timings: Mapping[str, float] = MappingProxyType({}),
+        held: bool = False,
+    ) -> VideoPiece:
         geometry = self._scene.geometry
         count = min(len(frames), geometry.frames_for(len(self._unshown)))
         end = count * geometry.samples_per_frame
@@ -267,12 +331,11 @@ class Session:
             chunk_index=self._shown_frames // geometry.new_frames,
             completes_chunk=not len(self._unshown),
             notices=self._notices,
-            compute_s=self._compute_s,
+            compute_s=compute_s,
             held=held,
-            timings=self._scene.timer.take(),
+            timings=dict(timings),
         )
         self._notices = ()
-        self._compute_s = 0.0
         self._shown_pieces += 1
         if not held:
             self._way.add(frames[:count])

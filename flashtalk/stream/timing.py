@@ -1,8 +1,8 @@
 """A stage timer that is injected from outside; without one, nothing is measured.
 
-The chunk step marks its stages (speech, denoise, decode, color, finish, motion_encode), never
-single steps of the sampler. On a GPU the clock has to wait for the device, so timing costs a little
-there.
+The chunk step marks its stages (speech, denoise, decode, color, motion_encode), never single steps
+of the sampler. A session adds the making of pictures (finish). On a GPU the clock has to wait for
+the device, so timing costs a little there.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def test_words_there_and_back(words: str) -> None:
 def test_nothing_is_on_but_what_was_named() -> None:
     assert acceleration_of("none") == PLAIN
     assert acceleration_of(" compile , attention=flash ") == Acceleration(
-        attention="flash", compiled=True, encoder_thread=False
+        attention="flash", compiled=True, encoder_thread=False, picture_thread=False
     )
     assert acceleration_of(DEFAULT.words) == DEFAULT
 

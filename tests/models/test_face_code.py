@@ -3,11 +3,14 @@ from faces import face
 
 from flashtalk.models.tiny.face_code import (
     FEATURES,
+    FLOW_PLACE,
+    FLOW_UNIT,
     GROUP_FRAMES,
     MOUTH,
     MOUTH_SIGMA,
     UNITS,
     flow_of,
+    frame_codes,
     frames_of,
     groups_of,
     index_of,
@@ -52,11 +55,12 @@ def test_flow_is_taken_out_and_put_back() -> None:
     latents = torch.randn(2, GROUP_FRAMES * len(FEATURES), *SIZE)
     flow = flow_of(latents)
     assert flow.shape == (2, GROUP_FRAMES, 2, *SIZE)
-    assert torch.allclose(with_flow(latents, flow), latents, atol=1e-6)
-    moved = with_flow(latents, flow + 1.0)
+    code, known = frame_codes(latents), flow.flatten(0, 1)
+    assert torch.allclose(with_flow(code, known), code, atol=1e-6)
+    moved = with_flow(code, known + 1.0)
     lid = index_of("lid")
-    assert torch.equal(moved[:, lid], latents[:, lid])
-    assert torch.allclose(flow_of(moved), flow + 1.0, atol=1e-6)
+    assert torch.equal(moved[:, lid], code[:, lid])
+    assert torch.allclose(moved[:, FLOW_PLACE] * FLOW_UNIT, known + 1.0, atol=1e-6)
 
 
 def test_groups_and_frames_are_two_views_of_the_same() -> None:

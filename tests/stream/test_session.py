@@ -13,10 +13,15 @@ from flashtalk.conditions import gather_conditions
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
 from flashtalk.models.pixels import to_pixels
+from flashtalk.stream.chunk import Shown, carry
 from flashtalk.stream.compute import ComputeThread
+from flashtalk.stream.finisher import Finisher, Pictures
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.session import Session
 from flashtalk.stream.timing import StageTimer
+from flashtalk.stream.workers import WorkerPool
+
+SLOW_S = 60.0
 
 
 @pytest.fixture
@@ -189,6 +194,51 @@ def test_sessions_in_threads_take_turns_and_never_leak(start, speech, whole) -> 
         visitor.join()
     assert np.array_equal(results[0], whole)
     assert np.array_equal(results[1], picture(talk(start(seed=1), [speech])))
+
+
+def test_pictures_of_a_thread_of_their_own_are_the_same(start, speech, whole) -> None:
+    threads = {"computer": ComputeThread(1), "picture_thread": ComputeThread(1)}
+    for options in ({}, {"first_fragment_frames": 4}, {"split": "every"}):
+        expected = picture(talk(start(**options), [speech]))
+        pieces = talk(start(**threads, **options), np.array_split(speech, 7))
+        assert np.array_equal(picture(pieces), expected)
+        assert np.array_equal(sound(pieces), speech)
+    assert np.array_equal(expected, whole)
+
+
+def test_motion_frames_are_encoded_while_pictures_are_made(start, speech, monkeypatch) -> None:
+    encoded = threading.Event()
+    monkeypatch.setattr(
+        "flashtalk.stream.session.carry", lambda *all: (carry(*all), encoded.set())[0]
+    )
+    finish = Finisher.finish
+    monkeypatch.setattr(Finisher, "finish", lambda *all: (encoded.wait(SLOW_S), finish(*all))[1])
+    session = start(computer=ComputeThread(1), picture_thread=ComputeThread(1))
+    next(session.push(speech))
+    assert encoded.is_set()
+    with pytest.raises(FlashTalkError, match="Take the video that is ready"):
+        session.skip(speech[:0])
+
+
+def test_pictures_that_cannot_be_made_end_the_talk(start, speech, monkeypatch) -> None:
+    def fail(self: Finisher, shown: Shown, workers: WorkerPool) -> Pictures:
+        raise MemoryError
+
+    session = start(computer=ComputeThread(1), picture_thread=ComputeThread(1))
+    monkeypatch.setattr(Finisher, "finish", fail)
+    with pytest.raises(FlashTalkError, match="no memory left"):
+        next(session.push(speech))
+    assert session.closed
+
+
+def test_no_motion_frames_are_encoded_at_the_end(start, speech, monkeypatch) -> None:
+    counted: list[None] = []
+    monkeypatch.setattr(
+        "flashtalk.stream.session.carry", lambda *all: (carry(*all), counted.append(None))[0]
+    )
+    threads = {"computer": ComputeThread(1), "picture_thread": ComputeThread(1)}
+    chunks = len({piece.chunk_index for piece in talk(start(**threads), [speech])})
+    assert len(counted) == chunks - 1
 
 
 @pytest.mark.parametrize("first", [4, 12])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from flashtalk.inputs.still import FILLING, Place
+from flashtalk.models.contracts import Workers
 
 
 class FramesAreShown(nn.Module):
@@ -24,6 +25,14 @@ class FramesAreShown(nn.Module):
 
     def openings(self, latents: Tensor) -> None:
         """Nobody knows: mouths have no latents of their own."""
+
+    def encode(self, video: Tensor, guidance: None = None) -> Tensor:
+        """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, H/8, W/8]."""
+        raise NotImplementedError
+
+    def encode_apart(self, video: Tensor, guidance: None, workers: Workers) -> Tensor:
+        """:meth:`encode`: no part is independent."""
+        return self.encode(video)
 
     def decode(self, latents: Tensor, guidance: None = None, *, skip_frames: int = 0) -> Tensor:
         """Latents [B, C, 1+k, h, w] -> video [B, 3, 1+4k-skip_frames, 8h, 8w] in [-1, 1]."""

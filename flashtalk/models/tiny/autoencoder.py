@@ -12,8 +12,10 @@ channels and h x w cells of a latent, D features of a code, H x W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -21,14 +23,13 @@ from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
 from flashtalk.inputs.still import FILLING, Place
-from flashtalk.models.contracts import Enlarge
+from flashtalk.models.contracts import Enlarge, Workers
 from flashtalk.models.tiny.confidence import feature_confidence, hidden_notices
 from flashtalk.models.tiny.decoder import Decoder
 from flashtalk.models.tiny.enlarging import enlarge
 from flashtalk.models.tiny.face_code import (
     FEATURES,
     GROUP_FRAMES,
-    flow_of,
     frames_of,
     groups_of,
     index_of,
@@ -154,35 +155,54 @@ class PortraitAutoencoder(nn.Module):
         return pictures.shape[-2] // STRIDE_PX, pictures.shape[-1] // STRIDE_PX
 
     def encode(self, video: Tensor, guidance: Guidance) -> Tensor:
-        """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, h, w].
+        """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, h, w]."""
+        return self._encode(video, guidance, lambda read, parts: [read(part) for part in parts], 1)
 
-        Who read the portrait finds mouth and eyes; a network guesses the flow, and :meth:`register`
-        makes it exact.
-        """
+    def encode_apart(self, video: Tensor, guidance: Guidance, workers: Workers) -> Tensor:
+        """:meth:`encode`, in which each of ``workers`` reads some of the frames."""
+        return self._encode(video, guidance, workers.map, workers.count)
+
+    def _encode(
+        self,
+        video: Tensor,
+        guidance: Guidance,
+        each: Callable[[Callable[[slice], Tensor], Sequence[slice]], list[Tensor]],
+        parts: int,
+    ) -> Tensor:
+        """A network guesses the flow; then frames are read, in ``parts`` of them."""
         frames = video.transpose(1, 2)  # [B, F, 3, H, W]
-        batch, count = frames.shape[:2]
+        count = frames.shape[1]
+        flow = self.flow_guesser(frames, guidance.encoder_bias, guidance.matching)
+        guess = frames_of(flow.unflatten(0, (len(frames), -1)))  # [B, F, 2, h, w]
+        ends = [count * part // parts for part in range(parts + 1)]
+        codes = each(
+            lambda part: self.read(frames[:, part], guess[:, part], guidance),
+            [slice(start, stop) for start, stop in pairwise(ends) if start < stop],
+        )
+        return groups_of(torch.cat(codes, dim=1)).flatten(2, 3).transpose(1, 2)
+
+    def read(self, frames: Tensor, guess: Tensor, guidance: Guidance) -> Tensor:
+        """Codes [B, F, D, h, w] of ``frames`` [B, F, 3, H, W] alone.
+
+        Who read the portrait finds mouth and eyes. The flow begins with a ``guess`` [B, F, 2, h, w]
+        and is made exact (:mod:`flashtalk.models.tiny.registration`).
+        """
         points, gaze = read_frames(self.reader, frames, guidance.points, guidance.meshed)
         code = paint(points, gaze, self.grid_size(frames))
-        code = groups_of(code.unflatten(0, (batch, count)))
-        flow = self.flow_guesser(frames, guidance.encoder_bias, guidance.matching)
-        latents = with_flow(code.flatten(2, 3), flow.unflatten(0, (batch, -1)))
-        return self.register(latents, frames, guidance).transpose(1, 2)
+        return self.register(code, frames.flatten(0, 1), guess.flatten(0, 1), guidance).unflatten(
+            0, frames.shape[:2]
+        )
 
-    def register(self, latents: Tensor, frames: Tensor, guidance: Guidance) -> Tensor:
-        """Makes the flow of latents [B, 1+k, C, h, w] exact for ``frames`` [B, 1+4k, 3, H, W].
-
-        See :mod:`flashtalk.models.tiny.registration`.
-        """
-        batch = latents.shape[0]
-        nodes = (latents.shape[-2], latents.shape[-1])
-        guess = coarse = frames_of(flow_of(latents)).flatten(0, 1)  # [B*(1+4k), 2, h, w]
+    def register(self, code: Tensor, frames: Tensor, guess: Tensor, guidance: Guidance) -> Tensor:
+        """Gives codes [M, D, h, w] the flow with which they decode to ``frames`` [M, 3, H, W]."""
+        nodes, coarse = self.grid_size(frames), guess
         for side_px in SIDES_PX:
-            target = small_gray(frames.flatten(0, 1), side_px)
+            target = small_gray(frames, side_px)
             gray = small_gray(guidance.portrait, side_px)
             portrait = torch.cat((gray, image_gradient(gray)), dim=1)
             size = (target.shape[-2], target.shape[-1])
-            grid = displacement_grid(nodes, size, latents.device)
-            flow = self.decoder.flow_of_latents(latents, guidance)
+            grid = displacement_grid(nodes, size, frames.device)
+            flow = self.decoder.flow_of(with_flow(code, coarse), guidance)
             flow = F.interpolate(flow, size=size, mode="bilinear", align_corners=False)
             sampling, decoded = flow_to_grid(flow), coarse
             for _ in range(STEPS):
@@ -190,8 +210,7 @@ class PortraitAutoencoder(nn.Module):
                 coarse = coarse + gauss_newton_step(
                     target, portrait, sampling + change, grid, guess - coarse
                 )
-            latents = with_flow(latents, groups_of(coarse.unflatten(0, (batch, -1))))
-        return latents
+        return with_flow(code, coarse)
 
     def openings(self, latents: Tensor) -> Tensor:
         """How far open mouths are in frames of latents [1, C, 1+k, h, w]: [1+4k], 0 is shut."""

@@ -22,8 +22,6 @@ from flashtalk.models.tiny.face_code import (
     FEATURES,
     FLOW_PLACE,
     FLOW_UNIT,
-    GROUP_FRAMES,
-    frames_of,
 )
 from flashtalk.models.tiny.feature_state import (
     EYE_VALUES,
@@ -121,11 +119,6 @@ class Decoder(nn.Module):
                 flow, repeat_per_frame(guidance.points, count), repeat_per_frame(covered, count)
             )
         return flow
-
-    def flow_of_latents(self, latents: Tensor, guidance: Guidance) -> Tensor:
-        """Latents [B, 1+k, C, h, w] -> flow of all frames [B*(1+4k), 2, H/2, W/2]."""
-        codes = frames_of(latents.unflatten(2, (GROUP_FRAMES, -1)))
-        return self.flow_of(codes.flatten(0, 1), guidance)
 
     def forward(self, code: Tensor, guidance: Guidance) -> Tensor:
         """Codes [M, D, h, w] -> frames [M, 3, H, W], the M / B of a portrait in a row."""

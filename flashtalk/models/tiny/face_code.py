@@ -168,11 +168,11 @@ def flow_of(latents: Tensor) -> Tensor:
     return code[..., FLOW_PLACE, :, :] * FLOW_UNIT
 
 
-def with_flow(latents: Tensor, flow: Tensor) -> Tensor:
-    """``latents`` [..., C, h, w] with another ``flow`` [..., 4, 2, h, w]."""
-    code = latents.unflatten(-3, (GROUP_FRAMES, len(FEATURES))).clone()
-    code[..., FLOW_PLACE, :, :] = flow / FLOW_UNIT
-    return code.flatten(-4, -3)
+def with_flow(code: Tensor, flow: Tensor) -> Tensor:
+    """Codes [M, D, h, w] with another ``flow`` [M, 2, h, w], picture units."""
+    code = code.clone()
+    code[:, FLOW_PLACE] = flow / FLOW_UNIT
+    return code
 
 
 def frames_of(groups: Tensor) -> Tensor:
