@@ -15,7 +15,6 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
@@ -27,14 +26,14 @@ from flashtalk.conditions.loudness import LoudnessNormalizer
 from flashtalk.conditions.speech import last_speech_windows
 from flashtalk.errors import FlashTalkError
 from flashtalk.stream import faults
-from flashtalk.stream.chunk import Scene, Shown, carry, fragment_bounds, sample, show, skip
+from flashtalk.stream.chunk import Scene, carry, fragment_bounds, sample, skip
 from flashtalk.stream.compute import HERE, Computer
 from flashtalk.stream.finisher import Finisher, Pictures
+from flashtalk.stream.lanes import Finished, apart, can_part, in_turn
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.resting import WayToRest
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
 from flashtalk.stream.state import SessionState, opening_state
-from flashtalk.stream.workers import ALONE, WorkerPool
 
 Split = Literal["first", "every"]
 """Which chunks come in two pieces: the first one of a session, or every one."""
@@ -44,8 +43,7 @@ Split = Literal["first", "every"]
 class _Made:
     """A piece of video, as a step leaves it."""
 
-    pictures: Future[tuple[Pictures, float]]
-    """[F, H, W, 3], and the seconds of their making."""
+    pictures: Future[Finished]
     compute_s: float
     """Seconds of computing since the piece before."""
     timings: dict[str, float]
@@ -87,7 +85,7 @@ class Session:
             if target_lufs is None
             else LoudnessNormalizer(target_lufs, geometry.sample_rate_hz)
         )
-        self._running: Generator[Shown, None, SessionState] | None = None
+        self._running: Generator[Future[Finished], None, SessionState] | None = None
         self._begun: Future[_Made | None] | None = None  # the step that runs, or waits to
         self._unshown: Samples = np.zeros(0, np.float32)  # speech of the running chunk
         self._shown_frames = 0
@@ -185,9 +183,9 @@ class Session:
 
     def _deliver(self) -> Iterator[VideoPiece]:
         while not self._closed and (made := self._next_piece()) is not None:
-            (pictures, finish_s), compute_s = made.pictures.result(), made.compute_s
+            pictures, finish_s = made.pictures.result()
             timings = made.timings and made.timings | {"finish": finish_s}
-            yield self._show(pictures, compute_s=compute_s, timings=timings)
+            yield self._show(pictures, compute_s=made.compute_s, timings=timings)
         if self._ending:
             self._closed = True
 
@@ -231,30 +229,15 @@ class Session:
         begin_s = time.perf_counter()
         try:
             with torch.inference_mode(), faults.said():
-                shown = next(self._running)
+                pictures = next(self._running)
         except StopIteration as done:
             self._state = done.value
             self._running = None
             return None
-        else:
-            shown_frames = shown.frames_before + shown.video.shape[2]
-            completes = shown_frames == self._scene.geometry.new_frames
-            if completes and self._picture_thread:
-                pictures = self._picture_thread.begin(partial(self._finish, shown, ALONE))
-            else:
-                pictures = HERE.begin(partial(self._finish, shown, self._scene.workers))
-            timings = self._scene.timer.take()
         finally:
             self._compute_s += time.perf_counter() - begin_s
         compute_s, self._compute_s = self._compute_s, 0.0
-        return _Made(pictures, compute_s, timings)
-
-    def _finish(self, shown: Shown, workers: WorkerPool) -> tuple[Pictures, float]:
-        """Pictures of ``shown``, and the seconds that they took."""
-        begin_s = time.perf_counter()
-        with torch.inference_mode(), faults.said():
-            pictures = self._finisher.finish(shown, workers)
-        return pictures, time.perf_counter() - begin_s
+        return _Made(pictures, compute_s, self._scene.timer.take())
 
     def _skip_chunk(self) -> None:
         begin_s = time.perf_counter()
@@ -263,7 +246,7 @@ class Session:
         self._finisher.forget()
         self._compute_s += time.perf_counter() - begin_s
 
-    def _begin_chunk(self) -> Generator[Shown, None, SessionState] | None:
+    def _begin_chunk(self) -> Generator[Future[Finished], None, SessionState] | None:
         if not self._next_is_heard() and not (self._ending and self._speech.pending_samples):
             return None
         self._unshown = self._speech.take(self._scene.geometry.new_samples)
@@ -289,26 +272,24 @@ class Session:
                 geometry.lookahead_frames,
             )[None]
 
-    def _chunk(self, window: Samples) -> Generator[Shown, None, SessionState]:
-        """Yields frames as they are decoded; motion frames are encoded after the last piece."""
+    def _chunk(self, window: Samples) -> Generator[Future[Finished], None, SessionState]:
+        """Yields pieces as they are begun; motion frames are encoded after the last one."""
         scene, state = self._scene, self._state
         latents = sample(scene, state, self._heard(window))
         faults.require_numbers(latents)
-        if self._split == "every":  # of the live, who may be held
+        live = self._split == "every"
+        if live:  # who may be held
             openings = scene.networks.autoencoder.openings(latents)
             first_new = scene.geometry.motion_frames
             self._way.begin(None if openings is None else openings[first_new:])
-        splits = state.chunk_index == 0 or self._split == "every"
-        first = self._first_fragment_frames if splits else 0
-        last: Tensor | None = None
-        for shown in show(scene, state, latents, fragment_bounds(scene.geometry, first)):
-            if last is None or shown.video.shape[2] >= scene.geometry.motion_frames:
-                last = shown.video
-            else:
-                last = torch.cat((last, shown.video), dim=2)
-            faults.require_numbers(shown.video)
-            yield shown
-        return carry(scene, state, last)  # type: ignore[arg-type]  # a chunk has a piece
+        splits = live or state.chunk_index == 0
+        bounds = fragment_bounds(scene.geometry, self._first_fragment_frames if splits else 0)
+        thread = self._picture_thread
+        if live and thread and can_part(scene, bounds):
+            last = yield from apart(scene, state, latents, bounds, self._finisher, thread)
+        else:
+            last = yield from in_turn(scene, state, latents, bounds, self._finisher, thread)
+        return carry(scene, state, last)
 
     def _show(
         self,

@@ -7,6 +7,7 @@ the device, so timing costs a little there.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -36,10 +37,14 @@ class NoTimer:
 
 
 class StageTimer:
-    """Wall-clock seconds by stage; one timer per session."""
+    """Wall-clock seconds by stage; one timer per session.
+
+    Stages may run in several threads at once: their seconds are added.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        self._adding = threading.Lock()
         self._seconds: dict[str, float] = {}
 
     @contextmanager
@@ -49,10 +54,12 @@ class StageTimer:
             yield
         finally:
             spent_s = self._now_s() - start_s
-            self._seconds[name] = self._seconds.get(name, 0.0) + spent_s
+            with self._adding:
+                self._seconds[name] = self._seconds.get(name, 0.0) + spent_s
 
     def take(self) -> dict[str, float]:
-        taken, self._seconds = self._seconds, {}
+        with self._adding:
+            taken, self._seconds = self._seconds, {}
         return taken
 
     def _now_s(self) -> float:

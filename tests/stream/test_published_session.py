@@ -7,7 +7,7 @@ rounding becomes on its way through motion encoding.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ from published_checkpoint import TRANSFORMER, write_checkpoint
 from published_reference import TIMES, PublishedSystem
 
 from flashtalk.engine import Engine
-from flashtalk.stream.chunk import Shown
+from flashtalk.stream.chunk import advance
+from flashtalk.stream.session import Session
 from flashtalk.stream.state import SessionState, noise_source
 
 HEIGHT, WIDTH = 80, 64
@@ -66,13 +67,12 @@ def system(checkpoint: Path) -> PublishedSystem:
     return PublishedSystem(checkpoint, TRANSFORMER["num_heads"], TRANSFORMER["text_len"])
 
 
-def whole(chunk: Generator[Shown, None, SessionState]) -> tuple[torch.Tensor, SessionState]:
-    """The frames of a chunk that comes in one piece, and the state after it."""
+def advanced(session: Session) -> tuple[torch.Tensor, SessionState]:
+    """The frames of the next chunk, before they are pictures, and the state after it."""
+    session._speech.take(session._scene.geometry.new_samples)
     with torch.inference_mode():
-        frames = next(chunk).video
-        with pytest.raises(StopIteration) as done:
-            next(chunk)
-    return frames, done.value.value
+        heard = session._heard(session._speech.window)
+        return advance(session._scene, session._state, heard)
 
 
 @pytest.mark.parametrize(("level", "tolerances"), [(0.3, (1e-4, 1e-3)), (1e-5, (1e-4,))])
@@ -89,8 +89,7 @@ def test_chunks_agree_with_the_published_system(
     session = engine.open(picture, seed=SEED, prompt=PROMPT, without_face=True)
     session._speech.append(speech(level))
     for wanted, tolerance in zip(expected, tolerances, strict=True):
-        got, session._state = whole(session._begin_chunk())
-        session._unshown = session._unshown[:0]
+        got, session._state = advanced(session)
         assert got.shape == (1, *wanted.shape)
         error = (got[0] - wanted).abs().max() / wanted.std()
         assert error < tolerance

@@ -13,9 +13,10 @@ from flashtalk.conditions import gather_conditions
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
 from flashtalk.models.pixels import to_pixels
-from flashtalk.stream.chunk import Shown, carry
+from flashtalk.stream.chunk import Shown, carry, fragment_bounds
 from flashtalk.stream.compute import ComputeThread
 from flashtalk.stream.finisher import Finisher, Pictures
+from flashtalk.stream.lanes import can_part
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.session import Session
 from flashtalk.stream.timing import StageTimer
@@ -199,11 +200,56 @@ def test_sessions_in_threads_take_turns_and_never_leak(start, speech, whole) -> 
 def test_pictures_of_a_thread_of_their_own_are_the_same(start, speech, whole) -> None:
     threads = {"computer": ComputeThread(1), "picture_thread": ComputeThread(1)}
     for options in ({}, {"first_fragment_frames": 4}, {"split": "every"}):
-        expected = picture(talk(start(**options), [speech]))
         pieces = talk(start(**threads, **options), np.array_split(speech, 7))
-        assert np.array_equal(picture(pieces), expected)
+        assert np.array_equal(picture(pieces), picture(talk(start(**options), [speech])))
         assert np.array_equal(sound(pieces), speech)
-    assert np.array_equal(expected, whole)
+
+
+@pytest.mark.parametrize("frames", [17, 33])
+def test_who_waits_for_each_piece_gets_the_same_video(
+    toy_networks: Networks, toy_portrait: torch.Tensor, speech: np.ndarray, frames: int
+) -> None:
+    """The carried frames are decoded beside the pieces, in parts of another size."""
+    networks = replace(toy_networks, preset=toy_networks.preset.with_chunk(frames))
+    with torch.inference_mode():
+        scene = scene_of(networks, gather_conditions(networks, toy_portrait))
+    live = {"first_fragment_frames": 4, "split": "every"}
+    expected = talk(Session(scene, **live), [speech])
+    threads = {"computer": ComputeThread(1), "picture_thread": ComputeThread(1)}
+    pieces = talk(Session(scene, **live, **threads), np.array_split(speech, 7))
+    new = scene.geometry.new_frames
+    assert {len(piece.frames) for piece in pieces[:-2]} == {4, new - 4}
+    assert [len(piece.frames) for piece in pieces] == [len(piece.frames) for piece in expected]
+    assert nearly_equal(picture(pieces), picture(expected))
+    assert np.array_equal(sound(pieces), speech)
+
+
+def test_frames_that_fade_from_the_last_chunk_are_not_parted(
+    toy_networks: Networks, toy_portrait: torch.Tensor
+) -> None:
+    networks = replace(toy_networks, preset=toy_networks.preset.with_chunk(17))
+    with torch.inference_mode():
+        conditions = gather_conditions(networks, toy_portrait)
+    pieces = fragment_bounds(networks.preset.geometry, 4)
+    for seam_frames, parted in ((0, True), (7, True), (8, False)):
+        scene = scene_of(networks, conditions, seam_frames=seam_frames)
+        assert can_part(scene, pieces) == parted
+        assert not can_part(scene, fragment_bounds(networks.preset.geometry))
+    assert not can_part(scene, fragment_bounds(networks.preset.geometry, 8))
+
+
+def test_a_chunk_that_breaks_off_ends_all_its_pieces(start, speech, monkeypatch) -> None:
+    def check(values: torch.Tensor) -> None:
+        if values.shape[1] == 3:  # pictures
+            raise FlashTalkError("no more")
+
+    threads = {"computer": ComputeThread(1), "picture_thread": ComputeThread(1)}
+    session = start(split="every", first_fragment_frames=4, **threads)
+    monkeypatch.setattr("flashtalk.stream.faults.require_numbers", check)
+    with pytest.raises(FlashTalkError, match="no more"):
+        next(session.push(speech))
+    assert session.closed
+    assert threads["picture_thread"].run(lambda: "free") == "free"
 
 
 def test_motion_frames_are_encoded_while_pictures_are_made(start, speech, monkeypatch) -> None:
