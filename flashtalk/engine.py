@@ -26,7 +26,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from flashtalk.acceleration.apply import apply_acceleration, check_acceleration
+from flashtalk.acceleration.apply import (
+    apply_acceleration,
+    check_acceleration,
+    usual_acceleration,
+)
 from flashtalk.acceleration.graphs import recorded, unrecorded
 from flashtalk.acceleration.settings import DEFAULT, Acceleration
 from flashtalk.conditions import Conditions, gather_conditions
@@ -105,7 +109,7 @@ class Engine:
         *,
         device: str | torch.device | None = None,
         placement: Placement | str | None = None,
-        acceleration: Acceleration = DEFAULT,
+        acceleration: Acceleration | None = DEFAULT,
         gpu_is_lent: bool = False,
         mode: str | None = None,
         tiny_vae: str | None = None,
@@ -120,10 +124,10 @@ class Engine:
         default the processor for the embedded model. Published ones take the first GPU, if there is
         one. ``placement`` arranges large networks in the GPU's memory (a name such as ``"48gb"``);
         by default it follows from how much there is. ``acceleration`` switches techniques on that
-        make the same networks faster; ``gpu_is_lent`` refuses those that ZeroGPU cannot run.
+        make the same networks faster; ``None`` are all that a processor gains from.
+        ``gpu_is_lent`` refuses those that ZeroGPU cannot run.
         ``mode`` chooses sizes and steps of a published model (``"realtime"``), and no technique.
-        ``tiny_vae`` puts a small autoencoder to work on motion frames (``"encode"``), or on all
-        (``"both"``).
+        ``tiny_vae``: a small autoencoder for motion frames (``"encode"``) or for all (``"both"``).
         ``size`` (height, width) replaces the choice by the portrait's aspect. ``threads`` sets
         PyTorch's threads for the process. A turn computes with as many, or with ``turn_threads``;
         decoding always uses all.
@@ -136,6 +140,7 @@ class Engine:
         device = checked_device(device or default_device(checkpoint.preset))
         preset = checkpoint.preset.with_mode(mode)
         placement = chosen_placement(preset.with_size(size), device, placement)
+        acceleration = acceleration or usual_acceleration(device)
         check_acceleration(acceleration, device, placement, gpu_is_lent=gpu_is_lent)
         if threads is not None:
             if threads < 1:
@@ -276,15 +281,16 @@ class Engine:
         its rest. ``timed`` measures seconds by stage.
         Raises :class:`FlashTalkError` for settings and pictures that cannot be used.
         """
+        preset = self.preset.for_live_speech() if live else self.preset.with_chunk(chunk_frames)
         framed = portrait_for(
-            portrait, self.preset, framing=framing, face=face, without_face=without_face
+            portrait, preset, framing=framing, face=face, without_face=without_face
         )
         return self._open(
             framed,
             sampler=chosen_sampler(self.preset, steps, color_strength),
             seed=checked_seed(seed),
             prompt=prompt,
-            preset=self.preset.for_live_speech() if live else self.preset.with_chunk(chunk_frames),
+            preset=preset,
             first_fragment_frames=first_fragment_frames,
             split="every" if live else "first",
             timed=timed,

@@ -9,7 +9,7 @@ import torch
 from published_toy import PUBLISHED_TOY
 from torch.utils.flop_counter import FlopCounterMode
 
-from flashtalk.acceleration.settings import DEFAULT, VARIABLE, acceleration_of
+from flashtalk.acceleration.settings import VARIABLE, acceleration_of
 from flashtalk.cli.chunk_work import chunk_work
 from flashtalk.cli.main import main
 from flashtalk.cli.options import MODE_VARIABLE
@@ -69,7 +69,7 @@ def test_the_count_of_two_blocks_is_that_of_all() -> None:
 def test_words_of_a_mode_give_way_to_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (VARIABLE, MODE_VARIABLE):
         monkeypatch.delenv(name, raising=False)
-    assert ServeOptions().accelerated == DEFAULT
+    assert ServeOptions().accelerated is None
     monkeypatch.setenv(MODE_VARIABLE, "realtime")
     assert ServeOptions().accelerated == acceleration_of(MODES["realtime"].acceleration)
     assert ServeOptions(acceleration="none").accelerated == acceleration_of("none")

@@ -5,6 +5,7 @@ What the machine cannot do is refused by name before gigabytes are read.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,13 @@ from flashtalk.acceleration.compiled import (
 from flashtalk.acceleration.convolutions import (
     channels_last,
     check_bf16_convolutions,
+    multiplies_bf16,
     set_bf16_convolutions,
 )
 from flashtalk.acceleration.fp8_products import check_fp8_products, multiply_in_fp8
 from flashtalk.acceleration.fused_qkv import check_fused_qkv, fuse_qkv
 from flashtalk.acceleration.graphs import check_cuda_graphs
-from flashtalk.acceleration.settings import Acceleration
+from flashtalk.acceleration.settings import DEFAULT, Acceleration
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
 from flashtalk.placement import Placement
@@ -65,6 +67,11 @@ def check_acceleration(
             f"pinned-copies are for a CUDA GPU, and the device is {str(device)!r}, where nothing "
             "is copied. Leave the word out."
         )
+
+
+def usual_acceleration(device: torch.device) -> Acceleration:
+    """What is on where nobody has chosen: all that a processor gains from, up to rounding."""
+    return replace(DEFAULT, bf16_convolutions=device.type == "cpu" and multiplies_bf16())
 
 
 def apply_acceleration(

@@ -32,12 +32,17 @@ def check_bf16_convolutions(device: torch.device) -> None:
             f"bf16-convolutions are for a processor, and the device is {str(device)!r}. Leave the "
             "word out: on a GPU the published autoencoder computes in bfloat16 by itself."
         )
-    found = torch.cpu.get_capabilities()
-    if not (found.get("avx512_bf16") or found.get("amx_bf16")):
+    if not multiplies_bf16():
         raise FlashTalkError(
             "bf16-convolutions need a processor that multiplies in bfloat16 (AVX-512 BF16 or AMX),"
             " and this one does not. Leave the word out."
         )
+
+
+def multiplies_bf16() -> bool:
+    """Whether this processor multiplies in bfloat16."""
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
 class Bf16Convolution(nn.Module):

@@ -78,7 +78,7 @@ SWITCHES = {
 PLAIN = Acceleration(encoder_thread=False, picture_thread=False)
 """Nothing: what every technique is compared with."""
 DEFAULT = Acceleration()
-"""What nobody has to ask for: results are the same bytes as the plain path's."""
+"""What costs nothing: results are the same bytes as the plain path's."""
 
 
 def acceleration_of(words: str) -> Acceleration:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
+from flashtalk.acceleration.settings import DEFAULT
 from flashtalk.cli.destination import is_folder
 from flashtalk.cli.jobs import Job, jobs_of
 from flashtalk.cli.loading import engine_for, size_of
@@ -94,7 +95,7 @@ class Maker:
             speech,
             destination,
             metadata=self._credits(job).metadata,
-            ahead=options.accelerated.encoder_thread,
+            ahead=(options.accelerated or DEFAULT).encoder_thread,
             origin=Origin(self._preset.name),
             marking=self._marking,
         )

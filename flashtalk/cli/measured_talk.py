@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from flashtalk.acceleration.apply import usual_acceleration
 from flashtalk.acceleration.settings import Acceleration
 from flashtalk.assets import ASSETS
 from flashtalk.cli.bench_table import STAGES
@@ -40,7 +41,7 @@ class Repeat:
 
 
 def engine_of(
-    options: BenchOptions, acceleration: Acceleration
+    options: BenchOptions, acceleration: Acceleration | None
 ) -> tuple[Engine, Budget | None, str]:
     """The engine that is measured, what is planned for it, and what its weights are."""
     size = parse_size(options.size) if options.size else None
@@ -63,7 +64,7 @@ def engine_of(
 
 
 def _dry_engine(
-    dry_run: DryRun, options: BenchOptions, acceleration: Acceleration
+    dry_run: DryRun, options: BenchOptions, acceleration: Acceleration | None
 ) -> tuple[Engine, Budget | None]:
     """The engine with random weights, and what is planned for it, if its sizes are known."""
     preset = dry_run.preset
@@ -82,7 +83,7 @@ def _dry_engine(
         networks,
         device=device,
         placement=placement,
-        acceleration=acceleration,
+        acceleration=acceleration or usual_acceleration(device),
         turn_threads=TURN_THREADS,
     )
     return engine, budget

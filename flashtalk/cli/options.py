@@ -15,7 +15,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from flashtalk.acceleration.settings import DEFAULT, VARIABLE, Acceleration, acceleration_of
+from flashtalk.acceleration.settings import VARIABLE, Acceleration, acceleration_of
 from flashtalk.config import TINY, FramingWay, mode_named
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.area import Area
@@ -61,7 +61,7 @@ class ModelOptions:
     """How much is given up for speed in flashtalk-14b: quality, balanced or realtime."""
     tiny_vae: Annotated[str | None, unset("none", "PART")] = None
     """A small autoencoder for motion frames (encode) or pictures too (both); flashtalk-14b."""
-    acceleration: Annotated[str | None, unset("the mode's; the two threads", "WORDS")] = field(
+    acceleration: Annotated[str | None, unset("the mode's or the usual", "WORDS")] = field(
         default_factory=lambda: os.environ.get(VARIABLE) or None
     )
     """Faster by: channels-last, bf16-convolutions, fp8-products, fused-qkv, compile, ahead,
@@ -71,11 +71,11 @@ class ModelOptions:
     """CPU threads."""
 
     @property
-    def accelerated(self) -> Acceleration:
-        """The techniques of ``acceleration``, or else those of the mode."""
+    def accelerated(self) -> Acceleration | None:
+        """The techniques of ``acceleration``, or else those of the mode; ``None``: the usual."""
         if self.acceleration is not None:
             return acceleration_of(self.acceleration)
-        return DEFAULT if self.mode is None else acceleration_of(mode_named(self.mode).acceleration)
+        return None if self.mode is None else acceleration_of(mode_named(self.mode).acceleration)
 
     def check(self) -> None:
         """Raise :class:`FlashTalkError` for a value that cannot be used."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
+from flashtalk.acceleration.settings import DEFAULT, Acceleration
 from flashtalk.cluster.remote import Needs, RemoteWorker
 from flashtalk.cluster.scaling import Bounds, Scaling
 from flashtalk.cluster.session import GONE
@@ -99,8 +100,8 @@ class Workers:
     @property
     def encoder_thread(self) -> bool:
         """Whether the page encodes on a thread of its own."""
-        encodes: bool = self._recipe["acceleration"].encoder_thread
-        return encodes
+        chosen: Acceleration | None = self._recipe["acceleration"]
+        return (chosen or DEFAULT).encoder_thread
 
     @property
     def states(self) -> dict[str, EngineState]:

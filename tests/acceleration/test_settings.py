@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from flashtalk.acceleration.apply import check_acceleration
+from flashtalk.acceleration.apply import check_acceleration, usual_acceleration
 from flashtalk.acceleration.graphs import check_cuda_graphs, recorded
 from flashtalk.acceleration.settings import (
     DEFAULT,
@@ -18,6 +19,7 @@ from flashtalk.acceleration.settings import (
     acceleration_of,
 )
 from flashtalk.cli.serve_options import ServeOptions
+from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
 from flashtalk.placement import OFFLOAD_ENCODERS, STREAMED
@@ -48,6 +50,19 @@ def test_a_variable_takes_the_place_of_the_option(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(VARIABLE, "channels-last")
     assert ServeOptions().accelerated == acceleration_of("channels-last")
     assert ServeOptions(acceleration="none").accelerated == PLAIN
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_a_processor_that_multiplies_in_16_bits_usually_does(
+    able: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"avx512_bf16": able, "amx_bf16": False}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    usual = replace(DEFAULT, bf16_convolutions=able)
+    assert usual_acceleration(CPU) == usual
+    assert usual_acceleration(torch.device("cuda")) == DEFAULT
+    assert Engine.from_pretrained(acceleration=None).acceleration == usual
+    assert Engine.from_pretrained().acceleration == DEFAULT
 
 
 @pytest.mark.parametrize("name", ["efficient", "cudnn", "flash3", "flash-attn", "sage"])
