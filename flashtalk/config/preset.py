@@ -99,6 +99,8 @@ class Preset:
     """Lengths of chunks that training has shown to the transformer, motion frames included."""
     live_lookahead_frames: int = 0
     """``lookahead_frames`` for somebody who speaks live, and waits for them."""
+    small_live: bool = False
+    """Whether live speech has pictures of the networks' own size, which are there sooner."""
     first_fragment_frames: int = 8
     """Frames of a live session's first chunk that are shown before the rest of it is decoded."""
     speech_loudness_lufs: float | None = None
@@ -256,6 +258,8 @@ class Preset:
     def for_live_speech(self) -> Preset:
         """A copy with the shortest chunks trained on, which hears less ahead of them."""
         short = self.with_chunk(min(self.trained_chunk_frames))
+        if self.small_live and short.picture_size is not None:
+            short = short.with_size(self.network_size)
         geometry = replace(short.geometry, lookahead_frames=self.live_lookahead_frames)
         return replace(short, geometry=geometry)
 

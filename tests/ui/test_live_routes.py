@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
 from flashtalk.models.networks import Networks
+from flashtalk.placement.pace import LIVE_SPEECH_COST, SMALLER_LIVE
 from flashtalk.provenance.credentials import LIVE_SPEECH, read_credentials
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui.events import Limits, Talk
@@ -323,6 +324,30 @@ def test_a_machine_that_is_too_slow_shows_a_still_picture_and_keeps_the_sound(
     heard = sound_of(film)[: 3 * len(spoken)]
     said = np.interp(np.arange(len(heard)) / 3, np.arange(len(spoken)), spoken)
     assert np.corrcoef(heard[5_000:], said[5_000:])[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(("framing", "smaller"), [("face", True), ("picture", False)])
+def test_large_pictures_that_would_lag_are_small_for_live_speech_alone(
+    speech: np.ndarray, framing: str, smaller: bool
+) -> None:
+    engine = Engine.from_pretrained("flashtalk-tiny", turn_threads=1)
+    engine.keep_up(cost=1.1 * LIVE_SPEECH_COST)
+    assert engine.preset.picture_size == (512, 512)
+    with served(engine) as client:
+        speaker = Speaker(client, framing=framing)
+        speaker.listen("listening")
+        notices = [notice for message in speaker.got for notice in message.get("notices", [])]
+        assert (SMALLER_LIVE.format(256, 256) in notices) == smaller
+        speaker.say(speech[:16_000])
+        speaker.end()
+        height, width = frames_of(speaker.film()).shape[1:3]
+    assert ((height, width) == (256, 256)) == smaller
+
+
+def test_a_quick_machine_speaks_live_in_large_pictures() -> None:
+    engine = Engine.from_pretrained("flashtalk-tiny", turn_threads=1)
+    engine.keep_up(cost=LIVE_SPEECH_COST)
+    assert engine.preset.for_live_speech().picture_size == (512, 512)
 
 
 def test_a_machine_that_catches_up_leaves_out_nothing() -> None:

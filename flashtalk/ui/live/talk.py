@@ -22,6 +22,7 @@ from flashtalk.inputs.portrait import Portrait
 from flashtalk.memory import drop_cycles
 from flashtalk.outputs.credits import Credits
 from flashtalk.outputs.film import Film
+from flashtalk.placement.pace import SMALLER_LIVE
 from flashtalk.provenance.credentials import LIVE_SPEECH, STILL_PICTURE, Origin
 from flashtalk.stream.admission import Seat
 from flashtalk.stream.contracts import Engines, VideoSession
@@ -163,9 +164,15 @@ class LiveTalk:
             self._picture,
             settings.wanted,
             framing=settings.framing,
+            preset=self._preset,
         )
-        notice = self._engines.prompt_notice(self.settings.prompt)
-        return speaker, [*speaker.notices, *([notice] if notice else [])]
+        notices = [*speaker.notices]
+        larger = self._engines.preset.picture_size not in (None, self._preset.picture_size)
+        if larger and settings.framing == "face":
+            notices.append(SMALLER_LIVE.format(*self._preset.network_size))
+        if notice := self._engines.prompt_notice(self.settings.prompt):
+            notices.append(notice)
+        return speaker, notices
 
     def _listen(
         self,
