@@ -1,5 +1,6 @@
 """The weights in assets/: what only a trained model can do, on people never trained on."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,34 @@ def engine() -> Engine:
     return Engine.from_pretrained("flashtalk-tiny", size=(256, 256))
 
 
-def _frames(engine: Engine, samples: np.ndarray) -> np.ndarray:
-    """Frames [F, H, W, 3] as floats in 0..1."""
-    session = engine.open(ASSETS / "portraits" / "emil.jpg", seed=SEED)
-    chunks = [*session.push(samples), *session.flush()]
-    return np.concatenate([chunk.frames for chunk in chunks]).astype(np.float32) / 255
+@dataclass(frozen=True)
+class Made:
+    """A talk, of which the tests look at different sides."""
+
+    frames: np.ndarray
+    """[F, H, W, 3] as floats in 0..1."""
+    codes: torch.Tensor
+    """What the sampled latents ask for: [group frames, features, groups, H, W]."""
+
+    def asked(self, name: str) -> np.ndarray:
+        """The gap called ``name`` that is asked for, per frame: [F], in units of it."""
+        return self.codes[:, index_of(name)].sum(dim=(-2, -1)).T.flatten().numpy()
+
+
+def _made(engine: Engine, samples: np.ndarray) -> Made:
+    autoencoder = engine._networks.autoencoder
+    decode, seen = autoencoder.decode_traced, []
+
+    def recorded(latents: torch.Tensor, *arguments: object, **named: object) -> torch.Tensor:
+        seen.append(latents[0, :, 2:])  # the new latents of a chunk
+        return decode(latents, *arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(autoencoder, "decode_traced", recorded)
+        session = engine.open(ASSETS / "portraits" / "emil.jpg", seed=SEED)
+        chunks = [*session.push(samples), *session.flush()]
+    frames = np.concatenate([chunk.frames for chunk in chunks]).astype(np.float32) / 255
+    return Made(frames, torch.cat(seen, dim=1).unflatten(0, (GROUP_FRAMES, len(FEATURES))))
 
 
 @pytest.fixture(scope="module")
@@ -40,38 +64,29 @@ def speech() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def talking(engine: Engine, speech: np.ndarray) -> np.ndarray:
-    return _frames(engine, speech)
+def spoken_talk(engine: Engine, speech: np.ndarray) -> Made:
+    return _made(engine, speech)
 
 
 @pytest.fixture(scope="module")
-def silent(engine: Engine) -> np.ndarray:
-    return _frames(engine, np.zeros(SAMPLES, np.float32))
+def silent_talk(engine: Engine) -> Made:
+    return _made(engine, np.zeros(SAMPLES, np.float32))
 
 
-def _asked(
-    name: str, engine: Engine, samples: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> np.ndarray:
-    """The gap called ``name`` that the sampled latents ask for, per frame: [F], in units of it."""
-    autoencoder = engine._networks.autoencoder
-    decode, seen = autoencoder.decode_traced, []
+@pytest.fixture(scope="module")
+def talking(spoken_talk: Made) -> np.ndarray:
+    return spoken_talk.frames
 
-    def recorded(latents: torch.Tensor, *arguments: object, **named: object) -> torch.Tensor:
-        seen.append(latents[0, :, 2:])  # the new latents of a chunk
-        return decode(latents, *arguments, **named)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(autoencoder, "decode_traced", recorded)
-        _frames(engine, samples)
-    codes = torch.cat(seen, dim=1).unflatten(0, (GROUP_FRAMES, len(FEATURES)))
-    return codes[:, index_of(name)].sum(dim=(-2, -1)).T.flatten().numpy()
+@pytest.fixture(scope="module")
+def silent(silent_talk: Made) -> np.ndarray:
+    return silent_talk.frames
 
 
 def test_lips_are_asked_to_move_by_speech_and_to_rest_in_silence(
-    engine: Engine, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    spoken_talk: Made, silent_talk: Made
 ) -> None:
-    spoken = _asked("lip_gap", engine, speech, monkeypatch)
-    silent = _asked("lip_gap", engine, np.zeros(SAMPLES, np.float32), monkeypatch)
+    spoken, silent = (talk.asked("lip_gap") for talk in (spoken_talk, silent_talk))
     assert spoken.std() > 3.0 * silent.std()
     assert spoken.mean() > silent.mean() + 1.0
 
@@ -175,10 +190,8 @@ def _eye_opening(engine: Engine, frames: np.ndarray) -> np.ndarray:
     return sum(edge.norm(dim=1) for edge in edges).numpy()
 
 
-def test_lids_are_asked_to_meet_in_a_blink(
-    engine: Engine, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lids = _asked("lid", engine, speech, monkeypatch)
+def test_lids_are_asked_to_meet_in_a_blink(engine: Engine, spoken_talk: Made) -> None:
+    lids = spoken_talk.asked("lid")
     blinks = closures(SEED, 0, len(lids), engine.preset.geometry.fps)
     open_eyes = lids[blinks == 0.0]
     assert (blinks == 1.0).any() and np.abs(lids[blinks == 1.0]).max() < 0.02 * open_eyes.max()
