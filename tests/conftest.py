@@ -21,6 +21,7 @@ from flashtalk.config import (
     SpeechFeatures,
     TinyDenoiserConfig,
 )
+from flashtalk.memory import keep_what_is_there
 from flashtalk.models.networks import Networks
 from flashtalk.weights import build_networks, modules_of
 
@@ -52,6 +53,11 @@ TOY = Preset(
     weights="toy",
     least_face=TINY.least_face,
 )
+
+
+def pytest_collection_finish() -> None:
+    """No talk's search for garbage goes through thousands of tests: a quarter of a second each."""
+    keep_what_is_there()
 
 
 @pytest.fixture(scope="session", autouse=True)
