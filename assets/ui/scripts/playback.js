@@ -78,8 +78,9 @@ function keepPlaying() {
     movedAt = performance.now();
   }
   if (!complete() && ahead() < (run.speech ? SPEECH_EMPTY_S : EMPTY_S)) stall();
-  else if (performance.now() - movedAt > FROZEN_MS && !document.hidden) say("stalled");
-  else if (!run.failed) say("talking");
+  else if (performance.now() - movedAt > FROZEN_MS && !document.hidden) {
+    if (root.dataset.state !== "stalled") say("stalled"); // a line that is cut may have said why
+  } else if (!run.failed) say("talking");
 }
 
 function holdOrPlay() {
