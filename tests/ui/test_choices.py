@@ -7,7 +7,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from visitor import SLOW_MS, VIDEO, state, upload, wait_until
 
 DENY = """(name) => {
@@ -50,6 +50,10 @@ def test_a_picture_is_dropped_anywhere_and_the_old_one_stays_until_it_is_there(
     poster = page.locator(".ft-poster")
     expect(poster).to_have_attribute("src", re.compile("^data:"), timeout=SLOW_MS)
     before = poster.get_attribute("src")
+    held: list[Route] = []
+    uploads = re.compile(r"/gradio_api/upload(\?|$)")
+    # or the new one may be there before anybody has looked
+    page.route(uploads, lambda route: route.continue_() if held else held.append(route))
     page.evaluate(
         """async ([url, name]) => {
           const file = new File([await (await fetch(url)).blob()], name, {type: "image/jpeg"});
@@ -60,7 +64,13 @@ def test_a_picture_is_dropped_anywhere_and_the_old_one_stays_until_it_is_there(
         }""",
         [page.locator("#people img").nth(2).get_attribute("src"), "mine.jpg"],
     )
+    expect(page.locator("#portrait")).to_have_attribute("aria-busy", "true", timeout=SLOW_MS)
+    for _ in range(100):
+        if held:
+            break
+        page.wait_for_timeout(50)
     assert poster.get_attribute("src") == before
+    held[0].continue_()
     expect(page.locator(".ft-one")).to_have_count(1, timeout=SLOW_MS)
     expect(page.locator("#people [aria-pressed=true]")).to_have_count(0)
     assert poster.get_attribute("src") != before

@@ -299,23 +299,23 @@ def test_a_machine_that_is_too_slow_shows_a_still_picture_and_keeps_the_sound(
 ) -> None:
     """Fifty steps on one thread, and a speaker whose line was cut from the beginning."""
     slow = Engine.from_pretrained("flashtalk-tiny", size=(256, 256), turn_threads=1)
-    spoken = np.tile(speech, 3)[: 16_000 * 10]
+    spoken = np.tile(speech, 2)[: 16_000 * 6]
     with served(slow, live_behind_s=1.0) as client:
         speaker = Speaker(client, steps="50")
         speaker.listen("listening")
-        time.sleep(10)
+        time.sleep(6)  # as long as is spoken: all of it is late
         speaker.say(spoken)
         ended = speaker.end()
         film = speaker.film()
     fragments = [message for message in speaker.got if message["kind"] == "fragment"]
     held_s = sum(message.get("held_s", 0.0) for message in fragments)
-    assert 5.0 < held_s < 9.0
-    assert ended["made_s"] == 10.0
-    assert ended["sentence"] == HELD.format(held=held_s, total=10.0)
+    assert 2.0 < held_s < 5.0
+    assert ended["made_s"] == 6.0
+    assert ended["sentence"] == HELD.format(held=held_s, total=6.0)
     notices = [notice for message in speaker.got for notice in message.get("notices", [])]
     assert notices.count(SLOW) == 1
     frames = frames_of(film)
-    assert len(frames) == 250
+    assert len(frames) == 150
     still = next(message for message in fragments if "held_s" in message)
     last = round(25 * still["made_s"])
     first = last - round(25 * still["held_s"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from visitor import SLOW_MS, VIDEO, state, wait_until
+from visitor import SLOW_MS, VIDEO, state, upload, wait_until
 
 
-def test_the_finished_video_plays_where_it_was_made(page: Page) -> None:
+def test_the_finished_video_plays_where_it_was_made(page: Page, short_speech: Path) -> None:
+    upload(page, "#sound", short_speech)
     frame = page.locator(".ft-frame")
     before = frame.bounding_box()
     page.locator("#talk").click()
@@ -22,12 +25,12 @@ def test_the_finished_video_plays_where_it_was_made(page: Page) -> None:
     assert frame.bounding_box() == before, "nothing moved"
 
     seek = page.locator(".ft-seek")
-    assert float(seek.get_attribute("max") or 0) > 3
+    assert float(seek.get_attribute("max") or 0) > 2.9
     seek.fill("1.5")
     page.wait_for_function(f"Math.abs({VIDEO}.currentTime - 1.5) < 0.2", timeout=SLOW_MS)
     page.locator(".ft-loop").click()
     page.locator(".ft-play").click()
-    page.wait_for_function(f"{VIDEO}.currentTime > 3", timeout=SLOW_MS)
+    page.wait_for_function(f"{VIDEO}.currentTime > 2", timeout=SLOW_MS)
     page.wait_for_function(f"{VIDEO}.currentTime < 1 && !{VIDEO}.paused", timeout=SLOW_MS)
     assert state(page) == "done"
 
@@ -40,13 +43,14 @@ def test_the_finished_video_plays_where_it_was_made(page: Page) -> None:
     ],
 )
 def test_every_browser_plays_the_video_while_it_is_made_or_later(
-    browser: Browser, address: str, browser_has: str, while_made: bool
+    browser: Browser, address: str, short_speech: Path, browser_has: str, while_made: bool
 ) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.add_init_script(browser_has)
     page.goto(address)
     expect(page.locator("#people [aria-pressed=true]")).to_be_visible(timeout=SLOW_MS)
+    upload(page, "#sound", short_speech)
     page.locator("#talk").click()
     if while_made:
         page.wait_for_function(f"{VIDEO}.currentTime > 0.3", timeout=SLOW_MS)
@@ -60,7 +64,8 @@ def test_every_browser_plays_the_video_while_it_is_made_or_later(
     context.close()
 
 
-def test_stop_ends_the_playback_of_what_is_complete(page: Page) -> None:
+def test_stop_ends_the_playback_of_what_is_complete(page: Page, short_speech: Path) -> None:
+    upload(page, "#sound", short_speech)
     page.locator("#talk").click()
     wait_until(page, "talking")
     page.keyboard.press(" ")  # the server works on while the playback stands
