@@ -40,7 +40,7 @@ def served(folder: Path, **environment: str) -> Iterator[tuple[str, subprocess.P
         while not answers(url):
             if app.poll() is not None or time.monotonic() > end_s:
                 pytest.fail(f"the app does not serve its page:\n{log.read_text()}")
-            time.sleep(0.5)
+            time.sleep(0.1)
         yield url, app
     finally:
         app.terminate()
