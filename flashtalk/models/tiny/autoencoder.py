@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
 from flashtalk.inputs.still import FILLING, Place
-from flashtalk.models.contracts import Enlarge, Workers
+from flashtalk.models.contracts import Enlarge, Item, Result, Workers
 from flashtalk.models.tiny.confidence import feature_confidence, hidden_notices
 from flashtalk.models.tiny.decoder import Decoder
 from flashtalk.models.tiny.enlarging import enlarge
@@ -156,26 +156,16 @@ class PortraitAutoencoder(nn.Module):
 
     def encode(self, video: Tensor, guidance: Guidance) -> Tensor:
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, h, w]."""
-        return self._encode(video, guidance, lambda read, parts: [read(part) for part in parts], 1)
+        return self.encode_apart(video, guidance, _InTurn())
 
     def encode_apart(self, video: Tensor, guidance: Guidance, workers: Workers) -> Tensor:
-        """:meth:`encode`, in which each of ``workers`` reads some of the frames."""
-        return self._encode(video, guidance, workers.map, workers.count)
-
-    def _encode(
-        self,
-        video: Tensor,
-        guidance: Guidance,
-        each: Callable[[Callable[[slice], Tensor], Sequence[slice]], list[Tensor]],
-        parts: int,
-    ) -> Tensor:
-        """A network guesses the flow; then frames are read, in ``parts`` of them."""
+        """:meth:`encode`: a network guesses the flow, then ``workers`` read some frames each."""
         frames = video.transpose(1, 2)  # [B, F, 3, H, W]
-        count = frames.shape[1]
+        count, parts = frames.shape[1], workers.count
         flow = self.flow_guesser(frames, guidance.encoder_bias, guidance.matching)
         guess = frames_of(flow.unflatten(0, (len(frames), -1)))  # [B, F, 2, h, w]
         ends = [count * part // parts for part in range(parts + 1)]
-        codes = each(
+        codes = workers.map(
             lambda part: self.read(frames[:, part], guess[:, part], guidance),
             [slice(start, stop) for start, stop in pairwise(ends) if start < stop],
         )
@@ -189,9 +179,8 @@ class PortraitAutoencoder(nn.Module):
         """
         points, gaze = read_frames(self.reader, frames, guidance.points, guidance.meshed)
         code = paint(points, gaze, self.grid_size(frames))
-        return self.register(code, frames.flatten(0, 1), guess.flatten(0, 1), guidance).unflatten(
-            0, frames.shape[:2]
-        )
+        code = self.register(code, frames.flatten(0, 1), guess.flatten(0, 1), guidance)
+        return code.unflatten(0, frames.shape[:2])
 
     def register(self, code: Tensor, frames: Tensor, guess: Tensor, guidance: Guidance) -> Tensor:
         """Gives codes [M, D, h, w] the flow with which they decode to ``frames`` [M, 3, H, W]."""
@@ -239,3 +228,13 @@ class PortraitAutoencoder(nn.Module):
         groups = latents.transpose(1, 2).unflatten(2, (GROUP_FRAMES, -1))  # [B, 1+k, 4, D, h, w]
         codes = torch.cat((groups[:, :1, 0], groups[:, 1:].flatten(1, 2)), dim=1)
         return codes[:, skip_frames:]
+
+
+class _InTurn:
+    """One worker, which is the caller."""
+
+    count = 1
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Results in the order of ``items``."""
+        return [function(item) for item in items]
