@@ -140,7 +140,7 @@ class Engine:
         device = checked_device(device or default_device(checkpoint.preset))
         preset = checkpoint.preset.with_mode(mode)
         placement = chosen_placement(preset.with_size(size), device, placement)
-        acceleration = acceleration or usual_acceleration(device)
+        acceleration = acceleration or usual_acceleration(device, preset)
         check_acceleration(acceleration, device, placement, gpu_is_lent=gpu_is_lent)
         if threads is not None:
             if threads < 1:

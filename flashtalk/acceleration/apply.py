@@ -30,6 +30,7 @@ from flashtalk.acceleration.fp8_products import check_fp8_products, multiply_in_
 from flashtalk.acceleration.fused_qkv import check_fused_qkv, fuse_qkv
 from flashtalk.acceleration.graphs import check_cuda_graphs
 from flashtalk.acceleration.settings import DEFAULT, Acceleration
+from flashtalk.config import Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
 from flashtalk.placement import Placement
@@ -69,9 +70,12 @@ def check_acceleration(
         )
 
 
-def usual_acceleration(device: torch.device) -> Acceleration:
+def usual_acceleration(device: torch.device, preset: Preset) -> Acceleration:
     """What is on where nobody has chosen: all that a processor gains from, up to rounding."""
-    return replace(DEFAULT, bf16_convolutions=device.type == "cpu" and multiplies_bf16())
+    embedded = preset.autoencoder is not None
+    return replace(
+        DEFAULT, bf16_convolutions=embedded and device.type == "cpu" and multiplies_bf16()
+    )
 
 
 def apply_acceleration(

@@ -83,7 +83,7 @@ def _dry_engine(
         networks,
         device=device,
         placement=placement,
-        acceleration=acceleration or usual_acceleration(device),
+        acceleration=acceleration or usual_acceleration(device, preset),
         turn_threads=TURN_THREADS,
     )
     return engine, budget

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from published_toy import PUBLISHED_TOY
 
 from flashtalk.acceleration.apply import check_acceleration, usual_acceleration
 from flashtalk.acceleration.graphs import check_cuda_graphs, recorded
@@ -19,6 +20,7 @@ from flashtalk.acceleration.settings import (
     acceleration_of,
 )
 from flashtalk.cli.serve_options import ServeOptions
+from flashtalk.config import TINY
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
@@ -59,8 +61,9 @@ def test_a_processor_that_multiplies_in_16_bits_usually_does(
     found = {"avx512_bf16": able, "amx_bf16": False}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
     usual = replace(DEFAULT, bf16_convolutions=able)
-    assert usual_acceleration(CPU) == usual
-    assert usual_acceleration(torch.device("cuda")) == DEFAULT
+    assert usual_acceleration(CPU, TINY) == usual
+    assert usual_acceleration(torch.device("cuda"), TINY) == DEFAULT
+    assert usual_acceleration(CPU, PUBLISHED_TOY) == DEFAULT
     assert Engine.from_pretrained(acceleration=None).acceleration == usual
     assert Engine.from_pretrained().acceleration == DEFAULT
 
