@@ -78,7 +78,7 @@ class Engine:
         *,
         device: str | torch.device = "cpu",
         placement: Placement | None = None,
-        acceleration: Acceleration = DEFAULT,
+        acceleration: Acceleration | None = DEFAULT,
         size: Size = None,
         turn_threads: int | None = None,
     ) -> None:
@@ -93,7 +93,7 @@ class Engine:
         self.any_size = networks.preset
         """The preset before a size was chosen."""
         self._networks = replace(networks, preset=networks.preset.with_size(size))
-        self.accelerate(acceleration)
+        self.accelerate(acceleration or usual_acceleration(self._device, networks.preset))
         self._cost: float | None = None
         self._notices: dict[FramingWay, str] = {}
         self._computer = ComputeThread(turn_threads or torch.get_num_threads())
@@ -140,8 +140,8 @@ class Engine:
         device = checked_device(device or default_device(checkpoint.preset))
         preset = checkpoint.preset.with_mode(mode)
         placement = chosen_placement(preset.with_size(size), device, placement)
-        acceleration = acceleration or usual_acceleration(device, preset)
-        check_acceleration(acceleration, device, placement, gpu_is_lent=gpu_is_lent)
+        if acceleration is not None:
+            check_acceleration(acceleration, device, placement, gpu_is_lent=gpu_is_lent)
         if threads is not None:
             if threads < 1:
                 raise FlashTalkError(f"threads must be 1 or more, got {threads}.")

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from flashtalk.acceleration.apply import usual_acceleration
 from flashtalk.acceleration.settings import Acceleration
 from flashtalk.assets import ASSETS
 from flashtalk.cli.bench_table import STAGES
@@ -83,7 +82,7 @@ def _dry_engine(
         networks,
         device=device,
         placement=placement,
-        acceleration=acceleration or usual_acceleration(device, preset),
+        acceleration=acceleration,
         turn_threads=TURN_THREADS,
     )
     return engine, budget

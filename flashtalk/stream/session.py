@@ -182,10 +182,8 @@ class Session:
             raise FlashTalkError("This session has ended. Open a new one to go on talking.")
 
     def _deliver(self) -> Iterator[VideoPiece]:
-        while not self._closed and (made := self._next_piece()) is not None:
-            pictures, finish_s = made.pictures.result()
-            timings = made.timings and made.timings | {"finish": finish_s}
-            yield self._show(pictures, compute_s=made.compute_s, timings=timings)
+        while not self._closed and (piece := self._next_piece()) is not None:
+            yield piece
         if self._ending:
             self._closed = True
 
@@ -194,8 +192,8 @@ class Session:
         """Whether the last chunk has video that nobody took, or motion frames to encode."""
         return self._running is not None or self._begun is not None
 
-    def _next_piece(self) -> _Made | None:
-        """The next piece, its pictures made, or None when there is not enough speech for one."""
+    def _next_piece(self) -> VideoPiece | None:
+        """The next piece, or None when there is not enough speech for one."""
         while (begun := self._begin_step()) is not None:
             try:
                 made = begun.result()
@@ -204,12 +202,13 @@ class Session:
                     continue
                 if not made.pictures.done() and (self._speech.pending_samples or not self._ending):
                     self._begin_step()  # motion frames are encoded meanwhile
-                made.pictures.result()
-                return made
+                pictures, finish_s = made.pictures.result()
             except BaseException:  # a chunk that broke off cannot be continued
                 self._closed = True
                 begun.cancel()  # if the wait was interrupted: whoever comes next need not wait
                 raise
+            timings = made.timings and made.timings | {"finish": finish_s}
+            return self._show(pictures, compute_s=made.compute_s, timings=timings)
         return None
 
     def _begin_step(self) -> Future[_Made | None] | None:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from visitor import SLOW_MS, VIDEO, state, wait_until
 
-CUT_S = 3
+CUT_S = 5
 DENIED = """() => {
   navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "%s"));
 }"""
