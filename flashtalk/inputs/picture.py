@@ -24,6 +24,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.deep import sixteen_bit_file, with_lower_bytes
 from flashtalk.inputs.files import Kind, open_file, short
 from flashtalk.inputs.levels import eight_bits, white_of
+from flashtalk.inputs.smaller import halved
 
 logger = logging.getLogger(__name__)
 
@@ -168,8 +169,10 @@ def _decode(
 def _decoded(picture: Image.Image, name: str) -> Image.Image:
     with _damage(name):
         factor = _factor(picture.size)
-        if factor > 1:  # a JPEG may be decoded smaller at once
-            picture.draft(None, (picture.width // factor, picture.height // factor))
+        if factor > 1:  # what may be decoded smaller at once
+            if (half := halved(picture)) is not None:
+                return _upright_rgb(half)
+            picture.draft(None, (picture.width // factor, picture.height // factor))  # a JPEG
         deep = sixteen_bit_file(picture)
         picture.load()
         return _upright_rgb(picture if deep is None else with_lower_bytes(picture, deep))
