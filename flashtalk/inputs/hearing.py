@@ -2,7 +2,8 @@
 
 Usually the mean of left and right. But channels may cancel each other. One may hold the voice and
 the other nothing, hum or music. Films have their dialog in the center. A voice is told by its
-syllables. Within 250 to 4,000 Hz it rises and falls some two to eight times a second.
+syllables. Within 250 to 4,000 Hz it rises and falls some two to eight times a second. Music does
+so as well. So a network that knows voices is asked first, where channels differ.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
+from flashtalk.inputs.voiced import LEAST_VOICE_S, voiced_s
+
 _FRAME_S = 0.02
 _VOICE_HZ = (250.0, 4_000.0)
 _SYLLABLE_FRAMES = 3  # shorter changes are no syllables
@@ -21,6 +24,8 @@ _FRAMES_AT_ONCE = 4_096
 
 MEAN_ENOUGH = 0.6  # of the best channel's voice; two voices that alternate leave the mean 0.7
 CENTER_ENOUGH = 0.5
+_HARDLY_SPOKEN = 0.2  # of the seconds of voice in another channel
+_ALIKE = 0.1  # difference of channels over their mean
 _CANCELED = 0.3  # of a channel's loudness, left in the mean of two loud ones
 
 
@@ -44,6 +49,12 @@ def choose(channels: Sequence[np.ndarray], rate_hz: int, center: np.ndarray | No
     left, right = channels
     mean = (left + right) / 2
     every = [left, right, mean] if center is None else [left, right, mean, center]
+    if center is None:
+        spoken_in = _only_spoken_in(left, right, rate_hz)
+        if spoken_in is not None:
+            return Heard(spoken_in)
+    elif _is_spoken_in(center, [left, right], rate_hz):
+        return Heard(center)
     voices, loudness = zip(*(voice_of(channel, rate_hz) for channel in every), strict=True)
     if max(voices) <= 0.0:  # steady tones
         voices = loudness
@@ -55,6 +66,28 @@ def choose(channels: Sequence[np.ndarray], rate_hz: int, center: np.ndarray | No
     chosen = int(voices[1] > voices[0])
     canceled = loudness[2] < _CANCELED * min(loudness[:2])
     return Heard(channels[chosen], canceled)
+
+
+def _only_spoken_in(left: np.ndarray, right: np.ndarray, rate_hz: int) -> np.ndarray | None:
+    """The side in which there is a voice, if there is hardly any in the other."""
+    if _loudness(left - right) < _ALIKE * _loudness((left + right) / 2):
+        return None
+    more, less = sorted([(voiced_s(left, rate_hz), 0), (voiced_s(right, rate_hz), 1)])[::-1]
+    if more[0] < LEAST_VOICE_S or less[0] > _HARDLY_SPOKEN * more[0]:
+        return None
+    return (left, right)[more[1]]
+
+
+def _is_spoken_in(center: np.ndarray, sides: Sequence[np.ndarray], rate_hz: int) -> bool:
+    """Whether dialog is in the center, which the ``sides`` hold as well."""
+    spoken_s = voiced_s(center, rate_hz)
+    if spoken_s < LEAST_VOICE_S:
+        return False
+    return spoken_s >= CENTER_ENOUGH * max(voiced_s(side, rate_hz) for side in sides)
+
+
+def _loudness(samples: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(samples)))) if samples.size else 0.0
 
 
 def voice_of(samples: np.ndarray, rate_hz: int) -> tuple[float, float]:

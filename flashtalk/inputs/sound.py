@@ -29,8 +29,13 @@ CUT = "The sound is cut off: the file promises {declared:.1f} s, and holds {seco
 BREAKS_OFF = "The sound breaks off after {seconds:.1f} s: the end of the file is missing."
 FIRST_TRACK = "The file has {count} sound tracks; the first one is used."
 LATER_TRACK = (
-    "The file has {count} sound tracks; number {number} is used, as those before have no voice."
+    "The file has {count} sound tracks; number {number} is used, as it sounds most like a voice."
 )
+LOW_ALONE = (
+    "Nothing is left of the sound once its channels are mixed for two loudspeakers: the channel of "
+    "low frequencies is left out. Export it as stereo."
+)
+_SILENCE = 1e-3  # peak below -60 dB of full scale
 _SOUND = Kind("sound", "sound file", SUPPORTED)
 
 # Self-contained formats only. Playlists (m3u8, ffconcat, sdp, dash) make the decoder open other
@@ -63,7 +68,7 @@ def open_sound(source: SoundSource, *, max_s: float) -> Sound:
     """Decode ``source``: a sound or video file, or ``(rate_hz, array)``.
 
     An array is [samples] or [samples, channels], of 8, 16 or 32-bit integers or floats. More than
-    two channels are mixed to two. Of several sound tracks, the first with a voice is taken.
+    two channels are mixed to two. Of several sound tracks, the one with a voice is taken.
     Decoding stops as soon as ``max_s`` seconds are exceeded.
 
     Raises:
@@ -209,6 +214,8 @@ def _checked(
             )
         samples = np.where(valid, samples, np.float32(0.0))
         notices += ("Some samples were not numbers (NaN or infinity) and were muted.",)
+    if mixed.loudest > _SILENCE > np.abs(samples).max():
+        notices += (LOW_ALONE,)
     center = mixed.center
     if center is not None:
         center = np.nan_to_num(center, posinf=0.0, neginf=0.0).astype(np.float32)

@@ -68,7 +68,7 @@ def load_speech(source: SoundSource, *, max_s: float = MAX_S) -> Speech:
     """Decode and resample ``source``, all of it at once.
 
     Args:
-        source: path to a sound or video file (its first sound track with a voice), or
+        source: path to a sound or video file (its sound track with a voice), or
             ``(rate_hz, array)`` with an array [samples] or [samples, channels].
         max_s: longest accepted sound, in seconds.
 

@@ -17,12 +17,14 @@ from flashtalk.inputs.endings import breaks_off
 from flashtalk.inputs.files import Source
 from flashtalk.inputs.hearing import voice_of
 from flashtalk.inputs.mixing import Mixed, mix
+from flashtalk.inputs.voiced import LEAST_VOICE_S, voiced_s
 
 LEAST_RATE_HZ = 4_000
 AUDIBLE = 3e-3  # peak above -50 dB of full scale
 LEAST_HOLE_S = 0.1
 LONGEST_HOLE_S = 20.0  # beyond that a time stamp is not believed
 _HEAD_BYTES = 4_096
+_MOSTLY = 0.25  # of a track: a voice that speaks so much of it is looked for no further
 
 
 class NoTrack(Exception):
@@ -79,13 +81,22 @@ class Track:
         peaks = [np.abs(np.nan_to_num(b.samples, posinf=0, neginf=0)).max() for b in self.blocks]
         return float(max(peaks, default=0.0))
 
-    def speaks(self) -> bool:
-        """Whether anybody may speak: steady tones, hum and an offset are loud as well."""
+    def voice_s(self) -> float:
+        """Seconds in which somebody is heard to speak, in whichever channel that is most."""
+        if self.peak < AUDIBLE:
+            return 0.0
+        return max(voiced_s(each, self.rate_hz) for each in self._heard())
+
+    def has_syllables(self) -> bool:
+        """Whether it rises and falls like speech: steady tones, hum and an offset do not."""
         if self.peak < AUDIBLE:
             return False
+        return any(voice_of(each, self.rate_hz)[0] > 0 for each in self._heard())
+
+    def _heard(self) -> list[np.ndarray]:
         whole = self.joined()
         heard = [*whole.samples] if whole.center is None else [*whole.samples, whole.center]
-        return any(voice_of(np.nan_to_num(each), self.rate_hz)[0] > 0 for each in heard)
+        return [np.nan_to_num(each, posinf=0, neginf=0) for each in heard]
 
     def joined(self) -> Mixed:
         """All blocks as one."""
@@ -163,9 +174,11 @@ class Track:
 
 
 def audible_track(file: BinaryIO, max_s: float, formats: str) -> Track:
-    """The first sound track of ``file`` that has a voice, else the first that is not silent.
+    """The sound track of ``file`` in which somebody speaks.
 
-    Where all are silent, it is the loudest.
+    It is the first that speaks much of the time, else the one that speaks longest. Where no voice
+    is heard, it is the first with syllables, and where there are none either, the first that is
+    not silent.
 
     ``formats`` are those of FFmpeg that are accepted.
 
@@ -174,31 +187,50 @@ def audible_track(file: BinaryIO, max_s: float, formats: str) -> Track:
         TooLong: as soon as ``max_s`` seconds are exceeded.
         av.FFmpegError: not a sound file.
     """
-    head = file.read(_HEAD_BYTES)
-    best, index, count, found = Track(), 0, 1, False
-    while index < count and not found:
-        file.seek(0)
-        # An open file rather than its name: names such as "concat:..." mean more to FFmpeg.
-        options = {"format_whitelist": formats}
-        with av.open(Source(file), "r", options=options, metadata_errors="replace") as container:
-            # Sound of a kind that nobody decodes has no codec, and PyAV no facts of it.
-            streams = [each for each in container.streams.audio if each.codec_context is not None]
-            count = len(streams)
-            if not streams:
-                if container.streams.audio:
-                    raise NoTrack("holds sound of a kind that cannot be decoded")
-                film = bool(container.streams.video)
-                raise NoTrack("is a video without sound" if film else "contains no sound")
-            told = declared_s(container, streams[index], head)
-            track = Track(declared_s=told, index=index, count=count)
-            _read(container, streams[index], track, max_s)
-            kind = container.format.name
-        track.breaks_off = breaks_off(file, kind)
-        found = count > 1 and track.speaks()
-        if index == 0 or found or best.peak < min(track.peak, AUDIBLE):
-            best = track
-        index += 1
+    best = _track(file, 0, max_s, formats)
+    if best.count == 1:
+        return best
+    merit = _merit(best)
+    for index in range(1, best.count):
+        if merit[0] > 0 and merit[0] >= _MOSTLY * best.duration_s:
+            break
+        try:
+            track = _track(file, index, max_s, formats)
+        except (av.FFmpegError, TooLong):
+            continue  # the others may be whole
+        if (other := _merit(track)) > merit:
+            best, merit = track, other
     return best
+
+
+def _merit(track: Track) -> tuple[float, bool, float]:
+    """Seconds of voice, whether there are syllables, how loud it is up to where it is heard."""
+    voice_s = track.voice_s()
+    voice_s = voice_s if voice_s >= LEAST_VOICE_S else 0.0
+    return voice_s, track.has_syllables(), min(track.peak, AUDIBLE)
+
+
+def _track(file: BinaryIO, index: int, max_s: float, formats: str) -> Track:
+    """Number ``index`` of the sound tracks of ``file``; raises as :func:`audible_track`."""
+    file.seek(0)
+    head = file.read(_HEAD_BYTES)
+    file.seek(0)
+    # An open file rather than its name: names such as "concat:..." mean more to FFmpeg.
+    options = {"format_whitelist": formats}
+    with av.open(Source(file), "r", options=options, metadata_errors="replace") as container:
+        # Sound of a kind that nobody decodes has no codec, and PyAV no facts of it.
+        streams = [each for each in container.streams.audio if each.codec_context is not None]
+        if not streams:
+            if container.streams.audio:
+                raise NoTrack("holds sound of a kind that cannot be decoded")
+            film = bool(container.streams.video)
+            raise NoTrack("is a video without sound" if film else "contains no sound")
+        told = declared_s(container, streams[index], head)
+        track = Track(declared_s=told, index=index, count=len(streams))
+        _read(container, streams[index], track, max_s)
+        kind = container.format.name
+    track.breaks_off = breaks_off(file, kind)
+    return track
 
 
 def _read(

@@ -9,7 +9,9 @@ import pytest
 import soundfile
 from voices import RATE_HZ, hum, rms, voice, write_tracks
 
+from flashtalk.assets import ASSETS
 from flashtalk.inputs.mixing import MINUS_3_DB, mix
+from flashtalk.inputs.sound import LOW_ALONE
 from flashtalk.inputs.speech import CANCELED, LOUD, SILENT, Speech, load_speech
 
 VOICE = voice()
@@ -45,6 +47,37 @@ def test_the_channel_with_the_voice_is_heard_at_its_level(side: int, other: str)
     rest = {"silence": 0 * VOICE, "room": ROOM, "faint": 0.03 * VOICE, "hum": hum()}[other]
     speech = stereo(VOICE, rest) if side == 0 else stereo(rest, VOICE)
     assert np.abs(speech.samples - VOICE).max() < 1e-6 and speech.notices == ()
+
+
+TIME_S = np.arange(4 * RATE_HZ) / RATE_HZ
+BESIDE = {
+    "knocks": 0.3 * np.exp(-20.0 * (TIME_S % 0.5)) * np.sin(800 * np.pi * TIME_S),
+    "music": 0.2 * np.exp(-6.0 * (TIME_S % 0.25)) * np.sin(660 * np.pi * TIME_S),
+    "noise": np.random.default_rng(0).normal(0.0, 0.1, TIME_S.size),
+}
+
+
+@pytest.mark.parametrize("side", [0, 1, 2])
+@pytest.mark.parametrize("level", [1.0, 0.1])
+@pytest.mark.parametrize("other", BESIDE)
+def test_the_voice_is_heard_beside_what_rises_and_falls_like_one(
+    other: str, level: float, side: int
+) -> None:
+    """Even where that is twenty decibels louder; the third side is the center of 5.1."""
+    emma = level * load_speech(ASSETS / "voices" / "emma.flac").samples[: TIME_S.size]
+    if side == 2:
+        rest = BESIDE[other]
+        speech = load_speech((RATE_HZ, np.stack([rest, rest, emma, 0 * rest, rest, rest], axis=1)))
+        assert likeness(speech.samples, emma) > 0.999
+        return
+    speech = stereo(BESIDE[other], emma) if side else stereo(emma, BESIDE[other])
+    assert np.abs(speech.samples - emma).max() < 1e-6
+
+
+def test_a_voice_in_the_low_channel_alone_is_said_to_be_left_out() -> None:
+    six = np.stack([0 * VOICE] * 3 + [VOICE] + [0 * VOICE] * 2, axis=1)
+    assert load_speech((RATE_HZ, six)).notices == (LOW_ALONE, SILENT)
+    assert load_speech((RATE_HZ, 0 * six)).notices == (SILENT,)
 
 
 def test_two_people_on_two_channels_are_both_heard() -> None:

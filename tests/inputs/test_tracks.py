@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import soundfile
 from voices import RATE_HZ, rms, voice, write_tracks
 
+from flashtalk.assets import ASSETS
 from flashtalk.inputs.sound import LATER_TRACK
 from flashtalk.inputs.speech import SILENT, load_speech
 
@@ -55,6 +57,43 @@ def test_a_track_without_a_voice_is_passed_over(first: str, tmp_path: Path) -> N
     assert speech.notices == (LATER_TRACK.format(count=2, number=2),)
     write_tracks(tmp_path / "film.mkv", "flac", SILENCE, other, 0.5 * other)
     assert "number 2 is used" in load_speech(tmp_path / "film.mkv").notices[0]
+
+
+def music(seconds: float = 4.0) -> np.ndarray:
+    """[1, samples] at 48 kHz: chords that are struck four times a second, as syllables are."""
+    time_s = np.arange(round(seconds * 48_000)) / 48_000
+    struck = np.exp(-6.0 * (time_s % 0.25))
+    notes = [hertz * octave for hertz in (262.0, 330.0, 392.0) for octave in (1, 2, 4)]
+    return 0.1 * struck[None] * sum(np.sin(2 * np.pi * hertz * time_s) for hertz in notes)
+
+
+@pytest.mark.parametrize("pause_s", [0, 12])
+@pytest.mark.parametrize("places", [(1,), (1, 2), (0,)])
+def test_the_track_in_which_somebody_speaks_is_used_beside_music(
+    places: tuple[int, ...], pause_s: int, tmp_path: Path
+) -> None:
+    """However loud the music is, and however seldom the speaker speaks."""
+    emma = load_speech(ASSETS / "voices" / "emma.flac").playback[:, : 4 * 48_000]
+    emma = np.pad(0.3 * emma, ((0, 0), (0, pause_s * 48_000)))
+    tracks = [music(4.0 + pause_s)] * 3
+    for place in places:
+        tracks[place] = emma
+    write_tracks(tmp_path / "film.mkv", "flac", *tracks)
+    speech = load_speech(tmp_path / "film.mkv")
+    assert rms(speech.playback) == pytest.approx(rms(emma), rel=0.05)
+    number = places[0] + 1
+    told = "the first one" if number == 1 else f"number {number}"
+    assert len(speech.notices) == 1 and f"{told} is used" in speech.notices[0]
+
+
+def test_a_track_that_is_damaged_is_passed_over(tmp_path: Path) -> None:
+    write_tracks(tmp_path / "film.mkv", "flac", music(), music())
+    content = (tmp_path / "film.mkv").read_bytes()
+    first, second = (found.start() for found in re.finditer(b"fLaC", content))
+    broken = content[:second] + b"nono" + content[second + 4 :]
+    (tmp_path / "film.mkv").write_bytes(broken)
+    assert rms(load_speech(tmp_path / "film.mkv").playback) == pytest.approx(rms(music()), rel=0.05)
+    assert first < second
 
 
 def test_tracks_that_are_all_silent(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from flashtalk.conditions import gather_conditions
 from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.speech import load_speech
+from flashtalk.inputs.voice_activity import DETECTOR, VoiceActivity
 from flashtalk.models.networks import Networks
 from flashtalk.models.tiny.speech_encoder import SpeechEncoder
-from flashtalk.models.tiny.voice_activity import DETECTOR, VoiceActivity
 from flashtalk.models.tiny.voice_gate import VoiceGate
 from flashtalk.stream.session import Session
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flashtalk.geometry import SPEECH_RATE_HZ
-from flashtalk.models.tiny.voice_activity import FRAME_SAMPLES, in_frames
+from flashtalk.inputs.voice_activity import FRAME_SAMPLES, in_frames
 
 _VIEW_SAMPLES = 1_024  # 64 ms: five periods of the lowest note
 _PERIODS = (20, 200)  # samples: notes of 800 to 80 Hz

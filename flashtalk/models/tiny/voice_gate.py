@@ -1,7 +1,7 @@
 """What the embedded speech encoder hears: sound around voices, silence elsewhere.
 
 The encoder learned from voices alone and takes every sound for one, so a breath would open the
-mouth. Voices are told by :mod:`flashtalk.models.tiny.voice_activity` and, where they sing, by
+mouth. Voices are told by :mod:`flashtalk.inputs.voice_activity` and, where they sing, by
 :mod:`flashtalk.models.tiny.singing`. The gate keeps no state: any slicing of a talk passes the
 same windows through it.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from flashtalk.inputs.voice_activity import FRAME_SAMPLES, VoiceActivity
 from flashtalk.models.tiny.singing import sung_frames
-from flashtalk.models.tiny.voice_activity import FRAME_SAMPLES, VoiceActivity
 
 _VOICE = 0.4  # least probability; breaths reach 0.35, speech in noise as loud stays above 0.8
 _USUAL_PEAK, _MOST_GAIN = 0.2, 50.0  # quiet voices are judged as if they were louder

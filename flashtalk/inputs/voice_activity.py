@@ -3,7 +3,7 @@
 Its weights ship in the assets (NOTICE names their source) and are no part of a model's own. So they
 are buffers: no state dict holds them, and no training changes them. Each call begins in the state
 of silence: what is heard depends on the samples alone. Used by
-:mod:`flashtalk.models.tiny.voice_gate`.
+:mod:`flashtalk.models.tiny.voice_gate` and :mod:`flashtalk.inputs.voiced`.
 """
 
 from __future__ import annotations
