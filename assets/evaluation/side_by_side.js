@@ -6,7 +6,10 @@ class SideBySide {
     this.root = root;
     this.words = words;
     this.votes = new Map(); // pair -> {choice, shown}
-    this.find(".blindly").addEventListener("change", () => this.arrange());
+    this.find(".blindly").addEventListener("change", () => {
+      this.root.querySelectorAll("figure").forEach((figure) => this.draw(figure));
+      this.arrange();
+    });
     this.find(".save-votes").addEventListener("click", () => this.saveVotes());
     this.pairs().forEach((pair) => this.adopt(pair));
   }
@@ -56,6 +59,7 @@ class SideBySide {
 
   adoptTalk(pair, figure) {
     figure.place = [...figure.parentNode.children].indexOf(figure);
+    this.draw(figure);
     const film = figure.querySelector("video");
     const vote = figure.querySelector(".vote");
     vote.addEventListener("click", () => this.vote(pair, vote, figure.dataset.variant));
@@ -135,18 +139,25 @@ class SideBySide {
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // Safari reads it later
   }
 
-  /** Blind: names and figures are hidden, and each pair has an order of its own. */
+  draw(figure) {
+    figure.drawn = Math.random();
+  }
+
+  /** Blind: names and figures are hidden, and each pair has an order of its own.
+   *
+   * A pair is shown once it is whole: which talk came first would say which setting it has. */
   arrange() {
     const blind = this.find(".blindly").checked;
     this.root.classList.toggle("blind", blind);
     for (const pair of this.pairs()) {
       const row = pair.querySelector(".films");
-      const count = row.children.length;
-      if (blind && pair.drawn !== count) for (const each of row.children) each.drawn = Math.random();
-      pair.drawn = blind ? count : 0;
+      const waits = blind && row.children.length < Number(pair.dataset.talks);
+      if (waits) for (const film of this.films(pair)) film.pause();
+      row.hidden = pair.querySelector(".together").hidden = waits;
+      pair.querySelector(".waits").hidden = !waits;
       const order = [...row.children].sort((a, b) => (blind ? a.drawn - b.drawn : a.place - b.place));
       if (order.some((each, index) => each !== row.children[index])) row.append(...order);
-      pair.querySelector(".equal").hidden = !blind;
+      pair.querySelector(".equal").hidden = !blind || waits;
     }
   }
 }

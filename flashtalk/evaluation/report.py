@@ -93,8 +93,10 @@ def write_csv(path: Path, results: Sequence[Result]) -> None:
 def write_html(path: Path, talks: Sequence[tuple[Trial, Result]], title: str, words: Words) -> None:
     """The page: means by variant, then each talk's variants side by side, playable in step."""
     groups = [
-        {"name": name, "talks": [_shown(*talk) for talk in together]}
-        for name, together in groupby(talks, key=lambda talk: talk[1].name)
+        {"name": name, "count": len(together), "talks": [_shown(*talk) for talk in together]}
+        for name, together in (
+            (name, list(group)) for name, group in groupby(talks, key=lambda talk: talk[1].name)
+        )
     ]
     text = _rendered(
         "report.html",
@@ -106,9 +108,9 @@ def write_html(path: Path, talks: Sequence[tuple[Trial, Result]], title: str, wo
     path.write_text(text, encoding="utf-8")
 
 
-def pair_html(name: str, words: Words) -> str:
-    """The frame of one portrait with one voice, without its talks."""
-    return _rendered("pair.html", words, group={"name": name, "talks": []})
+def pair_html(name: str, count: int, words: Words) -> str:
+    """The frame of one portrait with one voice, without its ``count`` talks."""
+    return _rendered("pair.html", words, group={"name": name, "count": count, "talks": []})
 
 
 def talk_html(trial: Trial, result: Result, words: Words, films: str = "") -> str:

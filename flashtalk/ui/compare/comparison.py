@@ -126,7 +126,7 @@ class Comparison:
             "new": [
                 {
                     "pair": result.name,
-                    "pair_html": pair_html(result.name, words),
+                    "pair_html": pair_html(result.name, self._settings, words),
                     "html": talk_html(trial, result, words, f"{address}/"),
                 }
                 for trial, result in talks
@@ -250,6 +250,11 @@ class Comparison:
         while not stopped() and seat.wait(LINE_LOOK_S) is not None:
             self.state = "waiting"
         self.state = "making"
+
+    @property
+    def _settings(self) -> int:
+        """How many talks each pair of face and voice has."""
+        return len({trial.variant for trial in self._trials})
 
     @property
     def _total_s(self) -> float:
