@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
-from visitor import SLOW_MS, VIDEO, state, wait_until
+from visitor import SLOW_MS, VIDEO, state, upload, wait_until
 
 COUNTING = """() => {
   const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
@@ -135,3 +135,21 @@ def test_a_video_that_was_deleted_is_said_to_be(page: Page) -> None:
     page.reload()
     page.locator(".ft-earlier button").click()
     expect(page.locator(".ft-notices")).to_contain_text("deleted after an hour", timeout=SLOW_MS)
+
+
+def test_a_duplicated_tab_leaves_the_talk_of_its_original_alone(
+    page: Page, long_speech: Path
+) -> None:
+    upload(page, "#sound", long_speech)
+    page.locator("#talk").click()
+    page.wait_for_function(f"{VIDEO}.currentTime > 0.2", timeout=SLOW_MS)
+    with page.expect_popup() as waiting:
+        page.evaluate("void window.open(location.href)")  # it has a copy of what this tab keeps
+    copy = waiting.value
+    copy.wait_for_function("sessionStorage['flashtalk.unfinished'] === 'null'", timeout=SLOW_MS)
+    expect(copy.locator(".ft-stage")).to_have_text("Ready")
+    assert page.evaluate(PARTS) > 0, "what a cut would need is still there"
+    page.reload()
+    stage = page.locator(".ft-stage")
+    expect(stage).to_contain_text("What was made by then is here", timeout=SLOW_MS)
+    copy.close()

@@ -1,8 +1,34 @@
 // Nothing is lost on a cut or a reload: the parts of a talk that is not finished wait in this
 // browser, and its choice in this tab (choice.js). Gradio loads the page anew when the connection
 // is back. Entry points: keepPart, forgetParts, resume.
+//
+// A tab that is duplicated brings what its original kept, also a talk that goes on there. So each
+// page has a name of its own, and answers when another one asks for it.
 
 const STORE = "parts";
+const ANSWER_MS = 300; // what a page that is there needs for its answer
+const PAGE = Math.random().toString(36).slice(2);
+const otherTabs = "BroadcastChannel" in window ? new BroadcastChannel("flashtalk") : null;
+
+otherTabs?.addEventListener("message", ({ data }) => {
+  if (data.wanted === PAGE) otherTabs.postMessage({ here: PAGE });
+});
+
+/** Whether the page called `name` is open in another tab. */
+function isOpen(name) {
+  if (!otherTabs || !name) return Promise.resolve(false);
+  return new Promise((done) => {
+    const hear = ({ data }) => data.here === name && end(true);
+    const late = setTimeout(() => end(false), ANSWER_MS);
+    const end = (answer) => {
+      clearTimeout(late);
+      otherTabs.removeEventListener("message", hear);
+      done(answer);
+    };
+    otherTabs.addEventListener("message", hear);
+    otherTabs.postMessage({ wanted: name });
+  });
+}
 
 const opened = new Promise((done, fail) => {
   const request = window.indexedDB.open("flashtalk", 1);
@@ -19,7 +45,8 @@ async function parts(mode) {
 /** Keeps a fragment of the talk that runs. */
 async function keepPart(data) {
   const { id, made, mime, seed } = run;
-  keep("unfinished", { id, seconds: made, mime, seed, live: Boolean(run.speech), ...run.facts });
+  const facts = { seconds: made, mime, seed, live: Boolean(run.speech), ...run.facts };
+  keep("unfinished", { page: PAGE, id, ...facts });
   const store = await parts("readwrite");
   if (store) store.add({ id, data, at: Date.now() });
 }
@@ -50,11 +77,18 @@ async function partsOf(id) {
 async function resume() {
   const before = run;
   const unfinished = kept("unfinished");
-  const id = unfinished && unfinished.id;
-  const data = id ? await partsOf(id) : [];
+  if (!unfinished) {
+    forgetParts(null); // what closed tabs left behind
+    return;
+  }
+  const id = unfinished.id;
+  const [data, elsewhere] = await Promise.all([id ? partsOf(id) : [], isOpen(unfinished.page)]);
   if (run !== before) return; // something else was chosen or begun meanwhile
+  if (elsewhere) {
+    keep("unfinished", null);
+    return;
+  }
   forgetParts(id);
-  if (!unfinished) return;
   if (!data.length) {
     say("ready", id ? text.resume.back : text.resume.not_begun);
     return;

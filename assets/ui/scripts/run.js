@@ -43,7 +43,7 @@ function begin() {
   clearNumbers();
   tell("");
   showChoice();
-  keep("unfinished", { id: null }); // a page that is loaded anew says that it did not begin
+  keep("unfinished", { page: PAGE, id: null }); // a page that is loaded anew says that it did not begin
   find("tap").hidden = true;
   find("as-it-is").hidden = true;
   say("preparing");
