@@ -121,3 +121,24 @@ def test_a_reload_loses_neither_the_choice_nor_what_was_made(page: Page, long_sp
     expect(page.locator("#people button").nth(3)).to_have_attribute("aria-pressed", "true")
     page.locator(".ft-play").click()
     page.wait_for_function(f"{VIDEO}.currentTime > 0.3", timeout=SLOW_MS)
+
+
+def test_a_file_that_is_called_like_somebody_of_the_gallery_is_not_taken_for_them(
+    page: Page, portrait: Path, short_speech: Path
+) -> None:
+    page.locator("#people button").nth(1).click()
+    name = page.locator("#people [aria-pressed=true]").get_attribute("data-name")
+    mine = {"name": f"{name}.jpg", "mimeType": "image/jpeg", "buffer": portrait.read_bytes()}
+    sound = {"name": "grace.wav", "mimeType": "audio/wav", "buffer": short_speech.read_bytes()}
+    page.locator("#portrait input[type=file]").set_input_files(mine)
+    expect(page.locator(".ft-look")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#people [aria-pressed=true]")).to_have_count(0)
+    page.locator("#sound input[type=file]").set_input_files(sound)
+    expect(page.locator("#sound b")).to_have_text("grace.wav", timeout=SLOW_MS)
+    expect(page.locator("#voices [aria-pressed=true]")).to_have_count(0)
+    page.locator("#talk").click()
+    page.wait_for_function(f"{VIDEO}.currentTime > 0.2", timeout=SLOW_MS)
+    page.locator("#stop").click()
+    expect(page.locator("#share")).to_be_enabled(timeout=SLOW_MS)
+    page.locator("#share").click()
+    expect(page.locator(".ft-told")).to_contain_text("your own files stay with you")

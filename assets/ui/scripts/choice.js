@@ -106,15 +106,24 @@ function restoreChoice() {
 
 const named = (list, name) => list.find((each) => each.name === name);
 
+/** Presses the button of what is chosen; a file of one's own may have a name of the gallery. */
+function press(buttons, choice) {
+  for (const button of buttons) {
+    const pressed = Boolean(choice) && !choice.own && button.dataset.name === choice.name;
+    button.setAttribute("aria-pressed", String(pressed));
+  }
+}
+
 /** The link that brings gallery face, voice, seed and steps. */
 function linkOf(each) {
   const link = new URL(window.location.pathname, window.location.origin);
-  const own = !named(page.people, each.portrait) || !named(page.voices, each.voice);
-  if (named(page.people, each.portrait)) link.searchParams.set("face", each.portrait);
-  if (named(page.voices, each.voice)) link.searchParams.set("voice", each.voice);
+  const face = !each.ownPortrait && named(page.people, each.portrait);
+  const voice = !each.ownVoice && named(page.voices, each.voice);
+  if (face) link.searchParams.set("face", face.name);
+  if (voice) link.searchParams.set("voice", voice.name);
   link.searchParams.set("seed", each.seed);
   link.searchParams.set("steps", each.steps);
-  return { link: link.href, own };
+  return { link: link.href, own: !face || !voice };
 }
 
 byId("share").addEventListener("click", () => {

@@ -9,9 +9,7 @@ function choosePortrait(portrait, voice, set = false) {
   portraitChoices++;
   chosen.portrait = portrait;
   problem("portrait", "");
-  for (const button of byId("people").children) {
-    button.setAttribute("aria-pressed", String(portrait && button.dataset.name === portrait.name));
-  }
+  press(byId("people").children, portrait);
   if (portrait && !portrait.own && !voice && !chosen.voiceByHand) {
     chooseVoice(named(page.voices, page.pairs[portrait.name]) || page.voices[0] || null);
   }

@@ -26,6 +26,8 @@ function filmFacts() {
   return {
     portrait: chosen.portrait && chosen.portrait.name,
     voice: run.speech ? text.film.live : chosen.voice && chosen.voice.name,
+    ownPortrait: Boolean(chosen.portrait && chosen.portrait.own),
+    ownVoice: Boolean(run.speech || (chosen.voice && chosen.voice.own)),
     steps: byId("steps").value,
   };
 }

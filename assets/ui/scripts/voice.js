@@ -9,9 +9,7 @@ function chooseVoice(voice) {
   chosen.voice = voice;
   problem("sound", "");
   offerCut(null);
-  for (const button of byId("voices").children) {
-    button.setAttribute("aria-pressed", String(Boolean(voice) && button.dataset.name === voice.name));
-  }
+  press(byId("voices").children, voice);
   const shown = byId("sound").querySelector("b");
   shown.textContent = voice ? voice.label || nameOf(voice.name) : "";
   sample.pause();
