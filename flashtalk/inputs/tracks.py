@@ -177,8 +177,7 @@ def audible_track(file: BinaryIO, max_s: float, formats: str) -> Track:
     """The sound track of ``file`` in which somebody speaks.
 
     It is the first that speaks much of the time, else the one that speaks longest. Where no voice
-    is heard, it is the first with syllables, and where there are none either, the first that is
-    not silent.
+    is heard, it is the first with syllables, else the first that is not silent.
 
     ``formats`` are those of FFmpeg that are accepted.
 
