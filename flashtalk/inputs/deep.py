@@ -1,22 +1,25 @@
-"""Color pictures of 16 bits a channel: Pillow reads their upper bytes alone.
+"""Color pictures of 16 bits a channel and more: Pillow reads their upper bytes, or none.
 
 That is enough for pictures that fill the 16 bits. Cameras and scanners put 10 to 14 bits into 16,
-whose upper bytes are nearly black. OpenCV reads those whole. Used by
+whose upper bytes are nearly black. OpenCV reads those whole, and TIFF files of floats. Used by
 :mod:`flashtalk.inputs.picture`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import IO
 
 import cv2
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from flashtalk.inputs.levels import STRAYS, eight_bits, white_of
 
 _DIM = 70  # of 255: upper bytes of 14 bits reach 63, of fewer bits less
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
+_TIFF = (b"II*\0", b"MM\0*")
+_WIDTH, _HEIGHT = 256, 257  # tags of TIFF
 _STEP = 8  # every eighth pixel of every eighth row tells what white is
 
 # Scanners write tags that OpenCV does not know, and it would say so on stderr.
@@ -50,6 +53,43 @@ def with_lower_bytes(picture: Image.Image, file: IO[bytes]) -> Image.Image:
     whole.info = picture.info
     whole.getexif().update(picture.getexif())
     return whole
+
+
+@dataclass(frozen=True, eq=False)
+class Tiff:
+    """A TIFF file of a kind that Pillow does not know."""
+
+    content: bytes
+    size: tuple[int, int]
+    """Width and height by its header."""
+
+    @classmethod
+    def of(cls, file: IO[bytes]) -> Tiff | None:
+        """``None`` of another file, or without a header that can be read."""
+        file.seek(0)
+        head = file.read(8)
+        if head[:4] not in _TIFF:
+            return None
+        tags = TiffImagePlugin.ImageFileDirectory_v2(head)
+        file.seek(tags.next)
+        try:
+            tags.load(file)
+            size = int(tags[_WIDTH]), int(tags[_HEIGHT])
+        except Exception:  # a header parser may raise anything at all on damaged bytes
+            return None
+        file.seek(0)
+        return cls(file.read(), size)
+
+    def values(self) -> np.ndarray | None:
+        """[H, W] or [H, W, 3 or 4] of any type; ``None`` of kinds that nothing here reads."""
+        packed = np.frombuffer(self.content, np.uint8)
+        try:
+            values = cv2.imdecode(packed, cv2.IMREAD_UNCHANGED)
+        except cv2.error:
+            return None
+        if values is None or values.ndim == 2:
+            return values
+        return np.concatenate([values[..., 2::-1], values[..., 3:]], axis=2)
 
 
 def _values(content: bytes, page: int) -> np.ndarray | None:

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.deep import sixteen_bit_file, with_lower_bytes
+from flashtalk.inputs.deep import Tiff, sixteen_bit_file, with_lower_bytes
 from flashtalk.inputs.files import Kind, open_file, short
 from flashtalk.inputs.levels import eight_bits, white_of
 from flashtalk.inputs.smaller import halved
@@ -62,6 +62,10 @@ Band = Callable[[int, int], Image.Image]
 """Rows ``[top, bottom)`` of a picture, as RGB."""
 
 
+class NotAPictureError(FlashTalkError):
+    """The file is none, rather than one that cannot be used."""
+
+
 def open_picture(
     source: PictureSource,
     *,
@@ -91,11 +95,11 @@ def open_picture(
         name, file = "The picture", io.BytesIO(source)
         if not source:
             raise FlashTalkError(f"{name} is empty (0 bytes). {SUPPORTED}.")
-        return _decode(_opened(file, name), name, max_pixels, wanted)
+        return _decode(_opened(file, name, max_pixels), name, max_pixels, wanted)
     if isinstance(source, str | Path):
         name = f"The picture {short(Path(source).name)}"
         with open_file(source, _PICTURE) as opened:
-            return _decode(_opened(opened, name), name, max_pixels, wanted)
+            return _decode(_opened(opened, name, max_pixels), name, max_pixels, wanted)
     raise FlashTalkError(
         "A portrait is a path, the bytes of a picture file, a PIL image or an array; "
         f"got {type(source).__name__}."
@@ -103,7 +107,7 @@ def open_picture(
 
 
 # --- files ----------------------------------------------------------------------------------------
-def _opened(file: BinaryIO | io.BytesIO, name: str) -> Image.Image:
+def _opened(file: BinaryIO | io.BytesIO, name: str, max_pixels: int) -> Image.Image:
     head = file.read(12)
     file.seek(0)
     if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
@@ -116,11 +120,24 @@ def _opened(file: BinaryIO | io.BytesIO, name: str) -> Image.Image:
             "Scale it down first."
         ) from error
     except UnidentifiedImageError as error:
-        raise FlashTalkError(f"{name} is not a picture that can be read. {SUPPORTED}.") from error
+        if (tiff := Tiff.of(file)) is not None:
+            return _of_tiff(tiff, name, max_pixels)
+        raise NotAPictureError(f"{name} is not a picture that can be read. {SUPPORTED}.") from error
     except Exception as error:  # a header parser may raise anything at all on damaged bytes
         raise FlashTalkError(
             f"{name} is damaged: its header cannot be read ({_reason(error)}). {SUPPORTED}."
         ) from error
+
+
+def _of_tiff(tiff: Tiff, name: str, max_pixels: int) -> Image.Image:
+    _check_size(tiff.size, name, max_pixels)
+    values = tiff.values()
+    if values is None:
+        raise FlashTalkError(
+            f"{name} is a TIFF picture of a kind that cannot be read, or damaged. Save it as a "
+            "PNG, or with 8 or 16-bit integers for each color."
+        )
+    return _from_array(values, max_pixels)  # OpenCV has turned it upright
 
 
 def _register_heic(name: str) -> None:

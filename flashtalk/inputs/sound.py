@@ -40,7 +40,7 @@ _SOUND = Kind("sound", "sound file", SUPPORTED)
 
 # Self-contained formats only. Playlists (m3u8, ffconcat, sdp, dash) make the decoder open other
 # files and addresses, which an uploaded file must never do.
-_FORMATS = (
+FORMATS = (
     "wav,w64,rf64,aiff,au,caf,mp3,flac,ogg,aac,ac3,eac3,amr,asf,mov,mp4,m4a,matroska,webm,avi,"
     "mpeg,mpegts,flv,wv,tta,ape,loas,dts,mpegvideo"
 )
@@ -96,7 +96,7 @@ def _from_file(source: str | Path, max_s: float) -> Sound:
     try:
         with open_file(source, _SOUND) as file:
             return _decoded(file, name, max_s)
-    except (av.InvalidDataError, av.ArgumentError) as error:  # unknown, or not in _FORMATS
+    except (av.InvalidDataError, av.ArgumentError) as error:  # unknown, or not in FORMATS
         raise FlashTalkError(
             f"{name} is damaged or not a sound file that can be decoded. {SUPPORTED}."
         ) from error
@@ -110,7 +110,7 @@ def _from_file(source: str | Path, max_s: float) -> Sound:
 
 def _decoded(file: BinaryIO, name: str, max_s: float) -> Sound:
     try:
-        track = audible_track(file, max_s, _FORMATS)
+        track = audible_track(file, max_s, FORMATS)
     except NoTrack as error:
         raise FlashTalkError(f"{name} {error}. {SUPPORTED}.") from error
     except TooLong as error:

@@ -14,7 +14,8 @@ import numpy as np
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.files import Kind, Source, open_file, short
-from flashtalk.inputs.picture import open_picture
+from flashtalk.inputs.picture import NotAPictureError, open_picture
+from flashtalk.inputs.sound import FORMATS as SOUND_FORMATS
 
 _PARTS = 4
 _FRAMES = 48
@@ -22,6 +23,8 @@ _LOOKED_AT = 6_000  # frames from the beginning: four minutes at 25 frames a sec
 _SHORT_SIDE_PX = 720  # larger frames are looked at smaller
 _MAX_PIXELS = 50_000_000
 _FILE = Kind("file", "video or picture", "Use a video such as MP4, or a picture such as PNG")
+SOUND = "a sound without pictures, so there is no watermark in it"
+NEITHER = "not a picture or video that can be read"
 # Self-contained formats only: playlists would open other files.
 _FORMATS = "mov,mp4,m4a,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg"
 
@@ -34,7 +37,11 @@ def pictures_of(path: Path) -> list[np.ndarray]:
     """
     frames = list(_frames(path))
     if not frames:
-        return [np.asarray(open_picture(path)[0])]
+        try:
+            return [np.asarray(open_picture(path)[0])]
+        except NotAPictureError as error:
+            told = SOUND if _is_sound(path) else NEITHER
+            raise FlashTalkError(f"{short(path.name)} is {told}. {_FILE.supported}.") from error
     size = -(-len(frames) // _PARTS)
     parts = [frames[start : start + size] for start in range(0, len(frames), size)]
     return [_mean(each) for each in ([frames] if len(parts) < _PARTS else [frames, *parts])]
@@ -72,6 +79,18 @@ def _frames(path: Path) -> Iterator[np.ndarray]:
                         return
         except av.FFmpegError:  # no video, or damaged from here on
             return
+
+
+def _is_sound(path: Path) -> bool:
+    with open_file(path, _FILE) as file:
+        try:
+            options = {"format_whitelist": SOUND_FORMATS}
+            with av.open(
+                Source(file), "r", options=options, metadata_errors="replace"
+            ) as container:
+                return any(True for _ in container.decode(audio=0))
+        except (av.FFmpegError, IndexError):  # IndexError: no sound in it
+            return False
 
 
 def _size(stream: av.VideoStream) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,11 +24,13 @@ PIECE = VideoPiece(
 
 
 @contextmanager
-def served(text: bytes) -> Iterator[str]:
-    """The address of a server that answers ``text``."""
+def served(text: bytes, asked: list[str | None] | None = None) -> Iterator[str]:
+    """The address of a server that answers ``text``, and notes who ``asked``."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if asked is not None:
+                asked.append(self.headers["Authorization"])
             self.send_response(200 if self.path == "/metrics" else 404)
             self.end_headers()
             self.wfile.write(text)
@@ -75,3 +78,44 @@ def test_another_program_is_a_sentence(text: bytes, capsys: pytest.CaptureFixtur
 def test_nobody_there_is_a_sentence(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", address]) == 2
     assert "such as http://127.0.0.1:7860" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("http://127.0.0.1:9", "nobody listens there"),
+        ("http://name:secret@127.0.0.1:9", "nobody listens there"),
+        ("http://name:sec/ret@127.0.0.1:9", "nobody listens there"),
+        ("name:secret@127.0.0.1:9", "no address"),
+        ("http://127.0.0.1:x", "no address"),
+        ("file:///etc/hostname", "no address"),
+        ("http://nobody.invalid", "no machine of that name is known"),
+    ],
+)
+def test_the_reason_is_in_words_and_no_password_is_shown(
+    address: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", address]) == 2
+    said = capsys.readouterr().err
+    assert reason in said
+    for word in ("urlopen", "Errno", "secret", "ret@", "name:"):
+        assert word not in said
+
+
+def test_the_name_and_password_of_an_address_are_sent_and_not_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[str | None] = []
+    text = Watch(Admission(lambda: ENGINES), lambda: 0, lambda: ENGINES).text()
+    with served(text, asked) as address:
+        assert main(["status", address.replace("//", "//me:p%40ss@")]) == 0
+    assert asked == ["Basic " + base64.b64encode(b"me:p@ss").decode()]
+    with served(b"none") as address:
+        assert main(["status", address.replace("//", "//me:secret@")]) == 2
+    assert "secret" not in "".join(capsys.readouterr())
+
+
+def test_a_refusal_is_its_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(b"") as address:
+        assert main(["status", f"{address}/elsewhere"]) == 2
+    assert "answers with code 404" in capsys.readouterr().err

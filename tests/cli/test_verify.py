@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from flashtalk.cli.main import main, parse
@@ -147,3 +148,20 @@ def test_the_visible_mark_is_left_out_by_configuration_alone(
     assert not parse(ServeOptions, ["--no-visible-mark"], prog="serve").marking().visible
     monkeypatch.setenv("FLASHTALK_VISIBLE_MARK", "off")
     assert not parse(ServeOptions, [], prog="serve").marking().visible
+
+
+@pytest.mark.parametrize("name", ["voice.wav", "voice.flac", "voice.ogg", "voice.mp3"])
+def test_a_sound_is_called_a_sound(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / name, 0.1 * np.sin(np.arange(16_000) / 5), 16_000)
+    code, said = verify(tmp_path / name, capsys)
+    assert code == 2 and f"{name} is a sound without pictures" in said and "The picture" not in said
+
+
+def test_what_is_neither_a_video_nor_a_picture_is_not_called_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.mp4").write_text("nothing to see " * 99)
+    code, said = verify(tmp_path / "notes.mp4", capsys)
+    assert code == 2 and "notes.mp4 is not a picture or video" in said and "The picture" not in said

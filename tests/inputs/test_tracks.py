@@ -178,6 +178,23 @@ def test_a_hole_is_silent_and_said_and_what_follows_keeps_its_time(
     assert 0.3 < missing_s < 3.0
 
 
+@pytest.mark.parametrize("byte", [b"\0", b"\x5a"])
+@pytest.mark.parametrize(("name", "codec"), [("voice.tta", "tta"), ("voice.wv", "wavpack")])
+def test_damage_does_not_become_noise(name: str, codec: str, byte: bytes, tmp_path: Path) -> None:
+    room = np.random.default_rng(5).normal(0.0, 1e-3, SPOKEN.shape)  # zeros would change no pause
+    write_tracks(tmp_path / name, codec, SPOKEN + room)
+    content = (tmp_path / name).read_bytes()
+    for share in (0.3, 0.45, 0.6):
+        at = round(share * len(content))
+        (tmp_path / name).write_bytes(content[:at] + byte * 300 + content[at + 300 :])
+        speech = load_speech(tmp_path / name)
+        assert np.abs(speech.playback).max() < 1.1 * np.abs(SPOKEN).max()
+        assert len(speech.notices) == 1 and "are missing" in speech.notices[0]
+        expected = voice(4.0)
+        wrong = np.abs(speech.samples - expected) > 0.01
+        assert (np.abs(speech.samples[wrong]) < 0.01).mean() > 0.98  # silence in its place
+
+
 # --- pipes ----------------------------------------------------------------------------------------
 def test_a_sound_comes_through_a_pipe(tmp_path: Path) -> None:
     file = io.BytesIO()
