@@ -10,6 +10,11 @@ from __future__ import annotations
 import os
 import sys
 
+from flashtalk.errors import command, end_at_ctrl_c, raise_at_ctrl_c
+
+if __name__ == "__main__":
+    end_at_ctrl_c()
+
 from flashtalk.cli.serve_options import ServeOptions, home_problem
 from flashtalk.memory import keep_one_heap
 from flashtalk.openmp import let_waiting_threads_sleep
@@ -26,7 +31,6 @@ import spaces  # before torch: on ZeroGPU it prepares CUDA for the processes tha
 
 from flashtalk.cli.main import parse
 from flashtalk.cli.serve import serve
-from flashtalk.errors import command
 from flashtalk.ui.events import Limits
 
 LIMITS = Limits(speech_s=120, queue=20, keep_files_s=3600)
@@ -36,6 +40,7 @@ GPU_S = 120  # longest hold of a ZeroGPU, in seconds
 @command
 def main() -> int:
     """Loads the weights, warms up and serves the page until it is ended."""
+    raise_at_ctrl_c()
     options = parse(ServeOptions, prog="app.py")
     on_gpu = spaces.GPU(duration=GPU_S)
     return serve(options, LIMITS, on_gpu=on_gpu, gpu_is_lent=spaces.config.Config.zero_gpu)

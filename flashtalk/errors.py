@@ -8,9 +8,11 @@ sentence. It says what was got, what is expected and what to do. Page and shell 
 from __future__ import annotations
 
 import errno
+import os
 import signal
 from collections.abc import Callable
 from functools import wraps
+from types import FrameType
 from typing import ParamSpec
 
 from flashtalk.pipes import flush, let_go, nobody_reads, open_closed, print_any_name, tell
@@ -23,6 +25,27 @@ _NOBODY_READS = 141
 
 class FlashTalkError(ValueError):
     """A problem the user can mend; ``str(error)`` is a complete sentence for page or shell."""
+
+
+def end_at_ctrl_c() -> None:
+    """Ctrl-C ends the process with a word, until :func:`raise_at_ctrl_c` is called.
+
+    For the time in which modules are imported: nothing is to be put in order there, and libraries
+    do not expect an exception.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+def raise_at_ctrl_c() -> None:
+    """Ctrl-C raises ``KeyboardInterrupt`` again: from here on, there are things to put in order."""
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    tell("Stopped.")
+    os._exit(128 + number)
 
 
 def command(main: Callable[P, int | None]) -> Callable[P, int]:

@@ -63,3 +63,26 @@ def test_ctrl_c_is_a_word_and_a_code(capsys: pytest.CaptureFixture[str]) -> None
 
     assert main() == 130
     assert capsys.readouterr().err == "Stopped.\n"
+
+
+@pytest.mark.parametrize("where", ["flashtalk.cli.main", "av"])
+def test_ctrl_c_while_modules_are_imported_is_a_word_and_a_code(where: str, tmp_path: Path) -> None:
+    """The first of these is imported at once, the other one once the options are read."""
+    interrupting = (
+        "import builtins, os, signal\n"
+        "usual = builtins.__import__\n"
+        "def importing(name, *rest):\n"
+        f"    if name == {where!r}:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return usual(name, *rest)\n"
+        "builtins.__import__ = importing\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(interrupting)
+    done = subprocess.run(
+        [sys.executable, "-m", "flashtalk", "verify", "nothing.mp4"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (130, "Stopped.\n")

@@ -21,7 +21,7 @@ from flashtalk.cli.options import (
     VerifyOptions,
 )
 from flashtalk.cli.serve_options import ServeOptions, StatusOptions
-from flashtalk.errors import command
+from flashtalk.errors import command, raise_at_ctrl_c
 from flashtalk.memory import keep_one_heap
 from flashtalk.openmp import let_waiting_threads_sleep
 
@@ -52,30 +52,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case ServeOptions():
             from flashtalk.cli.serve import serve
 
+            raise_at_ctrl_c()
             return serve(options)
         case StatusOptions():
             from flashtalk.cli.status import status
 
+            raise_at_ctrl_c()
             return status(options)
         case GenerateOptions():
             from flashtalk.cli.generate import generate
 
+            raise_at_ctrl_c()
             return generate(options)
         case EvaluateOptions():
             from flashtalk.cli.evaluate import evaluate
 
+            raise_at_ctrl_c()
             return evaluate(options)
         case VerifyOptions():
             from flashtalk.cli.verify import verify
 
+            raise_at_ctrl_c()
             return verify(options)
         case BenchOptions():
             from flashtalk.cli.bench import bench
 
+            raise_at_ctrl_c()
             return bench(options, rest)
         case PlanOptions():
             from flashtalk.cli.plan import plan
 
+            raise_at_ctrl_c()
             return plan(options)
         case _:
             raise AssertionError(f"no command takes {type(options).__name__}")
