@@ -115,7 +115,7 @@ class LiveMessages:
     ) -> str:
         """One fragment of :class:`flashtalk.outputs.fragments.FragmentEncoder`.
 
-        ``held_s`` seconds of it are a still picture, which a live player need not show.
+        ``held_s`` seconds of it are a person at rest, which a live player need not show.
         """
         still = {"held_s": round(held_s, 3)} if held_s else {}
         return self._message(

@@ -294,7 +294,7 @@ def test_two_talks_at_once_share_one_place(engine: Engine, speech: np.ndarray) -
         assert not np.array_equal(frames_of(first.film()), frames_of(second.film()))
 
 
-def test_a_machine_that_is_too_slow_shows_a_still_picture_and_keeps_the_sound(
+def test_a_machine_that_is_too_slow_shows_a_person_at_rest_and_keeps_the_sound(
     speech: np.ndarray,
 ) -> None:
     """Fifty steps on one thread, and a speaker whose line was cut from the beginning."""

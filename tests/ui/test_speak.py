@@ -174,5 +174,5 @@ def test_a_machine_that_is_too_slow_follows_with_still_pictures(
     page.wait_for_function(f"window.jumps > 0 && {VIDEO}.currentTime > 2.5", timeout=SLOW_MS)
     page.locator("#stop").click()
     wait_until(page, "done")
-    expect(notices).to_contain_text("seconds show a still picture", timeout=SLOW_MS)
+    expect(notices).to_contain_text("seconds show the person at rest", timeout=SLOW_MS)
     assert film_s(page, tmp_path) > 2.5

@@ -64,7 +64,7 @@ class LiveSpeech {
     this.origin_ms = Infinity; // when its first sample was heard, on the page's clock
     this.lowest_s = Infinity; // least that was ahead since the last look
     this.lags_ms = [];
-    this.held = []; // [from, to] in seconds: a still picture, where the machine was too slow
+    this.held = []; // [from, to] in seconds: the person rests, where the machine was too slow
     this.wasMuted = video.muted;
   }
 
@@ -165,7 +165,7 @@ class LiveSpeech {
     this.held.push([from, to]);
   }
 
-  /** Leaves a still picture once there is something newer: until then the person comes to rest. */
+  /** Leaves a rest once there is something newer. */
   leaveHeld() {
     const now = video.currentTime + 0.04; // its first frame is the one before it
     const [from, to] = this.held[0] || [];

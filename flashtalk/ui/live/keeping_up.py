@@ -20,10 +20,12 @@ CLEARLY = -0.4  # seconds caught up in each
 _REMEMBERED_S = 1.0  # of video: less is no measure, and older speeds count for less than half
 
 SLOW = (
-    "This machine is slower than your speech, so parts of it show a still picture. The sound is "
+    "This machine is slower than your speech, so the person rests in parts of it. The sound is "
     "whole."
 )
-HELD = "{held:.1f} of {total:.1f} seconds show a still picture: this machine was too slow for more."
+HELD = (
+    "{held:.1f} of {total:.1f} seconds show the person at rest: this machine was too slow for more."
+)
 
 
 class KeepingUp:
@@ -38,7 +40,7 @@ class KeepingUp:
         self._begun_s = time.monotonic()
         self._made = RememberedCost(_REMEMBERED_S)
         self.held_s = 0.0
-        """Seconds that show a still picture so far."""
+        """Seconds that show the person at rest so far."""
 
     def begin(self) -> None:
         """Speech is heard from now on."""

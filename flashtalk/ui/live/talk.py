@@ -245,7 +245,7 @@ class LiveTalk:
             yield from session.flush()
 
     def _held(self, pieces: Iterator[VideoPiece]) -> Iterator[VideoPiece]:
-        """``pieces`` of a still picture, the first of which says why."""
+        """``pieces`` of a person at rest, the first of which says why."""
         for piece in pieces:
             yield piece if self._keeping_up.held_s else replace(piece, notices=(SLOW,))
             self._keeping_up.held_s += piece.duration_s
