@@ -30,7 +30,7 @@ class FlashTalkError(ValueError):
 def end_at_ctrl_c() -> None:
     """Ctrl-C ends the process with a word, until :func:`raise_at_ctrl_c` is called.
 
-    For the time in which modules are imported: nothing is to be put in order there, and libraries
+    For the time in which modules are imported. Nothing is to be put in order there, and libraries
     do not expect an exception.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

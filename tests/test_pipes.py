@@ -71,10 +71,10 @@ def test_ctrl_c_while_modules_are_imported_is_a_word_and_a_code(where: str, tmp_
     interrupting = (
         "import builtins, os, signal\n"
         "usual = builtins.__import__\n"
-        "def importing(name, *rest):\n"
+        "def importing(name, *rest, **more):\n"
         f"    if name == {where!r}:\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
-        "    return usual(name, *rest)\n"
+        "    return usual(name, *rest, **more)\n"
         "builtins.__import__ = importing\n"
     )
     (tmp_path / "sitecustomize.py").write_text(interrupting)
@@ -85,4 +85,4 @@ def test_ctrl_c_while_modules_are_imported_is_a_word_and_a_code(where: str, tmp_
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stderr) == (130, "Stopped.\n")
+    assert (done.returncode, done.stderr) == (130, "Stopped.\n"), done.stderr
