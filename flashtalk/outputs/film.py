@@ -29,6 +29,11 @@ from flashtalk.provenance.marking import Marking
 from flashtalk.stream.contracts import VideoSession
 from flashtalk.stream.piece import VideoPiece
 
+# Half of what calm talks have, which is 39 kB a second at 256 x 256 and 114 kB at 512 x 512.
+_LEAST_SOUND = 12_000
+_LEAST_PER_PIXEL = 0.15
+_MOVING_PIXELS = 512 * 512  # of larger pictures no more may move
+
 
 class Voice(Protocol):
     """What is heard: a whole recording, or speech as far as it has been spoken."""
@@ -81,7 +86,7 @@ class Film:
         marking: what is visible, and who signs.
 
     Raises:
-        FlashTalkError: if the destination's folder cannot be written to.
+        FlashTalkError: if the destination's folder cannot be written to, or has too little space.
     """
 
     def __init__(
@@ -106,7 +111,8 @@ class Film:
         )
         self._recording: Recording | None = None
         if destination is not None:
-            self._recording = Recording(destination, origin, marking, metadata)
+            least_bytes = round(self.total_s * _least_rate(size))
+            self._recording = Recording(destination, origin, marking, metadata, least_bytes)
         self._heard_samples = 0  # of the speech that has its pictures
         self._whole = True  # whether encoder and recording agree
         self._finished = False
@@ -203,3 +209,8 @@ class Film:
     def _record(self, data: bytes) -> None:
         if self._recording is not None:
             self._recording.append(data)
+
+
+def _least_rate(size: tuple[int, int]) -> float:
+    """Bytes of a second of video, of any that there may be."""
+    return _LEAST_SOUND + _LEAST_PER_PIXEL * min(size[0] * size[1], _MOVING_PIXELS)

@@ -11,6 +11,7 @@ in a notice.
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -39,9 +40,10 @@ class Recording:
         origin: what the content credentials say.
         marking: who signs them.
         metadata: what the file says of itself, beside the mark.
+        least_bytes: what the file will have at least.
 
     Raises:
-        FlashTalkError: if the folder cannot be written to.
+        FlashTalkError: if the folder cannot be written to, or has no space for that.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Recording:
         origin: Origin = Origin(),  # noqa: B008, both are frozen
         marking: Marking = Marking(),  # noqa: B008
         metadata: Mapping[str, str] = MappingProxyType({}),
+        least_bytes: int = 0,
     ) -> None:
         self._origin, self._marking = origin, marking
         self.notices: tuple[str, ...] = ()
@@ -59,6 +62,7 @@ class Recording:
         self._metadata = {**metadata, "comment": MARK}
         try:
             self.destination.parent.mkdir(parents=True, exist_ok=True)
+            _check_space(self.destination.parent, least_bytes)
             self._scratch = ScratchFolder(self.destination.parent)
             self._live = self._scratch.path / "live.mp4"
             self._file = self._live.open("wb", buffering=0)
@@ -135,6 +139,15 @@ class Recording:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _check_space(folder: Path, least_bytes: int) -> None:
+    usage = shutil.disk_usage(folder)
+    if usage.total and usage.free < least_bytes:  # some file systems say nothing of themselves
+        raise FlashTalkError(
+            f"There is no space for the video: it needs {least_bytes / 1e6:.1f} MB or more, and "
+            f"{usage.free / 1e6:.1f} MB are free where it goes. Free some space first."
+        )
 
 
 def _make_seekable(fragmented: Path, destination: Path, metadata: Mapping[str, str]) -> None:

@@ -1,9 +1,11 @@
 """The loop from pieces to film: whatever ends it, what was made is a file."""
 
 import io
+import shutil
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from unsigned import unsigned
 
 from flashtalk.engine import Engine
+from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.speech import Speech
 from flashtalk.models.networks import Networks
 from flashtalk.outputs.film import Film, pieces_of
@@ -54,6 +57,21 @@ def test_a_film_is_complete_and_counts_its_work(
     assert made == [(piece.index, pytest.approx(piece.end_s)) for piece in pieces]
     assert film.complete and film.path == tmp_path / "talk.mp4" and film.real_time > 0
     assert frames_in(film.path) == 88
+
+
+@pytest.mark.parametrize(("free_bytes", "refused"), [(0, True), (40_000, True), (200_000, False)])
+def test_a_full_disk_is_said_before_the_work(
+    free_bytes: int, refused: bool, said: Speech, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """By what three and a half small seconds need; a file system that knows nothing is believed."""
+    usage = SimpleNamespace(total=1e9, free=free_bytes)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    if refused:
+        with pytest.raises(FlashTalkError, match=r"no space.* MB are free"):
+            Film(SIZE, FPS, said, tmp_path / "talk.mp4")
+        usage.total = 0
+    Film(SIZE, FPS, said, tmp_path / "talk.mp4").finish()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_film_made_ahead_is_the_same_bytes(
