@@ -17,7 +17,10 @@ TALK = """Live video of the portrait speaking, then the finished file.
 Each update is a message, the file (in the last update only) and the seed. A message is JSON text.
 Its "kind" is "waiting" (with the place in line), "stage" (with a sentence), "fragment", "end" or
 "error". The "data" of fragments and of the end are base64. Joined in their order, they are one mp4
-that plays while it grows; in a browser, append them to a MediaSource of the type "mime"."""
+that plays while it grows; in a browser, append them to a MediaSource of the type "mime".
+
+While somebody still speaks, sound goes in piece by piece: POST live, then live/ID/sound. Video comes
+out of live/ID/messages. "Live speech for programs", at the foot of the page, has a program."""
 
 PARAMETERS = {
     "Portrait": "A picture of a person from the front, at least 256 pixels wide.",

@@ -93,6 +93,7 @@ def documents() -> dict[str, Path]:
     files = {
         "model_card": ASSETS / "flashtalk-tiny" / "README.md",
         "evaluation": ASSETS.parent / "docs" / "evaluation.md",
+        "live_speech": ASSETS.parent / "docs" / "live-speech.md",
     }
     return {name: path for name, path in files.items() if path.is_file()}
 

@@ -142,3 +142,10 @@ def test_a_file_that_is_called_like_somebody_of_the_gallery_is_not_taken_for_the
     expect(page.locator("#share")).to_be_enabled(timeout=SLOW_MS)
     page.locator("#share").click()
     expect(page.locator(".ft-told")).to_contain_text("your own files stay with you")
+
+
+def test_the_foot_of_the_page_has_the_program_that_speaks_live(page: Page) -> None:
+    page.get_by_role("button", name="Live speech for programs").click()
+    expect(page.locator("dialog[open] pre")).to_contain_text("httpx.Client", timeout=SLOW_MS)
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
