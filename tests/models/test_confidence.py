@@ -13,9 +13,10 @@ from flashtalk.models.tiny.confidence import (
     feature_confidence,
     hidden_notices,
 )
-from flashtalk.models.tiny.face_code import LANDMARKS
+from flashtalk.models.tiny.face_code import LANDMARKS, eye_middle, mouth_middle
 from flashtalk.models.tiny.landmark_refiner import REFINED
 from flashtalk.models.tiny.landmarks import FaceMarks
+from flashtalk.models.tiny.maps import identity_grid
 from flashtalk.models.tiny.tone import face_masks
 
 SIDE = 64
@@ -104,3 +105,40 @@ def test_eyes_in_a_dark_picture_are_eyes() -> None:
 )
 def test_what_cannot_be_seen_is_said(confidence: list[float], said: tuple[str, ...]) -> None:
     assert hidden_notices(torch.tensor([confidence])) == said
+
+
+SKIN = (0.8, 0.55, 0.45)
+
+
+def before_the_mouth(color: tuple[float, float, float], radius: float, skin=SKIN) -> torch.Tensor:
+    """Skin with a disc of ``color``, whose ``radius`` is in distances of the eyes."""
+    points = face()
+    picture = torch.tensor(skin)[None, :, None, None].expand(1, 3, 256, 256)
+    size = (eye_middle(points, "left") - eye_middle(points, "right")).norm()
+    away = (identity_grid(picture) - mouth_middle(points)[:, None, None]).norm(dim=-1)
+    disc = (away < radius * size)[:, None]
+    return torch.where(disc, torch.tensor(color)[:, None, None], picture) * 2 - 1
+
+
+@pytest.mark.parametrize("color", [(0.1, 0.1, 0.1), (0.6, 0.6, 0.6), (0.2, 0.2, 0.7)])
+@pytest.mark.parametrize("skin", [SKIN, (0.35, 0.2, 0.14), (0.6, 0.6, 0.6)])
+def test_a_microphone_hides_the_mouth(
+    color: tuple[float, float, float], skin: tuple[float, float, float]
+) -> None:
+    found = feature_confidence(before_the_mouth(color, 0.3, skin), marks(confirmed=True))
+    same = color == skin  # gray before gray says nothing
+    assert found[0, 0] == (1.0 if same else 0.0)
+
+
+@pytest.mark.parametrize(
+    ("color", "radius"),
+    [
+        ((0.1, 0.05, 0.05), 0.2),  # a mouth that is wide open
+        ((0.7, 0.2, 0.2), 0.2),  # lips with lipstick
+        ((0.9, 0.9, 0.85), 0.2),  # teeth
+        ((0.4, 0.275, 0.225), 0.5),  # a shadow
+    ],
+)
+def test_what_mouths_have_hides_none(color: tuple[float, float, float], radius: float) -> None:
+    found = feature_confidence(before_the_mouth(color, radius), marks(confirmed=True))
+    assert found[0, 0] == 1.0

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from flashtalk.models.tiny.landmark_refiner import EYE_CROP, MOUTH_CROP
 from flashtalk.models.tiny.landmarks import MOUTH, FaceMarks
+from flashtalk.models.tiny.mouth_color import mouth_apart
 from flashtalk.models.tiny.tone import MIN_LUMA, face_masks, luma_of, masked_quantile
 
 # Each pair: where confidence begins to fall, and where it is gone.
@@ -24,6 +25,10 @@ eyes in between are misread by more than 0.1 distances of the eyes. Renders have
 CONFIRMED_MOUTH_VARIANCE = (0.040, 0.060)
 """Variance in the crop of a mouth where the face mesh has found it, mean over its landmarks. Of 65
 photographs 64 have less than 0.040. A hand before the mouth has 0.075."""
+MOUTH_APART = (0.75, 0.9)
+"""How far the color before a mouth is from the skin's. Of 802 photographs 0.5 % are beyond 0.9:
+tongues and moustaches. Of 260 with a small microphone drawn before the mouth, 81 % are noticed
+(black 94 %, blue 90 %, red 79 %, gray 72 %); by the variances alone it was 39 %."""
 EYE_LIGHT = (0.5, 0.35)
 """Luma of an eye over that of the skin: 0.6 and more in renders, below 0.3 behind dark glasses."""
 MOUTH_HIDDEN = (
@@ -45,6 +50,7 @@ def feature_confidence(portrait: Tensor, marks: FaceMarks) -> Tensor:
     spread = marks.variance[:, MOUTH].mean(dim=1) * mouth.sqrt()
     confirmed_mouths = _falling(mouth, CONFIRMED_MOUTH_VARIANCE)
     mouths = torch.where(marks.confirmed, confirmed_mouths, _falling(spread, MOUTH_SPREAD))
+    mouths = mouths * _falling(mouth_apart(portrait, marks.points), MOUTH_APART)
     seen = _falling(torch.maximum(left, right), EYE_VARIANCE)
     eyes = torch.where(marks.confirmed, torch.ones_like(seen), seen)
     light = _falling(eye_light(portrait, marks.points), EYE_LIGHT)

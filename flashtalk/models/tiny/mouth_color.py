@@ -1,0 +1,61 @@
+"""Whether anything before a mouth has the color of the face: a microphone has not.
+
+Landmarks lie on a microphone as if its edge were lips. But nothing of it is like the skin, whereas
+lips, teeth and beards always show some. Letters: B portraits, L landmarks, H x W pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from flashtalk.models.tiny.face_code import LANDMARKS, NEAREST_EYES, eye_middle, mouth_middle
+from flashtalk.models.tiny.maps import identity_grid
+from flashtalk.models.tiny.tone import luma_of, masked_quantile
+
+# in distances of the eyes
+MOUTH_RADIUS = 0.25  # of the disc that is looked at
+PATCH_RADIUS = 0.07  # of patches of skin: cheeks, tip of the nose, forehead
+CHEEK, FOREHEAD = 0.75, -0.35  # how far below the eyes
+
+LUMA_WEIGHT = 0.3  # shadows lie on the same skin
+NEAREST = 0.1  # quantile of the disc's distances from the color of the skin
+LEAST_CHROMA = 0.1  # paler and gray faces are measured as if they had so much
+
+
+def mouth_apart(portrait: Tensor, points: Tensor) -> Tensor:
+    """How far the color of what is before mouths is from that of the skin, in its chroma: [B].
+
+    That of the tenth which is most like it. ``portrait`` is [B, 3, H, W] in [-1, 1], ``points``
+    are [B, L, 2].
+    """
+    colors = _opponents((portrait + 1.0) / 2.0)
+    grid = identity_grid(portrait)
+    left, right = (eye_middle(points, side) for side in ("left", "right"))
+    across = left - right
+    size = across.norm(dim=-1, keepdim=True).clamp(min=NEAREST_EYES)
+    down = torch.stack((-across[:, 1], across[:, 0]), dim=1)
+    nose = points[:, LANDMARKS.index("nose_tip")]
+    cheeks = left + CHEEK * down, right + CHEEK * down
+    forehead = (left + right) / 2 + FOREHEAD * down
+
+    def around(center: Tensor, radius: float) -> Tensor:
+        return (grid - center[:, None, None]).norm(dim=-1) < radius * size[:, :, None]
+
+    patches = [_medians(colors, around(each, PATCH_RADIUS)) for each in (*cheeks, nose, forehead)]
+    skin = torch.stack(patches).median(dim=0).values  # [B, 3]
+    weight = colors.new_tensor([LUMA_WEIGHT, 1.0, 1.0])[:, None, None]
+    away = ((colors - skin[:, :, None, None]) * weight).norm(dim=1)
+    nearest = masked_quantile(away, around(mouth_middle(points), MOUTH_RADIUS), NEAREST)
+    return nearest / skin[:, 1:].norm(dim=-1).clamp(min=LEAST_CHROMA)
+
+
+def _opponents(colors: Tensor) -> Tensor:
+    """[B, 3, H, W] in 0..1 as luma, red against green, and both against blue."""
+    red, green, blue = colors.unbind(dim=1)
+    return torch.stack((luma_of(colors)[:, 0], red - green, (red + green) / 2 - blue), dim=1)
+
+
+def _medians(colors: Tensor, masks: Tensor) -> Tensor:
+    """Of each channel of [B, 3, H, W] inside ``masks`` [B, H, W]: [B, 3]."""
+    return torch.stack([masked_quantile(each, masks, 0.5) for each in colors.unbind(dim=1)], dim=1)
