@@ -9,15 +9,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from flashtalk.models.tiny.face_code import LANDMARKS, NEAREST_EYES, eye_middle, mouth_middle
+from flashtalk.models.tiny.face_code import LANDMARKS, NEAREST_EYES, eye_middle
 from flashtalk.models.tiny.maps import identity_grid
 from flashtalk.models.tiny.tone import luma_of, masked_quantile
 
 # in distances of the eyes
-MOUTH_RADIUS = 0.25  # of the disc that is looked at
+MOUTH_RADIUS = 0.25  # of the disc that is looked at, at least
 PATCH_RADIUS = 0.07  # of patches of skin: cheeks, tip of the nose, forehead
 CHEEK, FOREHEAD = 0.75, -0.35  # how far below the eyes
 
+LIPS = 0.65  # of the height of open lips: the radius of a disc that shows these
 LUMA_WEIGHT = 0.3  # shadows lie on the same skin
 NEAREST = 0.1  # quantile of the disc's distances from the color of the skin
 LEAST_CHROMA = 0.1  # paler and gray faces are measured as if they had so much
@@ -39,14 +40,19 @@ def mouth_apart(portrait: Tensor, points: Tensor) -> Tensor:
     cheeks = left + CHEEK * down, right + CHEEK * down
     forehead = (left + right) / 2 + FOREHEAD * down
 
-    def around(center: Tensor, radius: float) -> Tensor:
-        return (grid - center[:, None, None]).norm(dim=-1) < radius * size[:, :, None]
+    upper, lower = (points[:, LANDMARKS.index(f"outer_{each}_lip")] for each in ("upper", "lower"))
+    lips = LIPS * (lower - upper).norm(dim=-1, keepdim=True)
+    radius = torch.maximum(MOUTH_RADIUS * size, lips)
 
-    patches = [_medians(colors, around(each, PATCH_RADIUS)) for each in (*cheeks, nose, forehead)]
+    def around(center: Tensor, radius: Tensor) -> Tensor:
+        return (grid - center[:, None, None]).norm(dim=-1) < radius[:, :, None]
+
+    patch = PATCH_RADIUS * size
+    patches = [_medians(colors, around(each, patch)) for each in (*cheeks, nose, forehead)]
     skin = torch.stack(patches).median(dim=0).values  # [B, 3]
     weight = colors.new_tensor([LUMA_WEIGHT, 1.0, 1.0])[:, None, None]
     away = ((colors - skin[:, :, None, None]) * weight).norm(dim=1)
-    nearest = masked_quantile(away, around(mouth_middle(points), MOUTH_RADIUS), NEAREST)
+    nearest = masked_quantile(away, around((upper + lower) / 2, radius), NEAREST)
     return nearest / skin[:, 1:].norm(dim=-1).clamp(min=LEAST_CHROMA)
 
 
