@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from visitor import SLOW_MS, VIDEO, state, upload, wait_until
 
 COUNTING = """() => {
@@ -29,6 +29,12 @@ PARTS = """() => new Promise((done) => {
     parts.count().onsuccess = ({ target }) => done(target.result);
   };
 })"""
+FORBID = """
+const forbid = () => { throw new DOMException("The operation is insecure.", "SecurityError"); };
+window.BroadcastChannel = class { constructor() { forbid(); } };
+for (const name of ["sessionStorage", "indexedDB"])
+  Object.defineProperty(window, name, { get: forbid });
+"""
 
 
 @pytest.fixture
@@ -153,3 +159,17 @@ def test_a_duplicated_tab_leaves_the_talk_of_its_original_alone(
     stage = page.locator(".ft-stage")
     expect(stage).to_contain_text("What was made by then is here", timeout=SLOW_MS)
     copy.close()
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(
+    browser: Browser, address: str
+) -> None:
+    page = browser.new_page()
+    page.add_init_script(FORBID)
+    page.goto(address)
+    expect(page.locator("#duration")).to_have_text("0:06", timeout=SLOW_MS)
+    page.locator("#talk").click()
+    page.wait_for_function(f"{VIDEO}.currentTime > 0.2", timeout=SLOW_MS)
+    page.locator("#stop").click()
+    wait_until(page, "done")
+    page.close()

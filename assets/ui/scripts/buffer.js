@@ -2,6 +2,7 @@
 // Entry points: openSource, feed, broken, release.
 
 const KEEP_BEHIND_S = 10; // played video that stays in memory where the browser has too little
+const ANY_H264 = 'video/mp4; codecs="avc1.42E01E"';
 const Source = window.ManagedMediaSource || window.MediaSource; // iPhones have only the former
 
 function openSource() {
@@ -43,7 +44,8 @@ function release() {
 function broken() {
   if (!video.getAttribute("src") || !video.error) return;
   if (!run.source) {
-    notice(fill(text.problem.film_gone, { duration: duration(page.keep_s) }));
+    const gone = fill(text.problem.film_gone, { duration: duration(page.keep_s) });
+    notice(video.canPlayType(ANY_H264) ? gone : text.problem.no_h264);
     return;
   }
   notice(text.problem.broken);

@@ -8,7 +8,16 @@
 const STORE = "parts";
 const ANSWER_MS = 300; // what a page that is there needs for its answer
 const PAGE = Math.random().toString(36).slice(2);
-const otherTabs = "BroadcastChannel" in window ? new BroadcastChannel("flashtalk") : null;
+const otherTabs = openChannel();
+
+function openChannel() {
+  try {
+    return new BroadcastChannel("flashtalk");
+  } catch (error) {
+    console.debug("no word to other tabs:", error); // forbidden by the visitor, or unknown here
+    return null;
+  }
+}
 
 otherTabs?.addEventListener("message", ({ data }) => {
   if (data.wanted === PAGE) otherTabs.postMessage({ here: PAGE });
