@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,37 @@ def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(
     page.locator("#stop").click()
     wait_until(page, "done")
     page.close()
+
+
+def test_two_tabs_talk_at_once_and_each_keeps_its_own_film(page: Page, short_speech: Path) -> None:
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator("#duration")).to_have_text("0:06", timeout=SLOW_MS)
+    other.locator("#people button").nth(1).click()
+    tabs = {"nia": page, "marco": other}
+    for tab in tabs.values():
+        upload(tab, "#sound", short_speech)
+    for tab in tabs.values():
+        tab.locator("#talk").click()
+    for name, tab in tabs.items():
+        wait_until(tab, "done")
+        link = tab.locator("#download")
+        file = re.compile(f"flashtalk-{name}-short-")
+        expect(link).to_have_attribute("download", file, timeout=SLOW_MS)
+        expect(tab.locator(".ft-earlier button")).to_have_count(1)
+    other.close()
+
+
+def test_a_tab_that_the_browser_froze_goes_on_where_it_was(page: Page, long_speech: Path) -> None:
+    upload(page, "#sound", long_speech)
+    page.locator("#talk").click()
+    page.wait_for_function(f"{VIDEO}.currentTime > 0.3", timeout=SLOW_MS)
+    browser = page.context.new_cdp_session(page)
+    browser.send("Page.setWebLifecycleState", {"state": "frozen"})
+    time.sleep(2.5)  # more than was ahead
+    browser.send("Page.setWebLifecycleState", {"state": "active"})
+    now = page.evaluate(f"{VIDEO}.currentTime")
+    page.wait_for_function(f"{VIDEO}.currentTime > {now + 2}", timeout=SLOW_MS)
+    expect(page.locator(".ft-notices")).not_to_contain_text("lost")
+    page.locator("#stop").click()
+    wait_until(page, "done")

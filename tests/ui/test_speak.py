@@ -161,9 +161,7 @@ def test_a_closed_tab_gives_its_seat_back(visit: Open) -> None:
     wait_until(second, "done")
 
 
-def test_a_machine_that_is_too_slow_follows_with_still_pictures(
-    visit: Open, tmp_path: Path
-) -> None:
+def test_a_machine_that_is_too_slow_follows_with_rests(visit: Open, tmp_path: Path) -> None:
     page = visit()
     page.evaluate("document.getElementById('steps').max = 50")
     page.evaluate("document.getElementById('steps').value = 50")  # no machine of ours is quick then
