@@ -16,6 +16,7 @@ STRAYS = 0.001  # share of the values that may lie outside at either end
 _BEYOND = 1.1  # resampling overshoots white by up to a tenth
 _BELOW = 0.25  # of white: negative values down to here are overshoot as well
 _HIGHLIGHTS = 2.0  # floats in 0..1 with lights brighter than white
+_FEW = 16.0  # floats up to here are no 8 bits, which would be nearly black
 _EXPECTED = "Use 8 or 16-bit integers, or floats in 0..1."
 
 
@@ -40,6 +41,8 @@ def white_of(values: np.ndarray) -> float:
             "Use 8-bit integers or floats in 0..1."
         )
     low, high = (float(v) for v in np.quantile(values.ravel(), (STRAYS, 1.0 - STRAYS)))
+    if kind == "f" and _HIGHLIGHTS < high <= _FEW and low >= -_BELOW * high:
+        return high  # a range of somebody's own
     fractions = kind == "f" or high <= 1.0
     depths = (1.0, *_DEPTHS) if fractions else _DEPTHS
     for white in depths:

@@ -86,6 +86,11 @@ def test_floats_that_overshoot_at_both_ends_are_clipped() -> None:
     assert np.abs(found - ramp()[..., :1]).max() <= 2
 
 
+@pytest.mark.parametrize("white", [2.5, 4.0, 12.0])
+def test_floats_of_a_range_of_their_own_are_not_black(white: float) -> None:
+    assert np.abs(pixels((white / 255 * ramp()).astype(np.float32)) - ramp()).max() <= 2
+
+
 @pytest.mark.parametrize("bits", [10, 12, 14])
 def test_fewer_bits_in_sixteen_are_as_bright_as_eight(bits: int) -> None:
     deep = (np.linspace(0, 2**bits - 1, 96)[None].repeat(80, 0)).astype(np.uint16)
