@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flashtalk.cli.saying import reason
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.files import short
 
 
 def check_video(out: Path, inputs: Sequence[Path]) -> None:
@@ -18,14 +19,15 @@ def check_video(out: Path, inputs: Sequence[Path]) -> None:
     """
     if is_folder(out):
         raise FlashTalkError(
-            f"{out} is a folder. Give --out the name of a file, such as {out / 'talk.mp4'}."
+            f"{short(str(out))} is a folder. Give --out the name of a file, such as "
+            f"{short(str(out / 'talk.mp4'))}."
         )
     if out.suffix.lower() != ".mp4":
         raise FlashTalkError(
-            f"The video is an MP4 file: give --out a name ending in .mp4, not {out}."
+            f"The video is an MP4 file: give --out a name ending in .mp4, not {short(str(out))}."
         )
     if is_pipe(out):  # it would wait for a reader
-        raise FlashTalkError(f"{out} is a pipe. Give --out the name of a file.")
+        raise FlashTalkError(f"{short(str(out))} is a pipe. Give --out the name of a file.")
     check_writable(out, inputs)
 
 
@@ -38,7 +40,9 @@ def check_writable(out: Path, inputs: Sequence[Path] = ()) -> None:
         FlashTalkError: with what the system says.
     """
     if not is_folder(out.parent):
-        raise FlashTalkError(f"The folder {out.parent} does not exist. Create it first.")
+        raise FlashTalkError(
+            f"The folder {short(str(out.parent))} does not exist. Create it first."
+        )
     check_folder(out.parent)
     try:
         existed = out.exists()
@@ -48,10 +52,10 @@ def check_writable(out: Path, inputs: Sequence[Path] = ()) -> None:
             out.unlink()
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise FlashTalkError(
-            f"{out} cannot be written: {reason(error)}. Give --out another name."
+            f"{short(str(out))} cannot be written: {reason(error)}. Give --out another name."
         ) from error
     if any(_same_file(out, source) for source in inputs):
-        raise FlashTalkError(f"{out} is an input. Give --out another name.")
+        raise FlashTalkError(f"{short(str(out))} is an input. Give --out another name.")
 
 
 def make_parents(out: Path) -> None:
@@ -64,7 +68,8 @@ def make_parents(out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FlashTalkError(
-            f"The folder {out.parent} cannot be made: {reason(error)}. Choose another one."
+            f"The folder {short(str(out.parent))} cannot be made: {reason(error)}. "
+            "Choose another one."
         ) from error
 
 
@@ -102,5 +107,6 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise FlashTalkError(
-            f"The folder {folder} cannot be written to: {error.strerror}. Choose another one."
+            f"The folder {short(str(folder))} cannot be written to: {error.strerror}. "
+            "Choose another one."
         ) from error

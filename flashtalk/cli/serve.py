@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+from gradio.http_server import INITIAL_PORT_VALUE, TRY_NUM_PORTS
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
@@ -76,8 +77,7 @@ def serve(
         return follow(_shared(_engine(options, ranks, gpu_is_lent), ranks, options))
     host = options.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
     port = options.chosen_port
-    if port is not None:
-        check_port(host, port)
+    check_port(host, port)
     limits = limits or Limits()
     sweep_uploads(limits.keep_files_s)
     check_upload_folder()
@@ -185,21 +185,43 @@ def computes_at(device_type: str, on_gpu: OnGpu) -> OnGpu:
     return here if device_type == "cpu" else on_gpu
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int | None) -> None:
     """Refuse an address that cannot be served at: a port in use, a name that is not this machine.
+
+    Without a ``port``, one of those that Gradio tries must be free.
 
     Raises:
         FlashTalkError: with what the system says.
     """
+    if port is not None:
+        if (problem := _port_problem(host, port)) is not None:
+            raise FlashTalkError(
+                f"The page cannot be served at port {port} of {host}: {problem}. Choose another "
+                "--port or --host, or leave --port out for the first free one from 7860."
+            )
+        return
+    if (problem := _port_problem(host, 0)) is not None:  # 0: any port
+        raise FlashTalkError(
+            f"The page cannot be served at {host}: {problem}. Give --host (or the variable "
+            "GRADIO_SERVER_NAME) an address of this machine, such as 127.0.0.1."
+        )
+    last = INITIAL_PORT_VALUE + TRY_NUM_PORTS - 1
+    if all(_port_problem(host, each) for each in range(INITIAL_PORT_VALUE, last + 1)):
+        raise FlashTalkError(
+            f"All ports from {INITIAL_PORT_VALUE} to {last} of {host} are in use. Choose another "
+            "one with --port, or with the variable PORT."
+        )
+
+
+def _port_problem(host: str, port: int) -> str | None:
+    """What the system says where nobody can listen there."""
     bare = host.strip("[]")  # Gradio takes [::1], sockets take ::1
     family = socket.AF_INET6 if ":" in bare else socket.AF_INET
     try:
         socket.create_server((bare, port), family=family).close()
     except OSError as error:
-        raise FlashTalkError(
-            f"The page cannot be served at port {port} of {host}: {error.strerror}. Choose another "
-            "--port or --host, or leave --port out for the first free one from 7860."
-        ) from error
+        return (error.strerror or str(error)).partition(" (while")[0]
+    return None
 
 
 def check_upload_folder() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flashtalk.cli import serve
 from flashtalk.cli.main import main
 from flashtalk.cli.serve import computes_at, warms_up, why_not_live
 from flashtalk.cli.serve_options import ServeOptions
@@ -63,6 +64,21 @@ def test_a_busy_port_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_address_of_another_machine_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     said = refusal(capsys, "--host", "192.0.2.1", "--port", "7860")
     assert "192.0.2.1" in said and "--host" in said
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nobody.invalid", "999.1.1.1"])
+def test_so_it_is_without_a_port(host: str, monkeypatch, capsys) -> None:
+    assert f"at {host}: " in (said := refusal(capsys, "--host", host)) and "--host" in said
+    monkeypatch.setenv("GRADIO_SERVER_NAME", host)
+    assert f"at {host}: " in (said := refusal(capsys)) and "GRADIO_SERVER_NAME" in said
+
+
+def test_ports_that_are_all_busy_are_a_sentence(monkeypatch, capsys) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr(serve, "INITIAL_PORT_VALUE", port := taken.getsockname()[1])
+        monkeypatch.setattr(serve, "TRY_NUM_PORTS", 1)
+        said = refusal(capsys)
+    assert f"All ports from {port} to {port} of 127.0.0.1 are in use" in said and "PORT" in said
 
 
 @pytest.mark.parametrize("name", ["PORT", "GRADIO_SERVER_PORT"])
