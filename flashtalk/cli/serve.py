@@ -115,6 +115,7 @@ def serve(
 
 def launch(page: Page, host: str, port: int | None, share: bool, limits: Limits) -> None:
     """Serve ``page`` until it is ended; its talks end first."""
+    ask_no_proxy(host)
     with talks_end_first(page):
         page.launch(
             server_name=host,
@@ -211,6 +212,14 @@ def check_port(host: str, port: int | None) -> None:
             f"All ports from {INITIAL_PORT_VALUE} to {last} of {host} are in use. Choose another "
             "one with --port, or with the variable PORT."
         )
+
+
+def ask_no_proxy(host: str) -> None:
+    """Gradio asks its own page whether it is there, and would ask a proxy for it."""
+    own = ["localhost", "127.0.0.1", "::1", host.strip("[]")]
+    for name in ("no_proxy", "NO_PROXY"):
+        given = os.environ.get(name, "")
+        os.environ[name] = ",".join([*filter(None, [given]), *own])
 
 
 def _port_problem(host: str, port: int) -> str | None:

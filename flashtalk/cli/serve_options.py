@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +15,7 @@ from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError
 
 MAX_PORT = 65_535
+_ROOT_PATH = re.compile(r"(https?://[^\s/?#]+)?(/[^\s?#]*)?", re.IGNORECASE)
 PORT_VARIABLES = ("GRADIO_SERVER_PORT", "PORT")
 
 
@@ -95,6 +97,12 @@ class ServeOptions(MarkingOptions):
                 raise FlashTalkError(
                     f"{name} must be a port between 1 and {MAX_PORT}, got {value!r}."
                 )
+        path = os.environ.get("GRADIO_ROOT_PATH", "")
+        if path and not _ROOT_PATH.fullmatch(path):
+            raise FlashTalkError(
+                "GRADIO_ROOT_PATH must be the path under which a proxy shows the page, such as "
+                f"/talk, or its whole address, such as https://example.com/talk; got {path!r}."
+            )
         self._check_workers()
 
     def _check_workers(self) -> None:

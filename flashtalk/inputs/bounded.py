@@ -108,6 +108,7 @@ class PictureReader:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+            process_group=0,  # Ctrl-C in a terminal is for this process: it closes the pipes
         )
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from flashtalk.cli import serve
 from flashtalk.cli.main import main
-from flashtalk.cli.serve import computes_at, warms_up, why_not_live
+from flashtalk.cli.serve import ask_no_proxy, computes_at, warms_up, why_not_live
 from flashtalk.cli.serve_options import ServeOptions
 from flashtalk.cli.uploads import sweep_uploads
 from flashtalk.engine import Engine
@@ -71,6 +73,42 @@ def test_so_it_is_without_a_port(host: str, monkeypatch, capsys) -> None:
     assert f"at {host}: " in (said := refusal(capsys, "--host", host)) and "--host" in said
     monkeypatch.setenv("GRADIO_SERVER_NAME", host)
     assert f"at {host}: " in (said := refusal(capsys)) and "GRADIO_SERVER_NAME" in said
+
+
+@pytest.mark.parametrize("path", ["talk", "no slash?", "/a b", "//x?y", "ftp://example.com/talk"])
+def test_a_path_that_no_proxy_has_is_a_sentence(path: str, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("GRADIO_ROOT_PATH", path)
+    said = refusal(capsys)
+    assert "GRADIO_ROOT_PATH must be" in said and repr(path) in said and "/talk" in said
+
+
+@pytest.mark.parametrize("path", ["", "/talk", "/a/b/", "https://example.com", "http://a.b:8/talk"])
+def test_paths_of_proxies_are_accepted(path: str, monkeypatch) -> None:
+    monkeypatch.setenv("GRADIO_ROOT_PATH", path)
+    ServeOptions().check()
+
+
+@pytest.mark.parametrize("given", [None, "intranet"])
+def test_a_proxy_is_not_asked_for_the_own_page(given: str | None, monkeypatch) -> None:
+    """``http_proxy`` is set in many a company."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, given or "")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ask_no_proxy("127.0.0.1")
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        answering = threading.Thread(target=answer_once, args=(listening,))
+        answering.start()
+        assert httpx.get(url).status_code == 204
+        answering.join()
+    assert (os.environ["no_proxy"].split(",")[0] == "intranet") is (given is not None)
+
+
+def answer_once(listening: socket.socket) -> None:
+    visitor, _ = listening.accept()
+    with visitor:
+        visitor.recv(4_096)
+        visitor.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
 
 def test_ports_that_are_all_busy_are_a_sentence(monkeypatch, capsys) -> None:

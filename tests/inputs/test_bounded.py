@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,13 @@ def test_a_portrait_is_the_one_that_is_read_here(reader: PictureReader) -> None:
     assert there.image.size == (512, 512) and there.tensor.shape == (1, 3, 256, 256)
     assert there.tensor.equal(here.tensor)
     assert there.notices == here.notices
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups of terminals")
+def test_ctrl_c_in_a_terminal_does_not_reach_a_reader(reader: PictureReader) -> None:
+    """It would print a traceback there; it ends with the process that reads its answers."""
+    reader.read(ADA)
+    assert all(os.getpgid(each.pid) != os.getpgid(0) for each in readers()) and readers()
 
 
 def test_a_whole_picture_is_the_one_that_is_read_here(
