@@ -39,9 +39,9 @@ def pieces_of(
 ) -> tuple[list[Tensor], SessionState]:
     """The pieces of one chunk, and the state after it."""
     bounds = fragment_bounds(scene.geometry, first_fragment_frames)
-    shown = show(scene, state, sample(scene, state, speech), bounds)
-    videos = [each.video for each in shown]
-    return videos, carry(scene, state, torch.cat(videos, dim=2))
+    latents = sample(scene, state, speech)
+    videos = [each.video for each in show(scene, state, latents, bounds)]
+    return videos, carry(scene, state, latents, torch.cat(videos, dim=2))
 
 
 def velocity_of(model: nn.Module, speech: Tensor, **given: Tensor | int) -> Tensor:

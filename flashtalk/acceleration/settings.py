@@ -43,7 +43,7 @@ class Acceleration:
     encoder_thread: bool = True
     """H.264 and AAC run on a thread of their own, beside the next piece. Bytes are the same."""
     picture_thread: bool = True
-    """A processor makes pictures beside the motion frames. Same bytes, but for live speech."""
+    """A processor makes pictures beside the next chunk. Same bytes, but for live speech."""
 
     def __post_init__(self) -> None:
         if self.attention not in get_args(AttentionName):

@@ -26,8 +26,6 @@ class SamplerConfig:
     """Timestep shift: t' = shift t / (1 + (shift - 1) t)."""
     color_strength: float = 1.0
     """Blend of the Lab color match to the portrait, 0 (off) .. 1."""
-    seam_frames: int = 0
-    """First frames of a chunk over which the error of motion encoding fades out; 0 = off."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", whole_number(self.steps, "Steps must be a whole number"))
@@ -37,8 +35,6 @@ class SamplerConfig:
             raise FlashTalkError(
                 f"Color strength must be between 0 and 1, got {self.color_strength!r}."
             )
-        if self.seam_frames < 0:
-            raise FlashTalkError(f"Seam frames must be 0 or more, got {self.seam_frames}.")
 
 
 @dataclass(frozen=True)
@@ -144,11 +140,6 @@ class Preset:
                 f"transformer patch {self.transformer.patch}"
             )
         self.transformer.require_grid((self.geometry.latent_height, self.geometry.latent_width))
-        if self.sampler.seam_frames > self.geometry.new_frames - self.geometry.motion_frames:
-            raise ValueError(
-                f"{self.name}: a seam of {self.sampler.seam_frames} frames would reach into the "
-                "next chunk's motion frames"
-            )
         if self.geometry.temporal_stride != self.transformer.temporal_stride:
             raise ValueError(
                 f"{self.name}: geometry and transformer disagree on the temporal stride"
@@ -268,13 +259,11 @@ class Preset:
         *,
         steps: int | None = None,
         color_strength: float | None = None,
-        seam_frames: int | None = None,
     ) -> Preset:
         """A copy with other sampler settings; ``None`` keeps the preset's own."""
         asked: dict[str, Any] = {
             "steps": steps,
             "color_strength": color_strength,
-            "seam_frames": seam_frames,
         }
         given = {name: value for name, value in asked.items() if value is not None}
         return replace(self, sampler=replace(self.sampler, **given))

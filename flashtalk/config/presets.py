@@ -41,7 +41,7 @@ TINY = Preset(
     ),
     autoencoder=AutoencoderConfig(latent_channels=44),
     speech_encoder=SpeechEncoderConfig(features=TINY_SPEECH, voice_gate=True),
-    sampler=SamplerConfig(seam_frames=6),
+    sampler=SamplerConfig(),
     trained_chunk_frames=(33, 17),
     live_lookahead_frames=3,  # docs/evaluation.md: lips as with 5
     weights="flashtalk-tiny",

@@ -2,7 +2,7 @@
 
 The networks see that square. What they make of it is put back into the picture. Where the picture
 goes on beyond the square, the square's edge is pinned: nothing moves there. Used by
-:mod:`flashtalk.inputs.portrait`; :class:`flashtalk.stream.finisher.Finisher` puts squares back.
+:mod:`flashtalk.inputs.portrait`; :mod:`flashtalk.stream.finisher` puts squares back.
 """
 
 from __future__ import annotations

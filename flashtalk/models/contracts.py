@@ -14,7 +14,7 @@ F video frames, m motion latents, E condition channels, H' W' pixels of the pict
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,20 +28,6 @@ Enlarge = Callable[[Tensor], NDArray[np.uint8]]
 
 It belongs to the frames that it was decoded with. Their colors may have been changed a little.
 """
-
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-class Workers(Protocol):
-    """Threads that compute independent parts side by side."""
-
-    count: int
-    """How many parts at once; 1 works in the caller's own thread."""
-
-    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Results in the order of ``items``."""
 
 
 class Denoiser(Protocol):
@@ -124,8 +110,12 @@ class Autoencoder(Protocol):
     def encode(self, video: Tensor, guidance: Any) -> Tensor:
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, h, w]."""
 
-    def encode_apart(self, video: Tensor, guidance: Any, workers: Workers) -> Tensor:
-        """:meth:`encode`, its independent parts by ``workers``, if there are any."""
+    def motion_latents(self, video: Tensor, latents: Tensor, guidance: Any) -> Tensor:
+        """Motion latents [B, C, 1+k, h, w] of a chunk's last frames, which the next one continues.
+
+        They were decoded from the end of ``latents`` [B, C, T, h, w]. They are shown as ``video``
+        [B, 3, 1+4k, H, W] in [-1, 1].
+        """
 
     def decode(self, latents: Tensor, guidance: Any, *, skip_frames: int = 0) -> Tensor:
         """Latents [B, C, 1+k, h, w] -> video [B, 3, 1+4k-skip_frames, H, W] in [-1, 1]."""

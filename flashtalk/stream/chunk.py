@@ -4,14 +4,14 @@
 
     noise + motion latents + conditions --sample--> latents --show--> frames --> pictures
                  ^                                                      |
-                 '------------- carry: encode the last 5 frames <-------'
+                 '------------ carry: latents of the last 5 frames <----'
 
 ``advance`` is the whole step; :mod:`flashtalk.stream.finisher` makes the pictures. Nothing here
 sets a gradient mode for its caller, keeps anything or touches an attribute of a network. Networks
 are expected in ``eval()`` mode.
 
-Between the networks everything is float32, whatever type their weights have. Sixteen bits would add
-a rounding of the latents to each step and to each encoding of motion frames.
+Between the networks everything is float32, whatever type their weights have. Sixteen bits would
+round the latents at each step and from chunk to chunk.
 
 Letters: B batch, C latent channels, T latent frames, F video frames, H W pixels, h w latent cells.
 """
@@ -36,7 +36,6 @@ from flashtalk.models.pixels import ToPixels, to_pixels
 from flashtalk.stream.color import MatchFrame, match_color, match_frame
 from flashtalk.stream.denoise import Velocity, clean_estimate, denoise, hold_motion
 from flashtalk.stream.schedule import shifted_timesteps
-from flashtalk.stream.seam import Seam, fade_seam
 from flashtalk.stream.state import SessionState, noise_source
 from flashtalk.stream.timing import NO_TIMER, Timer
 from flashtalk.stream.workers import ALONE, WorkerPool
@@ -51,14 +50,8 @@ class Shown:
 
     video: Tensor
     """[B, 3, F, H, W] in [-1, 1]."""
-    decoded: Tensor
-    """[B, 3, F, H, W] the same before the seam was faded; one more in front if it ``joins``."""
     parts: tuple[tuple[int, Enlarge | None], ...]
-    """How many frames of ``decoded`` were decoded together, and what makes pictures of them."""
-    frames_before: int
-    """New frames of the chunk that were shown before these."""
-    joins: bool
-    """Whether ``decoded`` begins with the frame that was shown last, decoded again."""
+    """How many of the frames were decoded together, and what makes pictures of them."""
 
 
 @dataclass(frozen=True)
@@ -130,33 +123,23 @@ def show(
     """The frames of each range of ``bounds``, as they are decoded.
 
     The known motion latents take their place in ``latents`` [B, C, T, h, w]. Colors are matched to
-    the portrait's, and the first new frames fade from the picture that was shown last.
+    the portrait's.
     """
     latents = hold_motion(latents, state.motion_latents)
-    first_new, seam_frames = scene.geometry.motion_frames, scene.sampler.seam_frames
-    seam: Seam | None = None
     for start, stop in bounds:
-        joins = start == first_new and seam_frames > 0 and state.last_frame is not None
-        if joins:
-            assert state.last_frame is not None
-            decoded, parts = _decode(scene, latents, start - 1, stop)
-            seam, video = Seam(state.last_frame, decoded[:, :, :1]), decoded[:, :, 1:]
-        else:
-            decoded, parts = _decode(scene, latents, start, stop)
-            video = decoded
-        if seam is not None:
-            video = fade_seam(video, seam, start - first_new, seam_frames)
-        yield Shown(video, decoded, parts, start - first_new, joins)
+        yield Shown(*_decode(scene, latents, start, stop))
 
 
-def carry(scene: Scene, state: SessionState, shown: Tensor) -> SessionState:
-    """The state after a chunk whose last frames, 5 or more, are ``shown`` [B, 3, F, H, W]."""
+def carry(scene: Scene, state: SessionState, latents: Tensor, shown: Tensor) -> SessionState:
+    """The state after a chunk of ``latents`` [B, C, T, h, w].
+
+    Its last frames, 5 or more, are ``shown`` [B, 3, F, H, W].
+    """
     with scene.timer.stage("motion_encode"):
         last = shown[:, :, -scene.geometry.motion_frames :]
         autoencoder, guidance = scene.networks.autoencoder, scene.conditions.guidance
-        motion_latents = autoencoder.encode_apart(last, guidance, scene.workers).float()
-        last_frame = last[:, :, -1:].clone()  # a view would keep the whole chunk in memory
-        return SessionState(motion_latents, state.chunk_index + 1, state.seed, last_frame)
+        motion_latents = autoencoder.motion_latents(last, latents, guidance).float()
+        return SessionState(motion_latents, state.chunk_index + 1, state.seed)
 
 
 def advance(scene: Scene, state: SessionState, speech: Tensor) -> tuple[Tensor, SessionState]:
@@ -166,7 +149,7 @@ def advance(scene: Scene, state: SessionState, speech: Tensor) -> tuple[Tensor, 
     """
     latents = sample(scene, state, speech)
     (shown,) = show(scene, state, latents, fragment_bounds(scene.geometry))
-    return shown.video, carry(scene, state, shown.video)
+    return shown.video, carry(scene, state, latents, shown.video)
 
 
 def skip(scene: Scene, state: SessionState, speech: Tensor) -> SessionState:
@@ -176,7 +159,7 @@ def skip(scene: Scene, state: SessionState, speech: Tensor) -> SessionState:
     """
     latents = sample(scene, state, speech)
     (shown,) = show(scene, state, latents, (carried_bounds(scene.geometry),))
-    return carry(scene, state, shown.video)
+    return carry(scene, state, latents, shown.video)
 
 
 # --- parts of the verbs ---------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 ``in_turn`` decodes with all threads at once, then makes pictures. It has the most frames a second.
 ``apart`` is for somebody who waits while speaking. One thread shows the chunk. The caller decodes
-the frames that the next chunk continues, and goes on to encode them. Neither waits for the other at
+the frames that the next chunk continues. Neither waits for the other at
 each step. A browser on the same cores then takes little from both.
 
 Above: :class:`flashtalk.stream.session.Session`, which asks for pieces. Below: the chunk step and
@@ -26,7 +26,7 @@ from torch import Tensor
 from flashtalk.stream import faults
 from flashtalk.stream.chunk import Bounds, Scene, Shown, carried_bounds, show
 from flashtalk.stream.compute import HERE, Computer
-from flashtalk.stream.finisher import Finisher, Pictures
+from flashtalk.stream.finisher import Pictures, finish
 from flashtalk.stream.state import SessionState
 from flashtalk.stream.workers import ALONE, WorkerPool
 
@@ -40,7 +40,6 @@ def in_turn(
     state: SessionState,
     latents: Tensor,
     bounds: tuple[Bounds, ...],
-    finisher: Finisher,
     thread: Computer | None,
 ) -> Pieces:
     """Pieces of ``bounds``; ``thread``, if there is one, makes the pictures of the last piece."""
@@ -52,9 +51,9 @@ def in_turn(
         else:
             last = torch.cat((last, shown.video), dim=2)
         if thread is None or stop < scene.geometry.chunk_frames:
-            yield HERE.begin(partial(_finish, finisher, shown, scene.workers))
+            yield HERE.begin(partial(_finish, scene, shown, scene.workers))
         else:
-            yield thread.begin(partial(_finish, finisher, shown, ALONE))
+            yield thread.begin(partial(_finish, scene, shown, ALONE))
     assert last is not None  # a chunk has a piece
     return last
 
@@ -62,11 +61,10 @@ def in_turn(
 def can_part(scene: Scene, bounds: tuple[Bounds, ...]) -> bool:
     """Whether :func:`apart` can make the pieces of ``bounds``.
 
-    There are two. Carried frames are in the second one, behind all that fades from the last chunk.
+    There are two, and carried frames are in the second one.
     """
-    first_new, (carried, _) = scene.geometry.motion_frames, carried_bounds(scene.geometry)
-    seam_ends = first_new + scene.sampler.seam_frames
-    return len(bounds) == 2 and max(seam_ends, bounds[0][1]) <= carried
+    carried, _ = carried_bounds(scene.geometry)
+    return len(bounds) == 2 and bounds[0][1] <= carried
 
 
 def apart(
@@ -74,7 +72,6 @@ def apart(
     state: SessionState,
     latents: Tensor,
     bounds: tuple[Bounds, ...],
-    finisher: Finisher,
     thread: Computer,
 ) -> Pieces:
     """Pieces of ``bounds`` that ``thread`` makes, beside the carried frames of the caller."""
@@ -85,11 +82,11 @@ def apart(
     beyond: Future[Shown] = Future()
 
     def begin() -> Finished:
-        return _finish(finisher, _next(before), ALONE)
+        return _finish(scene, _next(before), ALONE)
 
     def rest() -> Finished:
-        pictures, first_s = _finish(finisher, _next(before), ALONE)
-        others, then_s = _finish(finisher, beyond.result(), ALONE)
+        pictures, first_s = _finish(scene, _next(before), ALONE)
+        others, then_s = _finish(scene, beyond.result(), ALONE)
         return np.concatenate((pictures[: carried - start], others)), first_s + then_s
 
     pieces = [thread.begin(begin), thread.begin(rest)]
@@ -111,8 +108,8 @@ def _next(shown: Iterator[Shown]) -> Shown:
         return made
 
 
-def _finish(finisher: Finisher, shown: Shown, workers: WorkerPool) -> Finished:
+def _finish(scene: Scene, shown: Shown, workers: WorkerPool) -> Finished:
     begin_s = time.perf_counter()
     with torch.inference_mode(), faults.said():
-        pictures = finisher.finish(shown, workers)
+        pictures = finish(scene, shown, workers)
     return pictures, time.perf_counter() - begin_s

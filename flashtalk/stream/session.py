@@ -28,13 +28,15 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.stream import faults
 from flashtalk.stream.chunk import Scene, carry, fragment_bounds, sample, skip
 from flashtalk.stream.compute import HERE, Computer
-from flashtalk.stream.finisher import Finisher, Pictures
+from flashtalk.stream.finisher import Pictures
 from flashtalk.stream.lanes import Finished, apart, can_part, in_turn
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.resting import WayToRest
 from flashtalk.stream.speech_buffer import Samples, SpeechBuffer, checked_samples
 from flashtalk.stream.state import SessionState, opening_state
 
+Chunk = Generator[Future[Finished], None, SessionState]
+"""Yields the pieces of a chunk as they are begun; returns the state after it."""
 Split = Literal["first", "every"]
 """Which chunks come in two pieces: the first one of a session, or every one."""
 
@@ -44,6 +46,7 @@ class _Made:
     """A piece of video, as a step leaves it."""
 
     pictures: Future[Finished]
+    completes_chunk: bool
     compute_s: float
     """Seconds of computing since the piece before."""
     timings: dict[str, float]
@@ -72,7 +75,6 @@ class Session:
         target_lufs = scene.networks.preset.speech_loudness_lufs
         fragment_bounds(geometry, first_fragment_frames)  # a wrong size shows here, not later
         self._scene = scene
-        self._finisher = Finisher(scene)
         self._computer = computer
         self._picture_thread = picture_thread  # for the last pictures of each chunk
         self._first_fragment_frames = first_fragment_frames
@@ -85,9 +87,10 @@ class Session:
             if target_lufs is None
             else LoudnessNormalizer(target_lufs, geometry.sample_rate_hz)
         )
-        self._running: Generator[Future[Finished], None, SessionState] | None = None
+        self._running: Chunk | None = None
+        self._pieces_left = 0  # of the running chunk
         self._begun: Future[_Made | None] | None = None  # the step that runs, or waits to
-        self._unshown: Samples = np.zeros(0, np.float32)  # speech of the running chunk
+        self._unshown: Samples = np.zeros(0, np.float32)  # speech of chunks that were begun
         self._shown_frames = 0
         self._last_picture: Pictures | None = None  # [H, W, 3]
         self._way = WayToRest()
@@ -201,15 +204,35 @@ class Session:
                 if made is None:
                     continue
                 if not made.pictures.done() and (self._speech.pending_samples or not self._ending):
-                    self._begin_step()  # motion frames are encoded meanwhile
+                    self._begin_ahead(made)
                 pictures, finish_s = made.pictures.result()
             except BaseException:  # a chunk that broke off cannot be continued
                 self._closed = True
                 begun.cancel()  # if the wait was interrupted: whoever comes next need not wait
                 raise
             timings = made.timings and made.timings | {"finish": finish_s}
-            return self._show(pictures, compute_s=made.compute_s, timings=timings)
+            return self._show(
+                pictures,
+                completes_chunk=made.completes_chunk,
+                compute_s=made.compute_s,
+                timings=timings,
+            )
         return None
+
+    def _begin_ahead(self, made: _Made) -> None:
+        """Begins the step after ``made`` while its pictures are made, and the next chunk with it.
+
+        Whoever is live may be held before the next chunk.
+        """
+        live = self._split == "every"
+        if made.completes_chunk and not live and (chunk := self._begin_chunk()) is not None:
+            assert self._running is not None
+            self._running = self._then(self._running, chunk)
+        self._begin_step()
+
+    def _then(self, ending: Chunk, chunk: Chunk) -> Chunk:
+        self._state = yield from ending
+        return (yield from chunk)
 
     def _begin_step(self) -> Future[_Made | None] | None:
         """The step that was handed in; it is now, if none was. ``None``: there is none to do."""
@@ -236,19 +259,20 @@ class Session:
         finally:
             self._compute_s += time.perf_counter() - begin_s
         compute_s, self._compute_s = self._compute_s, 0.0
-        return _Made(pictures, compute_s, self._scene.timer.take())
+        self._pieces_left -= 1
+        return _Made(pictures, not self._pieces_left, compute_s, self._scene.timer.take())
 
     def _skip_chunk(self) -> None:
         begin_s = time.perf_counter()
         with torch.inference_mode(), faults.said():
             self._state = skip(self._scene, self._state, self._heard(self._speech.window))
-        self._finisher.forget()
         self._compute_s += time.perf_counter() - begin_s
 
-    def _begin_chunk(self) -> Generator[Future[Finished], None, SessionState] | None:
+    def _begin_chunk(self) -> Chunk | None:
         if not self._next_is_heard() and not (self._ending and self._speech.pending_samples):
             return None
-        self._unshown = self._speech.take(self._scene.geometry.new_samples)
+        taken = self._speech.take(self._scene.geometry.new_samples)
+        self._unshown = np.concatenate((self._unshown, taken))
         return self._chunk(self._speech.window)
 
     def _next_is_heard(self) -> bool:
@@ -271,8 +295,8 @@ class Session:
                 geometry.lookahead_frames,
             )[None]
 
-    def _chunk(self, window: Samples) -> Generator[Future[Finished], None, SessionState]:
-        """Yields pieces as they are begun; motion frames are encoded after the last one."""
+    def _chunk(self, window: Samples) -> Chunk:
+        """Yields pieces as they are begun; what the next chunk continues comes after the last."""
         scene, state = self._scene, self._state
         latents = sample(scene, state, self._heard(window))
         faults.require_numbers(latents)
@@ -283,17 +307,19 @@ class Session:
             self._way.begin(None if openings is None else openings[first_new:])
         splits = live or state.chunk_index == 0
         bounds = fragment_bounds(scene.geometry, self._first_fragment_frames if splits else 0)
+        self._pieces_left = len(bounds)
         thread = self._picture_thread
         if live and thread and can_part(scene, bounds):
-            last = yield from apart(scene, state, latents, bounds, self._finisher, thread)
+            last = yield from apart(scene, state, latents, bounds, thread)
         else:
-            last = yield from in_turn(scene, state, latents, bounds, self._finisher, thread)
-        return carry(scene, state, last)
+            last = yield from in_turn(scene, state, latents, bounds, thread)
+        return carry(scene, state, latents, last)
 
     def _show(
         self,
         frames: Pictures,
         *,
+        completes_chunk: bool = True,
         compute_s: float = 0.0,
         timings: Mapping[str, float] = MappingProxyType({}),
         held: bool = False,
@@ -309,7 +335,7 @@ class Session:
             start_s=self._shown_frames / geometry.fps,
             fps=geometry.fps,
             chunk_index=self._shown_frames // geometry.new_frames,
-            completes_chunk=not len(self._unshown),
+            completes_chunk=completes_chunk or not len(self._unshown),
             notices=self._notices,
             compute_s=compute_s,
             held=held,

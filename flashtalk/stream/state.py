@@ -32,8 +32,6 @@ class SessionState:
     chunk_index: int
     """Chunks done so far."""
     seed: int
-    last_frame: Tensor | None = None
-    """[B, 3, 1, H, W] what was shown last, in [-1, 1]; None before the first chunk."""
 
     def __post_init__(self) -> None:
         if self.seed < 0:

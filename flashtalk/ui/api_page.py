@@ -19,8 +19,9 @@ Its "kind" is "waiting" (with the place in line), "stage" (with a sentence), "fr
 "error". The "data" of fragments and of the end are base64. Joined in their order, they are one mp4
 that plays while it grows; in a browser, append them to a MediaSource of the type "mime".
 
-While somebody still speaks, sound goes in piece by piece: POST live, then live/ID/sound. Video comes
-out of live/ID/messages. "Live speech for programs", at the foot of the page, has a program."""
+While somebody still speaks, sound goes in piece by piece: POST live, then live/ID/sound. Video
+comes out of live/ID/messages. "Live speech for programs", at the foot of the page, has a
+program."""
 
 PARAMETERS = {
     "Portrait": "A picture of a person from the front, at least 256 pixels wide.",

@@ -176,7 +176,6 @@ def measurement_of(todo: Work, talk: Talk, engine: Engine, found: Measured) -> M
             "steps": sampler.steps,
             "guidance": todo.run.guidance,
             "color_strength": sampler.color_strength,
-            "seam_frames": sampler.seam_frames,
             "lookahead_frames": geometry.lookahead_frames,
             "chunk_frames": geometry.chunk_frames,
             "flow_prior": todo.run.flow_prior,

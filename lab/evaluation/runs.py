@@ -21,7 +21,7 @@ from flashtalk.weights.checkpoint import find_checkpoint
 from lab.training.causal import make_causal
 from lab.training.distributed import denoiser_of
 
-FORM = "NAME=WEIGHTS[,steps=20][,guidance=4][,color_strength=0][,seam_frames=0] ..."
+FORM = "NAME=WEIGHTS[,steps=20][,guidance=4][,color_strength=0] ..."
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,6 @@ class Run:
     guidance: float = 1.0
     """Classifier-free guidance over speech; 1 is none, others cost two passes per step."""
     color_strength: float | None = None
-    seam_frames: int | None = None
     lookahead_frames: int | None = None
     chunk_frames: int | None = None
     flow_prior: bool = True
@@ -57,7 +56,7 @@ class Run:
         """
         preset = (checkpoint := find_checkpoint(self.weights)).preset
         preset = preset.with_size(None if preset.sizes else preset.network_size).with_sampler(
-            steps=self.steps, color_strength=self.color_strength, seam_frames=self.seam_frames
+            steps=self.steps, color_strength=self.color_strength
         )
         if self.lookahead_frames is not None:
             geometry = replace(preset.geometry, lookahead_frames=self.lookahead_frames)
@@ -87,7 +86,6 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "steps": int,
     "guidance": float,
     "color_strength": float,
-    "seam_frames": int,
     "lookahead_frames": int,
     "chunk_frames": int,
     "flow_prior": lambda text: bool(int(text)),

@@ -3,12 +3,12 @@
 The generator makes k chunks as a live session does, with the same functions and the same sampler.
 Only the last one is trained, and in it exactly one denoising step::
 
-    chunk 1 .. k-1   sample - decode the last 5 frames - color match - encode      no gradient
+    chunk 1 .. k-1   sample - decode the last 5 frames - their motion latents      no gradient
     chunk k          denoise to the exit step                                      no gradient
                      clean estimate at the exit step                               gradient
 
-So the graph holds a single pass of one network whatever k is. Everything that goes wrong on the way
-(drift of color, of pose, of the decoder) is in the motion latents. That pass starts from them.
+So the graph holds a single pass of one network whatever k is. What goes wrong on the way is in the
+motion latents. Pose drifts in all models, color and details where frames are encoded again.
 
 Sources: [FT] SoulX-FlashTalk, arXiv 2512.23379, multi-step retrospective self-correction (k, the
 one step with a gradient, motion frames); [SF] Self-Forcing, arXiv 2506.08009, algorithm 1 (exit

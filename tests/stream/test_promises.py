@@ -131,7 +131,7 @@ def test_offline_is_live(family: Family, whole: np.ndarray) -> None:
 def test_a_roll_out_with_the_last_exit_step_is_a_session(
     family: Family, whole: np.ndarray, chunks: int
 ) -> None:
-    """Blinks, flow prior and seam included: seed 5 blinks within these chunks."""
+    """Blinks and flow prior included: seed 5 blinks within these chunks."""
     talk = Talk(family.conditions, family.windows())
     sampler = family.networks.preset.sampler
     last = roll_out(family.networks, talk, Draw(chunks, sampler.steps - 1), sampler, SEED)

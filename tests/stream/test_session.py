@@ -1,71 +1,24 @@
 """Sessions: slicing, tails, interleaving, closing, turns."""
 
 import threading
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from scenes import scene_of
+from talking import nearly_equal, picture, sound, talk
 
 from flashtalk.conditions import gather_conditions
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
 from flashtalk.models.pixels import to_pixels
-from flashtalk.stream.chunk import Shown, carry, fragment_bounds
 from flashtalk.stream.compute import ComputeThread
-from flashtalk.stream.finisher import Finisher, Pictures
-from flashtalk.stream.lanes import can_part
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.stream.session import Session
 from flashtalk.stream.timing import StageTimer
-from flashtalk.stream.workers import WorkerPool
 
 SLOW_S = 60.0
-
-
-@pytest.fixture
-def start(toy_networks: Networks, toy_portrait: torch.Tensor):
-    """Opens a session; ``mirrored`` is another person."""
-
-    def begin(seed: int = 0, mirrored: bool = False, **options) -> Session:
-        portrait = toy_portrait.flip(-1) if mirrored else toy_portrait
-        with torch.inference_mode():
-            conditions = gather_conditions(toy_networks, portrait)
-        settings = {name: options.pop(name) for name in ("timer",) if name in options}
-        return Session(scene_of(toy_networks, conditions, **settings), seed=seed, **options)
-
-    return begin
-
-
-def talk(session: Session, slices: Iterable[np.ndarray]) -> list[VideoPiece]:
-    chunks = [chunk for samples in slices for chunk in session.push(samples)]
-    return chunks + list(session.flush())
-
-
-def picture(chunks: Sequence[VideoPiece]) -> np.ndarray:
-    return np.concatenate([chunk.frames for chunk in chunks])
-
-
-def sound(chunks: Sequence[VideoPiece]) -> np.ndarray:
-    return np.concatenate([chunk.samples for chunk in chunks])
-
-
-def nearly_equal(one: np.ndarray, other: np.ndarray) -> bool:
-    """Up to one level of brightness, because decoding in pieces adds up in another order.
-
-    Where the painters draw an edge, random weights make a few levels of it, in one value of 10,000.
-    """
-    if one.shape != other.shape:
-        return False
-    away = np.abs(one.astype(int) - other)
-    return away.max() <= 4 and (away > 1).mean() < 1e-4
-
-
-@pytest.fixture
-def whole(start, speech: np.ndarray) -> np.ndarray:
-    return picture(talk(start(), [speech]))
 
 
 @pytest.mark.parametrize("size", [640, 1_000, 4_096, 17_920, 50_000])
@@ -195,96 +148,6 @@ def test_sessions_in_threads_take_turns_and_never_leak(start, speech, whole) -> 
         visitor.join()
     assert np.array_equal(results[0], whole)
     assert np.array_equal(results[1], picture(talk(start(seed=1), [speech])))
-
-
-def test_pictures_of_a_thread_of_their_own_are_the_same(start, speech, whole) -> None:
-    threads = {"computer": ComputeThread(1), "picture_thread": ComputeThread(1)}
-    for options in ({}, {"first_fragment_frames": 4}, {"split": "every"}):
-        pieces = talk(start(**threads, **options), np.array_split(speech, 7))
-        assert np.array_equal(picture(pieces), picture(talk(start(**options), [speech])))
-        assert np.array_equal(sound(pieces), speech)
-
-
-@pytest.mark.parametrize("frames", [17, 33])
-def test_who_waits_for_each_piece_gets_the_same_video(
-    toy_networks: Networks, toy_portrait: torch.Tensor, speech: np.ndarray, frames: int
-) -> None:
-    """The carried frames are decoded beside the pieces, in parts of another size."""
-    networks = replace(toy_networks, preset=toy_networks.preset.with_chunk(frames))
-    with torch.inference_mode():
-        scene = scene_of(networks, gather_conditions(networks, toy_portrait))
-    live = {"first_fragment_frames": 4, "split": "every"}
-    expected = talk(Session(scene, **live), [speech])
-    threads = {"computer": ComputeThread(1), "picture_thread": ComputeThread(1)}
-    pieces = talk(Session(scene, **live, **threads), np.array_split(speech, 7))
-    new = scene.geometry.new_frames
-    assert {len(piece.frames) for piece in pieces[:-2]} == {4, new - 4}
-    assert [len(piece.frames) for piece in pieces] == [len(piece.frames) for piece in expected]
-    assert nearly_equal(picture(pieces), picture(expected))
-    assert np.array_equal(sound(pieces), speech)
-
-
-def test_frames_that_fade_from_the_last_chunk_are_not_parted(
-    toy_networks: Networks, toy_portrait: torch.Tensor
-) -> None:
-    networks = replace(toy_networks, preset=toy_networks.preset.with_chunk(17))
-    with torch.inference_mode():
-        conditions = gather_conditions(networks, toy_portrait)
-    pieces = fragment_bounds(networks.preset.geometry, 4)
-    for seam_frames, parted in ((0, True), (7, True), (8, False)):
-        scene = scene_of(networks, conditions, seam_frames=seam_frames)
-        assert can_part(scene, pieces) == parted
-        assert not can_part(scene, fragment_bounds(networks.preset.geometry))
-    assert not can_part(scene, fragment_bounds(networks.preset.geometry, 8))
-
-
-def test_a_chunk_that_breaks_off_ends_all_its_pieces(start, speech, monkeypatch) -> None:
-    def check(values: torch.Tensor) -> None:
-        if values.shape[1] == 3:  # pictures
-            raise FlashTalkError("no more")
-
-    threads = {"computer": ComputeThread(1), "picture_thread": ComputeThread(1)}
-    session = start(split="every", first_fragment_frames=4, **threads)
-    monkeypatch.setattr("flashtalk.stream.faults.require_numbers", check)
-    with pytest.raises(FlashTalkError, match="no more"):
-        next(session.push(speech))
-    assert session.closed
-    assert threads["picture_thread"].run(lambda: "free") == "free"
-
-
-def test_motion_frames_are_encoded_while_pictures_are_made(start, speech, monkeypatch) -> None:
-    encoded = threading.Event()
-    monkeypatch.setattr(
-        "flashtalk.stream.session.carry", lambda *all: (carry(*all), encoded.set())[0]
-    )
-    finish = Finisher.finish
-    monkeypatch.setattr(Finisher, "finish", lambda *all: (encoded.wait(SLOW_S), finish(*all))[1])
-    session = start(computer=ComputeThread(1), picture_thread=ComputeThread(1))
-    next(session.push(speech))
-    assert encoded.is_set()
-    with pytest.raises(FlashTalkError, match="Take the video that is ready"):
-        session.skip(speech[:0])
-
-
-def test_pictures_that_cannot_be_made_end_the_talk(start, speech, monkeypatch) -> None:
-    def fail(self: Finisher, shown: Shown, workers: WorkerPool) -> Pictures:
-        raise MemoryError
-
-    session = start(computer=ComputeThread(1), picture_thread=ComputeThread(1))
-    monkeypatch.setattr(Finisher, "finish", fail)
-    with pytest.raises(FlashTalkError, match="no memory left"):
-        next(session.push(speech))
-    assert session.closed
-
-
-def test_no_motion_frames_are_encoded_at_the_end(start, speech, monkeypatch) -> None:
-    counted: list[None] = []
-    monkeypatch.setattr(
-        "flashtalk.stream.session.carry", lambda *all: (carry(*all), counted.append(None))[0]
-    )
-    threads = {"computer": ComputeThread(1), "picture_thread": ComputeThread(1)}
-    chunks = len({piece.chunk_index for piece in talk(start(**threads), [speech])})
-    assert len(counted) == chunks - 1
 
 
 @pytest.mark.parametrize("first", [4, 12])

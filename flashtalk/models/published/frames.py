@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from flashtalk.inputs.still import FILLING, Place
-from flashtalk.models.contracts import Workers
 
 
 class FramesAreShown(nn.Module):
@@ -30,8 +29,8 @@ class FramesAreShown(nn.Module):
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, H/8, W/8]."""
         raise NotImplementedError
 
-    def encode_apart(self, video: Tensor, guidance: None, workers: Workers) -> Tensor:
-        """:meth:`encode`: no part is independent."""
+    def motion_latents(self, video: Tensor, latents: Tensor, guidance: None = None) -> Tensor:
+        """The ``video`` [B, 3, 1+4k, H, W] is encoded: latents [B, C, 1+k, H/8, W/8]."""
         return self.encode(video)
 
     def decode(self, latents: Tensor, guidance: None = None, *, skip_frames: int = 0) -> Tensor:

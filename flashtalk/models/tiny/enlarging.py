@@ -6,7 +6,7 @@ portrait's own detail is fetched from where a frame fetched its pixels::
     detail  = large portrait(enlarged places) - enlarged(fetched)
     picture = enlarged(frame) + share * detail
 
-Paint, color match and seam are in the frame. Where paint covers the portrait, the share of its
+Paint and color match are in the frame. Where paint covers the portrait, the share of its
 detail is 0: no open eye shines through shut lids. OpenCV samples pictures in a twentieth of
 PyTorch's time. What of a frame lies beyond the picture is not enlarged. Letters: F frames, h x w
 pixels of what is shown of a frame, H x W of a picture.
@@ -53,7 +53,7 @@ def enlarge(video: Tensor, origins: Tensor, large: LargePortrait) -> NDArray[np.
         frame, fetched, places = map(_merged, (frame, origin[FETCHED], origin[PLACE]))
         offset = places - home
         warped = large.warped(offset if free is None else offset * free)
-        # without paint a picture is the warped portrait, and what match and seam have added
+        # without paint a picture is the warped portrait, and what the match has added
         added = cv2.addWeighted(frame, HALF, fetched, -HALF, 0.0, dtype=cv2.CV_16S)
         if free is not None:
             added = np.rint(added * free).astype(np.int16)

@@ -1,7 +1,7 @@
 """Image registration: the flow with which the decoder warps the portrait into a given frame.
 
-Used where motion frames are encoded. Small errors matter there. The next chunk starts displaced by
-whatever the encoder misreads, and the picture jumps. A network that reads flow to two pixels is a
+Used where frames are encoded whose codes nobody knows: the portrait, and clips of a training. What
+is misread there is learned. A network that reads flow to two pixels is a
 good first guess. From it a few Gauss-Newton steps find the coarse displacements with which *this
 decoder* would make the frame. This is analysis by synthesis.
 

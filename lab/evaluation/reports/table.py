@@ -47,7 +47,6 @@ SETTINGS = (
     "steps",
     "guidance",
     "color_strength",
-    "seam_frames",
     "lookahead_frames",
     "chunk_frames",
     "flow_prior",
@@ -94,9 +93,9 @@ def markdown(
         "",
         speech_line(measurements),
         "",
-        "| run | weights | steps | guidance | color strength | seam frames | frames heard ahead | "
+        "| run | weights | steps | guidance | color strength | frames heard ahead | "
         f"flow prior | causal | {SPEED.title}, {SPEED.target} |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     runs, columns = run_names(measurements), known_columns(measurements)
     for name in runs:

@@ -30,7 +30,6 @@ ONE = Measurement(
         "steps": 4,
         "guidance": 1.0,
         "color_strength": 1.0,
-        "seam_frames": 6,
         "lookahead_frames": 5,
         "chunk_frames": 33,
         "flow_prior": True,
@@ -181,7 +180,7 @@ def test_speed_is_that_of_the_run_alone(tmp_path: Path) -> None:
     write_speed(tmp_path, "other", {"frames_per_s": 13.0})
     assert read_speed(tmp_path) == {"ours": 27.6, "other": 13.0}
     text = write_report(tmp_path).read_text(encoding="utf-8")
-    assert "| ours | here | 4 | 1 | 1 | 6 | 5 | 33 | True | False | 28 |" in text
+    assert "| ours | here | 4 | 1 | 1 | 5 | 33 | True | False | 28 |" in text
     assert "31" not in text.split("## At")[0]  # what the talk was made at
 
 
