@@ -56,8 +56,8 @@ TURNED = "The face was turned by {degrees} degrees, so the picture was turned up
 _ROLL_SEEN_DEG = 12.0  # the search sees less than there is
 DARK_FACE = "The face is dark, so little of it will be seen to speak. A lighter photo works best."
 PROFILE_FACE = (
-    "The face is turned far to the side, where lips hardly show that they speak. "
-    "A photo from the front works best."
+    "The face is turned far to the side, where a mouth can hardly be seen, so it does not move. "
+    "Use a photo from the front."
 )
 PROFILE = 0.55  # turn of a face; three-quarter views have 0.2 to 0.5
 DARK = 60  # of 255: the lightest skin of a dark face

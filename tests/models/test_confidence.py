@@ -24,7 +24,11 @@ MOUTH, LEFT, RIGHT = slice(0, 6), slice(6, 10), slice(10, 14)
 
 
 def marks(
-    refined: slice | None = None, value: float = 0.0, coarse: float = 0.003, confirmed: bool = False
+    refined: slice | None = None,
+    value: float = 0.0,
+    coarse: float = 0.003,
+    confirmed: bool = False,
+    turn: float = 0.0,
 ) -> FaceMarks:
     """A plain face as renders are read, but for the crop whose variance is another ``value``."""
     variance = torch.full((1, len(REFINED)), 0.003)
@@ -37,6 +41,7 @@ def marks(
         refined_variance=variance,
         meshed=torch.tensor([False]),
         confirmed=torch.tensor([confirmed]),
+        turn=torch.tensor([turn]),
     )
 
 
@@ -51,6 +56,12 @@ def portrait(left: float = 0.5, right: float = 0.5) -> torch.Tensor:
 
 def test_a_face_that_is_seen_is_believed_in() -> None:
     assert feature_confidence(portrait(), marks()).tolist() == [[1.0, 1.0]]
+
+
+@pytest.mark.parametrize(("turn", "shown"), [(0.36, 1.0), (0.6, 0.0)])
+def test_in_profile_no_mouth_is_painted_beside_the_face(turn: float, shown: float) -> None:
+    confidence = feature_confidence(portrait(), marks(confirmed=True, turn=turn))
+    assert confidence.tolist() == [[shown, 1.0]]
 
 
 def test_a_mouth_whose_heat_spreads_is_not_there() -> None:

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from flashtalk.assets import ASSETS
 from flashtalk.config import TINY
-from flashtalk.inputs.faces import find_faces
+from flashtalk.inputs.faces import Face, find_faces
 from flashtalk.inputs.portrait import to_tensor
 from flashtalk.models.tiny.autoencoder import PortraitAutoencoder
+from flashtalk.models.tiny.confidence import MOUTH_HIDDEN
 from flashtalk.models.tiny.landmark_choice import choose_marks, read_frames
 from flashtalk.weights import load_networks
 
@@ -95,6 +96,19 @@ def test_the_mesh_reads_whom_the_own_network_misreads(
 def test_each_of_several_portraits_has_its_own_reader(misled: PortraitAutoencoder) -> None:
     marks = choose_marks(misled.reader, torch.cat((portrait("ada"), noise())))
     assert marks.meshed.tolist() == [True, False]
+    assert 0.0 < marks.turn[0] < 0.3 and marks.turn[1] == 0.0
+
+
+@torch.inference_mode()
+def test_who_is_seen_in_profile_is_told_that_no_mouth_moves(
+    model: PortraitAutoencoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def turned(picture: np.ndarray) -> list[Face]:
+        return [replace(face, turn=0.7) for face in find_faces(picture)]
+
+    assert MOUTH_HIDDEN not in model.notices(model.begin(portrait("ada"))[1])
+    monkeypatch.setattr("flashtalk.models.tiny.landmark_choice.find_faces", turned)
+    assert MOUTH_HIDDEN in model.notices(model.begin(portrait("ada"))[1])
 
 
 @torch.inference_mode()

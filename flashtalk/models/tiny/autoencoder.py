@@ -39,7 +39,8 @@ from flashtalk.models.tiny.guidance import Guidance, PortraitPyramid
 from flashtalk.models.tiny.landmark_choice import choose_marks, read_frames
 from flashtalk.models.tiny.landmarks import FaceMarks, FaceReader
 from flashtalk.models.tiny.large_portrait import LargePortrait, placed
-from flashtalk.models.tiny.maps import flow_to_grid
+from flashtalk.models.tiny.lip_gain import open_wider
+from flashtalk.models.tiny.maps import flow_to_grid, repeat_per_frame
 from flashtalk.models.tiny.registration import (
     SIDES_PX,
     STEPS,
@@ -214,6 +215,7 @@ class PortraitAutoencoder(nn.Module):
         """:meth:`decode`, and what makes pictures of these frames, if the portrait is larger."""
         codes = self.codes_of(latents, skip_frames)
         code = codes.flatten(0, 1)
+        code = open_wider(code, repeat_per_frame(guidance.meshed, len(code)))
         flow = self.decoder.flow_of(code, guidance)
         frames, origins = self.decoder.render_traced(code, flow, guidance)
         video = frames.unflatten(0, codes.shape[:2]).clamp_(-1.0, 1.0).transpose(1, 2)

@@ -43,9 +43,12 @@ def choose_marks(reader: FaceReader, portraits: Tensor) -> FaceMarks:
     """
     own = reader(portraits)
     points, gaze = own.points.clone(), own.gaze.clone()
-    meshed, confirmed = own.meshed.clone(), own.confirmed.clone()
+    meshed, confirmed, turn = own.meshed.clone(), own.confirmed.clone(), own.turn.clone()
     for index, picture in enumerate(_as_arrays(portraits)):
-        found = _read_portrait(picture)
+        face = _face_of(picture)
+        found = _read_portrait(picture, face)
+        if face is not None:
+            turn[index] = face.turn
         if found is None:
             continue
         confirmed[index] = True
@@ -55,9 +58,9 @@ def choose_marks(reader: FaceReader, portraits: Tensor) -> FaceMarks:
         gaze[index] = 0.0  # the own network has read it beside the eyes
         meshed[index] = True
     if not meshed.any():
-        return replace(own, confirmed=confirmed)
+        return replace(own, confirmed=confirmed, turn=turn)
     variance = reader.refiner(portraits, points)[1]
-    return FaceMarks(points, gaze, own.variance, variance, meshed, confirmed)
+    return FaceMarks(points, gaze, own.variance, variance, meshed, confirmed, turn)
 
 
 def read_frames(
@@ -99,11 +102,15 @@ def _read_near(pictures: Tensor, near: Tensor) -> Tensor:
     return torch.stack(found)
 
 
-def _read_portrait(picture: np.ndarray) -> np.ndarray | None:
-    """Landmarks [L, 2] in pixels of ``picture`` [H, W, 3], 0..1; None without a face."""
+def _face_of(picture: np.ndarray) -> Face | None:
+    """The large face in the middle of ``picture`` [H, W, 3], 0..1; None where none is detected."""
     faces = find_faces((picture * 255.0).round().astype(np.uint8))
-    if faces:
-        face = max(faces, key=lambda face: face.side_px - _from_middle_px(face, picture))
+    return max(faces, key=lambda face: face.side_px - _from_middle_px(face, picture), default=None)
+
+
+def _read_portrait(picture: np.ndarray, face: Face | None) -> np.ndarray | None:
+    """Landmarks [L, 2] in pixels of ``picture`` [H, W, 3], 0..1; None without a face."""
+    if face is not None:
         return search_mesh(picture, face)
     left, top, side = (share * min(picture.shape[:2]) for share in _FRAMED)
     framed = (Face(left, top, side, roll_deg=roll) for roll in _ROLLS_DEG)

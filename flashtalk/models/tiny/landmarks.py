@@ -44,6 +44,8 @@ class FaceMarks:
     """[N] bool: whether the face mesh has read ``points``, not the own network."""
     confirmed: Tensor
     """[N] bool: whether the face mesh has found a face at ``points``, whoever has read them."""
+    turn: Tensor
+    """[N] of the head to a side, as the face detector sees it; 0 where nobody looked."""
 
 
 class FaceReader(nn.Module):
@@ -72,7 +74,8 @@ class FaceReader(nn.Module):
         points, gaze, variance = self.read_coarsely(pictures)
         points, refined_variance = self.refiner(pictures, points)
         alone = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-        return FaceMarks(points, gaze, variance, refined_variance, alone, alone)
+        ahead = torch.zeros(len(points), device=points.device)
+        return FaceMarks(points, gaze, variance, refined_variance, alone, alone, ahead)
 
     def read_coarsely(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Points [N, L, 2], gaze [N, 2] and variances [N, L], in pictures of ``SIDE_PX``.
