@@ -18,7 +18,7 @@ from flashtalk.models.tiny.enlarging import enlarge, painted_box
 from flashtalk.models.tiny.large_portrait import LargePortrait, placed
 from flashtalk.models.tiny.maps import flow_to_grid, warp
 from flashtalk.models.tiny.origin import SHARE, origin_of
-from flashtalk.models.tiny.warpable import warpable
+from flashtalk.models.tiny.warpable import warpable, warpable_pixels
 from flashtalk.stream.chunk import advance, carry, fragment_bounds, sample, show
 from flashtalk.stream.finisher import finish
 from flashtalk.stream.state import opening_state
@@ -85,6 +85,16 @@ def test_paint_that_hides_by_color_alone_takes_the_detail_too(portrait) -> None:
     origins[:, SHARE, COVERED[0], COVERED[1]] = 0.9
     (picture,) = enlarge(video, origins, LargePortrait.of(portrait))
     assert stripes_of(picture[of_picture(COVERED, 8)]) < 12.0
+
+
+def test_pixels_to_be_warped_are_the_same_by_both_ways() -> None:
+    picture = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    smooth = F.interpolate(picture, scale_factor=2.0, mode="bicubic").clamp(-1.0, 1.0)
+    one, unsharpened = (
+        to_pixels(each.transpose(0, 1))[0].astype(int) for each in (warpable(picture), smooth)
+    )
+    assert np.abs(warpable_pixels(picture) - one).max() <= 1
+    assert np.abs(unsharpened - one).max() > 10
 
 
 def test_the_match_reaches_the_picture(portrait) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from flashtalk.inputs.still import FILLING, Place, Sides, Span
 from flashtalk.models.pixels import to_pixels
-from flashtalk.models.tiny.warpable import warpable
+from flashtalk.models.tiny.warpable import warpable_pixels
 
 FREE = 0.16  # of a side: so far from a pinned one, all moves
 PINNED = 0.02  # nearer than this, nothing does
@@ -32,7 +32,7 @@ class LargePortrait:
     """One portrait at the size of the pictures, of which H' x W' pixels are shown."""
 
     source: NDArray[np.uint8]
-    """[2 H, 2 W, 3] RGB, prepared for being warped (:func:`~.warpable.warpable`)."""
+    """[2 H, 2 W, 3] RGB, prepared for being warped (:mod:`~.warpable`)."""
     home: NDArray[np.float32]
     """[H', W', 2] where each pixel that is shown is itself in ``source``, x before y."""
     still: NDArray[np.uint8]
@@ -43,7 +43,7 @@ class LargePortrait:
     @classmethod
     def of(cls, portrait: Tensor, place: Place = FILLING) -> LargePortrait:
         """``portrait`` [1, 3, H, W] in [-1, 1]."""
-        source = to_pixels(warpable(portrait).transpose(0, 1))[0]
+        source = warpable_pixels(portrait)
         down, across = (np.arange(side, dtype=np.float32) * 2 + 0.5 for side in portrait.shape[2:])
         rows, columns = place.shown(*portrait.shape[2:])
         home = np.stack(np.meshgrid(across[columns], down[rows]), axis=-1)
