@@ -10,12 +10,12 @@ from flashtalk.stream.rehearsal import Shape
 LIVE_COST = 0.55
 """Most seconds of computing for a second of video; the rest is for pictures, encoding, a browser.
 
-At 0.47 the page and Chromium on the same two cores were at 1.36 times real time.
+At 0.37 the page and Chromium on the same two cores were at 1.80 times real time.
 """
-LIVE_SPEECH_COST = 0.33
+LIVE_SPEECH_COST = 0.28
 """The same for large pictures of live speech: its chunks are short, and a browser is often beside.
 
-At 0.42, pictures of 512 x 512 lag 1.7 s behind the mouth and small ones 1.0 s.
+At 0.37, pictures of 512 x 512 lag 1.7 s behind the mouth and small ones 1.1 s.
 """
 SMALLER_LIVE = (
     "Live speech has pictures of {} x {} pixels: larger ones would lag behind on this machine."

@@ -3,8 +3,7 @@
 The own network has learned from rendered faces. On those it is off by 1.0 pixel of 256 and the face
 mesh by 2.5, which hardly sees lids there. On photographs the own network may be off by half a face.
 So both read the portrait. The own network reads a person whom both see alike, the mesh all others.
-That holds for portrait and motion frames: two conventions within one talk would make the picture
-jump at every chunk.
+That holds for a portrait and for clips that are encoded with it: a talk has one convention.
 
 Letters: B portraits, N pictures, F frames of each portrait, L landmarks, H x W pixels.
 """
