@@ -6,7 +6,8 @@ Options are parsed before PyTorch is imported: help and refusals come at once.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import tyro
@@ -48,42 +49,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(COMMANDS[name], rest, prog=f"flashtalk {name}")
     let_waiting_threads_sleep()  # before the command's module imports PyTorch
     keep_one_heap()
+    work = _imported(options, rest)
+    raise_at_ctrl_c()
+    return work()
+
+
+def _imported(options: Options, arguments: Sequence[str]) -> Callable[[], int]:
+    """The command that takes ``options``; its modules are imported here."""
     match options:
         case ServeOptions():
             from flashtalk.cli.serve import serve
 
-            raise_at_ctrl_c()
-            return serve(options)
+            return partial(serve, options)
         case StatusOptions():
             from flashtalk.cli.status import status
 
-            raise_at_ctrl_c()
-            return status(options)
+            return partial(status, options)
         case GenerateOptions():
             from flashtalk.cli.generate import generate
 
-            raise_at_ctrl_c()
-            return generate(options)
+            return partial(generate, options)
         case EvaluateOptions():
             from flashtalk.cli.evaluate import evaluate
 
-            raise_at_ctrl_c()
-            return evaluate(options)
+            return partial(evaluate, options)
         case VerifyOptions():
             from flashtalk.cli.verify import verify
 
-            raise_at_ctrl_c()
-            return verify(options)
+            return partial(verify, options)
         case BenchOptions():
             from flashtalk.cli.bench import bench
 
-            raise_at_ctrl_c()
-            return bench(options, rest)
+            return partial(bench, options, arguments)
         case PlanOptions():
             from flashtalk.cli.plan import plan
 
-            raise_at_ctrl_c()
-            return plan(options)
+            return partial(plan, options)
         case _:
             raise AssertionError(f"no command takes {type(options).__name__}")
 
