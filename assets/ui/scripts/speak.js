@@ -1,9 +1,10 @@
 // Speak live: the portrait says what the microphone hears, until Stop or the limit. Entry point:
 // speakLive. `data-lag-ms` is the time from mouth to screen of the picture shown.
 
-const LEAST_HOLD_S = 0.14; // ahead of the picture shown: lateness that playback survives
+const LEAST_HOLD_S = 0.24; // ahead of the picture shown: lateness that playback survives
 const MOST_HOLD_S = 0.9;
 const MORE_HOLD_S = 0.08; // after each stall
+const FORGET_S = 0.001; // of it at each look: stalls are seldom, and come again
 const MOST_CATCH_UP = 0.1; // more than the usual speed, until the lag is made good
 const JUMP_S = 1.5; // more than this too much: the pictures between are left out
 const WATCH_MS = 1000; // two chunks: what is ahead rises and falls with each
@@ -192,7 +193,7 @@ class LiveSpeech {
     if (spare_s === Infinity) return;
     if (spare_s > JUMP_S) video.currentTime += spare_s;
     video.playbackRate = 1 + (spare_s > JUMP_S ? 0 : Math.min(MOST_CATCH_UP, spare_s));
-    this.hold_s = Math.max(LEAST_HOLD_S, this.hold_s - 0.004);
+    this.hold_s = Math.max(LEAST_HOLD_S, this.hold_s - FORGET_S);
   }
 
   // --- the lag -------------------------------------------------------------------------------
