@@ -19,7 +19,7 @@ LAYERS = (
     {"lab.synthesis"},
     {"lab.options"},
     {"app"},
-    {"__main__", "command", "generate", "bench", "plan"},
+    {"__main__", "generate", "bench", "plan"},
     {"cli"},
     {"ui"},
     {"cluster", "evaluation"},

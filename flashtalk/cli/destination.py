@@ -19,15 +19,15 @@ def check_video(out: Path, inputs: Sequence[Path]) -> None:
     """
     if is_folder(out):
         raise FlashTalkError(
-            f"{short(str(out))} is a folder. Give --out the name of a file, such as "
-            f"{short(str(out / 'talk.mp4'))}."
+            f"{short(out)} is a folder. Give --out the name of a file, such as "
+            f"{short(out / 'talk.mp4')}."
         )
     if out.suffix.lower() != ".mp4":
         raise FlashTalkError(
-            f"The video is an MP4 file: give --out a name ending in .mp4, not {short(str(out))}."
+            f"The video is an MP4 file: give --out a name ending in .mp4, not {short(out)}."
         )
     if is_pipe(out):  # it would wait for a reader
-        raise FlashTalkError(f"{short(str(out))} is a pipe. Give --out the name of a file.")
+        raise FlashTalkError(f"{short(out)} is a pipe. Give --out the name of a file.")
     check_writable(out, inputs)
 
 
@@ -39,10 +39,7 @@ def check_writable(out: Path, inputs: Sequence[Path] = ()) -> None:
     Raises:
         FlashTalkError: with what the system says.
     """
-    if not is_folder(out.parent):
-        raise FlashTalkError(
-            f"The folder {short(str(out.parent))} does not exist. Create it first."
-        )
+    check_parent(out)
     check_folder(out.parent)
     try:
         existed = out.exists()
@@ -52,10 +49,20 @@ def check_writable(out: Path, inputs: Sequence[Path] = ()) -> None:
             out.unlink()
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise FlashTalkError(
-            f"{short(str(out))} cannot be written: {reason(error)}. Give --out another name."
+            f"{short(out)} cannot be written: {reason(error)}. Give --out another name."
         ) from error
     if any(_same_file(out, source) for source in inputs):
-        raise FlashTalkError(f"{short(str(out))} is an input. Give --out another name.")
+        raise FlashTalkError(f"{short(out)} is an input. Give --out another name.")
+
+
+def check_parent(out: Path) -> None:
+    """Refuse a file or folder ``out`` whose own folder is not there.
+
+    Raises:
+        FlashTalkError: with what to do.
+    """
+    if not is_folder(out.parent):
+        raise FlashTalkError(f"The folder {short(out.parent)} does not exist. Create it first.")
 
 
 def make_parents(out: Path) -> None:
@@ -68,8 +75,7 @@ def make_parents(out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FlashTalkError(
-            f"The folder {short(str(out.parent))} cannot be made: {reason(error)}. "
-            "Choose another one."
+            f"The folder {short(out.parent)} cannot be made: {reason(error)}. Choose another one."
         ) from error
 
 
@@ -107,6 +113,6 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise FlashTalkError(
-            f"The folder {short(str(folder))} cannot be written to: {error.strerror}. "
+            f"The folder {short(folder)} cannot be written to: {error.strerror}. "
             "Choose another one."
         ) from error

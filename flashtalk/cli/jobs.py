@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from flashtalk.cli.destination import check_folder, check_video, is_folder
+from flashtalk.cli.destination import check_folder, check_parent, check_video, is_folder
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.files import short
 
 PICTURES = ("avif", "bmp", "gif", "heic", "heif", "jfif", "jpeg", "jpg", "png", "tiff", "webp")
 SOUNDS = (
@@ -79,10 +78,7 @@ def make_folder(out: Path) -> None:
         raise FlashTalkError(
             f"A folder of pictures or sounds makes many videos: give --out a folder, not {out}."
         )
-    if not is_folder(out.parent):
-        raise FlashTalkError(
-            f"The folder {short(str(out.parent))} does not exist. Create it first."
-        )
+    check_parent(out)
     try:
         out.mkdir(exist_ok=True)
     except OSError as error:

@@ -89,12 +89,12 @@ class Source:
             return -1
 
 
-def short(name: str) -> str:
+def short(name: str | Path) -> str:
     """``name`` for a sentence: one line, the middle of a very long one left out.
 
     Signs that would steer a terminal are left out, too.
     """
-    name = _STEERING.sub(" ", name)
+    name = _STEERING.sub(" ", str(name))
     if len(name) <= 2 * _SHOWN:
         return name
     return f"{name[:_SHOWN]}...{name[-_SHOWN // 2 :]}"

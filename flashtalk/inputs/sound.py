@@ -38,8 +38,6 @@ LOW_ALONE = (
 _SILENCE = 1e-3  # peak below -60 dB of full scale
 _SOUND = Kind("sound", "sound file", SUPPORTED)
 
-# Self-contained formats only. Playlists (m3u8, ffconcat, sdp, dash) make the decoder open other
-# files and addresses, which an uploaded file must never do.
 FORMATS = (
     "wav,w64,rf64,aiff,au,caf,mp3,flac,ogg,aac,ac3,eac3,amr,asf,mov,mp4,m4a,matroska,webm,avi,"
     "mpeg,mpegts,flv,wv,tta,ape,loas,dts,mpegvideo"

@@ -13,8 +13,8 @@ from typing import BinaryIO
 import av
 import numpy as np
 
+from flashtalk.inputs.containers import open_container
 from flashtalk.inputs.endings import breaks_off
-from flashtalk.inputs.files import Source
 from flashtalk.inputs.hearing import voice_of
 from flashtalk.inputs.mixing import Mixed, mix
 from flashtalk.inputs.voiced import LEAST_VOICE_S, voiced_s
@@ -216,9 +216,7 @@ def _track(file: BinaryIO, index: int, max_s: float, formats: str) -> Track:
     file.seek(0)
     head = file.read(_HEAD_BYTES)
     file.seek(0)
-    # An open file rather than its name: names such as "concat:..." mean more to FFmpeg.
-    options = {"format_whitelist": formats}
-    with av.open(Source(file), "r", options=options, metadata_errors="replace") as container:
+    with open_container(file, formats) as container:
         # Sound of a kind that nobody decodes has no codec, and PyAV no facts of it.
         streams = [each for each in container.streams.audio if each.codec_context is not None]
         if not streams:

@@ -21,10 +21,16 @@ DETECTOR = ASSETS / "silero_vad" / "silero_vad_16k.safetensors"
 _SHA256 = "d7fb67a5b4de0414a0178270ee81439b9e3067c883c304aa758c247d50ffd79d"
 
 FRAME_SAMPLES = 512  # 32 ms at 16 kHz, as the network was trained
+_USUAL_PEAK, _MOST_GAIN = 0.2, 50.0
 _CONTEXT_SAMPLES = 64  # of the frame before, heard once more
 _BASIS_SAMPLES = 256  # of the network's own Fourier transform
 _BASIS_HOP = 128
 _STRIDES = (1, 2, 2, 1)  # of the four convolutions: four spectra of a frame become one
+
+
+def lift(peak: Tensor) -> Tensor:
+    """What samples with such a ``peak`` are multiplied by: quiet voices are judged like others."""
+    return (_USUAL_PEAK / peak.clamp(min=_USUAL_PEAK / _MOST_GAIN)).clamp(min=1.0)
 
 
 class VoiceActivity(nn.Module):

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 LEAST_VOICE_S = 0.5
 """Music is taken for a voice for a moment now and then."""
 _LIKELY = 0.5
-_USUAL_PEAK, _MOST_GAIN = 0.2, 50.0  # quiet voices are judged as if they were louder
 _AT_ONCE = 60 * SPEECH_RATE_HZ
 
 
@@ -29,10 +28,9 @@ def voiced_s(samples: np.ndarray, rate_hz: int) -> float:
     """Seconds in which there is a voice in ``samples`` [samples] at ``rate_hz``."""
     import torch  # here alone: most sounds leave no choice
 
-    from flashtalk.inputs.voice_activity import FRAME_SAMPLES
+    from flashtalk.inputs.voice_activity import FRAME_SAMPLES, lift
 
-    peak = float(np.abs(samples).max(initial=0.0))
-    gain = min(max(_USUAL_PEAK / peak, 1.0), _MOST_GAIN) if peak else 1.0
+    gain = float(lift(torch.tensor(np.abs(samples).max(initial=0.0))))
     heard = soxr.resample(samples * np.float32(gain), rate_hz, SPEECH_RATE_HZ, quality="QQ")
     frames = 0
     with torch.inference_mode():

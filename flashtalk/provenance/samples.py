@@ -13,7 +13,8 @@ import av
 import numpy as np
 
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.files import Kind, Source, open_file, short
+from flashtalk.inputs.containers import open_container
+from flashtalk.inputs.files import Kind, open_file, short
 from flashtalk.inputs.picture import NotAPictureError, open_picture
 from flashtalk.inputs.sound import FORMATS as SOUND_FORMATS
 
@@ -25,7 +26,6 @@ _MAX_PIXELS = 50_000_000
 _FILE = Kind("file", "video or picture", "Use a video such as MP4, or a picture such as PNG")
 SOUND = "a sound without pictures, so there is no watermark in it"
 NEITHER = "not a picture or video that can be read"
-# Self-contained formats only: playlists would open other files.
 _FORMATS = "mov,mp4,m4a,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg"
 
 
@@ -58,10 +58,7 @@ def _frames(path: Path) -> Iterator[np.ndarray]:
     """Evenly spaced frames of a video; none of a file that is no video."""
     with open_file(path, _FILE) as file:
         try:
-            options = {"format_whitelist": _FORMATS}
-            with av.open(
-                Source(file), "r", options=options, metadata_errors="replace"
-            ) as container:
+            with open_container(file, _FORMATS) as container:
                 if not container.streams.video:
                     return
                 stream = container.streams.video[0]
@@ -84,10 +81,7 @@ def _frames(path: Path) -> Iterator[np.ndarray]:
 def _is_sound(path: Path) -> bool:
     with open_file(path, _FILE) as file:
         try:
-            options = {"format_whitelist": SOUND_FORMATS}
-            with av.open(
-                Source(file), "r", options=options, metadata_errors="replace"
-            ) as container:
+            with open_container(file, SOUND_FORMATS) as container:
                 return any(True for _ in container.decode(audio=0))
         except (av.FFmpegError, IndexError):  # IndexError: no sound in it
             return False

@@ -2,8 +2,8 @@
 
 ``in_turn`` decodes with all threads at once, then makes pictures. It has the most frames a second.
 ``apart`` is for somebody who waits while speaking. One thread shows the chunk. The caller decodes
-the frames that the next chunk continues. Neither waits for the other at
-each step. A browser on the same cores then takes little from both.
+the frames that the next chunk continues. Neither waits for the other at each step. A browser on the
+same cores then takes little from both.
 
 Above: :class:`flashtalk.stream.session.Session`, which asks for pieces. Below: the chunk step and
 :mod:`flashtalk.stream.finisher`. Both generators yield pieces that were begun, as futures of their

@@ -56,10 +56,10 @@ def choose_marks(reader: FaceReader, portraits: Tensor) -> FaceMarks:
         points[index] = _as_units(found, picture).to(points)
         gaze[index] = 0.0  # the own network has read it beside the eyes
         meshed[index] = True
+    chosen = replace(own, points=points, gaze=gaze, meshed=meshed, confirmed=confirmed, turn=turn)
     if not meshed.any():
-        return replace(own, confirmed=confirmed, turn=turn)
-    variance = reader.refiner(portraits, points)[1]
-    return FaceMarks(points, gaze, own.variance, variance, meshed, confirmed, turn)
+        return chosen
+    return replace(chosen, refined_variance=reader.refiner(portraits, points)[1])
 
 
 def read_frames(

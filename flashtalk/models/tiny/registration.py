@@ -1,9 +1,9 @@
 """Image registration: the flow with which the decoder warps the portrait into a given frame.
 
 Used where frames are encoded whose codes nobody knows: the portrait, and clips of a training. What
-is misread there is learned. A network that reads flow to two pixels is a
-good first guess. From it a few Gauss-Newton steps find the coarse displacements with which *this
-decoder* would make the frame. This is analysis by synthesis.
+is misread there is learned. A network that reads flow to two pixels is a good first guess. From it
+a few Gauss-Newton steps find the coarse displacements with which *this decoder* would make the
+frame. This is analysis by synthesis.
 
 Least squares on a bilinear grid of displacements, in the forward-additive form of Baker and
 Matthews ("Lucas-Kanade 20 Years On", 2004). A Cauchy weight keeps what is no warp (teeth, eyelids)

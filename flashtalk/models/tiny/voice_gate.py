@@ -11,11 +11,10 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flashtalk.inputs.voice_activity import FRAME_SAMPLES, VoiceActivity
+from flashtalk.inputs.voice_activity import FRAME_SAMPLES, VoiceActivity, lift
 from flashtalk.models.tiny.singing import sung_frames
 
 _VOICE = 0.4  # least probability; breaths reach 0.35, speech in noise as loud stays above 0.8
-_USUAL_PEAK, _MOST_GAIN = 0.2, 50.0  # quiet voices are judged as if they were louder
 _BRIEF_FRAMES = 2  # on either side: a voice lasts five frames, 0.16 s, or it is a knock
 _KEPT_FRAMES = 5  # 0.16 s before and after a voice: onsets are no voice yet
 
@@ -29,8 +28,7 @@ class VoiceGate(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Mono sound [B, S] at 16 kHz -> [B, S]."""
-        peak = samples.abs().amax(dim=1, keepdim=True)
-        lifted = samples * (_USUAL_PEAK / peak.clamp(min=_USUAL_PEAK / _MOST_GAIN)).clamp(min=1.0)
+        lifted = samples * lift(samples.abs().amax(dim=1, keepdim=True))
         voiced = (self.activity(lifted) >= _VOICE) | sung_frames(lifted)
         lasting = _narrowed(voiced.to(samples.dtype), _BRIEF_FRAMES)
         open_frames = _widened(lasting, _BRIEF_FRAMES + _KEPT_FRAMES)

@@ -1,4 +1,4 @@
-"""``flashtalk``, the command of the package: the same as ``python -m flashtalk``."""
+"""Where every way to start a command comes in: Ctrl-C is a word while modules are imported."""
 
 from flashtalk.errors import end_at_ctrl_c
 
