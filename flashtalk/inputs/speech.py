@@ -50,6 +50,11 @@ class Speech:
             )
 
     @property
+    def sample_count(self) -> int:
+        """Of ``samples``."""
+        return self.samples.size
+
+    @property
     def duration_s(self) -> float:
         return self.samples.size / SPEECH_RATE_HZ
 

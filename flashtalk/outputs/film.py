@@ -39,8 +39,8 @@ class Voice(Protocol):
     """What is heard: a whole recording, or speech as far as it has been spoken."""
 
     @property
-    def samples(self) -> np.ndarray:
-        """[S] float32, mono, 16 kHz."""
+    def sample_count(self) -> int:
+        """Samples of speech at 16 kHz."""
 
     @property
     def channels(self) -> int:
@@ -51,7 +51,7 @@ class Voice(Protocol):
         """Of the sound for viewers."""
 
     def sound(self, start: int, count: int) -> np.ndarray:
-        """What is heard during ``samples[start : start + count]``: [channels, n]."""
+        """What is heard during ``count`` samples from ``start`` on: [channels, n]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +84,7 @@ class Film:
         ahead: compute the next piece, on another thread, while one is encoded.
         origin: what the file's content credentials say.
         marking: what is visible, and who signs.
+        keep_s: seconds of video that the file has, the newest ones; ``None``: all.
 
     Raises:
         FlashTalkError: if the destination's folder cannot be written to, or has too little space.
@@ -100,6 +101,7 @@ class Film:
         metadata: Mapping[str, str] = MappingProxyType({}),
         origin: Origin = Origin(),  # noqa: B008, both are frozen
         marking: Marking = Marking(),  # noqa: B008
+        keep_s: float | None = None,
     ) -> None:
         self._speech = speech
         self._ahead = ahead
@@ -112,7 +114,7 @@ class Film:
         self._recording: Recording | None = None
         if destination is not None:
             least_bytes = round(self.total_s * _least_rate(size))
-            self._recording = Recording(destination, origin, marking, metadata, least_bytes)
+            self._recording = Recording(destination, origin, marking, metadata, least_bytes, keep_s)
         self._heard_samples = 0  # of the speech that has its pictures
         self._whole = True  # whether encoder and recording agree
         self._finished = False
@@ -130,7 +132,7 @@ class Film:
     @property
     def total_s(self) -> float:
         """Seconds of video that the speech gives, as far as it is known."""
-        return -(-len(self._speech.samples) * self.fps // SPEECH_RATE_HZ) / self.fps
+        return -(-self._speech.sample_count * self.fps // SPEECH_RATE_HZ) / self.fps
 
     @property
     def mime(self) -> str:
@@ -140,12 +142,17 @@ class Film:
     @property
     def complete(self) -> bool:
         """Whether all of the speech has its pictures."""
-        return self._heard_samples == len(self._speech.samples)
+        return self._heard_samples == self._speech.sample_count
 
     @property
     def real_time(self) -> float:
         """Seconds of video made per second of work; above 1 is faster than it plays."""
         return self.made_s / self.work_s if self.work_s else 0.0
+
+    @property
+    def kept_s(self) -> float:
+        """Seconds of video in the file, as far as it is made: less than all of a long live talk."""
+        return self.made_s if self._recording is None else self._recording.kept_s
 
     def fragments(
         self, pieces: Iterable[VideoPiece], stopped: Callable[[], bool] = lambda: False
@@ -176,7 +183,7 @@ class Film:
         try:
             if self._whole:  # after a break inside a fragment, what the encoder holds is beyond it
                 self.tail = self._encoder.finish()
-                self._record(self.tail)
+                self._record(self.tail, 0.0)
         finally:
             if self._recording is not None:
                 with self._recording:
@@ -200,15 +207,15 @@ class Film:
         sound = self._speech.sound(self._heard_samples, len(piece.samples))
         self._whole = False
         data = self._encoder.encode(piece.frames, sound)
-        self._record(data)
+        self._record(data, piece.duration_s)
         self._whole = True
         self._heard_samples += len(piece.samples)
         self.made_s = self._encoder.frames / self.fps
         return data
 
-    def _record(self, data: bytes) -> None:
+    def _record(self, data: bytes, duration_s: float) -> None:
         if self._recording is not None:
-            self._recording.append(data)
+            self._recording.append(data, duration_s)
 
 
 def _least_rate(size: tuple[int, int]) -> float:

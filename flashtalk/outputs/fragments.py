@@ -235,7 +235,7 @@ class FragmentEncoder:
         file, container, _, _ = self._container()
         container.start_encoding()
         container.close()
-        return b"".join(data for name, data in _boxes(file.getvalue()) if name in ("ftyp", "moov"))
+        return init_segment_of(file.getvalue())
 
     def _fragment(self, pictures: list[Packet[Any]], sound: list[Packet[Any]]) -> bytes:
         file, container, video, audio = self._container()
@@ -268,6 +268,11 @@ class FragmentEncoder:
                 f"{len(frames)} frames carry at most {room} samples of audio, got {audio.shape[1]}"
             )
         return frames, audio
+
+
+def init_segment_of(data: bytes) -> bytes:
+    """``ftyp`` and ``moov`` of a fragmented mp4; empty for a fragment without them."""
+    return b"".join(box for name, box in _boxes(data) if name in ("ftyp", "moov"))
 
 
 def _boxes(data: bytes) -> Iterator[tuple[str, bytes]]:

@@ -1,11 +1,11 @@
 """Fragments → one finished mp4 that every player can seek in.
 
-The fragments of :mod:`flashtalk.outputs.fragments` are collected in a hidden file beside the
-destination. Finishing copies their packets (nothing is encoded twice) into an ordinary mp4 with its
-index in front, and signs it. The file gets its name in one step. A reader therefore sees either no
-file or a whole one. Where the disk has no room for the copy, the collected fragments become the
-file. They play everywhere, too, and seek more slowly. A file without content credentials says so
-in a notice.
+The fragments of :mod:`flashtalk.outputs.fragments` are collected in a hidden folder beside the
+destination. Of a talk without an end, the newest ones stay. Finishing copies their packets (nothing
+is encoded twice) into an ordinary mp4 with its index in front, and signs it. The file gets its name
+in one step. A reader therefore sees either no file or a whole one. Where the disk has no room for
+the copy, the collected fragments become the file. They play everywhere, too, and seek more slowly.
+A file without content credentials says so in a notice.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,6 +21,7 @@ import av
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.outputs.fragments import MARK
+from flashtalk.outputs.parts import Parts
 from flashtalk.outputs.scratch import ScratchFolder
 from flashtalk.provenance.credentials import NotSigned, Origin
 from flashtalk.provenance.marking import Marking
@@ -41,6 +43,7 @@ class Recording:
         marking: who signs them.
         metadata: what the file says of itself, beside the mark.
         least_bytes: what the file will have at least.
+        keep_s: seconds of video that the file has, the newest ones; ``None``: all.
 
     Raises:
         FlashTalkError: if the folder cannot be written to, or has no space for that.
@@ -53,6 +56,7 @@ class Recording:
         marking: Marking = Marking(),  # noqa: B008
         metadata: Mapping[str, str] = MappingProxyType({}),
         least_bytes: int = 0,
+        keep_s: float | None = None,
     ) -> None:
         self._origin, self._marking = origin, marking
         self.notices: tuple[str, ...] = ()
@@ -64,36 +68,35 @@ class Recording:
             self.destination.parent.mkdir(parents=True, exist_ok=True)
             _check_space(self.destination.parent, least_bytes)
             self._scratch = ScratchFolder(self.destination.parent)
-            self._live = self._scratch.path / "live.mp4"
-            self._file = self._live.open("wb", buffering=0)
+            self._parts = Parts(self._scratch.path, keep_s)
         except OSError as error:
             raise FlashTalkError(
                 f"The video cannot be written to {destination}: {error.strerror}. "
                 "Choose a folder that exists and may be written to."
             ) from error
-        self._size_bytes = 0
+        self._added_s = self._from_s = 0.0
 
     @property
     def empty(self) -> bool:
         """Whether nothing was appended so far."""
-        return self._size_bytes == 0
+        return self._parts.empty
 
-    def append(self, fragment: bytes) -> None:
-        """Adds the bytes of ``FragmentEncoder.encode`` or ``finish``, in order.
+    @property
+    def kept_s(self) -> float:
+        """Seconds of video in the finished file; before that, about so many."""
+        return self._added_s - self._from_s
+
+    def append(self, fragment: bytes, duration_s: float = 0.0) -> None:
+        """Adds the bytes of ``FragmentEncoder.encode`` or ``finish``, in order, and their seconds.
 
         A fragment that does not fit on the disk is left out as a whole.
 
         Raises:
             OSError: the disk is full or went away.
         """
-        rest = memoryview(fragment)
-        try:
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError:
-            self._file.truncate(self._size_bytes)
-            raise
-        self._size_bytes += len(fragment)
+        self._parts.append(fragment, duration_s)
+        self._added_s += duration_s
+        self._from_s = self._added_s - self._parts.duration_s
 
     def finish(self) -> Path:
         """Writes the finished mp4 and returns its path.
@@ -104,14 +107,13 @@ class Recording:
         """
         if self.empty:
             raise FlashTalkError("There is no picture to save yet: nothing was generated.")
-        self._file.close()
-        whole = self._scratch.path / "finished.mp4"
+        whole, joined = self._scratch.path / "finished.mp4", self._parts.join()
         try:
-            _make_seekable(self._live, whole, self._metadata)
+            self._from_s = _make_seekable(joined, whole, self._metadata)
         except OSError as error:
             logger.warning("The video's index is not in front, so seeking is slow: %s", error)
             whole.unlink(missing_ok=True)
-            whole = self._live
+            whole = joined
         whole = self._signed(whole)
         whole.replace(self.destination)
         self.close()
@@ -119,7 +121,7 @@ class Recording:
 
     def close(self) -> None:
         """Drops what was collected; harmless after :meth:`finish`."""
-        self._file.close()
+        self._parts.close()
         self._scratch.close()
 
     def _signed(self, whole: Path) -> Path:
@@ -150,14 +152,26 @@ def _check_space(folder: Path, least_bytes: int) -> None:
         )
 
 
-def _make_seekable(fragmented: Path, destination: Path, metadata: Mapping[str, str]) -> None:
-    """Copies the packets of a fragmented mp4 into one with a single index at its beginning."""
+def _make_seekable(fragmented: Path, destination: Path, metadata: Mapping[str, str]) -> float:
+    """Copies the packets of a fragmented mp4 into one with a single index at its beginning.
+
+    It begins at the first key frame, and at the time 0; returns the second that this one had.
+    """
     options = {"movflags": "+faststart"}
+    start: Fraction | None = None
     with av.open(str(fragmented)) as source, av.open(str(destination), "w", options=options) as out:
         out.metadata.update(metadata)
         streams = {s.index: out.add_stream_from_template(s) for s in source.streams}
         for packet in source.demux():
-            if packet.dts is None:  # the demuxer's end mark
+            if packet.dts is None or packet.pts is None:  # the demuxer's end mark
                 continue
+            time = packet.pts * packet.time_base
+            if start is None and packet.stream.type == "video" and packet.is_keyframe:
+                start = time
+            if start is None or time < start:
+                continue
+            packet.pts -= round(start / packet.time_base)
+            packet.dts -= round(start / packet.time_base)
             packet.stream = streams[packet.stream.index]
             out.mux(packet)
+    return float(start or 0)

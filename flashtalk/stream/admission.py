@@ -75,6 +75,10 @@ class Seat:
         """Waits so long to be let in; the place in line, or ``None`` once it is so."""
         return self._admission._wait(self, timeout_s)
 
+    def makes_way(self, after_s: float) -> bool:
+        """Whether it is the talk that ends for those who wait: the longest beyond ``after_s``."""
+        return self._admission._makes_way(self, after_s)
+
     def step_aside(self) -> None:
         """Lets those who wait go first, if there are any; :meth:`wait` then leads back."""
         self._admission._step_aside(self)
@@ -257,6 +261,12 @@ class Admission:
                 self._loads[seat.engine].talking.remove(seat)
                 self._line.append(seat)
                 self._changed.notify_all()
+
+    def _makes_way(self, seat: Seat, after_s: float) -> bool:
+        with self._changed:
+            talking = [each for load in self._loads.values() for each in load.talking]
+            paced = (each.made_s for each in talking if each.paced)
+            return bool(self.waiting) and seat.made_s >= max(after_s, *paced)
 
     def _made(self, seat: Seat, video_s: float, compute_s: float) -> None:
         with self._changed:

@@ -60,7 +60,13 @@ class Limits:
     """Facts of a deployment, set in ``app.py``."""
 
     speech_s: float = 120.0
-    """Longest accepted speech, in seconds."""
+    """Longest accepted speech, in seconds; live, where others wait."""
+    live_s: float | None = None
+    """Longest live speech, in seconds; ``None``: as long as somebody speaks."""
+    live_silence_s: float = 600.0
+    """Silence after which live speech ends, in seconds."""
+    live_film_s: float = 1800.0
+    """Seconds of live speech that its film has, the newest ones."""
     visitors: int | None = None
     """Videos made at the same time at most; ``None``: as many as stay in real time."""
     queue: int = 20

@@ -36,7 +36,13 @@ def of_end(messages: LiveMessages, film: Film, why: str = "") -> Iterator[str]:
     """The end of a finished film, behind its notices; ``why`` it ended, where that is not plain."""
     if film.notices:
         yield messages.stage("Finishing the video", notices=film.notices)
-    yield messages.end(film.made_s, stopped=not film.complete, last=film.tail, sentence=why)
+    yield messages.end(
+        film.made_s,
+        film_s=film.kept_s,
+        stopped=not film.complete,
+        last=film.tail,
+        sentence=why,
+    )
 
 
 def of_error(messages: LiveMessages, error: Exception, *files: object) -> tuple[str, str]:

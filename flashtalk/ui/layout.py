@@ -76,6 +76,7 @@ def _facts(preset: Preset, gallery: Gallery, limits: Limits) -> dict[str, object
         "voices": listed(gallery.voices),
         "pairs": gallery.pairs,
         "speech_s": limits.speech_s,
+        "live_film_s": limits.live_film_s,
         "keep_s": limits.keep_files_s,
         "upload_mb": limits.upload_mb,
         "steps": preset.sampler.steps,

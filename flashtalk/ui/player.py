@@ -133,11 +133,24 @@ class LiveMessages:
         """A live talk hears what is sent from now on."""
         return self._message("listening")
 
-    def end(self, made_s: float, *, stopped: bool, last: bytes = b"", sentence: str = "") -> str:
-        """No more fragments follow ``last``; ``sentence`` says why where it is not plain."""
+    def end(
+        self,
+        made_s: float,
+        *,
+        film_s: float | None = None,
+        stopped: bool,
+        last: bytes = b"",
+        sentence: str = "",
+    ) -> str:
+        """No more fragments follow ``last``; ``sentence`` says why where it is not plain.
+
+        The file has ``film_s`` of the seconds that were made, if not all.
+        """
+        fields: dict[str, object] = {"sentence": sentence} if sentence else {}
+        if film_s is not None and film_s < made_s:
+            fields["film_s"] = round(film_s, 3)
         data = base64.b64encode(last).decode("ascii")
-        why = {"sentence": sentence} if sentence else {}
-        return self._message("end", made_s=round(made_s, 3), stopped=stopped, data=data, **why)
+        return self._message("end", made_s=round(made_s, 3), stopped=stopped, data=data, **fields)
 
     def error(self, sentence: str, *, no_face: bool = False) -> str:
         """The run ended early; what was shown stays.

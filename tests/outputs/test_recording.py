@@ -44,6 +44,34 @@ def test_the_finished_file_is_seekable_and_complete(tmp_path: Path):
         assert len(list(container.decode(video=0))) == 168
 
 
+def test_of_a_long_talk_the_newest_fragments_are_kept(tmp_path: Path):
+    path, encoder = tmp_path / "out.mp4", FragmentEncoder(64, 64, 25, 48_000, 1)
+    clock = np.arange(0, 60 * 48_000) / 48_000
+    tone = (0.3 * np.sin(2 * np.pi * 440 * clock)).astype(np.float32)
+    most_bytes = 0
+    with Recording(path, keep_s=12.0) as recording:
+        for second in range(60):
+            gray = np.full((25, 64, 64, 3), 4 * second, np.uint8)
+            beeps = tone[48_000 * second :][:48_000] * (np.arange(48_000) < 24_000)
+            recording.append(encoder.encode(gray, beeps[None]), 1.0)
+            files = list(recording._scratch.path.iterdir())
+            most_bytes = max(most_bytes, sum(file.stat().st_size for file in files))
+            assert len(files) <= 12
+        recording.append(encoder.finish())
+        assert 12.0 <= recording.kept_s <= 14.0
+        recording.finish()
+    assert 7.0 <= recording.kept_s <= 14.0, "it begins with a key frame"
+    with av.open(str(path)) as container:
+        grays = [frame.to_ndarray(format="gray").mean() for frame in container.decode(video=0)]
+    with av.open(str(path)) as container:
+        heard = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
+    assert len(grays) == round(25 * recording.kept_s)
+    first = 60 - len(grays) // 25
+    assert np.allclose(grays[12::25], [4 * second for second in range(first, 60)], atol=4)
+    loud = np.abs(heard[: 48_000 * (len(grays) // 25)]).reshape(-1, 24_000)[:, 4_800:-4_800].max(1)
+    assert (loud[::2] > 0.2).all() and (loud[1::2] < 0.05).all(), "sound and picture stay together"
+
+
 def test_a_stopped_run_keeps_what_it_made(tmp_path: Path):
     parts = fragments()
     with Recording(tmp_path / "out.mp4") as recording:

@@ -258,3 +258,18 @@ def test_an_engine_that_is_gone_is_forgotten_once_its_talks_have_ended() -> None
         assert admission.talks == {"one": 1}
         assert admission.cost is None
     assert admission.talks == {}
+
+
+def test_the_longest_live_talk_makes_way_for_somebody_who_waits() -> None:
+    admission = Admission(alone(0.43))
+    with ExitStack() as stack:
+        longer, shorter = (stack.enter_context(admission.seat(2.0, paced=True)) for _ in range(2))
+        for seat, chunks in ((longer, 3), (shorter, 2)):
+            assert seat.wait(NOW) is None
+            made(seat, 0.43, chunks)
+        assert not longer.makes_way(2.0), "nobody waits"
+        waiting = stack.enter_context(admission.seat(10.0))
+        assert waiting.wait(NOW) is not None
+        assert longer.makes_way(2.0)
+        assert not shorter.makes_way(2.0), "one place is enough"
+        assert not longer.makes_way(5.0), "it has that long"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,11 +12,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from live_speaker import PIECE, PORTRAIT, Speaker, frames_of, served
 from PIL import Image
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
 from flashtalk.models.networks import Networks
 from flashtalk.placement.pace import LIVE_SPEECH_COST, SMALLER_LIVE
@@ -25,12 +23,9 @@ from flashtalk.provenance.credentials import LIVE_SPEECH, read_credentials
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui.events import Limits, Talk
 from flashtalk.ui.live.keeping_up import HELD, SLOW, KeepingUp
-from flashtalk.ui.live.routes import LARGEST_PIECE_BYTES, NO_FILM, NO_PICTURE, NO_TALK, live_routes
+from flashtalk.ui.live.routes import LARGEST_PIECE_BYTES, NO_PICTURE, NO_TALK
 from flashtalk.ui.live.talk import AWAY, LIMIT
-from flashtalk.ui.live.talks import FULL, LiveTalks
-
-PORTRAIT = (ASSETS / "portraits" / "ada.jpg").read_bytes()
-PIECE = 1_600  # samples, 0.1 s
+from flashtalk.ui.live.talks import FULL
 
 
 @pytest.fixture(scope="module")
@@ -42,66 +37,6 @@ def engine(toy_networks: Networks) -> Engine:
 def client(engine: Engine) -> Iterator[Callable[..., TestClient]]:
     with served(engine) as client:
         yield client
-
-
-def served(
-    engine: Engine,
-    refusal: str = "",
-    patience_s: float = 15.0,
-    page: Talk | None = None,
-    **limits: float,
-) -> TestClient:
-    """A server with one seat."""
-    usual = {"speech_s": 20.0, "visitors": 1, "queue": 2, "live_behind_s": math.inf}
-    known = Limits(**usual | limits)
-    page = page or Talk(engine, known, lambda function: function)
-    talks = LiveTalks(page, engine, known, refusal, patience_s)
-    return TestClient(Starlette(routes=live_routes(talks)))
-
-
-class Speaker:
-    """A program that speaks, and what it gets."""
-
-    def __init__(self, client: TestClient, picture: bytes = PORTRAIT, **settings: str) -> None:
-        files = {"portrait": ("ada.jpg", picture)}
-        reply = client.post("/live", files=files, data={"seed": "5", "steps": "2"} | settings)
-        assert reply.status_code == 200, reply.text
-        self.client, self.opened = client, reply.json()
-        self.address = f"/live/{self.opened['id']}"
-        self.got: list[dict] = []
-
-    def listen(self, kind: str) -> dict:
-        """Reads messages until one of ``kind`` has come."""
-        while not any(message["kind"] == kind for message in self.got):
-            assert not self.got or self.got[-1]["kind"] not in ("end", "error"), self.got[-1]
-            self.got += self.client.get(f"{self.address}/messages/{len(self.got)}").json()
-        return next(message for message in self.got if message["kind"] == kind)
-
-    def send(self, samples: np.ndarray, start: int) -> dict:
-        data = (samples.clip(-1, 1) * 32_767).astype("<i2").tobytes()
-        return self.client.post(
-            f"{self.address}/sound", params={"start": start}, content=data
-        ).json()
-
-    def say(self, samples: np.ndarray) -> None:
-        for start in range(0, len(samples), PIECE):
-            heard = self.send(samples[start : start + PIECE], start)["heard"]
-            assert heard == min(start + PIECE, len(samples))
-
-    def end(self) -> dict:
-        self.client.post(f"{self.address}/end")
-        return self.listen("end")
-
-    def film(self) -> bytes:
-        while (reply := self.client.get(f"{self.address}/film")).status_code == 404:
-            assert reply.json()["error"] == NO_FILM
-            time.sleep(0.05)
-        return reply.content
-
-
-def frames_of(video: bytes) -> np.ndarray:
-    with av.open(io.BytesIO(video)) as file:
-        return np.stack([frame.to_ndarray(format="gray") for frame in file.decode(video=0)])
 
 
 def sound_of(video: bytes) -> np.ndarray:
@@ -370,7 +305,7 @@ def test_a_machine_that_catches_up_leaves_out_nothing() -> None:
 
 
 def test_the_limit_ends_a_talk_and_keeps_it(engine: Engine, speech: np.ndarray) -> None:
-    with served(engine, speech_s=1.0) as client:
+    with served(engine, live_s=1.0) as client:
         speaker = Speaker(client)
         speaker.listen("listening")
         reply = speaker.send(speech[:16_000], 0)

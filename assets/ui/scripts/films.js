@@ -10,7 +10,7 @@ function addFilm(file, seed) {
   film = {
     url: file.url,
     name: (file.path || file.orig_name).split(/[\\/]/).pop(),
-    seconds: run.made,
+    seconds: run.kept ?? run.made,
     seed,
     ...(run.facts || filmFacts()),
     small: stillPicture(SMALL_PX, SMALL_PX),
@@ -100,7 +100,7 @@ function showFilm(each) {
 /** Has the whole film in the element: the live buffer where that is whole, else the file. */
 function rest() {
   if (!film) return;
-  const whole = run.source && !run.trimmed && !run.lost && !run.stopped && !run.failed;
+  const whole = run.source && run.kept === null && !run.trimmed && !run.lost && !run.stopped && !run.failed;
   if ((whole && video.src.startsWith("blob:")) || video.src.endsWith(film.url)) return;
   const time = Math.min(video.currentTime, film.seconds - 0.05);
   if (video.videoWidth) video.poster = stillPicture(video.videoWidth, video.videoHeight);

@@ -2,10 +2,14 @@
 // browser, and its choice in this tab (choice.js). Gradio loads the page anew when the connection
 // is back. Entry points: keepPart, forgetParts, resume.
 //
+// Of a long live talk the browser keeps the beginning alone; its film, which the server makes when the
+// page is left, has the end.
+//
 // A tab that is duplicated brings what its original kept, also a talk that goes on there. So each
 // page has a name of its own, and answers when another one asks for it.
 
 const STORE = "parts";
+const FILM_MS = 10000; // what the server needs for a film
 const ANSWER_MS = 300; // what a page that is there needs for its answer
 const PAGE = Math.random().toString(36).slice(2);
 const otherTabs = openChannel();
@@ -54,8 +58,10 @@ async function parts(mode) {
 /** Keeps a fragment of the talk that runs. */
 async function keepPart(data) {
   const { id, made, mime, seed } = run;
+  const address = run.speech && made > page.live_film_s ? run.speech.line.address + "/film" : null;
   const facts = { seconds: made, mime, seed, live: Boolean(run.speech), ...run.facts };
-  keep("unfinished", { page: PAGE, id, ...facts });
+  keep("unfinished", { page: PAGE, id, address, ...facts });
+  if (address) return;
   const store = await parts("readwrite");
   if (store) store.add({ id, data, at: Date.now() });
 }
@@ -82,6 +88,16 @@ async function partsOf(id) {
   return all.filter((part) => part.id === id).map((part) => part.data);
 }
 
+/** Whether the film at `address` is there, or comes in time. */
+async function filmComes(address) {
+  for (const from = performance.now(); performance.now() - from < FILM_MS; ) {
+    const reply = await fetch(address, { method: "HEAD" }).catch(() => null);
+    if (reply?.ok) return true;
+    await pause(RETRY_MS);
+  }
+  return false;
+}
+
 /** Shows what was made of a talk that broke off in this tab, or says that nothing was. */
 async function resume() {
   const before = run;
@@ -102,7 +118,10 @@ async function resume() {
     say("ready", id ? text.resume.back : text.resume.not_begun);
     return;
   }
-  const url = URL.createObjectURL(new Blob(data, { type: unfinished.mime }));
+  const { address, mime } = unfinished;
+  const whole = address && (await filmComes(address));
+  if (run !== before) return;
+  const url = whole ? address : URL.createObjectURL(new Blob(data, { type: mime }));
   film = { ...unfinished, url, name: "flashtalk-part.mp4" };
   say("done", unfinished.live ? text.resume.part_live : text.resume.part);
   offerFilm();

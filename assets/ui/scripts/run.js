@@ -27,6 +27,7 @@ const fresh = () => ({
   lost: false, // a message did not arrive
   trimmed: false, // the element no longer has all of it
   made: 0,
+  kept: null, // seconds of it that its file has, if not all
   total: 0,
   speed: 0, // seconds of video made per second; 0 = not known yet
 });
@@ -125,6 +126,7 @@ const take = {
   end(message) {
     run.ended = true;
     run.made = run.total = message.made_s;
+    run.kept = message.film_s ?? null;
     run.stopped = run.stopped || message.stopped;
     if (message.data && !run.stopped) run.waiting.push(bytes(message.data));
     if (message.sentence) notice(message.sentence);

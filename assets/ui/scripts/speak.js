@@ -1,4 +1,4 @@
-// Speak live: the portrait says what the microphone hears, until Stop or the limit. Entry point:
+// Speak live: the portrait says what the microphone hears, until Stop. Entry point:
 // speakLive. `data-lag-ms` is the time from mouth to screen of the picture shown.
 
 const LEAST_HOLD_S = 0.24; // ahead of the picture shown: lateness that playback survives
@@ -7,6 +7,7 @@ const MORE_HOLD_S = 0.08; // after each stall
 const FORGET_S = 0.001; // of it at each look: stalls are seldom, and come again
 const MOST_CATCH_UP = 0.1; // more than the usual speed, until the lag is made good
 const JUMP_S = 1.5; // more than this too much: the pictures between are left out
+const LAGS = 50; // pictures whose lag is shown
 const WATCH_MS = 1000; // two chunks: what is ahead rises and falls with each
 
 /** The settings as the routes of live speech take them; what is left empty is left out. */
@@ -205,7 +206,7 @@ class LiveSpeech {
       const resting = this.held.length && shown.mediaTime >= this.held[0][0]; // it has no sound to show
       if (run === this.run && run.playing && Number.isFinite(lag_ms) && !resting) {
         root.dataset.lagMs = String(Math.round(lag_ms));
-        this.lags_ms.push(lag_ms);
+        this.lags_ms = [...this.lags_ms.slice(1 - LAGS), lag_ms];
         this.lowest_s = Math.min(this.lowest_s, ahead());
       }
       this.leaveHeld();
@@ -215,7 +216,7 @@ class LiveSpeech {
 
   showLag() {
     if (this.lags_ms.length < 5) return;
-    const newest = this.lags_ms.slice(-50).sort((a, b) => a - b);
+    const newest = [...this.lags_ms].sort((a, b) => a - b);
     const seconds = (newest[newest.length >> 1] / 1000).toFixed(2);
     find("lag").textContent = fill(text.speech.lag, { seconds });
   }

@@ -69,7 +69,7 @@ def live_routes(talks: LiveTalks) -> list[Route]:
                 "id": talk.name,
                 "seed": talk.settings.seed,
                 "film": talk.film.name,
-                "limit_s": talks.limits.speech_s,
+                "limit_s": talks.limits.live_s,
                 "rate_hz": SPEECH_RATE_HZ,
             }
         )
@@ -126,7 +126,7 @@ async def _messages(request: Request, talk: LiveTalk) -> Response:
 
 async def _end(request: Request, talk: LiveTalk) -> Response:
     talk.end()
-    return JSONResponse({"heard": len(talk.speech.samples)})
+    return JSONResponse({"heard": talk.speech.sample_count})
 
 
 async def _film(request: Request, talk: LiveTalk) -> Response:

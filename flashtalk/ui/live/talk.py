@@ -2,7 +2,7 @@
 
 The thread reads the portrait, waits for its seat and opens a session. Then it pushes speech as it
 comes. Each piece of video leaves as soon as it is decoded. Whatever ends the speech (the speaker,
-the limit, a cut that lasts, a page that closes), the film is finished.
+a limit, others who wait, silence, a cut that lasts, a page that closes), the film is finished.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from flashtalk.stream.admission import Seat
 from flashtalk.stream.contracts import Engines, VideoSession
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui import film_messages
-from flashtalk.ui.events import LINE_LOOK_S, Talk
+from flashtalk.ui.events import LINE_LOOK_S, Limits, Talk
 from flashtalk.ui.live.keeping_up import HELD, SLOW, KeepingUp
 from flashtalk.ui.live.mailbox import Mailbox
 from flashtalk.ui.player import LiveMessages
@@ -39,10 +39,14 @@ PATIENCE_S = 15.0
 """So long a speaker may be away, and comes back to the same talk."""
 FIRST_PIECE_FRAMES = 4
 """Frames of a chunk that leave before the rest of it is decoded."""
+_SILENCE = 0.01  # peak: -40 dB of full scale, the noise of a quiet room
 _LOOK_S = 0.25  # how often a thread that waits for sound looks whether to go
 
 LISTENING = "Listening"
 LIMIT = "The limit of {:g} seconds is reached."
+MADE_WAY = "Somebody else waits to talk, so the talk ended after {:.0f} seconds."
+SILENCE = "Nothing was said for {:g} seconds, so the talk ended."
+ROLLS = "The film keeps the last {:g} minutes of this talk."
 AWAY = "Nothing was heard for {:g} seconds, so the talk ended."
 
 
@@ -57,8 +61,7 @@ class LiveTalk:
         picture: a file of the talk's own.
         film: the file to be made.
         credits: what the film says of itself.
-        limit_s: longest speech in seconds.
-        behind_s: speech that may wait for its pictures, in seconds.
+        limits: how long it may be, and what its film keeps.
         patience_s: so long the speaker may be away.
     """
 
@@ -72,25 +75,24 @@ class LiveTalk:
         film: Path,
         *,
         credits: Credits,
-        limit_s: float,
-        behind_s: float,
+        limits: Limits,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self.name = name
         self.settings = settings
         self.film = film
         """There once the talk is over, if it has a picture."""
-        self.speech = LiveSpeech(limit_s)
-        self._limit_s, self._patience_s = limit_s, patience_s
+        self.speech = LiveSpeech(limits.live_s)
+        self._limits, self._patience_s = limits, patience_s
         self._page, self._engines = page, engines
         self._preset = engines.preset.for_live_speech()
         self._picture = picture
         self._credits = credits
         self._messages = LiveMessages()
         self._mailbox = Mailbox()
-        self._asked_s = self._heard_s = time.monotonic()
+        self._asked_s = self._heard_s = self._spoken_s = time.monotonic()
         self._listening = False
-        self._keeping_up = KeepingUp(behind_s)
+        self._keeping_up = KeepingUp(limits.live_behind_s)
         self._why = ""  # the talk ended, where the speaker did not end it
         self._thread = threading.Thread(target=self._run, name=f"live-{name[:6]}", daemon=True)
 
@@ -109,6 +111,8 @@ class LiveTalk:
         Sound that comes before the talk listens is dropped.
         """
         self._heard_s = time.monotonic()
+        if np.abs(samples).max(initial=0.0) > _SILENCE:
+            self._spoken_s = self._heard_s
         return self.speech.append(start, samples) if self._listening else 0
 
     async def messages_from(self, number: int, patience_s: float) -> list[str]:
@@ -140,7 +144,8 @@ class LiveTalk:
         watched.end = "stopped"
         self._mailbox.put(self._messages.stage("Preparing the portrait"))
         read = self._page.preparing.run(self._read, lambda: self._leaves(stopped))
-        with self._page.admission.seat(self._limit_s, weight=self._weight, paced=True) as seat:
+        most_s = self._limits.speech_s  # that somebody who waits has to wait for it
+        with self._page.admission.seat(most_s, weight=self._weight, paced=True) as seat:
             while read and (place := seat.wait(LINE_LOOK_S)) is not None:
                 if self._leaves(stopped):
                     read = None
@@ -152,6 +157,8 @@ class LiveTalk:
             watched.let_in()
             film = self._listen(*read, seat, stopped, watched)
         watched.end = "made" if film.complete else "stopped"
+        if film.kept_s < film.made_s:
+            self._why = f"{self._why} {self._rolls}".strip()
         if held_s := self._keeping_up.held_s:
             self._why = f"{self._why} {HELD.format(held=held_s, total=film.made_s)}".strip()
         for message in film_messages.of_end(self._messages, film, self._why):
@@ -192,7 +199,7 @@ class LiveTalk:
             live=True,
             first_fragment_frames=FIRST_PIECE_FRAMES,
         )
-        self._heard_s = time.monotonic()
+        self._heard_s = self._spoken_s = time.monotonic()
         self._listening = True
         self._keeping_up.begin()
         self._mailbox.put(self._messages.listening())
@@ -204,8 +211,10 @@ class LiveTalk:
             metadata=self._credits.metadata,
             origin=Origin(self._preset.name, (STILL_PICTURE, LIVE_SPEECH)),
             marking=self._page.marking,
+            keep_s=self._limits.live_film_s,
         )
-        with film, closing(self._pieces(session, stopped)) as pieces:
+        told = False
+        with film, closing(self._pieces(session, seat, stopped)) as pieces:
             for fragment in film.fragments(pieces, stopped):
                 if not fragment.piece.held:  # which says nothing of the engine
                     seat.made(fragment.piece)
@@ -214,10 +223,13 @@ class LiveTalk:
                     self._messages, film, fragment, LISTENING, paced=True
                 ):
                     self._mailbox.put(message)
+                if film.made_s > self._limits.live_film_s and not told:
+                    told = True
+                    self._mailbox.put(self._messages.stage(LISTENING, notices=[self._rolls]))
         return film
 
     def _pieces(
-        self, session: VideoSession, stopped: Callable[[], bool]
+        self, session: VideoSession, seat: Seat, stopped: Callable[[], bool]
     ) -> Generator[VideoPiece, None, None]:
         """Video of the speech as it comes, up to its end."""
         waiting, chunk = np.zeros(0, np.float32), self._preset.geometry.new_samples
@@ -232,13 +244,7 @@ class LiveTalk:
                 elif len(waiting):
                     yield from self._keeping_up.measured(session.push(waiting[:chunk]))
                     waiting = waiting[chunk:]
-                elif self.speech.full:
-                    self._why = LIMIT.format(self._limit_s)
-                    break
-                elif self.speech.ended:
-                    break
-                elif self._away():
-                    self._why = AWAY.format(self._patience_s)
+                elif self._ends(seat):
                     break
             self.speech.end()
             yield from session.push(waiting)
@@ -256,10 +262,27 @@ class LiveTalk:
         away = time.monotonic() - self._asked_s > self._patience_s
         return stopped() or self.speech.ended or away
 
+    def _ends(self, seat: Seat) -> bool:
+        """Whether the speech is over; ``_why`` tells what ended it, if the speaker did not."""
+        limits = self._limits
+        if self.speech.full:
+            self._why = LIMIT.format(limits.live_s)
+        elif self._away():
+            self._why = AWAY.format(self._patience_s)
+        elif time.monotonic() - self._spoken_s > limits.live_silence_s:
+            self._why = SILENCE.format(limits.live_silence_s)
+        elif seat.makes_way(limits.speech_s):
+            self._why = MADE_WAY.format(seat.made_s)
+        return bool(self._why) or self.speech.ended
+
     def _away(self) -> bool:
         """Whether nothing was heard, or nobody asked for video, for too long."""
         last_s = min(self._heard_s, self._asked_s)
         return time.monotonic() - last_s > self._patience_s
+
+    @property
+    def _rolls(self) -> str:
+        return ROLLS.format(self._limits.live_film_s / 60)
 
     @property
     def _weight(self) -> float:

@@ -65,8 +65,7 @@ class LiveTalks:
         talk = LiveTalk(
             *(self._page, self.engines, name, settings, file, folder.path / credits.file_name),
             credits=credits,
-            limit_s=self.limits.speech_s,
-            behind_s=self.limits.live_behind_s,
+            limits=self.limits,
             patience_s=self._patience_s,
         )
         self._kept.add(name, talk, folder, FULL)
