@@ -364,11 +364,7 @@ class Engine:
         networks = replace(self._networks, preset=preset)
         smaller = self._notices.get(portrait.framing)
         notices = () if smaller is None else (smaller,)
-        if prompt and networks.text_encoder is None:
-            raise FlashTalkError(
-                f"{self.preset.name} does not read a prompt: it follows portrait and speech only. "
-                "Leave the prompt empty."
-            )
+        preset.require_prompt(prompt)
         # pixels become numbers here, not while others wait for the thread that computes
         small, large = portrait.tensor, portrait.large
         conditions = self._computer.run(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
 from flashtalk.errors import FlashTalkError
+
+_MOST_SHOWN = 40  # characters
 
 
 def whole_number(value: Any, rule: str) -> int:
@@ -13,6 +16,17 @@ def whole_number(value: Any, rule: str) -> int:
     if is_number(value) and value % 1 == 0:
         return int(value)
     raise FlashTalkError(f"{rule}, got {shown(value)}.")
+
+
+def known_names(names: Iterable[object], known: Iterable[str], what: str) -> None:
+    """Refuses ``names`` that are not ``known`` of ``what``: a typing error would change nothing.
+
+    Raises:
+        FlashTalkError: with the known ones.
+    """
+    known = tuple(known)
+    if unknown := [str(name)[:_MOST_SHOWN] for name in names if name not in known]:
+        raise FlashTalkError(f"{what} has {', '.join(known)}; got {', '.join(unknown)}.")
 
 
 def is_number(value: object) -> bool:
@@ -25,4 +39,4 @@ def shown(value: object) -> str:
     if value is None:
         return "nothing"
     text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from flashtalk.config.given import is_number, whole_number
+from flashtalk.config.given import is_number, shown, whole_number
 from flashtalk.config.modes import mode_named
 from flashtalk.config.networks import AutoencoderConfig, SpeechEncoderConfig, TransformerConfig
 from flashtalk.errors import FlashTalkError
@@ -30,7 +30,7 @@ class SamplerConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", whole_number(self.steps, "Steps must be a whole number"))
         if not 1 <= self.steps <= 50:
-            raise FlashTalkError(f"Steps must be between 1 and 50, got {self.steps}.")
+            raise FlashTalkError(f"Steps must be between 1 and 50, got {shown(self.steps)}.")
         if not (is_number(self.color_strength) and 0.0 <= self.color_strength <= 1.0):
             raise FlashTalkError(
                 f"Color strength must be between 0 and 1, got {self.color_strength!r}."
@@ -229,6 +229,14 @@ class Preset:
             raise FlashTalkError(
                 f"{self.name} has no framing but its own: it shows as much of a picture as its "
                 "sizes allow. Leave framing out."
+            )
+
+    def require_prompt(self, prompt: str | None) -> None:
+        """Raise :class:`FlashTalkError` for a ``prompt`` that this model cannot read."""
+        if prompt and not self.prompt:
+            raise FlashTalkError(
+                f"{self.name} does not read a prompt: it follows portrait and speech only. "
+                "Leave the prompt empty."
             )
 
     def with_chunk(self, chunk_frames: int | None) -> Preset:

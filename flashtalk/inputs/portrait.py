@@ -280,7 +280,7 @@ def find_speaker(
         return picture, None, [], (WITHOUT_FACE,)
     in_order = sorted(faces, key=lambda each: each.center_x_px)
     if number is not None and not 1 <= number <= len(faces):
-        raise FlashTalkError(NO_SUCH_FACE.format(number=number, count=len(faces)))
+        raise FlashTalkError(NO_SUCH_FACE.format(number=shown(number), count=len(faces)))
     speaker = faces[0] if number is None else in_order[number - 1]
     notices: tuple[str, ...] = ()
     if len(faces) > 1:

@@ -51,6 +51,8 @@ class Page(gr.Blocks):
         if state is not None:
             _hand_on(block_fn, state)
         try:
+            if block_fn.inputs and len(inputs) > len(block_fn.inputs):
+                raise ValueError(f"{len(inputs)} values for {len(block_fn.inputs)} fields")
             values = [*inputs, *_left_out(block_fn, len(inputs))]
             return await super().preprocess_data(block_fn, values, state, *given, **named)
         except Exception as error:

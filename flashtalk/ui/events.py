@@ -177,6 +177,7 @@ class Talk:
                 settings = Settings.of(
                     seed, random_seed, steps, prompt, face, without_face, framing, area
                 )
+                settings.check(self._engines.preset)
                 shown = messages.seed = settings.seed
                 credits = self._credits(portrait, voice, settings)
                 file = scratch.path / credits.file_name
@@ -206,7 +207,7 @@ class Talk:
         """
         read = partial(
             self.pictures.read,
-            picture,
+            uploaded(str(picture), "picture", self._limits.keep_files_s),
             Wanted(face, without_face=True, area=area),
             framing=framing,
         )

@@ -32,7 +32,9 @@ MEGABYTE = 1_000_000
 _MOST_CALL_BYTES = 2 * MEGABYTE
 _MOST_VISITORS = 10_000  # whose use is remembered
 
-_PAGE = r"|config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|pwa_icon(/\d+)?|login_check"
+_PAGE = (
+    r"|config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|pwa_icon(/(192|512))?|login_check"
+)
 _FILES = r"assets/[\w./@-]+|static/[\w./@-]+|svelte/[\w./@-]+"
 _API = (
     r"app_id|app_id/|user|user/|login_check|info|info/|openapi\.json|startup-events|upload|"
@@ -219,14 +221,14 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            if message["status"] >= 400 and not self._own:
+            if message["status"] >= 400:
                 self._refusal = message
                 return
             self._add_headers(message)
         elif self._refusal is not None:
             self._body += message.get("body", b"")
             if not message.get("more_body"):
-                await self._send_sentence(self._refusal["status"])
+                await self._send_refusal(self._refusal)
             return
         else:
             self._ended = not message.get("more_body")
@@ -244,6 +246,16 @@ class _Answer:
         if message["type"] == "http.response.start":
             self._add_headers(message)
         await self._send(message)
+
+    async def _send_refusal(self, start: Message) -> None:
+        """What the page's own routes say stays as it is; all else becomes a sentence."""
+        bare = start["status"] in (404, 405) and _sentence_in(self._body) is None
+        if bare or not self._own:
+            await self._send_sentence(start["status"])
+            return
+        self._add_headers(start)
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": self._body})
 
     async def _send_sentence(self, status: int) -> None:
         known = SENTENCES.get(status, _BROKEN if status >= 500 else _REFUSED)

@@ -10,6 +10,7 @@ from typing import Any
 from gradio.utils import is_static_file
 
 from flashtalk.config import FramingWay
+from flashtalk.config.given import known_names
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.area import Area
 from flashtalk.inputs.portrait import WITHOUT_FACE
@@ -17,10 +18,11 @@ from flashtalk.ui.events import Talk
 from flashtalk.ui.player import data_url
 from flashtalk.ui.sent import uploaded_path
 from flashtalk.ui.sentences import without_folders
-from flashtalk.ui.settings import area_of, face_of, framing_of
+from flashtalk.ui.settings import area_of, face_of, framing_of, without_face_of
 
 Look = Callable[[dict[str, Any]], dict[str, Any]]
 
+_ASKED = ("path", "face", "without_face", "framing", "area")
 _KEPT = 64  # answers about the gallery's pictures, each with two pictures in it
 
 
@@ -36,12 +38,14 @@ def look_for(talk: Talk) -> Look:
         path = Path(uploaded_path(question.get("path")))
         seen = seen_in_gallery if is_static_file(path) else seen_in
         try:
+            known_names(question, _ASKED, "A look at a picture")
             framing = framing_of(question.get("framing", "face"))
             area = area_of(question.get("area", ""))
+            without_face = without_face_of(question.get("without_face", False))
             answer = seen(path, face_of(question.get("face")), framing, area)
         except FlashTalkError as error:
             return {"problem": without_folders(str(error), path)}
-        to_ask = WITHOUT_FACE in answer["notices"] and question.get("without_face") is not True
+        to_ask = WITHOUT_FACE in answer["notices"] and not without_face
         return answer | {"no_face": to_ask}
 
     def seen_in(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 
 import gradio as gr
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -25,6 +26,8 @@ def sentences_of(handler: Handler) -> Handler:
             return refused(str(error), 400)
         except gr.Error as error:
             return refused(error.message, 400)
+        except HTTPException as error:  # of a form that cannot be read
+            return refused(error.detail, error.status_code)
 
     return answered
 

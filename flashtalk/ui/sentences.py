@@ -8,6 +8,7 @@ from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.files import short
 from flashtalk.inputs.portrait import NoFaceError
 
 logger = logging.getLogger(__name__)
@@ -45,5 +46,6 @@ def without_folders(sentence: str, *files: object) -> str:
     """``sentence`` with ``files`` by their names alone."""
     for path in files:
         if isinstance(path, str | Path):
+            sentence = sentence.replace(short(path), short(Path(path).name))  # as some name it
             sentence = sentence.replace(f"{Path(path).parent}{os.sep}", "")
     return sentence

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from flashtalk.config import WHOLE_COST, FramingWay
+from flashtalk.config import WHOLE_COST, FramingWay, Preset
 from flashtalk.config.given import shown, whole_number
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.area import RULE, Area
@@ -54,16 +54,24 @@ class Settings:
             raise FlashTalkError(f"A random seed is true or false, got {shown(random_seed)}.")
         if not isinstance(prompt, str):
             raise FlashTalkError(f"A prompt is text, got {shown(prompt)}.")
-        if not isinstance(without_face, bool):
-            raise FlashTalkError(f"Without a face is true or false, got {shown(without_face)}.")
         drawn = random.randint(0, MAX_PAGE_SEED) if random_seed else seed
         return cls(
             seed=_seed(drawn),
             steps=whole_number(steps, "Steps must be a whole number"),
             prompt=prompt,
             framing=framing_of(framing),
-            wanted=Wanted(face_of(face), without_face, area_of(area)),
+            wanted=Wanted(face_of(face), without_face_of(without_face), area_of(area)),
         )
+
+    def check(self, preset: Preset) -> None:
+        """Refuses what the model of ``preset`` does not have, before anybody waits for it.
+
+        Raises:
+            FlashTalkError: with the setting, and what is possible.
+        """
+        preset.with_sampler(steps=self.steps)
+        preset.require_prompt(self.prompt)
+        preset.require_framing(self.framing)
 
     def weight(self, usual_steps: int) -> float:
         """What a second of video costs over one at ``usual_steps``; never below 1."""
@@ -92,6 +100,17 @@ def area_of(value: object) -> Area | None:
     if not isinstance(value, str):
         raise FlashTalkError(RULE.format(text=shown(value)))
     return Area.parse(value)
+
+
+def without_face_of(value: object) -> bool:
+    """Whether a picture is used though no face is found in it.
+
+    Raises:
+        FlashTalkError: if it is neither true nor false.
+    """
+    if not isinstance(value, bool):
+        raise FlashTalkError(f"Without a face is true or false, got {shown(value)}.")
+    return value
 
 
 def face_of(value: object) -> int | None:
@@ -128,7 +147,7 @@ def _seed(value: object) -> int:
     rule = f"The seed must be a whole number between 0 and {MAX_PAGE_SEED}"
     seed = whole_number(value, rule)
     if not 0 <= seed <= MAX_PAGE_SEED:
-        raise FlashTalkError(f"{rule}, got {seed}.")
+        raise FlashTalkError(f"{rule}, got {shown(seed)}.")
     return seed
 
 

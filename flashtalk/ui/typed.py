@@ -8,6 +8,7 @@ from typing import Any
 from gradio.components import Component
 from gradio.processing_utils import save_bytes_to_cache
 
+from flashtalk.config.given import known_names, shown
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.sentence import SPEAKER, spoken
 
@@ -19,9 +20,10 @@ def speak_for(owner: Component) -> Speak:
 
     def speak(question: dict[str, Any]) -> dict[str, Any]:
         """The answer to ``{sentence, speaker}``: the path of a WAV file, or a problem."""
-        sentence, speaker = str(question.get("sentence")), question.get("speaker") or SPEAKER
         try:
-            sound = spoken(sentence, str(speaker))
+            known_names(question, ("sentence", "speaker"), "What is to be spoken")
+            sentence = _text(question.get("sentence"), "A sentence")
+            sound = spoken(sentence, _text(question.get("speaker") or SPEAKER, "A speaker"))
         except FlashTalkError as error:
             return {"problem": str(error)}
         path = save_bytes_to_cache(sound, "sentence.wav", owner.GRADIO_CACHE)
@@ -29,3 +31,9 @@ def speak_for(owner: Component) -> Speak:
         return {"path": path}
 
     return speak
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise FlashTalkError(f"{what} is text, got {shown(value)}.")
+    return value

@@ -200,6 +200,10 @@ def test_too_few_values_are_a_sentence(address: str, uploads: list[dict]) -> Non
     assert refusal(address, uploads[:1]) == NOT_TAKEN
 
 
+def test_too_many_values_are_not_dropped(address: str, uploads: list[dict]) -> None:
+    assert refusal(address, [*uploads, 7, False, 4, None, False, "face", "", 1]) == NOT_TAKEN
+
+
 @pytest.mark.parametrize(("place", "kind"), [(0, "picture"), (1, "sound")])
 def test_a_file_that_was_deleted_after_its_time_is_a_sentence(
     address: str, portrait: Path, short_speech: Path, uploads: list[dict], place: int, kind: str

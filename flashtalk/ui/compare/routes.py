@@ -36,7 +36,7 @@ def compare_routes(comparisons: Comparisons) -> list[Route]:
     async def begin(request: Request) -> Response:
         try:
             content = json.loads(await request.body())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # the latter: brackets in brackets
             raise FlashTalkError(SHAPE) from error
         comparison = await run_sync(comparisons.open, content)
         return JSONResponse({"id": comparison.name})

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from flashtalk.config.given import known_names
 from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.ui.live.talk import LiveTalk
@@ -30,6 +31,11 @@ LARGEST_PIECE_BYTES = 2 * SPEECH_RATE_HZ  # a second
 POLL_S = 10.0
 """Longest wait of a request for messages."""
 
+_FIELDS = (
+    *("portrait", "seed", "random_seed", "steps", "prompt", "face", "without_face"),
+    *("framing", "area"),
+)
+
 NO_TALK = "There is no such talk: it ended long ago, or its id is wrong. Open a new one."
 NO_PICTURE = "There is no portrait in the request. Send it as the file 'portrait' of a form."
 TOO_LARGE = "The request is larger than {:,} bytes, or does not say how large it is."
@@ -39,6 +45,7 @@ NOT_SOUND = (
 )
 GAP = "The sound from sample {} on was not taken: {} samples are here. Go on from there."
 NOT_SECONDS = "'wait' is how many seconds a request waits for a message, up to {:g}; got {!r}."
+TWICE = "The request has {} twice."
 NO_FILM = "There is no film yet: the talk goes on, or it has no picture."
 
 
@@ -89,6 +96,10 @@ def settings_of(form: FormData, usual_steps: int) -> Settings:
     Raises:
         FlashTalkError: for a value that cannot be used.
     """
+    known_names(form, _FIELDS, "A live talk")
+    for name in form:
+        if len(form.getlist(name)) > 1:
+            raise FlashTalkError(TWICE.format(name))
     values = {name: value for name, value in form.items() if isinstance(value, str) and value}
     return Settings.of(
         _number(values.get("seed", "0")),

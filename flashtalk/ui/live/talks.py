@@ -52,6 +52,7 @@ class LiveTalks:
         """
         if self.refusal:
             raise FlashTalkError(self.refusal)
+        settings.check(self.engines.preset)
         name = secrets.token_urlsafe(16)
         folder = self._kept.folder()
         file = folder.path / f"portrait{_ending(picture_name)}"
