@@ -10,7 +10,7 @@ system (SoulX-FlashTalk, section "Inference"; 25 fps, 16 kHz, temporal stride 4)
     latents  0 |  1    |  2   |  3   | ...                |  8      latent 0 holds frame 0,
              f0  f1-4    f5-8   f9-12                      f29-32   latent j >= 1 frames 4j-3 .. 4j
 
-The last 5 frames of a chunk are re-encoded and become the 2 motion latents of the next one. The
+The last 5 frames of a chunk become the 2 motion latents of the next one, which continues them. The
 first chunk has a single motion latent: the portrait.
 """
 

@@ -1,1 +1,1 @@
-"""The commands serve, generate, verify, bench and plan; ``options`` says what each takes."""
+"""The commands, one module each: ``main.COMMANDS`` lists them, ``options`` says what each takes."""

@@ -3,8 +3,8 @@
 No face-recognition network is among this project's requirements. **Likeness is a stand-in**. Faces
 are warped so that eyes, nose and mouth corners meet. Then oriented edges around eyes, brows and
 nose are compared. It notices a face that melts, blurs or turns into another. It is no proof of
-identity, and light matters to it more than to such a network. ``validate.py`` reports how well it
-tells held-out people apart.
+identity, and light matters to it more than to such a network. The study
+``lab/evaluation/studies/validate.py`` reports how well it tells held-out people apart.
 
 Letters: N pictures, L landmarks in the order of ``face_code.LANDMARKS``.
 """
@@ -111,7 +111,7 @@ def sharpness(pictures: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.
     Returns the energy of the Laplacian over that of the gradient [N], and the former alone [N].
     Compare both with the same of the portrait: below 1 is softer, above 1 harder or noisier. The
     energy alone is mostly that of eyes and falls with their lids, too. Over the gradient's energy
-    it says how fine the drawn detail is (``validate.py`` compares the two).
+    it says how fine the drawn detail is (that study compares the two, too).
     """
     chosen = [LANDMARKS.index(name) for name in (*TEMPLATE, "left_brow", "right_brow")]
     height, width = pictures.shape[1:3]

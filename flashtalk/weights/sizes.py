@@ -1,7 +1,7 @@
 """Sizes and places of a published checkpoint, from its small files; no tensor is looked at here.
 
-Below :mod:`flashtalk.weights.published`, which describes the layout and loads it. Lets everything
-about a checkpoint be checked before gigabytes are fetched or read.
+Below :mod:`flashtalk.weights.layout`, which says what lies where. Lets everything about a
+checkpoint be checked before gigabytes are fetched or read.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Where the frames of a chunk begin: at the last motion frame, freed of its errors.
 
 Part of :class:`flashtalk.models.tiny.denoiser.TinyDenoiser`: the head's values are counted from
-here. Motion goes on exactly where it was. But motion frames are read back from pictures.
-A chunk that only continued them would continue the errors of that reading, too. Within a minute a
-face is visibly bent. So displacements return, over the length of a chunk, to the nearest ones that
-this portrait's face could have.
+here. Motion goes on exactly where it was. But a chunk that only continued motion frames would
+continue their errors, too. Within a minute a face is visibly bent. So displacements return, over
+the length of a chunk, to the nearest ones that this portrait's face could have.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Frames and portrait -> a first guess of the flow between them, by a cost volume.
 
-Station "motion frames". Above :mod:`flashtalk.models.tiny.matching`, below
+Part of encoding. Above :mod:`flashtalk.models.tiny.matching`, below
 :mod:`flashtalk.models.tiny.autoencoder`, which makes exact what is guessed here.
 """
 

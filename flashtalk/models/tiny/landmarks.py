@@ -1,7 +1,7 @@
 """Landmarks and gaze of a face, by a small heat-map network.
 
 Used by :mod:`flashtalk.models.tiny.autoencoder`, which reads the face codes of the portrait and of
-motion frames from them. A code paints a mouth where it is. So a place misread by a lip's height
+clips from them. A code paints a mouth where it is. So a place misread by a lip's height
 makes a second mouth on the chin. Networks from pixels to codes are off by that much. The mean of a
 heat map is off by about a pixel. :mod:`flashtalk.models.tiny.landmark_refiner` reads mouth and eyes
 several times finer.

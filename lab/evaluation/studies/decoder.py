@@ -3,8 +3,8 @@
     python -m lab.evaluation.studies.decoder --clips DIR --weights assets/flashtalk-tiny --out docs
 
 A transformer without error would give true codes to the decoder. With ``--round-trip`` frames are
-also encoded and decoded, as a session does with its portrait and its motion frames. That may come
-nearer to the frames than their true codes. The flow is fitted to what the decoder draws.
+also encoded and decoded. That may come nearer to the frames than their true codes: the flow is
+fitted to what the decoder draws.
 
 A copy of the portrait draws a clip well in which little moves. So PSNR says something only beside
 that of the copy. Groups of four frames are put together by how good a copy would be.

@@ -1,6 +1,6 @@
-"""Motion latents as a session encodes them: bent, with a way back. For Stage 1.
+"""Motion latents as they come in a talk: bent, with a way back. For Stage 1.
 
-Each encoding of motion frames adds an error to the displacements of the face. A model that has only
+Each chunk adds an error to the displacements of the face. A model that has only
 seen true ones continues an error as faithfully as a pose. After a minute faces are visibly bent.
 Training therefore bends motion latents and asks for the true displacements at the end of the chunk.
 The flow prior (:mod:`flashtalk.models.tiny.flow_anchor`) learns what no face does.
