@@ -60,7 +60,7 @@ def table(report: dict[str, Any]) -> str:
         f"FlashTalk benchmark, {report['date']}",
         f"  {report['command']}",
         f"  {computer['gpu'] or computer['processor']}, {computer['cores']} cores, "
-        f"{computer['memory_gb']} GB, load {computer['load_average'][0]}",
+        f"{computer['memory_gib']} GiB, load {computer['load_average'][0]}",
         "  " + ", ".join(f"{name} {number}" for name, number in report["versions"].items()),
         f"  {settings['preset']}, {settings['steps']} steps, {settings['threads']} threads, "
         f"{settings['repeats']} x {settings['seconds']:g} s",

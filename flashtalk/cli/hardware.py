@@ -1,6 +1,4 @@
-"""This machine: processor, GPU, versions of libraries, and speed of matrix products.
-
-For benchmark reports.
+"""This machine, for benchmark reports: processor, GPU, libraries, speed of matrix products.
 
 :mod:`flashtalk.placement` says what a preset needs and whether this machine has it.
 """
@@ -25,6 +23,7 @@ NOT_MEASURED = "Device memory is not measured on a processor."
 NOT_PLANNED = "There is no plan for networks of these sizes (python -m lab.memory makes one)."
 MATRIX = 2048  # side of the square matrices multiplied
 COPIED_BYTES = 2**28
+REPEATS = 5  # of which the best counts
 
 
 def machine(device: torch.device) -> dict[str, object]:
@@ -37,7 +36,7 @@ def machine(device: torch.device) -> dict[str, object]:
     found: dict[str, object] = {
         "processor": processor or platform.machine(),
         "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / GIB, 1),
+        "memory_gib": round(psutil.virtual_memory().total / GIB, 1),
         "system": platform.platform(),
         "gpu": None,
         "load_average": [round(value, 2) for value in psutil.getloadavg()],
@@ -45,7 +44,7 @@ def machine(device: torch.device) -> dict[str, object]:
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         found["gpu"] = properties.name
-        found["gpu_memory_gib"] = round(properties.total_memory / 2**30, 1)
+        found["gpu_memory_gib"] = round(properties.total_memory / GIB, 1)
         found["cuda"] = torch.version.cuda
     return found
 
@@ -69,24 +68,22 @@ def versions() -> dict[str, str]:
     return found | {name: version(name) for name in packages}
 
 
-def matmul_rate(
-    device: torch.device, dtype: torch.dtype = torch.float32, repeats: int = 5
-) -> float:
-    """Matrix multiplication in ``dtype``, 10^9 operations per second; the best of ``repeats``."""
+def matmul_rate(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
+    """Matrix multiplication in ``dtype``, 10^9 operations per second."""
     left, right = torch.randn(2, MATRIX, MATRIX, device=device).to(dtype)
-    return 2 * MATRIX**3 / _least_s(lambda: left @ right, repeats) / 1e9
+    return 2 * MATRIX**3 / _least_s(lambda: left @ right) / 1e9
 
 
-def copy_rate(device: torch.device, repeats: int = 5) -> float:
-    """Bytes that a copy reads and writes, 10^9 a second; the best of ``repeats``."""
+def copy_rate(device: torch.device) -> float:
+    """Bytes that a copy reads and writes, 10^9 a second."""
     source = torch.zeros(COPIED_BYTES, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    return 2 * COPIED_BYTES / _least_s(lambda: target.copy_(source), repeats) / 1e9
+    return 2 * COPIED_BYTES / _least_s(lambda: target.copy_(source)) / 1e9
 
 
-def _least_s(work: Callable[[], torch.Tensor], repeats: int) -> float:
+def _least_s(work: Callable[[], torch.Tensor]) -> float:
     times_s = []
-    for _ in range(repeats + 1):  # the first one warms up
+    for _ in range(REPEATS + 1):  # the first one warms up
         start_s = time.perf_counter()
         work().view(-1)[0].item()  # waits for a GPU
         times_s.append(time.perf_counter() - start_s)
