@@ -13,7 +13,6 @@ import shutil
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks
@@ -81,8 +80,3 @@ def compiled_color(backend: str = "inductor") -> MatchFrame:
         match_frame, fullgraph=True, dynamic=False, backend=backend
     )
     return compiled
-
-
-def is_compiled(module: nn.Module) -> bool:
-    """Whether calls of ``module`` run compiled."""
-    return module._compiled_call_impl is not None

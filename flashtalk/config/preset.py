@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from flashtalk.config.given import is_number, shown, whole_number
@@ -90,8 +90,9 @@ class Preset:
     """Folder of the weights below the repository's assets/, or a Hub id."""
     autoencoder: AutoencoderConfig | None = None
     speech_encoder: SpeechEncoderConfig | None = None
-    trained_steps: tuple[int, ...] = field(default=(4,))
-    trained_chunk_frames: tuple[int, ...] = field(default=(33,))
+    trained_steps: tuple[int, ...] = (4,)
+    """Numbers of denoising steps that the transformer was distilled for."""
+    trained_chunk_frames: tuple[int, ...] = (33,)
     """Lengths of chunks that training has shown to the transformer, motion frames included."""
     live_lookahead_frames: int = 0
     """``lookahead_frames`` for somebody who speaks live, and waits for them."""

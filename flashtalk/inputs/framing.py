@@ -51,6 +51,9 @@ class Framing:
     """How far the face may be beside the middle for that."""
 
 
+FRAMING = Framing()
+
+
 @dataclass(frozen=True)
 class Crop:
     """A rectangle in picture coordinates; it may reach beyond the picture."""
@@ -90,7 +93,7 @@ def view_of(part: Crop, width_px: int, height_px: int) -> Crop:
     scale = min(1.0, width_px / part.width_px, height_px / part.height_px)
     width, height = (max(1, round(scale * side)) for side in (part.width_px, part.height_px))
     left = part.left_px + (part.width_px - width) // 2
-    top = part.top_px + round(Framing.eyes * (part.height_px - height))
+    top = part.top_px + round(FRAMING.eyes * (part.height_px - height))
     return Crop(
         min(max(left, 0), max(0, width_px - width)),
         min(max(top, 0), max(0, height_px - height)),
@@ -116,16 +119,10 @@ def closest_size(
     return max((size for size in sizes if kept(size) >= enough), key=math.prod)
 
 
-def part_of(
-    size: tuple[int, int],
-    face: Face | None,
-    width_px: int,
-    height_px: int,
-    framing: Framing | None = None,
-) -> Crop:
+def part_of(size: tuple[int, int], face: Face | None, width_px: int, height_px: int) -> Crop:
     """The part of a picture of ``size`` that has the aspect of a frame: its middle, or a face."""
     aspect = width_px / height_px
-    return cover(*size, aspect) if face is None else frame_face(*size, face, aspect, framing)
+    return cover(*size, aspect) if face is None else frame_face(*size, face, aspect)
 
 
 def cover(width_px: int, height_px: int, aspect: float) -> Crop:
@@ -138,49 +135,45 @@ def cover(width_px: int, height_px: int, aspect: float) -> Crop:
     return Crop(0, (height_px - height) // 3, width_px, height)
 
 
-def frame_face(
-    width_px: int, height_px: int, face: Face, aspect: float, framing: Framing | None = None
-) -> Crop:
+def frame_face(width_px: int, height_px: int, face: Face, aspect: float) -> Crop:
     """The crop of ``aspect`` = width / height that gives ``face`` the wanted framing.
 
     The whole picture (cover crop) if it already has that framing. Otherwise the ideal crop; where
     it leaves the picture it is first shrunk, then moved, both within the framing's limits. What
     is still missing after that is filled for the networks, and not shown (:func:`view_of`).
     """
-    framing = framing or Framing()
     head_px = HEAD_PER_FACE * face.side_px
     eyes_px = face.top_px + EYES_IN_FACE * face.side_px
     whole = cover(width_px, height_px, aspect)
-    if _is_framed(whole, face.center_x_px, eyes_px, head_px, framing):
+    if _is_framed(whole, face.center_x_px, eyes_px, head_px):
         return whole
 
-    side = head_px / framing.head
+    side = head_px / FRAMING.head
     width, height = side * max(1.0, aspect), side / min(1.0, aspect)
-    fit = min(1.0, max(1.0 - framing.shrink, min(width_px / width, height_px / height)))
+    fit = min(1.0, max(1.0 - FRAMING.shrink, min(width_px / width, height_px / height)))
     width, height = width * fit, height * fit
-    left = _inside(face.center_x_px - width / 2, width, width_px, framing.shift)
-    top = _inside(eyes_px - framing.eyes * height, height, height_px, framing.shift)
+    left = _inside(face.center_x_px - width / 2, width, width_px)
+    top = _inside(eyes_px - FRAMING.eyes * height, height, height_px)
     return _rounded(left, top, width, height, width_px, height_px)
 
 
-def _is_framed(
-    crop: Crop, center_px: float, eyes_px: float, head_px: float, framing: Framing
-) -> bool:
+def _is_framed(crop: Crop, center_px: float, eyes_px: float, head_px: float) -> bool:
     short = min(crop.width_px, crop.height_px)
     center = (center_px - crop.left_px) / crop.width_px
     eyes = (eyes_px - crop.top_px) / crop.height_px
     return (
-        framing.head_kept[0] <= head_px / short <= framing.head_kept[1]
-        and framing.eyes_kept[0] <= eyes <= framing.eyes_kept[1]
-        and abs(center - 0.5) <= framing.center_kept
+        FRAMING.head_kept[0] <= head_px / short <= FRAMING.head_kept[1]
+        and FRAMING.eyes_kept[0] <= eyes <= FRAMING.eyes_kept[1]
+        and abs(center - 0.5) <= FRAMING.center_kept
     )
 
 
-def _inside(start: float, length: float, limit: float, shift: float) -> float:
-    """Move [start, start + length] toward [0, limit] by at most ``shift`` of its length."""
+def _inside(start: float, length: float, limit: float) -> float:
+    """Moves [start, start + length] toward [0, limit], as far as the framing may be shifted."""
     low, high = sorted((0.0, limit - length))
     wanted = min(max(start, low), high)
-    return start + min(max(wanted - start, -shift * length), shift * length)
+    most = FRAMING.shift * length
+    return start + min(max(wanted - start, -most), most)
 
 
 def _rounded(

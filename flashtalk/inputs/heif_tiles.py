@@ -47,7 +47,7 @@ def _halved(items: Items, size: tuple[int, int]) -> np.ndarray:
         raise UnusualError
     canvas = np.zeros((-(-height // 2), -(-width // 2), 3), np.uint8)
     first = grid.tiles[0]
-    decoder = Tiles(items.only(first, b"hvcC"), items.nclx(grid.tiles[0]) or items.nclx())
+    decoder = Tiles(items.only(first, b"hvcC"), items.nclx(first) or items.nclx())
     for number, tile in enumerate(grid.tiles):
         if items.only(tile, b"hvcC") != items.only(first, b"hvcC") or items.quarter_turns(tile):
             raise UnusualError

@@ -24,7 +24,7 @@ from flashtalk.inputs.cutting import cut, near_quarter, turn_upright
 from flashtalk.inputs.faces import Face, find_faces, measured_roll
 from flashtalk.inputs.finding import Finding
 from flashtalk.inputs.framing import Crop, closest_size
-from flashtalk.inputs.picture import MAX_PIXELS, PictureSource, open_picture
+from flashtalk.inputs.picture import PictureSource, open_picture
 from flashtalk.inputs.still import FILLING, Bounds, Place, Still
 from flashtalk.inputs.view import MOST_ROLL_DEG, View
 from flashtalk.inputs.wanted import FACE_RULE
@@ -181,7 +181,6 @@ def load_portrait(
     face: int | None = None,
     without_face: bool = False,
     area: Area | None = None,
-    max_pixels: int = MAX_PIXELS,
 ) -> Portrait:
     """Decode ``source`` and frame it for ``geometry``.
 
@@ -201,7 +200,6 @@ def load_portrait(
         without_face: use the picture's middle where no face is found, rather than refuse it.
         area: the part that is shown, in place of one around a face; not of a whole picture. With
             ``crop="face"`` the networks see the face framed as usual all the same.
-        max_pixels: largest accepted picture, width x height.
 
     Raises:
         NoFaceError: no face was found, and ``without_face`` was not asked for.
@@ -218,11 +216,11 @@ def load_portrait(
     if crop not in get_args(CropWay):
         raise FlashTalkError(f"Crop is 'face', 'whole' or 'cover', got {crop!r}.")
     if crop == "cover":
-        picture, notices = open_picture(source, max_pixels=max_pixels)
+        picture, notices = open_picture(source)
         speaker: Face | None = None
         faces: list[Face] = []
     else:
-        picture, found = open_picture(source, max_pixels=max_pixels, wanted=_has_face)
+        picture, found = open_picture(source, wanted=_has_face)
         picture, speaker, faces, seen = find_speaker(
             picture, face, without_face, keep_tilt=whole is not None
         )

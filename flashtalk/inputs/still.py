@@ -18,9 +18,8 @@ from PIL import Image
 
 from flashtalk.inputs.cutting import cut, turned_with_matrix
 from flashtalk.inputs.faces import Face
-from flashtalk.inputs.framing import Crop, Framing, part_of
+from flashtalk.inputs.framing import Crop, part_of
 
-FRAMING = Framing()
 BLOCKS = 16
 """Along a side of a frame. Those that lie beyond a picture are not made at its size."""
 STEP_PX = BLOCKS
@@ -131,7 +130,7 @@ def fitted(
 
     No picture is made larger. Sides are even, as video wants them.
     """
-    moving = part_of(picture.size, speaker, width_px, height_px, FRAMING)
+    moving = part_of(picture.size, speaker, width_px, height_px)
     scale = min(
         1.0,
         bounds.longest_px / max(picture.size),
@@ -153,7 +152,7 @@ def fitted(
 
 def square_of(size: tuple[int, int], face: Face | None, width_px: int, height_px: int) -> Crop:
     """The part of a picture of ``size`` that moves, for frames of width x height."""
-    area = part_of(size, face, width_px, height_px, FRAMING)
+    area = part_of(size, face, width_px, height_px)
     width, height = _in_steps(area.width_px), _in_steps(area.height_px)
     left = area.left_px - (width - area.width_px) // 2
     top = area.top_px - (height - area.height_px) // 2
@@ -190,7 +189,7 @@ def cut_view(
 def square_around(picture: Image.Image, face: Face, width_px: int, height_px: int) -> Crop:
     """The same for a tilted ``face``: the square whose sides an upright frame's corners touch."""
     turned, upright, matrix = turned_with_matrix(picture, face)
-    area = part_of(turned.size, upright, width_px, height_px, FRAMING)
+    area = part_of(turned.size, upright, width_px, height_px)
     middle = (area.left_px + area.right_px) / 2, (area.top_px + area.bottom_px) / 2
     x, y = np.linalg.solve(matrix[:, :2], middle - matrix[:, 2])
     cosine, sine = _cosine_sine(face.roll_deg)

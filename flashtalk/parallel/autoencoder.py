@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from flashtalk.models.published.frames import FramesAreShown
 from flashtalk.models.published.wan_vae import WanAutoencoder
@@ -36,7 +35,7 @@ class SharedAutoencoder(FramesAreShown):
         self.autoencoder = autoencoder
         self._team, self._cells_px = team, cells_px
         self._rows = _Rows(team.ranks)
-        self._hooks = share_rows(autoencoder, self._rows)
+        share_rows(autoencoder, self._rows)
         self.graphs = autoencoder.graphs
         team.add(ENCODE, self._encoded)
         team.add(DECODE, self._decoded)
@@ -48,12 +47,6 @@ class SharedAutoencoder(FramesAreShown):
     def decode(self, latents: Tensor, guidance: None = None, *, skip_frames: int = 0) -> Tensor:
         """Rank 0: as the autoencoder's. Raises :class:`FlashTalkError` if a rank is gone."""
         return self._team.call(DECODE, [latents], skip_frames=skip_frames)
-
-    def unshare(self) -> WanAutoencoder:
-        """The autoencoder as it was, for one process."""
-        for hook in self._hooks:
-            hook.remove()
-        return self.autoencoder
 
     def _encoded(self, given: Given) -> Tensor:
         (video,) = given
@@ -99,29 +92,27 @@ class _Rows:
         return whole[..., start : start + scale * self.counts[self.ranks.index], :]
 
 
-def share_rows(autoencoder: WanAutoencoder, rows: _Rows) -> list[RemovableHandle]:
-    """Hooks that exchange rows, on every part of the autoencoder that looks beyond a pixel."""
+def share_rows(autoencoder: WanAutoencoder, rows: _Rows) -> None:
+    """Every part of the autoencoder that looks beyond a pixel gets hooks that exchange rows."""
     from diffusers.models.autoencoders.autoencoder_kl_wan import (
         WanAttentionBlock,
         WanCausalConv3d,
         WanResample,
     )
 
-    hooks: list[RemovableHandle] = []
     for part in autoencoder.graphs():
         for module in part.modules():
             if isinstance(module, WanCausalConv3d) and module.kernel_size[1] > 1:
-                hooks += _both_sides(module, rows.ranks)
+                _both_sides(module, rows.ranks)
             elif isinstance(module, WanAttentionBlock):
-                hooks += _whole(module, rows)
+                _whole(module, rows)
             elif isinstance(module, WanResample) and module.mode.startswith("upsample"):
-                hooks += _both_sides(module.resample[1], rows.ranks)
+                _both_sides(module.resample[1], rows.ranks)
             elif isinstance(module, WanResample) and module.mode.startswith("downsample"):
-                hooks.append(_below(module.resample, rows.ranks))
-    return hooks
+                _below(module.resample, rows.ranks)
 
 
-def _both_sides(convolution: nn.Module, ranks: Ranks) -> list[RemovableHandle]:
+def _both_sides(convolution: nn.Module, ranks: Ranks) -> None:
     """One row more on each side where another rank has it; cut off again behind."""
     above, below = ranks.index > 0, ranks.index < ranks.count - 1
 
@@ -137,13 +128,11 @@ def _both_sides(convolution: nn.Module, ranks: Ranks) -> list[RemovableHandle]:
     def cut(_: nn.Module, args: tuple[Any, ...], made: Tensor) -> Tensor:
         return made[..., int(above) : made.shape[-2] - int(below), :]
 
-    return [
-        convolution.register_forward_pre_hook(widen),
-        convolution.register_forward_hook(cut),
-    ]
+    convolution.register_forward_pre_hook(widen)
+    convolution.register_forward_hook(cut)
 
 
-def _below(halving: nn.Module, ranks: Ranks) -> RemovableHandle:
+def _below(halving: nn.Module, ranks: Ranks) -> None:
     """One row more below: a step of two looks there, and pads with zeros at the picture's end."""
 
     def widen(_: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
@@ -151,12 +140,10 @@ def _below(halving: nn.Module, ranks: Ranks) -> RemovableHandle:
         _upper, lower = neighbor_rows(x, ranks, above=False)
         return (x,) if lower is None else (torch.cat((x, lower), dim=-2),)
 
-    return halving.register_forward_pre_hook(widen)
+    halving.register_forward_pre_hook(widen)
 
 
-def _whole(attention: nn.Module, rows: _Rows) -> list[RemovableHandle]:
+def _whole(attention: nn.Module, rows: _Rows) -> None:
     """All rows in, this rank's rows out."""
-    return [
-        attention.register_forward_pre_hook(lambda _, args: (rows.all_of(args[0]),)),
-        attention.register_forward_hook(lambda _, args, made: rows.mine_of(made)),
-    ]
+    attention.register_forward_pre_hook(lambda _, args: (rows.all_of(args[0]),))
+    attention.register_forward_hook(lambda _, args, made: rows.mine_of(made))

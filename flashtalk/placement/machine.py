@@ -11,6 +11,7 @@ import torch
 from huggingface_hub import constants
 
 from flashtalk.config import Preset
+from flashtalk.weights.hub import download_folder
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Machine:
     ram_free_bytes: int
     """Host memory that can be had without swapping, as far as the system tells."""
     disk: Path
-    """The folder that downloads go to, or the nearest one above it that exists."""
+    """Where downloads go; see :func:`flashtalk.weights.hub.download_folder`."""
     disk_free_bytes: int
 
 
@@ -36,9 +37,7 @@ def this_machine() -> Machine:
         properties = torch.cuda.get_device_properties(0)
         gpu, gpu_bytes = properties.name, properties.total_memory
     memory = psutil.virtual_memory()
-    disk = Path(constants.HF_HUB_CACHE).expanduser()
-    while not disk.exists():
-        disk = disk.parent
+    disk = download_folder()
     free_bytes = shutil.disk_usage(disk).free
     return Machine(gpu, gpu_bytes, memory.total, memory.available, disk, free_bytes)
 

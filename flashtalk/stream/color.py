@@ -14,8 +14,6 @@ from torch import Tensor
 
 from flashtalk.conditions.lab import ColorReference, color_statistics, lab_to_rgb, rgb_to_lab
 
-__all__ = ["ColorReference", "MatchFrame", "match_color", "match_frame"]
-
 MatchFrame = Callable[[Tensor, ColorReference, float], Tensor]
 """What :func:`match_frame` computes."""
 

@@ -1,6 +1,6 @@
 """The one door to weights: a preset's name, a local folder or a Hub id -> :class:`Checkpoint`.
 
-Below the engine, above the three ways in which weights are stored (``embedded``, ``published``,
+Below the engine, above the three ways in which weights are stored (``tiny``, ``published``,
 ``hub``). Finding a checkpoint reads at most small config files. So everything about it can be
 checked (the device, the portrait, the prompt) before gigabytes are fetched or read.
 """
@@ -16,7 +16,6 @@ from flashtalk.assets import ASSETS
 from flashtalk.config import FOURTEEN_B, PRESETS, HubFiles, Preset, PublishedSource, preset_named
 from flashtalk.errors import FlashTalkError
 from flashtalk.models.networks import Networks, build_denoiser
-from flashtalk.weights import tiny as embedded
 from flashtalk.weights.published import ON_CPU, ON_GPU, load_published
 from flashtalk.weights.sizes import (
     CONFIG,
@@ -25,7 +24,7 @@ from flashtalk.weights.sizes import (
     is_published,
     published_preset,
 )
-from flashtalk.weights.tiny import MANIFEST
+from flashtalk.weights.tiny import MANIFEST, load_networks, read_manifest
 
 SMALL_FILES = ("*.json",)  # sizes, settings, indices: looked at before gigabytes are fetched
 LARGEST_ON_CPU = 1_000_000_000
@@ -49,7 +48,7 @@ class Checkpoint:
         """
         require_gpu(self.preset, device)
         if isinstance(self.weights, Path):
-            return embedded.load_networks(self.weights, self.preset)
+            return load_networks(self.weights, self.preset)
         files = self.weights
         if isinstance(files, PublishedSource):
             source = files
@@ -121,7 +120,7 @@ def _in_folder(folder: Path) -> Checkpoint:
     if (folder / MANIFEST).is_file() and is_published(folder):
         files = PublishedFiles.of(folder)
         return Checkpoint(published_preset(files), files)
-    return Checkpoint(preset_named(embedded.read_manifest(folder).preset), folder)
+    return Checkpoint(preset_named(read_manifest(folder).preset), folder)
 
 
 def _at_revision(preset: Preset, revision: str) -> Checkpoint:
@@ -146,7 +145,7 @@ def _on_hub(hub_id: str) -> Checkpoint:
         )
     if not is_published(folder):
         (folder,) = fetch([hub_files(hub_id, (CONFIG, "*.safetensors"))])
-        return Checkpoint(preset_named(embedded.read_manifest(folder).preset), folder)
+        return Checkpoint(preset_named(read_manifest(folder).preset), folder)
     source = _source_of(hub_id, folder)
     files = fetch_source(source, SMALL_FILES)
     return Checkpoint(published_preset(files), source)

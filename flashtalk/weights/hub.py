@@ -63,6 +63,14 @@ def fetch(parts: Sequence[HubFiles]) -> list[Path]:
     return [_fetch_one(files) for files in parts]
 
 
+def download_folder() -> Path:
+    """The folder that downloads go to, or the nearest one above it that exists."""
+    folder = Path(constants.HF_HUB_CACHE).expanduser()
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
 def _fetch_one(files: HubFiles) -> Path:
     try:
         folder = snapshot_download(
@@ -81,9 +89,7 @@ def _require_room(parts: Sequence[HubFiles]) -> None:
         total += missing
         if missing:
             logger.info("Fetching %.1f GB in %d files of %s", missing / 1e9, count, files.repo_id)
-    folder = Path(constants.HF_HUB_CACHE).expanduser()
-    while not folder.exists():
-        folder = folder.parent
+    folder = download_folder()
     free = shutil.disk_usage(folder).free
     if total and total + SPARE_BYTES > free:
         raise FlashTalkError(

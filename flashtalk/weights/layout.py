@@ -164,7 +164,7 @@ def _library_places(wan: Path, modules: dict[str, nn.Module]) -> list[Place]:
 def _original_places(wan: Path, modules: dict[str, nn.Module]) -> list[Place]:
     where = {
         "autoencoder": (original.AUTOENCODER_FILE, AUTOENCODER, original.autoencoder_state),
-        "text": (original.TEXT_FILE, original.TEXT, original.text_state),
+        "text": (original.TEXT_FILE, original.TEXT, None),
         "image": (original.IMAGE_FILE, original.IMAGE, original.image_state),
     }
     return [

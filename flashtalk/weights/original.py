@@ -93,11 +93,6 @@ def is_original(folder: Path) -> bool:
 
 
 # --- names ----------------------------------------------------------------------------------------
-def text_state(tensors: Tensors) -> dict[str, Tensor]:
-    """umT5's tensors under the names of transformers."""
-    return {TEXT.renamed(name): tensor for name, tensor in tensors.items()}
-
-
 def image_state(tensors: Tensors) -> dict[str, Tensor]:
     """CLIP's tensors under the names of transformers: queries, keys and values apart."""
     state: dict[str, Tensor] = {}

@@ -16,7 +16,7 @@ from flashtalk.config import FOURTEEN_B, TINY, Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.cutting import cut
 from flashtalk.inputs.faces import EYES_IN_FACE, Face, find_faces
-from flashtalk.inputs.framing import Crop, Framing, cover, frame_face
+from flashtalk.inputs.framing import FRAMING, Crop, cover, frame_face
 from flashtalk.inputs.portrait import (
     DARK_FACE,
     PROFILE_FACE,
@@ -291,7 +291,7 @@ def test_cover_is_the_largest_rectangle_of_the_aspect() -> None:
 
 @pytest.mark.parametrize("aspect", [1.0, 448 / 768, 16 / 9])
 def test_crops_keep_the_aspect_and_the_limits(aspect: float) -> None:
-    framing, rng = Framing(), np.random.default_rng(7)
+    rng = np.random.default_rng(7)
     for _ in range(300):
         width, height = rng.integers(64, 2000, 2)
         side = rng.uniform(0.08, 1.0) * min(width, height)
@@ -304,7 +304,7 @@ def test_crops_keep_the_aspect_and_the_limits(aspect: float) -> None:
         if crop == cover(int(width), int(height), aspect):
             continue
         eyes = (face.top_px + EYES_IN_FACE * side - crop.top_px) / crop.height_px
-        assert abs(eyes - framing.eyes) <= framing.shift + 0.03
+        assert abs(eyes - FRAMING.eyes) <= FRAMING.shift + 0.03
 
 
 def test_a_crop_moves_and_shrinks_before_it_leaves_the_picture() -> None:

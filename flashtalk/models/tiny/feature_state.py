@@ -130,12 +130,9 @@ def read_values(
     return (painted * mask).sum(dim=(2, 3)) / mask.square().sum(dim=(2, 3)).clamp(min=1e-6)
 
 
-def read_center(code: Tensor, feature: str = "lip_width") -> Tensor:
-    """Center of mass of one ``feature`` in codes [M, features, h, w]: [M, 2] in -1..1.
-
-    A feature of both eyes has its center between them.
-    """
-    paint = code[:, index_of(feature)]
+def read_center(code: Tensor) -> Tensor:
+    """Where mouths are painted in codes [M, features, h, w], by their width: [M, 2] in -1..1."""
+    paint = code[:, index_of("lip_width")]
     height, width = paint.shape[-2:]
     # below a quarter of the peak there is more noise than paint
     paint = (paint - 0.25 * paint.amax(dim=(1, 2), keepdim=True)).clamp(min=0.0)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from flashtalk.geometry import exact_div
 from flashtalk.models.tiny.maps import warp
+from flashtalk.models.tiny.tone import luma_of
 
 SIDES_PX = (64, 128, 256)  # shorter side of the compared pictures, round by round
 STEPS = 2  # per round; each round begins with what the decoder makes of the latents
@@ -28,14 +29,12 @@ STEPS = 2  # per round; each round begins with what the decoder makes of the lat
 PRIOR_WEIGHT = 5e-4  # of the first guess itself
 SMOOTHNESS_WEIGHT = 5e-4  # of equal changes of neighbors
 CAUCHY_SCALE = 0.1  # residual at which a pixel counts half, pictures in [-1, 1]
-GRAY = (0.299, 0.587, 0.114)  # luma of red, green and blue (BT.601)
 
 
 def small_gray(pictures: Tensor, side_px: int) -> Tensor:
     """[M, 3, H, W] -> luma [M, 1, h, w], averaged down to ``side_px`` along the shorter side."""
-    luma = pictures.new_tensor(GRAY)[:, None, None]
     factor = max(1, min(pictures.shape[-2:]) // side_px)
-    return F.avg_pool2d((pictures * luma).sum(dim=1, keepdim=True), factor)
+    return F.avg_pool2d(luma_of(pictures), factor)
 
 
 def image_gradient(gray: Tensor) -> Tensor:
