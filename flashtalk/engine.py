@@ -18,8 +18,9 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +35,7 @@ from flashtalk.acceleration.apply import (
 from flashtalk.acceleration.graphs import recorded, unrecorded
 from flashtalk.acceleration.settings import DEFAULT, Acceleration
 from flashtalk.conditions import Conditions, gather_conditions
+from flashtalk.conditions.known import KnownConditions
 from flashtalk.config import FramingWay, Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
@@ -81,7 +83,9 @@ class Engine:
         acceleration: Acceleration | None = DEFAULT,
         size: Size = None,
         turn_threads: int | None = None,
+        gpu_is_lent: bool = False,
     ) -> None:
+        self._gpu_is_lent = gpu_is_lent
         self._device = checked_device(device)
         for module in modules_of(networks).values():
             module.eval().requires_grad_(False)
@@ -93,6 +97,7 @@ class Engine:
         self.any_size = networks.preset
         """The preset before a size was chosen."""
         self._networks = replace(networks, preset=networks.preset.with_size(size))
+        self._known = KnownConditions()
         self.accelerate(acceleration or usual_acceleration(self._device, networks.preset))
         self._cost: float | None = None
         self._notices: dict[FramingWay, str] = {}
@@ -156,6 +161,7 @@ class Engine:
             acceleration=acceleration,
             size=size,
             turn_threads=turn_threads,
+            gpu_is_lent=gpu_is_lent,
         )
         logger.info("%s loaded in %.2f s", preset.name, time.perf_counter() - start_s)
         return engine
@@ -171,6 +177,7 @@ class Engine:
         self._frame_match = apply_acceleration(plain, acceleration, self._device)
         self._networks = recorded(plain) if acceleration.cuda_graphs else plain
         self._acceleration = acceleration
+        self._known.clear()
 
     def share(self, ranks: Ranks, *, ulysses: int | None = None, autoencoder: bool = True) -> Team:
         """Shares transformer and ``autoencoder`` with the other processes of ``ranks``, for good.
@@ -188,6 +195,7 @@ class Engine:
             ulysses=ulysses,
             autoencoder=autoencoder,
         )
+        self._known.clear()
         team.watch()
         return team
 
@@ -296,6 +304,15 @@ class Engine:
             timed=timed,
         )
 
+    def prepare(self, portrait: Portrait) -> None:
+        """Gets ready for sessions of a framed ``portrait``, behind what others have begun.
+
+        What it finds is kept while the portrait is, and until a few others came. Where a GPU is
+        lent nothing is done: it is there inside sessions alone.
+        """
+        if not self._gpu_is_lent:
+            self._computer.begin(self._gathering(portrait, None))
+
     def prompt_notice(self, prompt: str | None) -> str | None:
         """A sentence for the visitor if ``prompt`` is longer than the model reads."""
         encoder = self._networks.text_encoder
@@ -365,11 +382,7 @@ class Engine:
         smaller = self._notices.get(portrait.framing)
         notices = () if smaller is None else (smaller,)
         preset.require_prompt(prompt)
-        # pixels become numbers here, not while others wait for the thread that computes
-        small, large = portrait.tensor, portrait.large
-        conditions = self._computer.run(
-            lambda: self._conditions(small, large, prompt, portrait.place)
-        )
+        conditions = self._computer.run(self._gathering(portrait, prompt or None))
         scene = Scene(
             networks,
             conditions,
@@ -389,6 +402,13 @@ class Engine:
             split=split,
             notices=notices + networks.autoencoder.notices(conditions.guidance),
         )
+
+    def _gathering(self, portrait: Portrait, prompt: str | None) -> Callable[[], Conditions]:
+        """A step that returns the conditions of ``portrait``."""
+        # pixels become numbers here, not while others wait for the thread that computes
+        small, large = portrait.tensor, portrait.large
+        gather = partial(self._conditions, small, large, prompt, portrait.place)
+        return partial(self._known.of, portrait, prompt, gather)
 
     def _conditions(
         self, portrait: Tensor, large: Tensor | None, prompt: str | None, place: Place

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from flashtalk.config import FramingWay, Preset
+    from flashtalk.inputs.portrait import Portrait
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +121,9 @@ class Workers:
         if worker is None:
             raise FlashTalkError(GONE)
         return worker
+
+    def prepare(self, portrait: Portrait) -> None:
+        """Does nothing: each worker gets a copy of the portrait with its talk."""
 
     def prompt_notice(self, prompt: str | None) -> str | None:
         """A sentence for the visitor if ``prompt`` is longer than the model reads."""

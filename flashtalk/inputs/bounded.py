@@ -25,6 +25,7 @@ from flashtalk.config import FramingWay, Preset
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.finding import Finding
 from flashtalk.inputs.framing import Crop
+from flashtalk.inputs.kept_portraits import KeptPortraits
 from flashtalk.inputs.portrait import NoFaceError, Portrait
 from flashtalk.inputs.wanted import AS_USUAL, Wanted
 
@@ -52,6 +53,7 @@ class PictureReader:
     def __init__(self, preset: Preset, cpu_s: float = MOST_CPU_S) -> None:
         self._preset = preset
         self._cpu_s = cpu_s
+        self._kept = KeptPortraits()
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
 
     def get_ready(self) -> None:
@@ -68,19 +70,29 @@ class PictureReader:
     ) -> Portrait:
         """As :func:`flashtalk.inputs.portrait.portrait_for`, for ``preset`` or the usual one.
 
+        The newest portraits are kept: the same one comes back for the same file and wishes.
+
         Raises:
             FlashTalkError: the picture cannot be used, or takes too long.
         """
         preset = preset or self._preset
         preset.require_framing(framing)
-        request = {
+        request: dict[str, Any] = {
             "picture": str(picture),
             "face": wanted.face,
-            "without_face": wanted.without_face,
             "framing": framing,
             "area": "" if wanted.area is None else str(wanted.area),
             "model": _model(preset),
         }
+        key = (picture, json.dumps(request), _version(picture))
+        kept = self._kept.find(key)
+        if kept is None or not (wanted.without_face or _has_face(kept)):
+            kept = self._read(request | {"without_face": wanted.without_face})
+            self._kept.keep(key, kept)
+        return kept
+
+    def _read(self, request: dict[str, Any]) -> Portrait:
+        """What a process answers to ``request``."""
         try:
             process = self._idle.get_nowait()
         except Empty:
@@ -110,6 +122,19 @@ class PictureReader:
             env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
             process_group=0,  # Ctrl-C in a terminal is for this process: it closes the pipes
         )
+
+
+def _version(picture: Path) -> tuple[int, int] | None:
+    """What changes with the content of a file; ``None`` if it cannot be read."""
+    try:
+        state = picture.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size
+
+
+def _has_face(portrait: Portrait) -> bool:
+    return portrait.finding is not None and portrait.finding.number is not None
 
 
 def _model(preset: Preset) -> dict[str, Any]:

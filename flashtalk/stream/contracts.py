@@ -102,6 +102,9 @@ class Engines(Protocol):
     def at(self, name: str) -> TalkEngine:
         """The engine called ``name``, one of ``states``."""
 
+    def prepare(self, portrait: Portrait) -> None:
+        """Gets ready for talks of a framed ``portrait``, without keeping the caller."""
+
     def prompt_notice(self, prompt: str | None) -> str | None:
         """A sentence for the visitor if ``prompt`` is longer than the model reads."""
 

@@ -202,6 +202,8 @@ class Talk:
     ) -> Portrait:
         """The portrait that a talk would begin with, without a face if there is none.
 
+        While nobody talks, engines get ready for it.
+
         Raises:
             FlashTalkError: the picture cannot be used.
         """
@@ -213,6 +215,8 @@ class Talk:
         )
         portrait = self.preparing.run(read, lambda: False)
         assert portrait is not None  # nobody stops it
+        if not self.admission.talking:
+            self._engines.prepare(portrait)
         return portrait
 
     def get_ready(self) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-from gradio.utils import is_static_file
 
 from flashtalk.config import FramingWay
 from flashtalk.config.given import known_names
@@ -23,7 +20,6 @@ from flashtalk.ui.settings import area_of, face_of, framing_of, without_face_of
 Look = Callable[[dict[str, Any]], dict[str, Any]]
 
 _ASKED = ("path", "face", "without_face", "framing", "area")
-_KEPT = 64  # answers about the gallery's pictures, each with two pictures in it
 
 
 def look_for(talk: Talk) -> Look:
@@ -36,13 +32,12 @@ def look_for(talk: Talk) -> Look:
             gr.Error: for a file that nobody uploaded.
         """
         path = Path(uploaded_path(question.get("path")))
-        seen = seen_in_gallery if is_static_file(path) else seen_in
         try:
             known_names(question, _ASKED, "A look at a picture")
             framing = framing_of(question.get("framing", "face"))
             area = area_of(question.get("area", ""))
             without_face = without_face_of(question.get("without_face", False))
-            answer = seen(path, face_of(question.get("face")), framing, area)
+            answer = seen_in(path, face_of(question.get("face")), framing, area)
         except FlashTalkError as error:
             return {"problem": without_folders(str(error), path)}
         to_ask = WITHOUT_FACE in answer["notices"] and not without_face
@@ -61,5 +56,4 @@ def look_for(talk: Talk) -> Look:
             **finding.facts,
         }
 
-    seen_in_gallery = lru_cache(_KEPT)(seen_in)
     return look

@@ -17,7 +17,8 @@ from flashtalk.config import FOURTEEN_B, TINY
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.bounded import BROKEN, PictureReader
 from flashtalk.inputs.finding import Box
-from flashtalk.inputs.portrait import NoFaceError, portrait_for
+from flashtalk.inputs.kept_portraits import KeptPortraits
+from flashtalk.inputs.portrait import NoFaceError, gray_portrait, portrait_for
 from flashtalk.inputs.wanted import Wanted
 
 ADA = ASSETS / "portraits" / "ada.jpg"
@@ -65,6 +66,43 @@ def test_a_whole_picture_is_the_one_that_is_read_here(
         PictureReader(FOURTEEN_B).read(ADA, framing="picture")
 
 
+def test_a_portrait_is_kept_while_its_file_is_the_same(
+    reader: PictureReader, tmp_path: Path
+) -> None:
+    picture, other = tmp_path / "picture.jpg", ASSETS / "portraits" / "amara.jpg"
+    picture.write_bytes(ADA.read_bytes())
+    first = reader.read(picture, Wanted(without_face=True))
+    assert reader.read(picture) is first, "its face was found, so nothing else is asked"
+    assert reader.read(picture, Wanted(face=1)) is not first
+    assert reader.read(picture, preset=TINY.with_size((256, 256))) is not first
+    picture.write_bytes(other.read_bytes())
+    assert reader.read(picture).image.tobytes() == reader.read(other).image.tobytes()
+    picture.unlink()
+    with pytest.raises(FlashTalkError):
+        reader.read(picture)
+
+
+def test_few_portraits_are_kept_and_none_whose_file_is_deleted(tmp_path: Path) -> None:
+    kept, portrait = KeptPortraits(most=2), gray_portrait(TINY)
+    files = [tmp_path / name for name in "abc"]
+    for file in files:
+        file.touch()
+        kept.keep((file, "face", 1), portrait)
+    assert [kept.find((file, "face", 1)) for file in files] == [None, portrait, portrait]
+    files[1].unlink()
+    assert [kept.find((file, "face", 1)) for file in files] == [None, None, portrait]
+
+
+def test_a_portrait_without_a_face_is_not_kept_for_those_who_want_one(
+    reader: PictureReader, tmp_path: Path
+) -> None:
+    gradient = np.tile(np.linspace(0, 255, 300).astype(np.uint8), (300, 1))
+    Image.fromarray(gradient).save(tmp_path / "sky.png")
+    assert reader.read(tmp_path / "sky.png", Wanted(without_face=True)).notices
+    with pytest.raises(NoFaceError):
+        reader.read(tmp_path / "sky.png")
+
+
 def test_a_portrait_of_another_model_is_that_models(reader: PictureReader) -> None:
     small = TINY.with_size((256, 256))
     there, here = reader.read(ADA, preset=small), portrait_for(ADA, small)
@@ -96,12 +134,14 @@ def test_a_picture_that_takes_too_long_is_refused_and_holds_up_nobody(
     assert reader.read(ADA)
 
 
-def test_a_decoder_that_breaks_off_is_a_sentence(reader: PictureReader) -> None:
+def test_a_decoder_that_breaks_off_is_a_sentence(reader: PictureReader, tmp_path: Path) -> None:
     reader.read(ADA)
+    other = tmp_path / "ada.jpg"  # one that is not kept yet
+    other.write_bytes(ADA.read_bytes())
     for process in readers():
         process.kill()
         process.wait()
     with pytest.raises(FlashTalkError) as caught:
-        reader.read(ADA)
+        reader.read(other)
     assert str(caught.value) == BROKEN
-    assert reader.read(ADA)
+    assert reader.read(other)
