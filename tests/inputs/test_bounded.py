@@ -135,13 +135,14 @@ def test_a_picture_that_takes_too_long_is_refused_and_holds_up_nobody(
 
 
 def test_a_decoder_that_breaks_off_is_a_sentence(reader: PictureReader, tmp_path: Path) -> None:
-    reader.read(ADA)
-    other = tmp_path / "ada.jpg"  # one that is not kept yet
-    other.write_bytes(ADA.read_bytes())
+    files = [tmp_path / name for name in ("first.jpg", "second.jpg")]  # none is kept yet
+    for file in files:
+        file.write_bytes(ADA.read_bytes())
+    reader.read(files[0])
     for process in readers():
         process.kill()
         process.wait()
     with pytest.raises(FlashTalkError) as caught:
-        reader.read(other)
+        reader.read(files[1])
     assert str(caught.value) == BROKEN
-    assert reader.read(other)
+    assert reader.read(files[1])
