@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-_PAGE = b"OggS"
-_PAGE_HEADER_BYTES = 27
-_LONGEST_PAGE_BYTES = _PAGE_HEADER_BYTES + 255 + 255 * 255
+PAGE = b"OggS"
+PAGE_HEADER_BYTES = 27
+_LONGEST_PAGE_BYTES = PAGE_HEADER_BYTES + 255 + 255 * 255
 _FRAME_HEADER_BYTES = 7
 _ID3_BYTES = 10
 
@@ -27,14 +27,14 @@ def _ogg_breaks_off(file: BinaryIO) -> bool:
     size = file.seek(0, 2)
     file.seek(max(0, size - 2 * _LONGEST_PAGE_BYTES))
     tail = file.read()
-    start = tail.rfind(_PAGE)
+    start = tail.rfind(PAGE)
     if start < 0:
         return False  # something else follows, such as a tag
     page = tail[start:]
-    if len(page) < _PAGE_HEADER_BYTES:
+    if len(page) < PAGE_HEADER_BYTES:
         return True
-    lengths = page[_PAGE_HEADER_BYTES : _PAGE_HEADER_BYTES + page[26]]
-    return len(page) < _PAGE_HEADER_BYTES + page[26] + sum(lengths)
+    lengths = page[PAGE_HEADER_BYTES : PAGE_HEADER_BYTES + page[26]]
+    return len(page) < PAGE_HEADER_BYTES + page[26] + sum(lengths)
 
 
 def _adts_breaks_off(file: BinaryIO) -> bool:

@@ -39,6 +39,16 @@ class Mixed:
     loudest: float = 0.0
     """Largest sample of the channels it was mixed from; 0 if none were mixed."""
 
+    def like(self, first: Mixed) -> Mixed:
+        """The same, as loud, with as many channels as the ``first`` block of the sound."""
+        middle = self.samples.mean(axis=0)
+        samples = self.samples
+        if len(samples) != len(first.samples):
+            samples = np.stack([middle] * len(first.samples))
+        if first.center is None:
+            return replace(self, samples=samples, center=None)
+        return replace(self, samples=samples, center=middle if self.center is None else self.center)
+
     def within_full_scale(self) -> Mixed:
         """Turned down as a whole where only the sum of channels exceeds full scale."""
         peak = float(np.abs(self.samples).max())

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -51,6 +51,9 @@ _PICTURE = Kind("picture", "picture", SUPPORTED)
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # These hold further views of the same shot, not an animation.
 _COLLECTIONS = ("MPO", "HEIF")
+
+GAMMAS = (0.2, 1.2)  # of PNG files; others are not believed
+_GAMMA, _ALIKE = 1 / 2.2, 0.03  # what sRGB has, about
 
 BACKDROP = (128, 128, 128)  # behind transparent pixels: neutral, neither glowing nor a hole
 
@@ -314,15 +317,29 @@ def _to_rgb(picture: Image.Image, white: float | None = None) -> Image.Image:
 
     ``white`` is the value of white in modes of more than 8 bits.
     """
+    curve = _curve(picture.info)
     if white is not None:
         # Pillow's own conversion clips 16 bits at 255 instead of scaling them.
         picture = Image.fromarray(eight_bits(np.asarray(picture), white))
     picture = _to_srgb(picture)
+    if curve:
+        mode = "RGBA" if picture.has_transparency_data else "RGB"
+        picture = picture.convert(mode).point((curve * 3 + [*range(256)])[: 256 * len(mode)])
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         backdrop = Image.new("RGBA", layer.size, (*BACKDROP, 255))
         return Image.alpha_composite(backdrop, layer).convert("RGB")
     return picture.convert("RGB")
+
+
+def _curve(info: dict[Any, Any]) -> list[int] | None:
+    """From values to those of sRGB, for a PNG that says it has another gamma, as browsers do."""
+    gamma = info.get("gamma")
+    if not isinstance(gamma, float) or "icc_profile" in info or "srgb" in info:
+        return None
+    if not GAMMAS[0] <= gamma <= GAMMAS[1] or abs(gamma - _GAMMA) < _ALIKE:
+        return None
+    return [round(255 * (value / 255) ** (_GAMMA / gamma)) for value in range(256)]
 
 
 def _to_srgb(picture: Image.Image) -> Image.Image:

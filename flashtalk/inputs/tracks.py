@@ -12,7 +12,9 @@ from typing import BinaryIO
 
 import av
 import numpy as np
+import soundfile
 
+from flashtalk.inputs.chains import links
 from flashtalk.inputs.containers import open_container
 from flashtalk.inputs.endings import breaks_off
 from flashtalk.inputs.hearing import voice_of
@@ -26,6 +28,9 @@ LONGEST_HOLE_S = 20.0  # beyond that a time stamp is not believed
 _HEAD_BYTES = 4_096
 # Their decoders make noise of damage, unless they are told to look at the check sums.
 _CHECKED = ("tta", "wavpack")
+# FFmpeg takes 24-bit integers in 32 for floats of an old kind; libsndfile looks at the values.
+_MISTAKEN = "pcm_f24le"
+_BLOCK_SAMPLES = 65_536
 _MOSTLY = 0.25  # of a track: a voice that speaks so much of it is looked for no further
 
 
@@ -60,7 +65,6 @@ class Track:
     index: int = 0
     count: int = 1
     """Which of how many tracks."""
-    _first: av.AudioFrame | None = None
     _setup: tuple[int, str, str] | None = None
     _resampler: av.AudioResampler | None = None
     _next_s: float | None = None
@@ -119,6 +123,11 @@ class Track:
         for frame in frames:
             self._convert(frame)
 
+    def begin_again(self) -> None:
+        """What comes next counts its time from 0."""
+        self._flush()
+        self._setup = self._next_s = None
+
     def finish(self) -> None:
         """Take what is still held back."""
         self._flush()
@@ -131,14 +140,14 @@ class Track:
             self._resampler = None
 
     def _convert(self, frame: av.AudioFrame) -> None:
-        if self._first is None:
-            self._first, self.rate_hz = frame, frame.sample_rate
+        if not self.rate_hz:
+            self.rate_hz = frame.sample_rate
         self._fill_hole(frame)
         setup = (frame.sample_rate, frame.layout.name, frame.format.name)
         if setup != self._setup or self._resampler is None:
             self._flush()
             self._setup = setup
-            self._resampler = av.AudioResampler("flt", self._first.layout, self.rate_hz)
+            self._resampler = av.AudioResampler("flt", frame.layout, self.rate_hz)
         self._keep(self._resampler.resample(frame))
 
     def _fill_hole(self, frame: av.AudioFrame) -> None:
@@ -171,7 +180,8 @@ class Track:
             names = tuple(channel.name for channel in frame.layout.channels)
             # Not planar: PyAV reads beyond its memory where there are more than eight planes.
             block = frame.to_ndarray().reshape(-1, len(names)).T
-            self.blocks.append(mix(np.ascontiguousarray(block), names))
+            mixed = mix(np.ascontiguousarray(block), names)
+            self.blocks.append(mixed.like(self.blocks[0]) if self.blocks else mixed)
             self.samples += frame.samples
 
 
@@ -215,28 +225,53 @@ def _track(file: BinaryIO, index: int, max_s: float, formats: str) -> Track:
     """Number ``index`` of the sound tracks of ``file``; raises as :func:`audible_track`."""
     file.seek(0)
     head = file.read(_HEAD_BYTES)
-    file.seek(0)
-    with open_container(file, formats) as container:
-        # Sound of a kind that nobody decodes has no codec, and PyAV no facts of it.
-        streams = [each for each in container.streams.audio if each.codec_context is not None]
-        if not streams:
-            if container.streams.audio:
-                raise NoTrack("holds sound of a kind that cannot be decoded")
-            film = bool(container.streams.video)
-            raise NoTrack("is a video without sound" if film else "contains no sound")
+    first, *others = links(file)
+    with open_container(first, formats) as container:
+        streams = _streams(container)
         told = declared_s(container, streams[index], head)
         track = Track(declared_s=told, index=index, count=len(streams))
-        if streams[index].codec_context.name in _CHECKED:
-            streams[index].codec_context.options = {"err_detect": "crccheck+explode"}
-        _read(container, streams[index], track, max_s)
+        if streams[index].codec_context.name != _MISTAKEN:
+            _read(container, streams[index], track, max_s)
         kind = container.format.name
+    if not track.samples and streams[index].codec_context.name == _MISTAKEN:
+        _read_integers(file, track, max_s)
+    for link in others:
+        track.begin_again()
+        with open_container(link, formats) as container:
+            _read(container, _streams(container)[index], track, max_s)
     track.breaks_off = breaks_off(file, kind)
     return track
+
+
+def _streams(container: av.container.InputContainer) -> list[av.AudioStream]:
+    """The sound tracks; raises :class:`NoTrack` if there are none."""
+    # Sound of a kind that nobody decodes has no codec, and PyAV no facts of it.
+    streams = [each for each in container.streams.audio if each.codec_context is not None]
+    if not streams:
+        if container.streams.audio:
+            raise NoTrack("holds sound of a kind that cannot be decoded")
+        film = bool(container.streams.video)
+        raise NoTrack("is a video without sound" if film else "contains no sound")
+    return streams
+
+
+def _read_integers(file: BinaryIO, track: Track, max_s: float) -> None:
+    """As :func:`_read`, by libsndfile."""
+    file.seek(0)
+    with soundfile.SoundFile(file) as sound:
+        track.rate_hz = sound.samplerate
+        for block in sound.blocks(_BLOCK_SAMPLES, dtype="float32", always_2d=True):
+            track.blocks.append(mix(np.ascontiguousarray(block.T)))
+            track.samples += len(block)
+            if track.samples > max_s * track.rate_hz:
+                raise TooLong
 
 
 def _read(
     container: av.container.InputContainer, stream: av.AudioStream, track: Track, max_s: float
 ) -> None:
+    if stream.codec_context.name in _CHECKED:
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}
     try:
         for packet in container.demux(stream):
             track.add(packet)
@@ -264,16 +299,19 @@ def declared_s(
         return _declared_by_wav(stream, head)
     if kind not in _TELLING or (kind == "mp3" and b"Xing" not in head and b"Info" not in head):
         return None
-    if stream.duration is not None and stream.time_base is not None:
+    late_s = 0.0
+    if kind == "matroska":  # which knows ends, and of tracks only by their tags
+        late_s = max(0.0, float((stream.start_time or 0) * (stream.time_base or 0)))
+    elif stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     told = stream.metadata.get("DURATION", "")
     if told.count(":") == 2:
         with suppress(ValueError):  # words where times should be
             hours, minutes, seconds = (float(part) for part in told.split(":"))
-            return 3_600 * hours + 60 * minutes + seconds
+            return 3_600 * hours + 60 * minutes + seconds - late_s
     if len(container.streams) != 1 or container.duration is None:
         return None
-    return container.duration / av.time_base
+    return container.duration / av.time_base - late_s
 
 
 def _declared_by_wav(stream: av.AudioStream, head: bytes) -> float | None:
