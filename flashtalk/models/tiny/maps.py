@@ -73,6 +73,21 @@ def identity_grid(like: Tensor) -> Tensor:
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]
 
 
+def in_ellipse(center: Tensor, half_size: Tensor, like: Tensor) -> Tensor:
+    """Which places of ``like`` [B, D, H, W] lie in ellipses: bool [B, H, W].
+
+    Their ``center`` and ``half_size`` [B, 2] are in picture units, x before y.
+    """
+    height, width = like.shape[-2:]
+    half_size = half_size.clamp(min=1e-3)
+
+    def squared(count: int, axis: int) -> Tensor:
+        places = cell_centers(count, like) - center[:, axis, None]
+        return (places / half_size[:, axis, None]).square()
+
+    return squared(width, 0)[:, None] + squared(height, 1)[:, :, None] < 1.0
+
+
 def flow_to_grid(flow: Tensor) -> Tensor:
     """Backward flow [B, 2, H, W] in picture units -> sampling grid of the same shape, x before y.
 

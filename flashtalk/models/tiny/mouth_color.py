@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from flashtalk.models.tiny.face_code import LANDMARKS, NEAREST_EYES, eye_middle
-from flashtalk.models.tiny.maps import identity_grid
+from flashtalk.models.tiny.maps import in_ellipse
 from flashtalk.models.tiny.tone import luma_of, masked_quantile
 
 # in distances of the eyes
@@ -31,7 +31,6 @@ def mouth_apart(portrait: Tensor, points: Tensor) -> Tensor:
     are [B, L, 2].
     """
     colors = _opponents((portrait + 1.0) / 2.0)
-    grid = identity_grid(portrait)
     left, right = (eye_middle(points, side) for side in ("left", "right"))
     across = left - right
     size = across.norm(dim=-1, keepdim=True).clamp(min=NEAREST_EYES)
@@ -45,13 +44,13 @@ def mouth_apart(portrait: Tensor, points: Tensor) -> Tensor:
     radius = torch.maximum(MOUTH_RADIUS * size, lips)
 
     def around(center: Tensor, radius: Tensor) -> Tensor:
-        return (grid - center[:, None, None]).norm(dim=-1) < radius[:, :, None]
+        return in_ellipse(center, radius.expand(-1, 2), portrait)
 
     patch = PATCH_RADIUS * size
     patches = [_medians(colors, around(each, patch)) for each in (*cheeks, nose, forehead)]
     skin = torch.stack(patches).median(dim=0).values  # [B, 3]
-    weight = colors.new_tensor([LUMA_WEIGHT, 1.0, 1.0])[:, None, None]
-    away = ((colors - skin[:, :, None, None]) * weight).norm(dim=1)
+    light, *chroma = (colors - skin[:, :, None, None]).unbind(dim=1)
+    away = sum((each.square() for each in chroma), (LUMA_WEIGHT * light).square()).sqrt()
     nearest = masked_quantile(away, around((upper + lower) / 2, radius), NEAREST)
     return nearest / skin[:, 1:].norm(dim=-1).clamp(min=LEAST_CHROMA)
 

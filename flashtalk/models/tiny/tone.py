@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from flashtalk.models.tiny.face_code import LANDMARKS, NEAREST_EYES, eye_middle, mouth_middle
-from flashtalk.models.tiny.maps import identity_grid
+from flashtalk.models.tiny.maps import in_ellipse
 
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (BT.601)
 LIGHTEST_SKIN = 0.99  # quantile of the skin's luma: a few pixels of glare are no skin
@@ -67,8 +67,8 @@ def limit_tone(color: Tensor, tone: Tensor) -> Tensor:
 
 def luma_of(colors: Tensor) -> Tensor:
     """[M, 3, h, w] -> [M, 1, h, w]."""
-    weights = colors.new_tensor(LUMA)[:, None, None]
-    return (colors * weights).sum(dim=1, keepdim=True)
+    red, green, blue = colors.split(1, dim=1)
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 def face_masks(points: Tensor, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -77,7 +77,6 @@ def face_masks(points: Tensor, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Skin is an ellipse from forehead to chin without eyes and mouth. ``like`` [B, 3, H, W] gives the
     size; each mask is bool [B, H, W].
     """
-    grid = identity_grid(like)  # [1, H, W, 2]
     left, right = (eye_middle(points, side) for side in ("left", "right"))
     distance = (left - right).norm(dim=-1, keepdim=True).clamp(min=NEAREST_EYES)
     chin, between = points[:, LANDMARKS.index("chin")], (left + right) / 2
@@ -85,18 +84,13 @@ def face_masks(points: Tensor, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     half_height = (chin - top).norm(dim=-1, keepdim=True) / 2
 
     def around(center: Tensor, reach: tuple[float, float]) -> Tensor:
-        return _ellipse(grid, center, distance * distance.new_tensor(reach))
+        return in_ellipse(center, distance * distance.new_tensor(reach), like)
 
-    skin = _ellipse(grid, (chin + top) / 2, torch.cat((SKIN_HALF_WIDTH * distance, half_height), 1))
+    half_size = torch.cat((SKIN_HALF_WIDTH * distance, half_height), dim=1)
+    skin = in_ellipse((chin + top) / 2, half_size, like)
     skin = skin & ~around(left, AROUND_EYE) & ~around(right, AROUND_EYE)
     skin = skin & ~around(mouth_middle(points), AROUND_MOUTH)
     return skin, around(left, EYE), around(right, EYE)
-
-
-def _ellipse(grid: Tensor, center: Tensor, half_size: Tensor) -> Tensor:
-    """Inside of ellipses with ``center`` and ``half_size`` [B, 2] on ``grid`` [1, H, W, 2]."""
-    away = (grid - center[:, None, None]) / half_size[:, None, None].clamp(min=1e-3)
-    return away.square().sum(dim=-1) < 1.0
 
 
 def masked_quantile(values: Tensor, masks: Tensor, share: float) -> Tensor:
