@@ -13,17 +13,15 @@ session cannot be saved.
 from __future__ import annotations
 
 import logging
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
 import torch
 import tyro
 from tqdm import tqdm
 
+from flashtalk.cli.stopping import stoppable
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError, command
 from lab.evaluation import speed
@@ -125,7 +123,7 @@ def missing_work(config: Evaluation, judges: Judges, clips: Sequence[RenderedCli
 
 
 def evaluate(config: Evaluation) -> int:
-    """Measure what is missing and write the table; 130 if it was stopped."""
+    """Measure what is missing and write the table; the exit code."""
     clips = load_held_out(config.clips)
     sync = load_sync(config.sync)
     reader = load_reader(config.reader)
@@ -133,15 +131,15 @@ def evaluate(config: Evaluation) -> int:
     log.info("the reader is calibrated: %s", judges.calibration)
     work = missing_work(config, judges, clips)
     total_s = sum(todo.plan.seconds[-1] for todo in work)
-    with _stoppable() as stopped, tqdm(total=total_s, bar_format=PROGRESS) as bar:
+    with stoppable() as stop, tqdm(total=total_s, bar_format=PROGRESS) as bar:
 
         def on_video(seconds: float) -> bool:
             bar.update(min(seconds, bar.total - bar.n))
-            return not stopped()
+            return not stop
 
         engine, loaded = None, None
         for todo in work:
-            if stopped():
+            if stop:
                 break
             if engine is None or loaded != todo.run:
                 engine, loaded = engine_of(todo.run, torch.device(config.device)), todo.run
@@ -149,9 +147,8 @@ def evaluate(config: Evaluation) -> int:
             talk = make_talk(clips, todo.seed, todo.plan.seconds[-1] + config.segment_s)
             for found in run_talk(engine, judges, talk, todo.seed, todo.plan, on_video):
                 write_measurement(config.out, measurement_of(todo, talk, engine, found))
-        interrupted = stopped()
     write_report(config.out, [run.name for run in config.runs])
-    return 130 if interrupted else 0
+    return stop.exit_code if stop else 0
 
 
 def engine_of(run: Run, device: torch.device) -> Engine:
@@ -208,22 +205,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = read_options(Evaluation, arguments)
     set_up(config.threads)
     return time_runs(config) if config.bench else evaluate(config)
-
-
-@contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C or SIGTERM into a request to stop; a second one ends at once."""
-    asked: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-        log.info("stopping after this chunk; once more to stop at once")
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
