@@ -22,7 +22,7 @@ class Conditions:
     guidance: Any
     """What the autoencoder knows of the portrait: its own type, for itself alone."""
     reference_latents: Tensor
-    """[B, C, 1 or T, h, w] float32: the denoiser's reference clip of the portrait, encoded."""
+    """[B, C, 1 or T, h, w] float32: the denoiser's reference clip of the portrait."""
     color: ColorReference
     """Lab statistics of the portrait: the guard against color drift."""
     text: Tensor | None = None
@@ -63,7 +63,7 @@ def gather_conditions(
     clip = networks.transformer.reference_clip(portrait, preset.geometry.chunk_frames)
     return Conditions(
         guidance=guidance,
-        reference_latents=autoencoder.encode(clip, guidance).float(),
+        reference_latents=autoencoder.reference_latents(clip, guidance).float(),
         color=measure_color(portrait),
         text=None if text is None else text.to(portrait.device).expand(batch, -1, -1),
         image=None if image is None else image.to(portrait.device),

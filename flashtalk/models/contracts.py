@@ -110,6 +110,12 @@ class Autoencoder(Protocol):
     def encode(self, video: Tensor, guidance: Any) -> Tensor:
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, h, w]."""
 
+    def reference_latents(self, clip: Tensor, guidance: Any) -> Tensor:
+        """A ``clip`` [B, 3, 1+4k, H, W] made of the portrait itself -> latents [B, C, 1+k, h, w].
+
+        What is known of the portrait need not be read from it again.
+        """
+
     def motion_latents(self, video: Tensor, latents: Tensor, guidance: Any) -> Tensor:
         """Motion latents [B, C, 1+k, h, w] of a chunk's last frames, which the next one continues.
 

@@ -29,6 +29,10 @@ class FramesAreShown(nn.Module):
         """Video [B, 3, 1+4k, H, W] in [-1, 1] -> latents [B, C, 1+k, H/8, W/8]."""
         raise NotImplementedError
 
+    def reference_latents(self, clip: Tensor, guidance: None = None) -> Tensor:
+        """The ``clip`` [B, 3, 1+4k, H, W] is encoded: latents [B, C, 1+k, H/8, W/8]."""
+        return self.encode(clip)
+
     def motion_latents(self, video: Tensor, latents: Tensor, guidance: None = None) -> Tensor:
         """The ``video`` [B, 3, 1+4k, H, W] is encoded: latents [B, C, 1+k, H/8, W/8]."""
         return self.encode(video)

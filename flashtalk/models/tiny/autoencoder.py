@@ -27,6 +27,7 @@ from flashtalk.models.tiny.decoder import Decoder
 from flashtalk.models.tiny.enlarging import enlarge
 from flashtalk.models.tiny.face_code import (
     FEATURES,
+    FLOW_PLACE,
     GROUP_FRAMES,
     frames_of,
     groups_of,
@@ -162,6 +163,16 @@ class PortraitAutoencoder(nn.Module):
         flow = self.flow_guesser(frames, guidance.encoder_bias, guidance.matching)
         guess = frames_of(flow.unflatten(0, (len(frames), -1)))  # [B, F, 2, h, w]
         return _latents_of(self.read(frames, guess, guidance))
+
+    def reference_latents(self, clip: Tensor, guidance: Guidance) -> Tensor:
+        """Latents [B, C, 1+k, h, w] of a ``clip`` [B, 3, 1+4k, H, W] in which portraits rest.
+
+        Their mouths and eyes are known; read once more, lips of a photograph come out elsewhere.
+        Only the flow is found. It undoes the small errors that a decoder makes of a face at rest.
+        """
+        still = torch.zeros_like(guidance.code[:, FLOW_PLACE])
+        code = self.register(guidance.code, guidance.portrait, still, guidance)
+        return _latents_of(code[:, None].expand(-1, clip.shape[2], -1, -1, -1))
 
     def motion_latents(self, video: Tensor, latents: Tensor, guidance: Guidance) -> Tensor:
         """Motion latents [B, C, 1+k, h, w] of frames that the end of ``latents`` was decoded to.
