@@ -28,6 +28,8 @@ def check_video(out: Path, inputs: Sequence[Path]) -> None:
         )
     if is_pipe(out):  # it would wait for a reader
         raise FlashTalkError(f"{short(out)} is a pipe. Give --out the name of a file.")
+    if is_device(out):  # which the video would take the place of
+        raise FlashTalkError(f"{short(out)} is a device. Give --out the name of a file.")
     check_writable(out, inputs)
 
 
@@ -46,11 +48,12 @@ def check_writable(out: Path, inputs: Sequence[Path] = ()) -> None:
         with out.open("ab"):
             pass
         if not existed:
-            out.unlink()
+            out.resolve().unlink()  # a link stays
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise FlashTalkError(
             f"{short(out)} cannot be written: {reason(error)}. Give --out another name."
         ) from error
+    check_folder(out.resolve().parent)
     if any(_same_file(out, source) for source in inputs):
         raise FlashTalkError(f"{short(out)} is an input. Give --out another name.")
 
@@ -91,6 +94,14 @@ def is_pipe(path: Path) -> bool:
     """Whether ``path`` is a named pipe; a name that no file can have is none."""
     try:
         return path.is_fifo()
+    except OSError:
+        return False
+
+
+def is_device(path: Path) -> bool:
+    """Whether ``path`` is a device or a socket; a name that no file can have is none."""
+    try:
+        return path.exists() and not path.is_file()
     except OSError:
         return False
 

@@ -62,7 +62,8 @@ class Recording:
         self.notices: tuple[str, ...] = ()
         """Sentences about what the finished file lacks."""
         # A relative name such as 12:30/talk.mp4 would be a protocol and an address for FFmpeg.
-        self.destination = Path(destination).absolute()
+        # The file that a link names is made, and the link stays.
+        self.destination = Path(destination).resolve()
         self._metadata = {**metadata, "comment": MARK}
         try:
             self.destination.parent.mkdir(parents=True, exist_ok=True)

@@ -221,6 +221,20 @@ def test_a_pipe_named_like_a_video(folder: Path, weights: Path, capsys) -> None:
     assert "talk.mp4 is a pipe" in capsys.readouterr().err
 
 
+def test_a_device_keeps_its_place(folder: Path, weights: Path, capsys) -> None:
+    (folder / "talk.mp4").symlink_to("/dev/null")
+    assert main(command(folder, weights)) == 2
+    assert "talk.mp4 is a device" in capsys.readouterr().err
+
+
+def test_a_link_to_what_is_not_there_is_left_as_it_is(folder: Path, weights: Path, capsys) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "talk.mp4").symlink_to(folder / "elsewhere" / "film.mp4")
+    assert main(command(folder, weights, audio=folder / "missing.wav")) == 2
+    capsys.readouterr()
+    assert (folder / "talk.mp4").is_symlink() and not [*(folder / "elsewhere").iterdir()]
+
+
 def test_a_folder_named_like_a_video(folder: Path, weights: Path, capsys) -> None:
     (folder / "talk.mp4").mkdir()
     assert main(command(folder, weights)) == 2

@@ -44,6 +44,18 @@ def test_the_finished_file_is_seekable_and_complete(tmp_path: Path):
         assert len(list(container.decode(video=0))) == 168
 
 
+def test_a_link_keeps_its_place_and_what_it_names_is_made(tmp_path: Path):
+    (tmp_path / "large").mkdir()
+    link, file = tmp_path / "out.mp4", tmp_path / "large" / "film.mp4"
+    link.symlink_to(file)
+    with Recording(link) as recording:
+        for fragment in fragments(1):
+            recording.append(fragment)
+        assert recording.finish() == file
+    assert link.is_symlink() and file.stat().st_size
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["large", "out.mp4"]
+
+
 def test_of_a_long_talk_the_newest_fragments_are_kept(tmp_path: Path):
     path, encoder = tmp_path / "out.mp4", FragmentEncoder(64, 64, 25, 48_000, 1)
     clock = np.arange(0, 60 * 48_000) / 48_000
