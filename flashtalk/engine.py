@@ -18,14 +18,12 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from flashtalk.acceleration.apply import (
     apply_acceleration,
@@ -34,13 +32,11 @@ from flashtalk.acceleration.apply import (
 )
 from flashtalk.acceleration.graphs import recorded, unrecorded
 from flashtalk.acceleration.settings import DEFAULT, Acceleration
-from flashtalk.conditions import Conditions, gather_conditions
 from flashtalk.conditions.known import KnownConditions
 from flashtalk.config import FramingWay, Preset, SamplerConfig
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, gray_portrait, portrait_for
-from flashtalk.inputs.still import Place
 from flashtalk.models.networks import Networks
 from flashtalk.models.pixels import to_pixels, to_pixels_pinned
 from flashtalk.parallel.ranks import Ranks
@@ -51,13 +47,12 @@ from flashtalk.placement.device import checked_device, chosen_placement, default
 from flashtalk.placement.pace import live_preset, warm_shapes
 from flashtalk.stream import faults
 from flashtalk.stream.chunk import Scene
-from flashtalk.stream.compute import ComputeThread
 from flashtalk.stream.contracts import EngineState
 from flashtalk.stream.rehearsal import live_pace, rehearse
 from flashtalk.stream.session import Session, Split
 from flashtalk.stream.state import checked_seed, chosen_sampler
+from flashtalk.stream.threads import Threads
 from flashtalk.stream.timing import NO_TIMER, StageTimer
-from flashtalk.stream.workers import WorkerPool
 from flashtalk.weights import modules_of
 from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.tiny_vae import checked_part, with_tiny_vae
@@ -101,11 +96,9 @@ class Engine:
         self.accelerate(acceleration or usual_acceleration(self._device, networks.preset))
         self._cost: float | None = None
         self._notices: dict[FramingWay, str] = {}
-        self._computer = ComputeThread(turn_threads or torch.get_num_threads())
         # only processors gain by decoding side by side
         apart = networks.autoencoder.latents_independent and self._device.type == "cpu"
-        self._workers = WorkerPool(torch.get_num_threads() if apart else 1)
-        self._picture_thread = ComputeThread(1, "flashtalk-pictures") if apart else None
+        self._threads = Threads.started(apart, turn_threads)
 
     @classmethod
     def from_pretrained(
@@ -311,7 +304,8 @@ class Engine:
         lent nothing is done: it is there inside sessions alone.
         """
         if not self._gpu_is_lent:
-            self._computer.begin(self._gathering(portrait, None))
+            step = self._known.gathering(self._networks, portrait, None, self._device)
+            self._threads.computer.begin(step)
 
     def prompt_notice(self, prompt: str | None) -> str | None:
         """A sentence for the visitor if ``prompt`` is longer than the model reads."""
@@ -382,12 +376,14 @@ class Engine:
         smaller = self._notices.get(portrait.framing)
         notices = () if smaller is None else (smaller,)
         preset.require_prompt(prompt)
-        conditions = self._computer.run(self._gathering(portrait, prompt or None))
+        with faults.said():
+            step = self._known.gathering(self._networks, portrait, prompt or None, self._device)
+            conditions = self._threads.computer.run(step)
         scene = Scene(
             networks,
             conditions,
             sampler,
-            workers=self._workers,
+            workers=self._threads.workers,
             timer=StageTimer(self._device) if timed else NO_TIMER,
             frame_match=self._frame_match,
             to_pixels=to_pixels_pinned if self._acceleration.pinned_copies else to_pixels,
@@ -396,31 +392,9 @@ class Engine:
         return Session(
             scene,
             seed=seed,
-            computer=self._computer,
-            picture_thread=self._picture_thread if self._acceleration.picture_thread else None,
+            computer=self._threads.computer,
+            picture_thread=self._threads.pictures if self._acceleration.picture_thread else None,
             first_fragment_frames=first_fragment_frames,
             split=split,
             notices=notices + networks.autoencoder.notices(conditions.guidance),
         )
-
-    def _gathering(self, portrait: Portrait, prompt: str | None) -> Callable[[], Conditions]:
-        """A step that returns the conditions of ``portrait``."""
-        # pixels become numbers here, not while others wait for the thread that computes
-        small, large = portrait.tensor, portrait.large
-        gather = partial(self._conditions, small, large, prompt, portrait.place)
-        return partial(self._known.of, portrait, prompt, gather)
-
-    def _conditions(
-        self, portrait: Tensor, large: Tensor | None, prompt: str | None, place: Place
-    ) -> Conditions:
-        read, look = self._networks.text_encoder, self._networks.image_encoder
-        with torch.inference_mode(), faults.said():
-            portrait = portrait.to(self._device)
-            return gather_conditions(
-                self._networks,
-                portrait,
-                large,
-                place=place,
-                text=read(prompt or self.preset.prompt) if read else None,
-                image=look(portrait) if look else None,
-            )

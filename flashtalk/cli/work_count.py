@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from flashtalk.conditions import gather_conditions
+from flashtalk.conditions import conditions_of
 from flashtalk.models.networks import Networks
 from flashtalk.stream.chunk import Scene
 from flashtalk.stream.session import Session
@@ -58,15 +58,7 @@ def counted(work: Callable[[], object]) -> Work:
 
 def counted_chunk(networks: Networks, portrait: Tensor) -> Work:
     """The first chunk of silence for ``portrait`` [1, 3, H, W], the speech encoder included."""
-    read, look = networks.text_encoder, networks.image_encoder
-    with torch.inference_mode():
-        conditions = gather_conditions(
-            networks,
-            portrait,
-            text=read(networks.preset.prompt) if read else None,
-            image=look(portrait) if look else None,
-        )
-    scene = Scene(networks, conditions, networks.preset.sampler)
+    scene = Scene(networks, conditions_of(networks, portrait), networks.preset.sampler)
     geometry = scene.geometry
     silence = torch.zeros(geometry.new_samples + geometry.lookahead_samples + 1).numpy()
     session = Session(scene)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from flashtalk.conditions.lab import ColorReference, measure_color
@@ -29,6 +30,30 @@ class Conditions:
     """[B, L, text_dim] states of the text encoder; only for models that read a prompt."""
     image: Tensor | None = None
     """[B, image_tokens, image_dim] states of the image encoder; only for models that have one."""
+
+
+def conditions_of(
+    networks: Networks,
+    portrait: Tensor,
+    large: Tensor | None = None,
+    *,
+    place: Place = FILLING,
+    prompt: str | None = None,
+) -> Conditions:
+    """Conditions to make a video with: networks with encoders read prompt and portrait themselves.
+
+    ``prompt`` is by default the preset's; the rest is as in :func:`gather_conditions`.
+    """
+    read, look = networks.text_encoder, networks.image_encoder
+    with torch.inference_mode():
+        return gather_conditions(
+            networks,
+            portrait,
+            large,
+            place=place,
+            text=read(prompt or networks.preset.prompt) if read else None,
+            image=look(portrait) if look else None,
+        )
 
 
 def gather_conditions(

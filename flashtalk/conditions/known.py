@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from weakref import WeakKeyDictionary
 
-from flashtalk.conditions.gather import Conditions
+import torch
+
+from flashtalk.conditions.gather import Conditions, conditions_of
 from flashtalk.inputs.portrait import Portrait
+from flashtalk.models.networks import Networks
 
 MOST = 4
 """Portraits whose conditions are kept, about 8 MB each in the embedded model."""
@@ -20,6 +24,18 @@ class KnownConditions:
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Portrait, dict[str | None, Conditions]] = WeakKeyDictionary()
+
+    def gathering(
+        self, networks: Networks, portrait: Portrait, prompt: str | None, device: torch.device
+    ) -> Callable[[], Conditions]:
+        """A step of the one thread: the conditions of ``portrait``, gathered on ``device``."""
+        # pixels become numbers here, not while others wait for the thread
+        small, large, place = portrait.tensor, portrait.large, portrait.place
+
+        def gather() -> Conditions:
+            return conditions_of(networks, small.to(device), large, place=place, prompt=prompt)
+
+        return partial(self.of, portrait, prompt, gather)
 
     def of(
         self, portrait: Portrait, prompt: str | None, gather: Callable[[], Conditions]
