@@ -1,7 +1,6 @@
 // The microphone: permission, and its sound in pieces of 40 ms at 16 kHz. Entry point:
 // openMicrophone. The audio thread's half is microphone_worklet.js.
 
-const SOUND_RATE_HZ = 16000;
 const START_MS = 5000; // Firefox waits forever where nothing can play sound
 
 /** Asks for the microphone inside a click. `onPiece(samples, level)` gets Int16 pieces.
