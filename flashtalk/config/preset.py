@@ -99,7 +99,7 @@ class Preset:
     small_live: bool = False
     """Whether live speech has pictures of the networks' own size, which are there sooner."""
     first_fragment_frames: int = 8
-    """Frames of a live session's first chunk that are shown before the rest of it is decoded."""
+    """Frames of a talk's first chunk that are shown before the rest of it is decoded."""
     speech_loudness_lufs: float | None = None
     """Integrated loudness to which the speech window is brought; ``None`` = as it comes."""
     prompt: str = ""

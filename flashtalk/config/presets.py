@@ -43,6 +43,7 @@ TINY = Preset(
     speech_encoder=SpeechEncoderConfig(features=TINY_SPEECH, voice_gate=True),
     sampler=SamplerConfig(),
     trained_chunk_frames=(33, 17),
+    first_fragment_frames=4,  # its latents are decoded apart, so a small one costs nothing
     live_lookahead_frames=3,  # docs/evaluation.md: lips as with 5
     weights="flashtalk-tiny",
     picture_sizes=((512, 512), (256, 256)),

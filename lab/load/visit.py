@@ -1,7 +1,8 @@
 """One visitor over HTTP: uploads, talks, and notes when everything came.
 
 The calls are those of any client of the page's API. Playback is reckoned, not shown. As in the
-page, it starts ``HOLD_S`` after the first fragment. It stalls when it has played what came.
+page, it starts ``HOLD_S`` after the first fragment, with as much video ahead. It stalls when it has
+played what came.
 """
 
 from __future__ import annotations
@@ -54,12 +55,13 @@ class Visit:
 
 
 def stalls_of(arrivals: Sequence[Arrival]) -> tuple[float, ...]:
-    """Stalls of a playback that starts ``HOLD_S`` after the first of ``arrivals``."""
+    """Stalls of a playback of ``arrivals``, which starts as the page's does."""
     if not arrivals:
         return ()
     stalls: list[float] = []
     (first_s, there_s), *rest = arrivals
-    begun_s = first_s + HOLD_S
+    enough_s = next((come_s for come_s, made_s in arrivals if made_s >= HOLD_S), arrivals[-1][0])
+    begun_s = max(first_s + HOLD_S, enough_s)
     for come_s, made_s in rest:
         late_s = come_s - (begun_s + there_s)
         if late_s > 0:
