@@ -9,7 +9,7 @@ import gradio as gr
 from flashtalk.evaluation.report import TEMPLATES
 from flashtalk.ui.texts import UI_FILES
 
-_STYLES = ("page", "stage", "choices", "compare")
+_STYLES = ("page", "stage", "choices", "compare", "forced_colors")
 STYLES: list[Path] = [
     *(UI_FILES / "styles" / f"{name}.css" for name in _STYLES),
     TEMPLATES / "side_by_side.css",

@@ -6,6 +6,7 @@ const chosen = {
   portrait: null, // {name, own, file, url}; file is what Gradio calls FileData
   voice: null, // the same, with seconds
   voiceByHand: false, // a voice that was chosen by hand is not replaced by a person's own
+  typed: false, // there are words that are to be the voice, and are not yet
 };
 let pending = []; // promises of choices that are on their way to the server
 
@@ -48,7 +49,7 @@ function showChoice() {
 function changed() {
   rememberChoice();
   if (run.working) return;
-  film = null;
+  putFilmAway();
   release();
   run = fresh();
   find("as-it-is").hidden = true;
@@ -62,14 +63,16 @@ function changed() {
 
 function settingsOf() {
   const words = {};
-  for (const id of ["seed", "steps", "which-face", "prompt", "area"]) words[id] = byId(id).value;
+  for (const id of ["seed", "steps", "which-face", "prompt", "area", "words", "speaker"]) {
+    words[id] = byId(id).value;
+  }
   for (const id of ["random-seed", "without-face"]) words[id] = byId(id).checked;
   for (const way of byId("framing").querySelectorAll("input")) words[way.id] = way.checked;
   return words;
 }
 
 function rememberChoice() {
-  keep("choice", { ...chosen, settings: settingsOf() });
+  keep("choice", { ...chosen, settings: settingsOf(), link: window.location.search });
 }
 
 function applySettings(settings) {
@@ -89,10 +92,12 @@ function restoreChoice() {
   const link = new URLSearchParams(window.location.search);
   const [visit] = performance.getEntriesByType("navigation");
   const before = kept("choice");
-  const again = before && (visit.type === "reload" || !link.has("steps"));
+  const sameVisit = visit.type !== "navigate" && before?.link === window.location.search;
+  const again = before && (sameVisit || !link.has("steps"));
   if (again) {
     applySettings(before.settings);
     chosen.voiceByHand = before.voiceByHand;
+    chosen.typed = before.typed;
   } else if (link.has("seed") && link.has("steps")) {
     const [seed, steps] = [link.get("seed"), link.get("steps")];
     applySettings({ seed, steps, "random-seed": false });

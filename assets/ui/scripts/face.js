@@ -7,6 +7,7 @@ let portraitChoices = 0; // choices so far: an older one that arrives late is no
 /** Chooses who speaks; what was set for another picture is forgotten, unless this one was `set`. */
 function choosePortrait(portrait, voice, set = false) {
   portraitChoices++;
+  closeCamera();
   chosen.portrait = portrait;
   problem("portrait", "");
   press(byId("people").children, portrait);
@@ -78,8 +79,9 @@ async function openCamera() {
 function closeCamera() {
   if (camera) camera.getTracks().forEach((track) => track.stop());
   camera = null;
-  find("camera").hidden = true;
-  byId("camera").focus();
+  const panel = find("camera");
+  if (panel.contains(document.activeElement)) byId("camera").focus();
+  panel.hidden = true;
 }
 
 async function takePhoto() {

@@ -78,7 +78,11 @@ document.addEventListener("paste", (event) => {
   takeAll(files);
 });
 const dragged = (event) => [...event.dataTransfer.types].includes("Files");
+// a browser would leave the page for its address
+const draggedLink = (event) =>
+  [...event.dataTransfer.types].includes("text/uri-list") && !event.target.closest?.("textarea, input");
 document.addEventListener("dragover", (event) => {
+  if (draggedLink(event)) event.preventDefault();
   if (!dragged(event)) return;
   event.preventDefault();
   find("drop").hidden = false;
@@ -87,8 +91,11 @@ document.addEventListener("dragleave", (event) => {
   if (!event.relatedTarget) find("drop").hidden = true;
 });
 document.addEventListener("drop", (event) => {
-  if (!dragged(event)) return;
+  const { files } = event.dataTransfer;
+  const isLink = draggedLink(event) && !files.length;
+  if (!dragged(event) && !isLink) return;
   event.preventDefault();
   find("drop").hidden = true;
-  takeAll(event.dataTransfer.files);
+  if (isLink) problem("portrait", text.face.is_link);
+  takeAll(files);
 });

@@ -1,5 +1,6 @@
 // Finished talks of this visit: the one on the stage with its row of buttons, and the earlier ones
-// as small pictures. Entry points: addFilm, showFilm, rest.
+// as small pictures. Entry points: addFilm, showFilm, showAgain,
+// putFilmAway, rest.
 
 const MOST_FILMS = 12;
 const SMALL_PX = 96;
@@ -73,6 +74,7 @@ function listFilms() {
 }
 
 function offerFilm() {
+  keep("shown", film.url);
   const link = byId("download");
   link.href = film.url;
   link.download = film.name;
@@ -95,6 +97,23 @@ function showFilm(each) {
   say("done");
   offerFilm();
   replay();
+}
+
+function putFilmAway() {
+  film = null;
+  keep("shown", null);
+}
+
+/** The film at `address`, which was on the stage before the page was loaded anew, is there again. */
+async function showAgain(address) {
+  const before = run;
+  const each = films.find(({ url }) => url === address);
+  const reply = each && (await fetch(address, { method: "HEAD" }).catch(() => null));
+  if (!reply?.ok || run !== before || film) return;
+  film = each;
+  say("done");
+  offerFilm();
+  rest();
 }
 
 /** Has the whole film in the element: the live buffer where that is whole, else the file. */

@@ -11,7 +11,12 @@ async function lookAt() {
   const portrait = chosen.portrait;
   find("look").hidden = !portrait || !portrait.own;
   if (!portrait) return;
-  if (!look.picture) clearLook(portrait.url);
+  if (!look.picture) {
+    clearLook(portrait.url);
+    keepFocusIn(find("area"), false);
+    find("area").hidden = true; // there is no crop yet
+    box = null;
+  }
   let seen;
   try {
     seen = await server.look({
@@ -102,5 +107,9 @@ function mustAsk(way) {
   return true;
 }
 
+// some pictures only the server can read
+const wholePicture = find("whole").querySelector("img");
+wholePicture.addEventListener("error", () => (wholePicture.hidden = true));
+wholePicture.addEventListener("load", () => (wholePicture.hidden = false));
 find("framing").hidden = page.framings.length < 2;
 for (const id of ["which-face", "without-face", "framing"]) byId(id).addEventListener("change", lookAgain);

@@ -8,6 +8,7 @@ async function talk(newSeed) {
   run.newSeed = newSeed === true;
   frame.focus({ preventScroll: true });
   endRecording();
+  if (newSeed !== true) useTypedWords();
   if (!(await choicesAreHere())) return;
   run.asked = true;
   trigger("talk");
@@ -34,8 +35,9 @@ find("prompt").hidden = !page.prompt;
 sayPictureHint();
 saySoundHint();
 films = kept("films") || [];
+const filmBefore = kept("shown");
 restoreChoice();
 usualNotices();
-resume();
+resume(filmBefore);
 showTab(kept("tab") || "talk");
 resumeComparison();

@@ -1,5 +1,5 @@
 // The microphone as a voice, and the first seconds of a long sound. Entry points: record,
-// endRecording, firstSeconds.
+// endRecording, dropRecording, firstSeconds.
 
 const CUT_HZ = 48_000;
 const SPARE_S = 0.5; // a recording ends so long before the limit, since its end takes a while
@@ -18,6 +18,7 @@ async function record() {
   }
   problem("sound", "");
   silenceOthers(null);
+  const mine = newVoiceChoice();
   const parts = [];
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
@@ -33,9 +34,10 @@ async function record() {
       const { mimeType } = recorder;
       recorder = null;
       showRecording(null);
+      if (mine !== voiceChoices) return done(true);
       const name = "recording" + (mimeType.includes("mp4") ? ".m4a" : ".webm");
       const file = new File(parts, name, { type: mimeType });
-      done(useSound(file, Math.min(seconds(), page.speech_s), text.voice.recording));
+      done(useSound(mine, file, Math.min(seconds(), page.speech_s), text.voice.recording));
     };
   });
   recorder.start();
@@ -46,6 +48,12 @@ async function record() {
 function endRecording() {
   if (!recorder || recorder.state === "inactive") return;
   wait(recorded);
+  recorder.stop();
+}
+
+/** Ends a recording that runs and takes nothing of it. */
+function dropRecording() {
+  if (recorder?.state !== "recording") return;
   recorder.stop();
 }
 

@@ -98,12 +98,15 @@ async function filmComes(address) {
   return false;
 }
 
-/** Shows what was made of a talk that broke off in this tab, or says that nothing was. */
-async function resume() {
+/** Shows what was made of a talk that broke off in this tab, or says that nothing was.
+ *
+ * If none did, the film at `address`, which was on the stage, comes back. */
+async function resume(filmBefore) {
   const before = run;
   const unfinished = kept("unfinished");
   if (!unfinished) {
     forgetParts(null); // what closed tabs left behind
+    showAgain(filmBefore);
     return;
   }
   const id = unfinished.id;

@@ -40,7 +40,7 @@ function begin() {
   run = fresh();
   run.clickedAt = performance.now();
   run.working = true;
-  film = null;
+  putFilmAway();
   clearNumbers();
   tell("");
   showChoice();

@@ -2,27 +2,32 @@
 
 const form = byId("sentence");
 
+let speaking = ""; // what the server is asked to speak
+
 async function speakSentence() {
   const sentence = byId("words").value.trim();
+  const question = { sentence, speaker: byId("speaker").value };
+  const asked = JSON.stringify(question);
+  if (asked === speaking) return true; // a second click
   if (!sentence) {
     problem("sentence", text.sentence.empty);
     return true;
   }
   problem("sentence", "");
-  const mine = ++voiceChoices;
-  const hint = form.querySelector(".ft-hint");
-  const words = hint.textContent;
-  hint.textContent = text.sentence.making;
+  const mine = newVoiceChoice();
+  speaking = asked;
+  saySentenceHint();
   let spoken;
   try {
-    spoken = await server.speak({ sentence, speaker: byId("speaker").value });
+    spoken = await server.speak(question);
   } catch (error) {
     console.debug("not spoken:", error);
   }
   spoken = spoken || { problem: text.sentence.failed }; // Gradio answers a refusal with nothing
-  hint.textContent = words;
-  problem("sentence", spoken.problem || "");
+  if (speaking === asked) speaking = "";
+  saySentenceHint();
   if (mine !== voiceChoices) return true;
+  problem("sentence", spoken.problem || "");
   if (spoken.problem) return false;
   const voice = { ...spoken, name: "sentence", label: text.sentence.name, own: true };
   voice.file = fileOf(voice);
@@ -30,17 +35,29 @@ async function speakSentence() {
   chooseVoiceByHand(voice);
   return true;
 }
-const speakOnce = once(speakSentence);
+
+function saySentenceHint() {
+  const words = page.speakers.length ? text.sentence.hint : text.sentence.missing;
+  const hint = speaking ? text.sentence.making : fill(words, { library: page.library });
+  form.querySelector(".ft-hint").textContent = hint;
+}
+
+/** Talk says what was typed last, whether or not its own button was pressed. */
+function useTypedWords() {
+  if (chosen.typed) wait(speakSentence());
+}
 
 for (const speaker of page.speakers) {
   byId("speaker").append(new Option(nameOf(speaker), speaker));
 }
 byId("speaker").hidden = page.speakers.length < 2;
 for (const part of form.querySelectorAll("textarea, button")) part.disabled = !page.speakers.length;
-form.querySelector(".ft-hint").textContent = page.speakers.length
-  ? fill(text.sentence.hint, { library: page.library })
-  : text.sentence.missing;
+saySentenceHint();
+form.addEventListener("input", () => {
+  chosen.typed = Boolean(byId("words").value.trim());
+  rememberChoice();
+});
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  wait(speakOnce());
+  wait(speakSentence());
 });

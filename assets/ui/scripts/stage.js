@@ -41,6 +41,7 @@ new ResizeObserver(() => {
   find("controls").classList.toggle("ft-narrow", frame.clientWidth <= 400);
   find("controls").classList.toggle("ft-thin", frame.clientWidth <= 270);
 }).observe(frame);
+poster.addEventListener("error", () => (poster.hidden = true)); // some only the server can read
 poster.addEventListener("load", () => fitFrame(poster.naturalWidth, poster.naturalHeight));
 video.addEventListener("loadedmetadata", () => fitFrame(video.videoWidth, video.videoHeight));
 

@@ -5,6 +5,13 @@ const sample = byId("sound").querySelector("audio");
 let tooLong = null; // a file that waits for the visitor's word
 let voiceChoices = 0; // choices by hand so far: an older one that arrives late is not taken
 
+/** Another voice is chosen from now on; the number of this choice. */
+function newVoiceChoice() {
+  dropRecording();
+  chosen.typed = false;
+  return ++voiceChoices;
+}
+
 function chooseVoice(voice) {
   chosen.voice = voice;
   problem("sound", "");
@@ -22,7 +29,6 @@ const capital = (word) => word.slice(0, 1).toUpperCase() + word.slice(1);
 const nameOf = (name) => name.split("-").map(capital).join(" · "); // dora-spanish: Dora · Spanish
 
 function chooseVoiceByHand(voice) {
-  voiceChoices++;
   chosen.voiceByHand = true;
   chooseVoice(voice);
   changed();
@@ -30,29 +36,30 @@ function chooseVoiceByHand(voice) {
 
 /** A sound of one's own: not sent before it is known to be short enough. */
 async function takeSound(file) {
+  const mine = newVoiceChoice();
   problem("sound", "");
   const seconds = await secondsOf(file);
+  if (mine !== voiceChoices) return true;
   if (seconds > page.speech_s || (seconds && file.size > page.upload_mb * MB)) {
     offerCut(file, seconds);
     return true;
   }
-  return useSound(file, seconds);
+  return useSound(mine, file, seconds, file.name);
 }
 
-/** Sends a sound and makes it the voice; `label` is what the page calls it.
+/** Sends the sound of choice `mine` and makes it the voice; `label` is what the page calls it.
  *
  * Resolves to false if it does not get there. */
-async function useSound(file, seconds, label) {
-  const mine = ++voiceChoices;
+async function useSound(mine, file, seconds, label) {
   byId("sound").setAttribute("aria-busy", "true");
-  find("sound-hint").textContent = fill(text.face.uploading, { name: label || file.name });
+  find("sound-hint").textContent = fill(text.face.uploading, { name: label });
   const sent = await send(file, "sound", text.voice.failed);
   byId("sound").removeAttribute("aria-busy");
   saySoundHint();
   if (mine !== voiceChoices) return true;
   if (!sent) return false;
   const name = file.name.replace(/\.[^.]*$/, "");
-  chooseVoiceByHand({ name, label: label || file.name, own: true, file: sent, url: sent.url, seconds });
+  chooseVoiceByHand({ name, label, own: true, file: sent, url: sent.url, seconds });
   return true;
 }
 
@@ -101,17 +108,21 @@ function offerCut(file, seconds) {
 }
 
 async function cutAndUse(file) {
+  const mine = newVoiceChoice();
   find("sound-hint").textContent = fill(text.voice.cutting, { name: file.name });
   let short;
   try {
     short = await firstSeconds(file, page.speech_s);
   } catch (error) {
     console.debug("not cut:", error);
-    saySoundHint();
+  }
+  saySoundHint();
+  if (mine !== voiceChoices) return true;
+  if (!short) {
     problem("sound", fill(text.voice.not_cut, { name: file.name, most: duration(page.speech_s) }));
     return false;
   }
-  return useSound(short, page.speech_s, file.name);
+  return useSound(mine, short, page.speech_s, file.name);
 }
 
 function showSample() {
@@ -133,7 +144,10 @@ for (const voice of page.voices) {
   voice.file = fileOf(voice);
   voice.url = voice.file.url;
   button.textContent = nameOf(voice.name);
-  button.addEventListener("click", () => chooseVoiceByHand(voice));
+  button.addEventListener("click", () => {
+    newVoiceChoice();
+    chooseVoiceByHand(voice);
+  });
   byId("voices").append(button);
 }
 find("listen").addEventListener("click", () => {
