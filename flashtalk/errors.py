@@ -18,7 +18,8 @@ from typing import ParamSpec
 from flashtalk.pipes import flush, let_go, nobody_reads, open_closed, print_any_name, tell
 
 P = ParamSpec("P")
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the system for a disk that is full, or of which nobody may have more."""
 _NOBODY_READS = 141
 """What shells report of a program that a closed pipe ended."""
 
@@ -81,7 +82,7 @@ def _unwritten(error: OSError) -> int:
     if isinstance(error, BrokenPipeError) and nobody_reads():
         let_go()
         return _NOBODY_READS
-    if error.errno not in _NO_SPACE:
+    if error.errno not in NO_SPACE:
         raise error
     place = error.filename or "The output"
     tell(f"flashtalk: {place} could not be written: {error.strerror}. Free some space first.")

@@ -4,9 +4,9 @@ Gradio serves far more than this page uses: a proxy, functions of components, fo
 components. Only what the page and its API need passes. Each refusal is JSON with a sentence. No
 answer holds a traceback. Headers tell browsers to load nothing from elsewhere.
 
-Visitors are told apart by their address. Behind a proxy it is that of ``X-Forwarded-For``, if the
-variable FORWARDED_ALLOW_IPS says that the proxy is to be believed. Who is on this machine is not
-limited.
+Visitors are told apart by their address; of IPv6, one has 64 bits to choose from, which do not
+count. Behind a proxy it is that of ``X-Forwarded-For``, if the variable FORWARDED_ALLOW_IPS says
+that the proxy is to be believed. Who is on this machine is not limited.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -25,6 +25,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from flashtalk.errors import NO_SPACE
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ _API = (
 _OURS = r"healthz|metrics|live(/[\w-]+(/[\w-]+)*)?|compare(/[\w-]+(/[^/]+)?)?"
 _OPEN = re.compile(rf"/({_PAGE}|{_FILES}|gradio_api/({_API})|{_OURS})")
 _TALK = re.compile(r"/gradio_api/(queue/join|component_server|call/(v2/)?\w+)|/live|/compare")
-_UPLOAD = "/gradio_api/upload"
+_UPLOADS = ("/gradio_api/upload", "/live")
 _FILE = "/gradio_api/file="
 
 SENTENCES = {
@@ -55,6 +57,7 @@ SENTENCES = {
     429: "That was too much in a short time. Please wait {wait_s} seconds and try again.",
 }
 _REFUSED = "The request cannot be used: see API at the foot of the page."
+_NO_ROOM = "Our disk is full. Please try again later."
 _BROKEN = "Something went wrong on our side. Please try again."
 
 # Gradio's page holds its settings in a script, and makes functions of texts.
@@ -86,7 +89,7 @@ class Rates:
     talks: int = 60
     """Requests that begin something, which may wait in line."""
     upload_mb: int = 400
-    """Megabytes of uploads."""
+    """Megabytes of uploads, and of portraits for live speech."""
 
     def __post_init__(self) -> None:
         for name in ("requests", "talks", "upload_mb"):
@@ -120,6 +123,10 @@ class TooLarge(Exception):
     """More bytes came than a request may have."""
 
 
+class TooMuch(Exception):
+    """More bytes came than a visitor may send; the first argument is the time to wait, in s."""
+
+
 class Guard:
     """ASGI middleware; ``app_kwargs={"middleware": [Middleware(Guard, ...)]}`` of ``launch``.
 
@@ -151,12 +158,13 @@ class Guard:
         answer = _Answer(send, path, self._most_mb(path))
         refused = self._refusal(scope, path)
         if refused is None:
-            limited = _limited(receive, self._most_mb(path) * MEGABYTE)
             try:
-                await self._app(scope, limited, answer.send)
+                await self._app(scope, self._limited(scope, receive, path), answer.send)
                 return
             except TooLarge:
                 refused = self._too_large(path)
+            except TooMuch as error:
+                refused = _too_soon(error.args[0])
             except Exception as error:
                 if answer.started:  # as Gradio's streams of sessions that nobody has
                     logger.info("an answer ended early: %s", error)
@@ -175,18 +183,36 @@ class Guard:
         if mb > self._most_mb(path):
             return self._too_large(path)
         costs = {"requests": 1.0}
-        if path == _UPLOAD:
+        if path in _UPLOADS:
             costs["upload_mb"] = mb
         if scope["method"] == "POST" and _TALK.fullmatch(path):
             costs["talks"] = 1.0
         wait_s = self._wait_s(scope, costs)
-        if not wait_s:
-            return None
-        seconds = max(1, round(wait_s + 0.5))
-        return _refuse(429, SENTENCES[429].format(wait_s=seconds), {"Retry-After": str(seconds)})
+        return _too_soon(wait_s) if wait_s else None
+
+    def _limited(self, scope: Scope, receive: Receive, path: str) -> Receive:
+        """``receive`` that ends what is larger than it may be, or than its visitor may send.
+
+        It raises :class:`TooLarge` or :class:`TooMuch`. What a request said of its size is paid.
+        """
+        most, count = self._most_mb(path) * MEGABYTE, 0
+        unpaid = path in _UPLOADS and "content-length" not in Headers(scope=scope)
+
+        async def counted() -> Message:
+            nonlocal count
+            message = await receive()
+            size = len(message.get("body", b""))
+            count += size
+            if count > most:
+                raise TooLarge
+            if unpaid and (wait_s := self._wait_s(scope, {"upload_mb": size / MEGABYTE})):
+                raise TooMuch(wait_s)
+            return message
+
+        return counted
 
     def _most_mb(self, path: str) -> float:
-        if path in (_UPLOAD, "/live"):
+        if path in _UPLOADS:
             return self._upload_mb
         return _MOST_CALL_BYTES / MEGABYTE
 
@@ -194,15 +220,15 @@ class Guard:
         return _refuse(413, SENTENCES[413].format(limit=f"{self._most_mb(path):g}"))
 
     def _wait_s(self, scope: Scope, costs: dict[str, float]) -> float:
-        client = Request(scope).client
-        if client is None or _is_here(client.host):
+        visitor = _visitor(scope)
+        if visitor is None:
             return 0.0
         if len(self._uses) > _MOST_VISITORS:
             now_s = time.monotonic()
             self._uses = {
                 host: use for host, use in self._uses.items() if now_s - use.looked_s < 60
             }
-        return self._uses.setdefault(client.host, _Use()).take(costs, self._most)
+        return self._uses.setdefault(visitor, _Use()).take(costs, self._most)
 
 
 class _Answer:
@@ -274,21 +300,6 @@ class _Answer:
         headers["Content-Security-Policy"] = _FILE_POLICY if self._file else _POLICY
 
 
-def _limited(receive: Receive, most_bytes: float) -> Callable[[], Any]:
-    """``receive`` that raises :class:`TooLarge` beyond ``most_bytes``."""
-    count = 0
-
-    async def counted() -> Message:
-        nonlocal count
-        message = await receive()
-        count += len(message.get("body", b""))
-        if count > most_bytes:
-            raise TooLarge
-        return message
-
-    return counted
-
-
 def _sentence_in(body: bytes) -> str | None:
     """The page's own sentence in a refusal, if there is one."""
     try:
@@ -303,6 +314,11 @@ def _refuse(status: int, sentence: str, headers: dict[str, str] | None = None) -
     return Response(_body(sentence), status, headers, "application/json")
 
 
+def _too_soon(wait_s: float) -> Response:
+    seconds = max(1, round(wait_s + 0.5))
+    return _refuse(429, SENTENCES[429].format(wait_s=seconds), {"Retry-After": str(seconds)})
+
+
 def _failed(error: Exception) -> Response:
     """The sentence of an error of ours; the log has what nobody foresaw."""
     if isinstance(error, gr.Error):
@@ -310,6 +326,9 @@ def _failed(error: Exception) -> Response:
     if isinstance(error, AttributeError | KeyError | TypeError | ValueError):  # of what was sent
         logger.info("a request was refused: %s", error, exc_info=error)
         return _refuse(400, _REFUSED)
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
+        logger.error("a request failed: %s", error.strerror)
+        return _refuse(507, _NO_ROOM)
     logger.error("a request failed", exc_info=error)
     return _refuse(500, _BROKEN)
 
@@ -319,8 +338,22 @@ def _body(sentence: str) -> bytes:
     return json.dumps({"error": sentence, "detail": sentence}).encode()
 
 
-def _is_here(host: str) -> bool:
+def _visitor(scope: Scope) -> str | None:
+    """Who asks, by their address; ``None`` is somebody on this machine.
+
+    What a proxy passes on may be forged, so nobody is on this machine by that alone.
+    """
+    client = Request(scope).client
+    if client is None:
+        return None
+    passed_on = "x-forwarded-for" in Headers(scope=scope)
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(client.host)
     except ValueError:  # a socket of this machine has no address
-        return True
+        return client.host if passed_on else None
+    if address.version == 6:
+        if address.ipv4_mapped is None:
+            own = address.is_loopback and not passed_on
+            return None if own else f"{int(address) >> 64:x}"
+        address = address.ipv4_mapped
+    return None if address.is_loopback and not passed_on else str(address)

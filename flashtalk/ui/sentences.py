@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 
-from flashtalk.errors import FlashTalkError
+from flashtalk.errors import NO_SPACE, FlashTalkError
 from flashtalk.inputs.files import short
 from flashtalk.inputs.portrait import NoFaceError
 
@@ -32,7 +31,7 @@ def sentences(error: Exception, run: str, *files: object) -> tuple[str, str]:
     """
     if isinstance(error, NoFaceError):
         return str(NoFaceError(AS_IT_IS)), str(NoFaceError(WITHOUT_FACE))
-    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EFBIG):
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
         logger.error("talk %s ended early: %s", run, error.strerror)
         return NO_ROOM, NO_ROOM
     if not isinstance(error, FlashTalkError):

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from live_speaker import Speaker, served
 from PIL import Image
 
 from flashtalk.assets import ASSETS
@@ -151,7 +152,7 @@ def test_a_full_disk_keeps_what_it_holds(
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill(fragments: int) -> None:
-        for live in talk_folder.rglob("live.mp4") if fragments == 2 else ():
+        for live in talk_folder.rglob("live-*.mp4") if fragments == 2 else ():
             size = live.stat().st_size
             resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, before[1]))
 
@@ -161,6 +162,20 @@ def test_a_full_disk_keeps_what_it_holds(
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert ended.last["sentence"] == NO_ROOM
     assert 0 < ended.frames == ended.shown < 88
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of file sizes")
+def test_a_full_disk_keeps_no_folder_of_a_live_talk(engine: Engine, talk_folder: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
+    try:
+        with served(engine) as client, pytest.raises(OSError, match="too large"):
+            Speaker(client)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(talk_folder.glob("flashtalk-live-*"))
 
 
 def test_a_talk_leaves_no_encoder_behind(talk: Talk, files: tuple[str, str]) -> None:

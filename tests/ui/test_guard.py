@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 
 import httpx
@@ -22,6 +23,8 @@ FAR = ("203.0.113.9", 40_000)
 async def anything(request: Request) -> Response:
     if request.query_params.get("fail"):
         raise RuntimeError("/home/somebody/secret.py is broken")
+    if request.query_params.get("full"):
+        raise OSError(errno.ENOSPC, "No space left on device", "/home/somebody/secret")
     return PlainTextResponse(str(len(await request.body())))
 
 
@@ -123,6 +126,43 @@ def test_one_visitor_gets_so_much_and_another_one_as_well(
     assert int(reply.headers["retry-after"]) >= 1
     other = TestClient(first.app, client=("203.0.113.10", 1))
     assert other.post(path, content=content).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/upload", "/live"])
+def test_uploads_count_whether_or_not_they_say_how_large_they_are(path: str) -> None:
+    first = client(Rates(upload_mb=6))
+    contents = [parts(20), bytes(2_000_000), parts(20), bytes(2_000_000), parts(20)]
+    replies = [first.post(path, content=content) for content in contents]
+    assert [reply.status_code for reply in replies] == [200, 200, 200, 429, 429]
+    assert all("Please wait" in sentence(reply) for reply in replies[3:])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "are_one"),
+    [
+        ("2001:db8:1:2::3", "2001:db8:1:2:ffff:ffff::4", True),
+        ("2001:db8:1:2::3", "2001:db8:1:3::3", False),
+        ("::ffff:203.0.113.9", "203.0.113.9", True),
+        ("::ffff:203.0.113.9", "::ffff:203.0.113.10", False),
+    ],
+)
+def test_one_visitor_has_many_addresses(first: str, second: str, are_one: bool) -> None:
+    one = client(Rates(requests=1), (first, 1))
+    assert one.get("/config").status_code == 200
+    other = TestClient(one.app, client=(second, 1))
+    assert other.get("/config").status_code == (429 if are_one else 200)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "unknown"])
+def test_nobody_is_on_this_machine_because_a_proxy_says_so(host: str) -> None:
+    away = client(Rates(requests=1), (host, 1))  # as uvicorn reads the header
+    replies = [away.get("/config", headers={"x-forwarded-for": host}) for _ in range(2)]
+    assert [reply.status_code for reply in replies] == [200, 429]
+
+
+def test_a_full_disk_is_a_sentence() -> None:
+    reply = client(Rates()).get("/config?full=1")
+    assert reply.status_code == 507 and "disk is full" in sentence(reply)
 
 
 def test_who_is_on_this_machine_is_not_limited() -> None:

@@ -56,7 +56,11 @@ class LiveTalks:
         name = secrets.token_urlsafe(16)
         folder = self._kept.folder()
         file = folder.path / f"portrait{_ending(picture_name)}"
-        file.write_bytes(picture)
+        try:
+            file.write_bytes(picture)
+        except OSError:  # of a full disk, which needs every byte
+            folder.close()
+            raise
         credits = Credits.of_live(
             Path(picture_name).name,
             seed=settings.seed,
