@@ -135,6 +135,17 @@ def test_a_film_on_the_stage_is_there_again_after_a_reload(page: Page) -> None:
     expect(page.locator(".ft-live")).to_have_attribute("data-state", "ready")
 
 
+def test_what_the_server_says_to_a_file_stands_beside_the_choice(
+    page: Page, portrait: Path
+) -> None:
+    sentence = "That was too much in a short time. Please wait 12 seconds and try again."
+    answer = {"error": sentence, "detail": sentence}
+    page.route("**/gradio_api/upload*", lambda route: route.fulfill(status=429, json=answer))
+    page.locator("#portrait input[type=file]").set_input_files(portrait)
+    expect(page.locator("#portrait .ft-problem")).to_have_text(sentence, timeout=SLOW_MS)
+    assert "HTTP" not in page.locator("body").inner_text()
+
+
 BORDERS = "element => parseFloat(getComputedStyle(element).borderTopWidth)"
 OUTLINE = "element => getComputedStyle(element).outlineStyle"
 

@@ -22,6 +22,19 @@ function problem(panel, sentence) {
   place.textContent = sentence;
 }
 
+/** Where `file` is on the server; throws an Error with the server's sentence, if it refused.
+ *
+ * Gradio's own upload shows a refusal as it came, in JSON. */
+async function pathOf(file) {
+  const form = new FormData();
+  form.append("files", file);
+  const address = window.gradio_config.root + "/gradio_api/upload";
+  const reply = await fetch(address, { method: "POST", body: form });
+  const answer = await reply.json();
+  if (!reply.ok) throw Object.assign(new Error(answer.error), { said: answer.error });
+  return answer[0];
+}
+
 /** Sends a file to the server; resolves to what Gradio calls it, or to nothing. */
 async function send(file, panel, failed) {
   if (file.size > page.upload_mb * MB) {
@@ -31,11 +44,10 @@ async function send(file, panel, failed) {
   }
   problem(panel, "");
   try {
-    const { path, url } = await upload(file);
-    return fileOf({ path, url, name: file.name });
+    return fileOf({ path: await pathOf(file), name: file.name });
   } catch (error) {
     console.debug("not uploaded:", error);
-    problem(panel, fill(failed, { name: file.name }));
+    problem(panel, error.said || fill(failed, { name: file.name }));
     return null;
   }
 }
