@@ -58,6 +58,10 @@ SENTENCES = {
 }
 _REFUSED = "The request cannot be used: see API at the foot of the page."
 _NO_ROOM = "Our disk is full. Please try again later."
+_AT_ONCE = (
+    "{most} requests of yours are open at once, the most that there may be. Please close some tabs "
+    "of this page, and try again."
+)
 _BROKEN = "Something went wrong on our side. Please try again."
 
 # Gradio's page holds its settings in a script, and makes functions of texts.
@@ -82,7 +86,7 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Rates:
-    """How much one visitor may ask for in a minute."""
+    """How much one visitor may ask for, in a minute if not said otherwise."""
 
     requests: int = 1_800
     """All requests; live speech sends ten pieces of sound a second."""
@@ -90,9 +94,11 @@ class Rates:
     """Requests that begin something, which may wait in line."""
     upload_mb: int = 400
     """Megabytes of uploads, and of portraits for live speech."""
+    at_once: int = 200
+    """Requests that are open, whenever they came; a page that is looked at has one or two."""
 
     def __post_init__(self) -> None:
-        for name in ("requests", "talks", "upload_mb"):
+        for name in ("requests", "talks", "upload_mb", "at_once"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
 
@@ -103,6 +109,8 @@ class _Use:
 
     left: dict[str, float] = field(default_factory=dict)
     looked_s: float = field(default_factory=time.monotonic)
+    open: int = 0
+    """Requests that are being answered."""
 
     def take(self, costs: dict[str, float], most: dict[str, float]) -> float:
         """Takes ``costs`` if all are left; returns 0, or the seconds until they are."""
@@ -144,6 +152,7 @@ class Guard:
             "talks": rates.talks,
             "upload_mb": rates.upload_mb,
         }
+        self._most_open = rates.at_once
         self._uses: dict[str, _Use] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -156,10 +165,12 @@ class Guard:
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         answer = _Answer(send, path, self._most_mb(path))
-        refused = self._refusal(scope, path)
+        use = self._use(scope)
+        refused = self._refusal(scope, path, use)
         if refused is None:
+            use.open += 1
             try:
-                await self._app(scope, self._limited(scope, receive, path), answer.send)
+                await self._app(scope, self._limited(scope, receive, path, use), answer.send)
                 return
             except TooLarge:
                 refused = self._too_large(path)
@@ -171,11 +182,13 @@ class Guard:
                     await answer.end_early()
                     return
                 refused = _failed(error)
+            finally:
+                use.open -= 1
         if not answer.started:
             await refused(scope, receive, answer.send_own)
 
     # --- what is refused ------------------------------------------------------------------------
-    def _refusal(self, scope: Scope, path: str) -> Response | None:
+    def _refusal(self, scope: Scope, path: str, use: _Use) -> Response | None:
         if not _OPEN.fullmatch(path) or ".." in path.split("/"):
             return _refuse(404, SENTENCES[404])
         size = Headers(scope=scope).get("content-length", "0")
@@ -187,10 +200,12 @@ class Guard:
             costs["upload_mb"] = mb
         if scope["method"] == "POST" and _TALK.fullmatch(path):
             costs["talks"] = 1.0
-        wait_s = self._wait_s(scope, costs)
+        if use.open >= self._most_open:
+            return _refuse(429, _AT_ONCE.format(most=self._most_open))
+        wait_s = use.take(costs, self._most)
         return _too_soon(wait_s) if wait_s else None
 
-    def _limited(self, scope: Scope, receive: Receive, path: str) -> Receive:
+    def _limited(self, scope: Scope, receive: Receive, path: str, use: _Use) -> Receive:
         """``receive`` that ends what is larger than it may be, or than its visitor may send.
 
         It raises :class:`TooLarge` or :class:`TooMuch`. What a request said of its size is paid.
@@ -205,7 +220,7 @@ class Guard:
             count += size
             if count > most:
                 raise TooLarge
-            if unpaid and (wait_s := self._wait_s(scope, {"upload_mb": size / MEGABYTE})):
+            if unpaid and (wait_s := use.take({"upload_mb": size / MEGABYTE}, self._most)):
                 raise TooMuch(wait_s)
             return message
 
@@ -219,16 +234,19 @@ class Guard:
     def _too_large(self, path: str) -> Response:
         return _refuse(413, SENTENCES[413].format(limit=f"{self._most_mb(path):g}"))
 
-    def _wait_s(self, scope: Scope, costs: dict[str, float]) -> float:
+    def _use(self, scope: Scope) -> _Use:
+        """What its visitor has used; of somebody on this machine, nothing."""
         visitor = _visitor(scope)
         if visitor is None:
-            return 0.0
+            return _Use()
         if len(self._uses) > _MOST_VISITORS:
             now_s = time.monotonic()
             self._uses = {
-                host: use for host, use in self._uses.items() if now_s - use.looked_s < 60
+                host: use
+                for host, use in self._uses.items()
+                if use.open or now_s - use.looked_s < 60
             }
-        return self._uses.setdefault(visitor, _Use()).take(costs, self._most)
+        return self._uses.setdefault(visitor, _Use())
 
 
 class _Answer:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import anyio.to_thread
 import httpx
 import pytest
 from playwright.sync_api import Browser
@@ -170,7 +173,28 @@ def test_who_is_on_this_machine_is_not_limited() -> None:
     assert {here.get("/config").status_code for _ in range(9)} == {200}
 
 
-@pytest.mark.parametrize("name", ["requests", "talks", "upload_mb"])
+def test_requests_that_stay_open_are_counted_until_they_end() -> None:
+    released, inside = threading.Event(), threading.Semaphore(0)
+
+    async def stays(request: Request) -> Response:
+        inside.release()
+        await anyio.to_thread.run_sync(released.wait)
+        return PlainTextResponse("over")
+
+    guard = Middleware(Guard, upload_mb=3, rates=Rates(at_once=2))
+    app = Starlette(routes=[Route("/config", stays)], middleware=[guard])
+    with ThreadPoolExecutor(2) as pool, TestClient(app, client=FAR) as one:
+        open_ones = [pool.submit(one.get, "/config") for _ in range(2)]
+        for _ in open_ones:
+            inside.acquire()
+        reply = one.get("/config")
+        assert reply.status_code == 429 and "2 requests of yours" in sentence(reply)
+        released.set()
+        assert {each.result().status_code for each in open_ones} == {200}
+        assert one.get("/config").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["requests", "talks", "upload_mb", "at_once"])
 def test_a_rate_of_nothing_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be above 0, got 0"):
         Rates(**{name: 0})
