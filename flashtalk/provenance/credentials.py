@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -95,8 +95,11 @@ def sign(source: Path, destination: Path, origin: Origin, certificate: Certifica
         NotSigned: with the reason; ``destination`` may be there, and holds nothing of use.
     """
     try:
-        with source.open("rb") as video, destination.open("w+b") as signed:
-            _sign("video/mp4", video, signed, origin, certificate)
+        with source.open("rb") as video, _Watched(destination) as signed:
+            try:
+                _sign("video/mp4", video, signed, origin, certificate)
+            except NotSigned as error:
+                raise signed.error or error from error
     except OSError as error:
         raise NotSigned(error.strerror or str(error)) from error
 
@@ -141,6 +144,30 @@ def read_credentials(content: BinaryIO) -> Credentials | None:
     except c2pa.C2paError as error:
         raise NotSigned(str(error)) from error
     return _credentials(store["manifests"][store["active_manifest"]], state or "Invalid")
+
+
+class _Watched(io.BufferedRandom):
+    """A new file that remembers why it could not be written, which the library does not say."""
+
+    def __init__(self, path: Path) -> None:
+        self.error: OSError | None = None
+        super().__init__(io.FileIO(path, "w+b"))
+
+    def write(self, content: Any) -> int:
+        return int(self._tried(super().write, content))
+
+    def seek(self, *place: int) -> int:
+        return int(self._tried(super().seek, *place))
+
+    def flush(self) -> None:
+        self._tried(super().flush)
+
+    def _tried(self, act: Callable[..., Any], *given: Any) -> Any:
+        try:
+            return act(*given)
+        except OSError as error:
+            self.error = error
+            raise
 
 
 def _sign(

@@ -20,7 +20,14 @@ from flashtalk.outputs.recording import Recording
 from flashtalk.provenance import certificate as certificates
 from flashtalk.provenance import credentials
 from flashtalk.provenance.certificate import DEVELOPMENT, Certificate, development_certificate
-from flashtalk.provenance.credentials import Credentials, Origin, check, read_credentials
+from flashtalk.provenance.credentials import (
+    Credentials,
+    NotSigned,
+    Origin,
+    check,
+    read_credentials,
+    sign,
+)
 from flashtalk.provenance.marking import Marking
 
 PEM = serialization.Encoding.PEM
@@ -97,6 +104,14 @@ def test_a_missing_library_is_said_and_the_file_is_there(
 
 
 # --- certificates ---------------------------------------------------------------------------------
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+def test_a_full_disk_is_called_one(tmp_path: Path) -> None:
+    """The library has numbers of its own for it."""
+    video(tmp_path / "film.mp4")
+    with pytest.raises(NotSigned, match="No space left on device"):
+        sign(tmp_path / "film.mp4", Path("/dev/full"), Origin(), development_certificate())
+
+
 def test_the_development_certificate_is_kept_and_private(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     made = development_certificate()
