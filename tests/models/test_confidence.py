@@ -81,6 +81,21 @@ def test_a_mouth_that_the_mesh_finds_is_believed_in_unless_its_own_crop_shows_no
     assert feature_confidence(portrait(), hand).tolist() == [[0.0, 1.0]]
 
 
+@pytest.mark.parametrize(
+    ("variance", "parted", "wide_open"), [(0.053, 0.35, 0.0), (0.045, 0.75, 0.5), (0.03, 1.0, 1.0)]
+)
+def test_a_wide_open_mouth_has_to_be_surer_than_parted_lips(
+    variance: float, parted: float, wide_open: float
+) -> None:
+    """A tongue that is put out stays out: nothing that is painted there would be a mouth."""
+    photo = marks(MOUTH, variance, coarse=0.3, confirmed=True)
+    assert feature_confidence(portrait(), photo)[0, 0].item() == pytest.approx(parted)
+    points = photo.points * torch.tensor([-1.0, 1.0])  # the person's left is on the right
+    points[:, [LANDMARKS.index(f"{edge}_lower_lip") for edge in ("inner", "outer")], 1] += 0.2
+    found = feature_confidence(portrait(), replace(photo, points=points))[0, 0].item()
+    assert found == pytest.approx(wide_open, abs=1e-5)
+
+
 def test_eyes_that_the_mesh_finds_are_judged_by_their_light_alone() -> None:
     photo = marks(LEFT, 0.1, confirmed=True)
     assert feature_confidence(portrait(), photo)[0, 1] == 1.0

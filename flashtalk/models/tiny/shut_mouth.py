@@ -37,13 +37,17 @@ def shut_mouths(portrait: Tensor, points: Tensor, sure: Tensor) -> Tensor:
     Portraits come back as they are if their lips are less than ``WIDE_GAP`` apart. The same holds
     where ``sure`` [B] bool is false: nobody knows where these lips are.
     """
-    mouth = OpenMouth.of(points)
-    wide = sure & (2.0 * mouth.half_gap > WIDE_GAP)
+    wide = sure & wide_open(points)
     if not wide.any():
         return portrait
-    flow = mouth.raised_jaw(portrait)
+    flow = OpenMouth.of(points).raised_jaw(portrait)
     moved = (flow != 0.0).any(dim=1, keepdim=True) & wide[:, None, None, None]
     return torch.where(moved, warp(warpable(portrait), flow_to_grid(flow)), portrait)
+
+
+def wide_open(points: Tensor) -> Tensor:
+    """Whether the lips of faces with landmarks ``points`` [B, L, 2] are far apart: [B] bool."""
+    return 2.0 * OpenMouth.of(points).half_gap > WIDE_GAP
 
 
 @dataclass(frozen=True)
