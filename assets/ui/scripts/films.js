@@ -1,6 +1,5 @@
 // Finished talks of this visit: the one on the stage with its row of buttons, and the earlier ones
-// as small pictures. Entry points: addFilm, showFilm, showAgain,
-// putFilmAway, rest.
+// as small pictures. Entry points: addFilm, showFilm, showAgain, putFilmAway, rest.
 
 const MOST_FILMS = 12;
 const SMALL_PX = 96;
