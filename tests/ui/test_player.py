@@ -106,9 +106,12 @@ def test_earlier_talks_come_back_at_a_click(page: Page) -> None:
     assert page.locator("#download").get_attribute("href") != second
     page.wait_for_function(f"{VIDEO}.currentTime > 0.1", timeout=SLOW_MS)
     expect(page.locator(".ft-poster")).to_be_hidden()
+    shown = page.locator("#download").get_attribute("href")
     page.reload()
     expect(earlier).to_have_count(2, timeout=SLOW_MS)
-    expect(page.locator(".ft-poster")).to_be_visible()
+    expect(page.locator("#download")).to_have_attribute("href", shown or "", timeout=SLOW_MS)
+    expect(earlier.nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".ft-poster")).to_be_hidden()
 
 
 def test_a_playback_that_stands_still_is_a_stall(page: Page) -> None:
