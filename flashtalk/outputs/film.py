@@ -152,7 +152,7 @@ class Film:
     @property
     def kept_s(self) -> float:
         """Seconds of video in the file, as far as it is made: less than all of a long live talk."""
-        return self.made_s if self._recording is None else self._recording.kept_s
+        return self.made_s - (0.0 if self._recording is None else self._recording.begins_s)
 
     def fragments(
         self, pieces: Iterable[VideoPiece], stopped: Callable[[], bool] = lambda: False

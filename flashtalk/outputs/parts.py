@@ -5,12 +5,17 @@ Each part is a playable fragmented mp4, so any of them may be the first one.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
+from itertools import islice
 from pathlib import Path
 
 from flashtalk.outputs.fragments import init_segment_of
+
+logger = logging.getLogger(__name__)
 
 _PARTS = 10  # so many hold what is kept; the one that is being written comes on top
 _COPY_BYTES = 1 << 20
@@ -39,17 +44,14 @@ class Parts:
         self._parts: deque[_Part] = deque()
         self._begun = 0  # parts so far
         self._init = b""  # what each part begins with
+        self.begins_s = 0.0
+        """Where in the talk the oldest part begins, in seconds."""
         self._file = self._begin()
 
     @property
     def empty(self) -> bool:
         """Whether nothing was appended so far."""
         return not self._init
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds of video that are kept."""
-        return sum(part.duration_s for part in self._parts)
 
     def append(self, fragment: bytes, duration_s: float) -> None:
         """Adds one fragment of so many seconds; the first one has the init segment.
@@ -73,18 +75,19 @@ class Parts:
     def join(self) -> Path:
         """Ends the writing; one file of all that is kept, which needs hardly more space.
 
-        Raises:
-            OSError: the disk went away.
+        Where the disk does not have that, the file ends with the last part that fits.
         """
         self._file.close()
-        whole = self._parts[0]
-        with whole.path.open("r+b") as end:
-            end.seek(0, 2)
-            for part in list(self._parts)[1:]:
-                with part.path.open("rb") as rest:
-                    rest.seek(len(self._init))
-                    while piece := rest.read(_COPY_BYTES):
-                        end.write(piece)
+        whole, *others = self._parts
+        with whole.path.open("r+b", buffering=0) as end:
+            for part in others:
+                size_bytes = end.seek(0, 2)
+                try:
+                    self._copy(part, end)
+                except OSError as error:
+                    end.truncate(size_bytes)
+                    logger.warning("The video ends early: %s", error)
+                    break
                 part.path.unlink()
         return whole.path
 
@@ -101,15 +104,34 @@ class Parts:
         return file
 
     def _write(self, data: bytes) -> None:
-        part, rest = self._parts[-1], memoryview(data)
+        part = self._parts[-1]
         try:
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            _write_all(self._file, data)
         except OSError:
             self._file.truncate(part.size_bytes)
             raise
         part.size_bytes += len(data)
 
+    def _copy(self, part: _Part, end: FileIO) -> None:
+        """Appends ``part`` to ``end``, which has its init segment."""
+        with part.path.open("rb") as rest:
+            rest.seek(len(self._init))
+            while piece := rest.read(_COPY_BYTES):
+                _write_all(end, piece)
+
     def _drop_oldest(self) -> None:
-        while self._keep_s and self.duration_s - self._parts[0].duration_s >= self._keep_s:
-            self._parts.popleft().path.unlink()
+        while self._keep_s and sum(part.duration_s for part in self._newer()) >= self._keep_s:
+            oldest = self._parts.popleft()
+            oldest.path.unlink()
+            self.begins_s += oldest.duration_s
+
+    def _newer(self) -> Iterator[_Part]:
+        """All parts but the oldest."""
+        return islice(self._parts, 1, None)
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    """A file without a buffer may take less than it is given."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]

@@ -75,7 +75,7 @@ class Recording:
                 f"The video cannot be written to {destination}: {error.strerror}. "
                 "Choose a folder that exists and may be written to."
             ) from error
-        self._added_s = self._from_s = 0.0
+        self._begins_s: float | None = None  # of the finished file
 
     @property
     def empty(self) -> bool:
@@ -83,9 +83,9 @@ class Recording:
         return self._parts.empty
 
     @property
-    def kept_s(self) -> float:
-        """Seconds of video in the finished file; before that, about so many."""
-        return self._added_s - self._from_s
+    def begins_s(self) -> float:
+        """Where in the talk the file begins, in seconds; known to a key frame before it is made."""
+        return self._parts.begins_s if self._begins_s is None else self._begins_s
 
     def append(self, fragment: bytes, duration_s: float = 0.0) -> None:
         """Adds the bytes of ``FragmentEncoder.encode`` or ``finish``, in order, and their seconds.
@@ -96,8 +96,6 @@ class Recording:
             OSError: the disk is full or went away.
         """
         self._parts.append(fragment, duration_s)
-        self._added_s += duration_s
-        self._from_s = self._added_s - self._parts.duration_s
 
     def finish(self) -> Path:
         """Writes the finished mp4 and returns its path.
@@ -110,7 +108,7 @@ class Recording:
             raise FlashTalkError("There is no picture to save yet: nothing was generated.")
         whole, joined = self._scratch.path / "finished.mp4", self._parts.join()
         try:
-            self._from_s = _make_seekable(joined, whole, self._metadata)
+            self._begins_s = _make_seekable(joined, whole, self._metadata)
         except OSError as error:
             logger.warning("The video's index is not in front, so seeking is slow: %s", error)
             whole.unlink(missing_ok=True)

@@ -59,6 +59,19 @@ def test_a_film_is_complete_and_counts_its_work(
     assert frames_in(film.path) == 88
 
 
+def test_a_film_of_many_pieces_has_all_of_them(tmp_path: Path):
+    """Seconds of pieces, added up, would fall short of the whole by a rounding error."""
+    counts = [4, 8] * 80
+    samples = np.zeros(640 * sum(counts), np.float32)
+    speech = Speech(samples, np.repeat(samples, 3)[None])
+    frames = np.zeros((8, 64, 64, 3), np.uint8)
+    pieces = (VideoPiece(0, frames[:n], samples[: 640 * n], 0.0) for n in counts)
+    with Film(SIZE, FPS, speech, tmp_path / "talk.mp4", keep_s=1_800.0) as film:
+        for _ in film.fragments(pieces):
+            assert film.kept_s == film.made_s
+    assert film.kept_s == film.made_s == 38.4
+
+
 @pytest.mark.parametrize(("free_bytes", "refused"), [(0, True), (40_000, True), (200_000, False)])
 def test_a_full_disk_is_said_before_the_work(
     free_bytes: int, refused: bool, said: Speech, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -70,14 +70,15 @@ def test_of_a_long_talk_the_newest_fragments_are_kept(tmp_path: Path):
             most_bytes = max(most_bytes, sum(file.stat().st_size for file in files))
             assert len(files) <= 12
         recording.append(encoder.finish())
-        assert 12.0 <= recording.kept_s <= 14.0
+        assert 12.0 <= 60 - recording.begins_s <= 14.0
         recording.finish()
-    assert 7.0 <= recording.kept_s <= 14.0, "it begins with a key frame"
+    kept_s = 60 - recording.begins_s
+    assert 7.0 <= kept_s <= 14.0, "it begins with a key frame"
     with av.open(str(path)) as container:
         grays = [frame.to_ndarray(format="gray").mean() for frame in container.decode(video=0)]
     with av.open(str(path)) as container:
         heard = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
-    assert len(grays) == round(25 * recording.kept_s)
+    assert len(grays) == round(25 * kept_s)
     first = 60 - len(grays) // 25
     assert np.allclose(grays[12::25], [4 * second for second in range(first, 60)], atol=4)
     loud = np.abs(heard[: 48_000 * (len(grays) // 25)]).reshape(-1, 24_000)[:, 4_800:-4_800].max(1)
@@ -165,3 +166,31 @@ def test_a_full_disk_keeps_the_whole_fragments(tmp_path: Path, room: int):
     with av.open(str(path)) as container:
         assert len(list(container.decode(video=0))) == 28
         assert container.metadata["comment"] == MARK
+
+
+FULL_AT_THE_END = """
+import resource, sys
+sys.path.insert(0, "tests/outputs")
+from test_recording import fragments
+from flashtalk.outputs.recording import Recording
+
+with Recording(sys.argv[1], keep_s=10.0) as recording:
+    parts = list(fragments(4))
+    for part in parts:
+        recording.append(part, 1.12)
+    limit = sum(map(len, parts[:3])) + 9_999  # room for three parts of four, and an index
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    recording.finish()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of a file's size")
+def test_a_disk_that_is_full_at_the_end_of_a_long_talk_keeps_the_parts_that_fit(tmp_path: Path):
+    path = tmp_path / "out.mp4"
+    command = [sys.executable, "-c", FULL_AT_THE_END, str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "The video ends early" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
+    with av.open(str(path)) as container:
+        assert len(list(container.decode(video=0))) == 84

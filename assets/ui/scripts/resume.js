@@ -100,7 +100,7 @@ async function filmComes(address) {
 
 /** Shows what was made of a talk that broke off in this tab, or says that nothing was.
  *
- * If none did, the film at `address`, which was on the stage, comes back. */
+ * If none did, the film at `filmBefore`, which was on the stage, comes back. */
 async function resume(filmBefore) {
   const before = run;
   const unfinished = kept("unfinished");

@@ -1,5 +1,5 @@
-// Speak live: the portrait says what the microphone hears, until Stop. Entry point:
-// speakLive. `data-lag-ms` is the time from mouth to screen of the picture shown.
+// Speak live: the portrait says what the microphone hears, until Stop. Entry point: speakLive.
+// `data-lag-ms` is the time from mouth to screen of the picture shown.
 
 const LEAST_HOLD_S = 0.24; // ahead of the picture shown: lateness that playback survives
 const MOST_HOLD_S = 0.9;
