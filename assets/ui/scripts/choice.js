@@ -10,7 +10,8 @@ const chosen = {
 };
 let pending = []; // promises of choices that are on their way to the server
 
-const fileUrl = (path) => window.gradio_config.root + "/gradio_api/file=" + path;
+const gradioUrl = (rest) => window.gradio_config.root + "/gradio_api/" + rest;
+const fileUrl = (path) => gradioUrl("file=" + path);
 const fileOf = ({ path, url, name }) => ({
   ...{ path, url: url || fileUrl(path), orig_name: name },
   meta: { _type: "gradio.FileData" },

@@ -28,8 +28,7 @@ function problem(panel, sentence) {
 async function pathOf(file) {
   const form = new FormData();
   form.append("files", file);
-  const address = window.gradio_config.root + "/gradio_api/upload";
-  const reply = await fetch(address, { method: "POST", body: form });
+  const reply = await fetch(gradioUrl("upload"), { method: "POST", body: form });
   const answer = await reply.json();
   if (!reply.ok) throw Object.assign(new Error(answer.error), { said: answer.error });
   return answer[0];
