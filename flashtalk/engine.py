@@ -377,7 +377,7 @@ class Engine:
         notices = () if smaller is None else (smaller,)
         preset.require_prompt(prompt)
         with faults.said():
-            step = self._known.gathering(self._networks, portrait, prompt or None, self._device)
+            step = self._known.gathering(self._networks, portrait, prompt, self._device)
             conditions = self._threads.computer.run(step)
         scene = Scene(
             networks,

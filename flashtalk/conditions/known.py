@@ -28,7 +28,11 @@ class KnownConditions:
     def gathering(
         self, networks: Networks, portrait: Portrait, prompt: str | None, device: torch.device
     ) -> Callable[[], Conditions]:
-        """A step of the one thread: the conditions of ``portrait``, gathered on ``device``."""
+        """A step of the one thread: the conditions of ``portrait``, gathered on ``device``.
+
+        Without a ``prompt`` it is the preset's, which a page may also send in words.
+        """
+        prompt = prompt or networks.preset.prompt or None
         # pixels become numbers here, not while others wait for the thread
         small, large, place = portrait.tensor, portrait.large, portrait.place
 

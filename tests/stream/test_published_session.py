@@ -18,6 +18,7 @@ from published_checkpoint import TRANSFORMER, write_checkpoint
 from published_reference import TIMES, PublishedSystem
 
 from flashtalk.engine import Engine
+from flashtalk.inputs.portrait import portrait_for
 from flashtalk.stream.chunk import advance
 from flashtalk.stream.session import Session
 from flashtalk.stream.state import SessionState, noise_source
@@ -93,3 +94,16 @@ def test_chunks_agree_with_the_published_system(
         assert got.shape == (1, *wanted.shape)
         error = (got[0] - wanted).abs().max() / wanted.std()
         assert error < tolerance
+
+
+def test_a_page_that_sends_the_usual_prompt_finds_what_was_prepared(
+    engine: Engine, picture: Image.Image
+) -> None:
+    portrait = portrait_for(picture, engine.preset, crop="cover")
+    engine.prepare(portrait)
+    without, usual, other = (
+        engine.open(portrait, prompt=prompt)._scene.conditions
+        for prompt in (None, engine.preset.prompt, PROMPT)
+    )
+    assert engine.preset.prompt and without is usual
+    assert other is not usual
