@@ -10,7 +10,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from gradio.http_server import INITIAL_PORT_VALUE, TRY_NUM_PORTS
@@ -21,7 +21,7 @@ from flashtalk import memory
 from flashtalk.cli.loading import engine_for, size_of
 from flashtalk.cli.serve_options import ServeOptions
 from flashtalk.cli.several import follow, joined, leading
-from flashtalk.cli.uploads import sweep_uploads
+from flashtalk.cli.uploads import sweep_unfinished, sweep_uploads
 from flashtalk.cli.workers import check_workers, workers_of
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
@@ -80,6 +80,7 @@ def serve(
     check_port(host, port)
     limits = limits or Limits()
     sweep_uploads(limits.keep_files_s)
+    sweep_unfinished()
     check_upload_folder()
     marking = options.marking()
 
@@ -116,7 +117,7 @@ def serve(
 def launch(page: Page, host: str, port: int | None, share: bool, limits: Limits) -> None:
     """Serve ``page`` until it is ended; its talks end first."""
     ask_no_proxy(host)
-    with talks_end_first(page):
+    with closing(page.live_talks), closing(page.comparisons), talks_end_first(page):
         page.launch(
             server_name=host,
             server_port=port,

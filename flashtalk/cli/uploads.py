@@ -1,4 +1,4 @@
-"""The folder of uploads and finished videos: our own, and without what its time is over for."""
+"""What an earlier page left on the disk: uploads and videos after their time, unfinished work."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from flashtalk.outputs.scratch import sweep
+from flashtalk.ui import events
+from flashtalk.ui.compare import comparisons
+from flashtalk.ui.live import talks
 
 OWN_FOLDER = Path(tempfile.gettempdir()) / "flashtalk-files"
 """Of uploads and finished videos, unless GRADIO_TEMP_DIR names another."""
@@ -25,3 +30,9 @@ def sweep_uploads(keep_s: float) -> None:
             if time.time() - file.stat().st_mtime > keep_s:
                 file.unlink()
                 file.parent.rmdir()
+
+
+def sweep_unfinished() -> None:
+    """Removes what a killed process worked on; what another page works on stays."""
+    for prefix in (events.SCRATCH_PREFIX, talks.SCRATCH_PREFIX, comparisons.SCRATCH_PREFIX):
+        sweep(Path(tempfile.gettempdir()), prefix)

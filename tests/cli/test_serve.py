@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -16,8 +17,9 @@ from flashtalk.cli import serve
 from flashtalk.cli.main import main
 from flashtalk.cli.serve import ask_no_proxy, computes_at, warms_up, why_not_live
 from flashtalk.cli.serve_options import ServeOptions
-from flashtalk.cli.uploads import sweep_uploads
+from flashtalk.cli.uploads import sweep_unfinished, sweep_uploads
 from flashtalk.engine import Engine
+from flashtalk.outputs.scratch import ScratchFolder
 
 
 @pytest.mark.parametrize(
@@ -152,6 +154,21 @@ def test_what_a_killed_server_left_is_swept_after_its_time(tmp_path: Path, monke
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "shared"))
     sweep_uploads(5)
     assert (own / "new" / "ada.png").exists(), "a folder that the user chose is nobody else's"
+
+
+def test_what_a_killed_server_worked_on_is_gone_at_the_next_start(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    kinds = ("talk", "live", "compare")
+    with ExitStack() as other_page:
+        for kind in kinds:
+            other_page.enter_context(ScratchFolder(tmp_path, f"flashtalk-{kind}-"))
+            left = tmp_path / f"flashtalk-{kind}-left"
+            left.mkdir()
+            (left / "lock").touch()
+            (left / "portrait.jpg").write_bytes(b"her picture")
+        sweep_unfinished()
+        assert len(list(tmp_path.iterdir())) == 3, "those of a page that runs"
+        assert not list(tmp_path.glob("*-left"))
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class Comparisons:
         folder = self._kept.folder()
         comparison = Comparison(
             *(self._page, self.models, self._limits, self._worker),
-            *(name, trials, folder.path, self._patience_s),
+            *(name, trials, folder, self._patience_s),
         )
         self._kept.add(name, comparison, folder, FULL)
         comparison.start()
@@ -67,3 +67,7 @@ class Comparisons:
     def find(self, name: str) -> Comparison | None:
         """The comparison called ``name``, unless it was forgotten or never there."""
         return self._kept.find(name)
+
+    def close(self) -> None:
+        """Removes the files of all comparisons: the page is over."""
+        self._kept.close()

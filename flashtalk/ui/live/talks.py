@@ -55,11 +55,11 @@ class LiveTalks:
         settings.check(self.engines.preset)
         name = secrets.token_urlsafe(16)
         folder = self._kept.folder()
-        file = folder.path / f"portrait{_ending(picture_name)}"
+        file = folder / f"portrait{_ending(picture_name)}"
         try:
             file.write_bytes(picture)
         except OSError:  # of a full disk, which needs every byte
-            folder.close()
+            self._kept.remove(folder)
             raise
         credits = Credits.of_live(
             Path(picture_name).name,
@@ -68,7 +68,7 @@ class LiveTalks:
             preset=self.engines.preset.name,
         )
         talk = LiveTalk(
-            *(self._page, self.engines, name, settings, file, folder.path / credits.file_name),
+            *(self._page, self.engines, name, settings, file, folder / credits.file_name),
             credits=credits,
             limits=self.limits,
             patience_s=self._patience_s,
@@ -80,6 +80,10 @@ class LiveTalks:
     def find(self, name: str) -> LiveTalk | None:
         """The talk called ``name``, unless it was forgotten or never there."""
         return self._kept.find(name)
+
+    def close(self) -> None:
+        """Removes the files of all talks: the page is over."""
+        self._kept.close()
 
 
 def _ending(name: str) -> str:
