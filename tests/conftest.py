@@ -8,6 +8,7 @@ let_waiting_threads_sleep()  # as the commands do; PyTorch is imported after it
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,6 +95,22 @@ def toy_networks() -> Networks:
             for parameter in painter.parameters():
                 parameter.mul_(0.4)
     return networks
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The published layout at toy size; whoever spoils it takes a copy."""
+    from published_checkpoint import write_checkpoint
+
+    return write_checkpoint(tmp_path_factory.mktemp("hub") / "toy-14b")
+
+
+@pytest.fixture(scope="session")
+def exact_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the encoders in Wan's own files."""
+    from published_checkpoint import write_original
+
+    return write_original(tmp_path_factory.mktemp("hub") / "toy-exact")
 
 
 @pytest.fixture(scope="session")

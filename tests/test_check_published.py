@@ -14,7 +14,6 @@ import pytest
 import torch
 from hub_server import HubServer, point_to, running
 from huggingface_hub import constants
-from published_checkpoint import write_checkpoint, write_original
 from safetensors.torch import load_file, save_file
 
 from flashtalk.cli.main import main
@@ -27,21 +26,15 @@ SHARD = "diffusion_pytorch_model-00002-of-00003.safetensors"
 CLIP = "models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth"
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("hub")
-    return write_checkpoint(folder / "toy-14b"), write_original(folder / "toy-exact")
-
-
 @pytest.fixture
-def whole(written: tuple[Path, Path], tmp_path: Path) -> Path:
+def whole(checkpoint: Path, tmp_path: Path) -> Path:
     """A copy that a test may spoil; so is the next."""
-    return shutil.copytree(written[0], tmp_path / "whole")
+    return shutil.copytree(checkpoint, tmp_path / "whole")
 
 
 @pytest.fixture
-def exact(written: tuple[Path, Path], tmp_path: Path) -> Path:
-    return shutil.copytree(written[1], tmp_path / "exact")
+def exact(exact_checkpoint: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(exact_checkpoint, tmp_path / "exact")
 
 
 @pytest.fixture

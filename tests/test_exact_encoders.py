@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from original_encoders import original_modules
-from published_checkpoint import write_original
 
 from flashtalk.config import FOURTEEN_B, FOURTEEN_B_EXACT
 from flashtalk.engine import Engine
@@ -20,20 +19,15 @@ from flashtalk.weights.checkpoint import find_checkpoint
 from flashtalk.weights.original import AUTOENCODER_FILE, IMAGE_FILE, TEXT_FILE
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_original(tmp_path_factory.mktemp("hub") / "toy-14b")
-
-
 @pytest.fixture
-def folder(checkpoint: Path, tmp_path: Path) -> Path:
+def folder(exact_checkpoint: Path, tmp_path: Path) -> Path:
     """A copy that a test may spoil."""
-    return shutil.copytree(checkpoint, tmp_path / "checkpoint")
+    return shutil.copytree(exact_checkpoint, tmp_path / "checkpoint")
 
 
 @pytest.fixture(scope="module")
-def networks(checkpoint: Path) -> Networks:
-    return find_checkpoint(checkpoint).load(torch.device("cpu"))
+def networks(exact_checkpoint: Path) -> Networks:
+    return find_checkpoint(exact_checkpoint).load(torch.device("cpu"))
 
 
 @torch.inference_mode()
@@ -59,8 +53,8 @@ def test_every_tensor_of_the_autoencoder_arrives(networks: Networks) -> None:
     assert ours == theirs
 
 
-def test_pictures_come_out(checkpoint: Path) -> None:
-    engine = Engine.from_pretrained(checkpoint, device="cpu", size=(32, 32))
+def test_pictures_come_out(exact_checkpoint: Path) -> None:
+    engine = Engine.from_pretrained(exact_checkpoint, device="cpu", size=(32, 32))
     assert engine.warm_up() > 0
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
-from published_checkpoint import checkpoint_modules, write_checkpoint
+from published_checkpoint import checkpoint_modules
 from safetensors.torch import load_file, save_file
 
 from flashtalk.assets import ASSETS
@@ -32,11 +32,6 @@ from flashtalk.weights.published import ON_CPU, ON_GPU, load_published
 from flashtalk.weights.sizes import PublishedFiles, published_preset
 
 SIDE = 32  # pixels; the smallest that leaves the autoencoder something to do
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("hub") / "toy-14b")
 
 
 @pytest.fixture(scope="module")

@@ -8,16 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from published_checkpoint import TRANSFORMER, write_checkpoint
+from published_checkpoint import TRANSFORMER
 from safetensors.torch import load_file, save_file
 
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("hub") / "toy-14b")
 
 
 @pytest.fixture

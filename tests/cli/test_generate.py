@@ -19,7 +19,6 @@ import pytest
 import soundfile
 import torch
 from PIL import Image
-from published_checkpoint import write_checkpoint
 
 from flashtalk.assets import ASSETS
 from flashtalk.cli.main import main
@@ -100,8 +99,7 @@ def test_a_picture_without_a_face_is_refused_unless_asked_to_go_on(
     assert "Note: No face was found in the picture, so its middle" in capsys.readouterr().err
 
 
-def test_a_published_checkpoint_with_a_prompt_and_a_size(folder: Path, tmp_path_factory, capsys):
-    checkpoint = write_checkpoint(tmp_path_factory.mktemp("published"))
+def test_a_published_checkpoint_with_a_prompt_and_a_size(folder: Path, checkpoint: Path, capsys):
     options = {"preset": checkpoint, "size": "32x48", "prompt": "word " * 60, "steps": 1}
     assert main([*command(folder, checkpoint, **options), "--device", "cpu"]) == 0
     assert "Note: The prompt has" in capsys.readouterr().err

@@ -6,11 +6,11 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from published_checkpoint import write_checkpoint
 
 from flashtalk.acceleration.settings import Acceleration
 from flashtalk.assets import ASSETS
@@ -28,9 +28,9 @@ WAIT_S = 240  # a slow machine is not a failure
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+def recipe(checkpoint: Path) -> dict[str, object]:
     return {
-        "name_or_folder": write_checkpoint(tmp_path_factory.mktemp("toy")),
+        "name_or_folder": checkpoint,
         "device": "cpu",
         "placement": None,
         "acceleration": Acceleration(),

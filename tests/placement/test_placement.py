@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
-from published_checkpoint import write_checkpoint
 from torch import Tensor
 from torch.nn.utils import parametrize
 
@@ -33,8 +33,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def networks(tmp_path_factory: pytest.TempPathFactory) -> Networks:
-    files = PublishedFiles.of(write_checkpoint(tmp_path_factory.mktemp("checkpoint")))
+def networks(checkpoint: Path) -> Networks:
+    files = PublishedFiles.of(checkpoint)
     preset = published_preset(files).with_size((64, 48))
     short = replace(preset.geometry, chunk_frames=13, speech_window_frames=13)
     preset = replace(preset, geometry=short, sampler=replace(preset.sampler, steps=2))

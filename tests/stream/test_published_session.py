@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from published_checkpoint import TRANSFORMER, write_checkpoint
+from published_checkpoint import TRANSFORMER
 from published_reference import TIMES, PublishedSystem
 
 from flashtalk.engine import Engine
@@ -26,11 +26,6 @@ from flashtalk.stream.state import SessionState, noise_source
 HEIGHT, WIDTH = 80, 64
 SEED = 5
 PROMPT = "A person\u2019s \u201ctalk\u201d,  and \uff21\uff22 &amp; more"
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("hub") / "toy-14b")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
-from published_checkpoint import write_checkpoint
 
 from flashtalk.assets import ASSETS
 from flashtalk.engine import Engine
@@ -154,8 +153,8 @@ def test_a_problem_is_a_message_and_an_error(
     assert messages[-1]["sentence"] == sentence
 
 
-def test_a_prompt_that_is_cut_is_said(portrait: str, voice: str, tmp_path: Path):
-    engine = Engine.from_pretrained(write_checkpoint(tmp_path), device="cpu", size=(32, 48))
+def test_a_prompt_that_is_cut_is_said(portrait: str, voice: str, checkpoint: Path):
+    engine = Engine.from_pretrained(checkpoint, device="cpu", size=(32, 48))
     talk = Talk(engine, Limits(), unchanged)
     updates = talk.talk(portrait, voice, 5, False, 1, VISITOR, "word " * 60)
     messages = [json.loads(next(updates)[0]) for _ in range(3)]

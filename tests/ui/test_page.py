@@ -7,7 +7,6 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
-from published_checkpoint import write_checkpoint
 
 from flashtalk.config import FOURTEEN_B
 from flashtalk.engine import Engine
@@ -65,15 +64,15 @@ def test_the_marks_are_visible(page: gr.Blocks):
 
 
 def test_only_models_that_read_a_prompt_have_its_box(
-    page: gr.Blocks, toy_networks: Networks, tmp_path: Path
+    page: gr.Blocks, checkpoint: Path, tmp_path: Path
 ):
     def boxes(page: gr.Blocks) -> list[dict]:
         shown = [c["props"] for c in page.config["components"] if c["type"] == "textbox"]
         return [each for each in shown if each["label"] == "Prompt"]
 
     assert not boxes(page)
-    folder = write_checkpoint(tmp_path)
-    reading = build_page(Engine.from_pretrained(folder, device="cpu"), Limits(), assets=tmp_path)
+    engine = Engine.from_pretrained(checkpoint, device="cpu")
+    reading = build_page(engine, Limits(), assets=tmp_path)
     (box,) = boxes(reading)
     assert box["value"] == FOURTEEN_B.prompt
     endpoint = reading.get_api_info()["named_endpoints"]["/talk"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from published_checkpoint import AUTOENCODER, IMAGE, SPEECH, TEXT, write_checkpoint
+from published_checkpoint import AUTOENCODER, IMAGE, SPEECH, TEXT
 from torch import nn
 
 from flashtalk.config import FOURTEEN_B, TINY
@@ -65,8 +65,8 @@ def test_the_transformer_is_the_public_base_and_its_audio_modules(published: Par
     assert 0.5 < blocks.fp8 / blocks.plain < 0.501
 
 
-def test_parts_of_a_toy_weigh_what_is_loaded(tmp_path: Path) -> None:
-    files = PublishedFiles.of(write_checkpoint(tmp_path))
+def test_parts_of_a_toy_weigh_what_is_loaded(checkpoint: Path) -> None:
+    files = PublishedFiles.of(checkpoint)
     preset = published_preset(files)
     loaded = load_published(files, preset, ON_GPU)
     parts = parts_of(preset, TOY_SIZES)

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from published_checkpoint import write_checkpoint
 from torch import Tensor
 
 from flashtalk.models.networks import Networks
@@ -28,11 +27,6 @@ from lab.training.stage2 import distill
 
 SIDE = 32  # pixels; the smallest that leaves the autoencoder something to do
 CONFIG = Stage2Config(chunks=2, batch=1, negative_prompt="something else")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("published") / "toy-14b")
 
 
 @pytest.fixture(scope="module")

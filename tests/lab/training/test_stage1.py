@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from clip_files import make_clip, write_clip
-from published_checkpoint import write_checkpoint
 from stage1_losses import loss_of
 
 from flashtalk.config import TINY, Preset
@@ -40,11 +39,6 @@ SHORT_BUCKETS = (Bucket(17, 64, 64), Bucket(17, 96, 64))
 
 
 # --- a published checkpoint -----------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("stage1") / "toy-14b")
-
-
 @pytest.fixture
 def networks(checkpoint: Path) -> Networks:
     return find_checkpoint(checkpoint).load(ALONE.device)
