@@ -228,7 +228,7 @@ def world_speech(runs: Path = RUNS) -> WorldSpeechTraining:
 def export_world(runs: Path = RUNS) -> Export:
     """What ships: four fifths of the way to the encoder that has learned the world.
 
-    All of it would open lips a little less in English.
+    All of it would close fewer lips of photographs.
     """
     return Export(
         runs=runs,
