@@ -7,11 +7,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import torch
 
 from flashtalk.cli import ladder
 from flashtalk.cli.main import main
-from flashtalk.cli.work_count import counted
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = ("eager", "channels-last", "attention=flash3", "encoder-thread")
@@ -51,10 +49,3 @@ def test_a_short_ladder(
     assert max(bars) > 100 and len([*drawn.iter(f"{SVG}circle")]) == 3
     assert main(["bench", *measured, "--chart", str(chart)]) == 2
     assert "--chart draws a ladder: add --ladder" in capsys.readouterr().err
-
-
-def test_work_is_counted() -> None:
-    left, right = torch.ones(4, 8), torch.ones(8, 16)
-    work = counted(lambda: (left @ right).view(-1))
-    assert work.flop == 2 * 4 * 8 * 16
-    assert work.bytes == 4 * (4 * 8 + 8 * 16 + 4 * 16)
