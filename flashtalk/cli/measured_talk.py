@@ -12,7 +12,7 @@ import torch
 from flashtalk.acceleration.settings import Acceleration
 from flashtalk.assets import ASSETS
 from flashtalk.cli.bench_table import STAGES
-from flashtalk.cli.loading import TURN_THREADS
+from flashtalk.cli.loading import TURN_THREADS, recipe_for
 from flashtalk.cli.options import BenchOptions
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
@@ -48,18 +48,8 @@ def engine_of(
         dry_run = dry_run_of(options.preset, size, options.mode)
         engine, budget = _dry_engine(dry_run, options, acceleration)
         return engine, budget, dry_run.notice
-    engine = Engine.from_pretrained(
-        options.preset,
-        device=options.device,
-        placement=options.placement,
-        acceleration=acceleration,
-        mode=options.mode,
-        tiny_vae=options.tiny_vae,
-        size=size,
-        threads=options.threads,
-        turn_threads=TURN_THREADS,
-    )
-    return engine, None, "as trained"
+    recipe = recipe_for(options, size) | {"acceleration": acceleration}
+    return Engine.from_pretrained(**recipe), None, "as trained"
 
 
 def _dry_engine(

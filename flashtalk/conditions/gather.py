@@ -68,10 +68,9 @@ def gather_conditions(
     """Portrait [B, 3, H, W] in [-1, 1] at the size of the networks -> its conditions.
 
     ``large`` [1, 3, H', W'] is the portrait at the size of the video, if that is another. Frames
-    have a ``place`` in it. ``text``
-    [1 or B, L, text_dim] and ``image`` [B, image_tokens, image_dim] come from the encoders of a
-    model that has them. One prompt serves the whole batch. Raises ``ValueError`` if one is missing,
-    or given to a model without it.
+    have a ``place`` in it. ``text`` [1 or B, L, text_dim] and ``image`` [B, image_tokens,
+    image_dim] come from the encoders of a model that has them. One prompt serves the whole batch.
+    Raises ``ValueError`` if one is missing, or given to a model without it.
     """
     preset, autoencoder = networks.preset, networks.autoencoder
     for name, states, width in (

@@ -98,7 +98,8 @@ class FragmentEncoder:
         self._layout = "mono" if channels == 1 else "stereo"
         self._pixels = VideoReformatter()
         self._marks = Marks(width, height, visible=visible_mark)
-        self._frames = 0  # encoded so far
+        self.frames = 0
+        """Pictures encoded so far."""
         self._key_every = round(_KEY_FRAME_EVERY_S * fps)
         self._next_key = 0  # the first frame that may be a key frame
         self._samples = 0  # encoded so far
@@ -115,11 +116,6 @@ class FragmentEncoder:
         sps = bytes(self._video.codec_context.extradata or b"").split(b"\x00\x00\x01", 1)[1]
         return f'video/mp4; codecs="avc1.{sps[1:4].hex()}, mp4a.40.2"'
 
-    @property
-    def frames(self) -> int:
-        """Pictures encoded so far."""
-        return self._frames
-
     def encode(self, frames: np.ndarray, audio: np.ndarray) -> bytes:
         """One fragment with every picture of a chunk; the first is preceded by the init segment.
 
@@ -135,7 +131,7 @@ class FragmentEncoder:
             ValueError: for another shape, dtype or length, or after :meth:`finish`.
         """
         frames, audio = self._checked(frames, audio)
-        clock = self._frames * self._samples_per_frame
+        clock = self.frames * self._samples_per_frame
         pictures = [
             packet
             for position, frame in enumerate(frames)
@@ -152,13 +148,13 @@ class FragmentEncoder:
         if self._finished:
             return b""
         self._finished = True
-        silence = self._frames * self._samples_per_frame - self._samples - self._waiting.shape[1]
+        silence = self.frames * self._samples_per_frame - self._samples - self._waiting.shape[1]
         sound = self._sound(np.zeros((self._channels, silence), np.float32))
         if self._waiting.shape[1]:
             sound += self._encode_sound(self._waiting)
         if self._samples:
             sound += self._audio.encode(None)
-        pictures = self._video.encode(None) if self._frames else []
+        pictures = self._video.encode(None) if self.frames else []
         return self._fragment(pictures, sound) if pictures or sound else b""
 
     # --- encoders -------------------------------------------------------------------------------
@@ -192,13 +188,13 @@ class FragmentEncoder:
             dst_color_range=ColorRange.MPEG,
         )
         self._marks.mark(frame)
-        key = starts_fragment and self._frames >= self._next_key
+        key = starts_fragment and self.frames >= self._next_key
         if key:
-            self._next_key = self._frames + self._key_every
+            self._next_key = self.frames + self._key_every
             frame = self._screen.key_frame(frame)
-        frame.pts, frame.time_base = self._frames, self._video_time
+        frame.pts, frame.time_base = self.frames, self._video_time
         frame.pict_type = _KEY_FRAME if key else 0
-        self._frames += 1
+        self.frames += 1
         packets = self._video.encode(frame)
         self._screen.show(packets)
         return packets

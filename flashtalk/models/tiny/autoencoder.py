@@ -133,10 +133,10 @@ class PortraitAutoencoder(nn.Module):
         return choose_marks(self.reader, portrait)
 
     def guidance(self, portrait: Tensor, code: Tensor, points: Tensor) -> Guidance:
-        """The same for a known code [B, D, h, w] and known landmarks ``points`` [B, L, 2].
+        """Guidance of a portrait [B, 3, H, W] whose code [B, D, h, w] and landmarks are known.
 
-        The own network reads these people. All that is painted is shown, in any tone: so painters
-        learn.
+        ``points`` [B, L, 2] were read by the own network. All that is painted is shown, in any
+        tone: so painters learn.
         """
         maps = self.pyramid(portrait)
         maps["coarse"] = maps["coarse"] + self.decoder.reference(code)
