@@ -146,10 +146,6 @@ class ChunkGeometry:
         """Latent frames that encode ``frames`` = 1 + 4k pixel frames."""
         return 1 + exact_div(frames - 1, self.temporal_stride, "frames - 1")
 
-    def frames_of(self, latents: int) -> int:
-        """Pixel frames that ``latents`` decode to: 1 + 4 (latents - 1)."""
-        return 1 + (latents - 1) * self.temporal_stride
-
     @property
     def chunk_latents(self) -> int:
         """Latent frames of a chunk (9)."""

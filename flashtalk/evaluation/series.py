@@ -36,23 +36,21 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float((a * b).mean() / scale) if scale > STILL else float("nan")
 
 
-def match_lips(
-    opening: np.ndarray, expected: np.ndarray, max_lag_frames: int = MAX_LAG_FRAMES
-) -> LipMatch:
+def match_lips(opening: np.ndarray, expected: np.ndarray) -> LipMatch:
     """Opening seen [F] against the opening expected [F], in any units.
 
     Raises ``ValueError`` if the lengths differ or leave too little to compare.
     """
     frames = len(opening)
-    if len(expected) != frames or frames < 2 * max_lag_frames + 2:
+    if len(expected) != frames or frames < 2 * MAX_LAG_FRAMES + 2:
         raise ValueError(
             f"got {frames} frames seen and {len(expected)} expected; they must be equally many, at "
-            f"least {2 * max_lag_frames + 2} for lags up to {max_lag_frames}"
+            f"least {2 * MAX_LAG_FRAMES + 2} for lags up to {MAX_LAG_FRAMES}"
         )
     if np.isnan(correlation(expected, expected)):  # nothing is said
         return LipMatch(float("nan"), float("nan"), 0)
     found = {}
-    for lag in range(-max_lag_frames, max_lag_frames + 1):
+    for lag in range(-MAX_LAG_FRAMES, MAX_LAG_FRAMES + 1):
         seen, said = opening[max(lag, 0) : frames + min(lag, 0)], expected[max(-lag, 0) :]
         value = correlation(seen, said[: len(seen)])
         found[lag] = 0.0 if np.isnan(value) else value

@@ -59,11 +59,6 @@ class ComputeThread:
         self._starting = threading.Lock()
         self._start()
 
-    @property
-    def waiting(self) -> int:
-        """Steps in line, without the one that is being computed."""
-        return self._pool._work_queue.qsize()
-
     def run(self, step: Callable[[], Result]) -> Result:
         handed_in = self.begin(step)
         try:

@@ -104,12 +104,6 @@ class Session:
         """Whether the session has ended: flushed to the last frame, or closed."""
         return self._closed
 
-    @property
-    def pending_s(self) -> float:
-        """Seconds of speech that were pushed and not yet shown."""
-        waiting = self._speech.pending_samples + len(self._unshown)
-        return waiting / self._scene.geometry.sample_rate_hz
-
     def push(self, samples: Sequence[float] | np.ndarray) -> Iterator[VideoPiece]:
         """Adds mono 16 kHz speech [S], float in -1..1, and returns the video that is ready.
 

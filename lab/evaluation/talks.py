@@ -50,8 +50,6 @@ class RenderedClip:
     """The renderer's landmarks."""
     turns: np.ndarray
     """[F, 3] yaw, pitch, roll in radians."""
-    portrait_track: FaceTrack
-    """The same of the portrait, F = 1."""
 
     @cached_property
     def portrait(self) -> np.ndarray:
@@ -88,7 +86,6 @@ def load_clip(folder: Path, name: str) -> RenderedClip:
             phones=tuple(Phone(sound, *times) for sound, times in spoken),
             track=track_of(landmarks[:frames], names),
             turns=known["curves"][:frames, columns].astype(np.float64),
-            portrait_track=track_of(known["portrait_landmarks"][None], names),
         )
 
 

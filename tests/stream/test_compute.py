@@ -7,6 +7,7 @@ import multiprocessing
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event
 
 import pytest
@@ -22,16 +23,13 @@ def test_steps_are_computed_in_the_order_in_which_they_came() -> None:
         begun.set()
         go.wait()
 
-    with ThreadPoolExecutor(6) as visitors:
-        waiting = [visitors.submit(computer.run, first)]
-        begun.wait()
-        for name in range(5):
-            waiting.append(visitors.submit(computer.run, lambda name=name: order.append(name)))
-            while computer.waiting < name + 1:
-                pass
-        go.set()
-        for each in waiting:
-            each.result()
+    steps = [first, *(partial(order.append, name) for name in range(5))]
+    waiting = [computer.begin(step) for step in steps]
+    begun.wait()
+    assert not any(each.done() for each in waiting)
+    go.set()
+    for each in waiting:
+        each.result()
     assert order == [0, 1, 2, 3, 4]
 
 

@@ -8,7 +8,6 @@ made stays, and the work can go on from there.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -45,7 +44,6 @@ TOO_LONG = (
 
 Stopped = Callable[[], bool]
 State = Literal["reading", "waiting", "making", "done", "stopped", "failed"]
-logger = logging.getLogger(__name__)
 
 
 class Comparison:

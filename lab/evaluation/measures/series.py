@@ -34,12 +34,9 @@ def around(series: np.ndarray, at_s: float) -> np.ndarray:
 
 
 def phone_rate(
-    opening: np.ndarray,
-    phones: Sequence[Phone],
-    wanted: Literal["closed", "open"],
-    threshold: float = CLOSED_GAP,
+    opening: np.ndarray, phones: Sequence[Phone], wanted: Literal["closed", "open"]
 ) -> float:
-    """Share of the p, b, m during which ``opening`` [F] falls below ``threshold``.
+    """Share of the p, b, m during which ``opening`` [F] falls below ``CLOSED_GAP``.
 
     With ``wanted="open"``: share of the open vowels during which it rises above. A mouth that is
     always shut has all of the first and nothing of the second. So only both together mean
@@ -53,7 +50,7 @@ def phone_rate(
         near = around(opening, phone.center_s - LEAD_S)
         if phone.name not in names or not len(near):
             continue
-        hits.append(near.min() < threshold if wanted == "closed" else near.max() > threshold)
+        hits.append(near.min() < CLOSED_GAP if wanted == "closed" else near.max() > CLOSED_GAP)
     return float(np.mean(hits)) if hits else float("nan")
 
 
@@ -68,9 +65,7 @@ class LidStatistics:
     """Share of frames with shut lids."""
 
 
-def lid_statistics(
-    lids: np.ndarray, blink_share: float = BLINK_SHARE, fps: float = FRAME_RATE_HZ
-) -> LidStatistics:
+def lid_statistics(lids: np.ndarray, blink_share: float = BLINK_SHARE) -> LidStatistics:
     """Lid opening [F] -> :class:`LidStatistics`. Eyes that stay shut are no blink.
 
     Lids count as shut below ``blink_share`` of their median.
@@ -79,8 +74,8 @@ def lid_statistics(
     shut = lids < blink_share * usual
     edges = np.flatnonzero(np.diff(np.concatenate(([0], shut.astype(np.int8), [0]))))
     lengths = edges[1::2] - edges[::2]
-    blinks = int((lengths <= LONGEST_BLINK_S * fps).sum())
-    return LidStatistics(usual, blinks * 60.0 * fps / len(lids), float(shut.mean()))
+    blinks = int((lengths <= LONGEST_BLINK_S * FRAME_RATE_HZ).sum())
+    return LidStatistics(usual, blinks * 60.0 * FRAME_RATE_HZ / len(lids), float(shut.mean()))
 
 
 @dataclass(frozen=True)
@@ -95,11 +90,11 @@ class HeadStatistics:
     """Mean second difference from frame to frame: trembling, which no person does."""
 
 
-def head_statistics(turns: np.ndarray, fps: float = FRAME_RATE_HZ) -> HeadStatistics:
+def head_statistics(turns: np.ndarray) -> HeadStatistics:
     """Angles over time [F, any] in radians -> :class:`HeadStatistics`."""
     return HeadStatistics(
         sway=float(np.sqrt(turns.var(axis=0).sum())),
-        speed_per_s=float(np.linalg.norm(np.diff(turns, axis=0), axis=1).mean() * fps),
+        speed_per_s=float(np.linalg.norm(np.diff(turns, axis=0), axis=1).mean() * FRAME_RATE_HZ),
         shake=float(np.linalg.norm(np.diff(turns, n=2, axis=0), axis=1).mean()),
     )
 

@@ -117,21 +117,19 @@ class SyncScore:
     """Where that is; positive: the picture comes after the sound."""
 
 
-def score_of(
-    mouth: np.ndarray, speech: np.ndarray, max_offset_frames: int = MAX_OFFSET_FRAMES
-) -> SyncScore:
+def score_of(mouth: np.ndarray, speech: np.ndarray) -> SyncScore:
     """Embeddings [F, D] of both -> :class:`SyncScore`."""
     frames = len(mouth)
-    if frames <= 2 * max_offset_frames:
+    if frames <= 2 * MAX_OFFSET_FRAMES:
         raise ValueError(
-            f"got {frames} frames, need more than {2 * max_offset_frames} for offsets up to "
-            f"{max_offset_frames}"
+            f"got {frames} frames, need more than {2 * MAX_OFFSET_FRAMES} for offsets up to "
+            f"{MAX_OFFSET_FRAMES}"
         )
     # the same moments of speech for every offset, so that distances differ by the offset alone
-    said = speech[max_offset_frames : frames - max_offset_frames]
+    said = speech[MAX_OFFSET_FRAMES : frames - MAX_OFFSET_FRAMES]
     distances = {}
-    for offset in range(-max_offset_frames, max_offset_frames + 1):
-        start = max_offset_frames + offset
+    for offset in range(-MAX_OFFSET_FRAMES, MAX_OFFSET_FRAMES + 1):
+        start = MAX_OFFSET_FRAMES + offset
         seen = mouth[start : start + len(said)]
         distances[offset] = float(np.linalg.norm(seen - said, axis=1).mean())
     best = min(distances, key=lambda offset: (distances[offset], abs(offset)))

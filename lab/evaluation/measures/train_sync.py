@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 EVALUATE_EVERY = 300  # steps
 FRAMES = 64  # of a training window
+WINDOW_FRAMES = 50  # in which an offset is looked for
 PLACE_NOISE = 0.006  # picture units; the reader's error from frame to frame
 GAIN_DB = 6.0
 
@@ -61,9 +62,9 @@ def draw(
 
 @torch.inference_mode()
 def accuracy(
-    network: SyncNetwork, pairs: Sequence[tuple[np.ndarray, np.ndarray]], window_frames: int = 50
+    network: SyncNetwork, pairs: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> dict[str, float]:
-    """How often the offset is found, within one frame, in windows of so many frames.
+    """How often the offset is found, within one frame, in windows of 50 frames.
 
     ``pairs`` are mouths [F, 5] and their samples [640 F]. A guess would be right in 3 of 31 cases.
     ``shifted`` is the same after the sound was moved by a known number of frames. Without a window,
@@ -72,7 +73,7 @@ def accuracy(
     network.eval()
     device = device_of(network)
     right, shifted, confidences = [], [], []
-    need = window_frames + 2 * MAX_OFFSET_FRAMES
+    need = WINDOW_FRAMES + 2 * MAX_OFFSET_FRAMES
     for number, (mouth, samples) in enumerate(pairs):
         seen, heard = (
             each[0].cpu().numpy()
@@ -81,7 +82,7 @@ def accuracy(
             )
         )
         move = (number * 7) % 17 - 8
-        for start in range(0, len(mouth) - need + 1, window_frames // 2):
+        for start in range(0, len(mouth) - need + 1, WINDOW_FRAMES // 2):
             inside = slice(start, start + need)
             score = score_of(seen[inside], heard[inside])
             right.append(abs(score.offset_frames) <= 1)

@@ -88,7 +88,7 @@ def judge(
         return None
     frames = np.arange(len(gaps))
     gaps = np.interp(frames, frames[seen], gaps[seen])
-    match = match_lips(gaps, np.array(expected_opening), MAX_LAG_FRAMES)
+    match = match_lips(gaps, np.array(expected_opening))
     wanted = [near for second in closures_s if len(near := around(gaps, second))]
     low, high = np.percentile(gaps, (5, 95))
     return Lips(

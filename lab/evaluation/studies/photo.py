@@ -108,17 +108,13 @@ class Quality:
     moved: Moved
 
 
-MOTION = Motion()
-
-
 @torch.inference_mode()
-def psnr_in_motion(
-    autoencoder: PortraitAutoencoder, portrait: Tensor, face: Box, motion: Motion = MOTION
-) -> Moved:
+def psnr_in_motion(autoencoder: PortraitAutoencoder, portrait: Tensor, face: Box) -> Moved:
     """``portrait`` [1, 3, H, W] in [-1, 1] moves, is read and drawn, and compared with the truth.
 
     ``face`` is where its face is. The first frame, which rests, is not counted.
     """
+    motion = Motion()
     places = motion.places(*portrait.shape[-2:])
     still = portrait.expand(motion.frames, -1, -1, -1)
     true = F.grid_sample(still, places, padding_mode="border", align_corners=False)

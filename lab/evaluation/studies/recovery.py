@@ -54,14 +54,14 @@ PLOT = "recovery.png"
 
 
 @torch.inference_mode()
-def error_left(networks: Networks, talk: Talk, bends: Tensor, seed: int = 0) -> np.ndarray:
+def error_left(networks: Networks, talk: Talk, bends: Tensor) -> np.ndarray:
     """Share of ``bends`` [B, 2, h, w] left after each chunk but the first: [K - 1, B].
 
     By least squares, in the displacements of the last frame. Raises :class:`FlashTalkError` for a
     model whose latents hold no displacements.
     """
     require_displacements(networks)
-    straight = spoken(networks, talk, opening_state(talk.conditions, seed), 0)
+    straight = spoken(networks, talk, opening_state(talk.conditions, seed=0), 0)
     given = straight.motion_latents
     wrong = replace(straight, motion_latents=bent(given, bends, given.shape[2]))
     left = []
@@ -74,14 +74,14 @@ def error_left(networks: Networks, talk: Talk, bends: Tensor, seed: int = 0) -> 
 
 
 @torch.inference_mode()
-def error_grown(networks: Networks, talk: Talk, judge: FlowPrior, seed: int = 0) -> np.ndarray:
+def error_grown(networks: Networks, talk: Talk, judge: FlowPrior) -> np.ndarray:
     """How far from a face's the displacements are after each chunk of ``talk``: [K, B].
 
     Raises as :func:`error_left`.
     """
     require_displacements(networks)
     portrait = portrait_code(talk)
-    state = opening_state(talk.conditions, seed)
+    state = opening_state(talk.conditions, seed=0)
     grown = []
     for index in range(talk.chunks):
         state = spoken(networks, talk, state, index)

@@ -109,12 +109,12 @@ def check_kokoro(folder: Path, voices: Sequence[str]) -> None:
 class Kokoro:
     """Text to speech with 54 voices; about 0.33 s of one core per second of sound."""
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
+    def __init__(self, folder: Path) -> None:
         check_kokoro(folder, ())
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads  # one thread: bitwise the same every time
+        options.intra_op_num_threads = 1  # one thread: bitwise the same every time
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors only
         self._session = onnxruntime.InferenceSession(

@@ -51,15 +51,13 @@ def bent(latents: Tensor, bends: Tensor, motion: int) -> Tensor:
     return codes.flatten(1, 2)
 
 
-def unbending_error(
-    network: FlowPrior, codes: Tensor, portraits: Tensor, strength: float = CELL_NOISE
-) -> Tensor:
+def unbending_error(network: FlowPrior, codes: Tensor, portraits: Tensor) -> Tensor:
     """Mean squared error of displacements that were bent and freed of it again.
 
     ``codes`` and ``portraits`` [N, D, h, w]: true ones of frames, and of their portraits. Besides
-    the bends each cell has noise of its own, up to ``strength``.
+    the bends each cell has noise of its own, up to ``CELL_NOISE``.
     """
     flow = codes[:, FLOW_PLACE]
-    noise = strength * torch.rand(len(flow), 1, 1, 1).to(flow) * torch.randn_like(flow)
+    noise = CELL_NOISE * torch.rand(len(flow), 1, 1, 1).to(flow) * torch.randn_like(flow)
     wrong = flow + random_bends(len(flow), (flow.shape[-2], flow.shape[-1])).to(flow) + noise
     return (network(wrong, portraits) - flow).square().mean()
