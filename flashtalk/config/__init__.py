@@ -1,10 +1,10 @@
 """What a model is: one frozen dataclass per idea and the named presets.
 
 Above :mod:`flashtalk.geometry`, below everything that computes. Both sizes of the family are
-instances of the same dataclasses. Nothing else in the code asks which of them is running.
+instances of the same dataclasses. Neither session nor chunk step asks which of them is running.
 """
 
-from flashtalk.config.modes import MODES, Mode, mode_named
+from flashtalk.config.modes import MODES, mode_named
 from flashtalk.config.networks import (
     AutoencoderConfig,
     SpeechEncoderConfig,
@@ -25,7 +25,6 @@ from flashtalk.config.presets import (
     FOURTEEN_B_EXACT,
     PRESETS,
     TINY,
-    TINY_SPEECH,
     preset_named,
 )
 
@@ -35,12 +34,10 @@ __all__ = [
     "MODES",
     "PRESETS",
     "TINY",
-    "TINY_SPEECH",
     "WHOLE_COST",
     "AutoencoderConfig",
     "FramingWay",
     "HubFiles",
-    "Mode",
     "Preset",
     "PublishedSource",
     "SamplerConfig",

@@ -6,10 +6,7 @@ files. ``strict`` fills modules so that every tensor is used exactly once.
 """
 
 from flashtalk.weights.tiny import (
-    FORMAT,
     MANIFEST,
-    SHARD_BYTES,
-    Manifest,
     build_networks,
     load_networks,
     load_weights,
@@ -19,10 +16,7 @@ from flashtalk.weights.tiny import (
 )
 
 __all__ = [
-    "FORMAT",
     "MANIFEST",
-    "SHARD_BYTES",
-    "Manifest",
     "build_networks",
     "load_networks",
     "load_weights",
