@@ -1,8 +1,8 @@
 """Color match to the portrait: the guard against drift from decoding and re-encoding.
 
-Part of the chunk step, between decoding and the encoding of motion frames. So what the next chunk
-continues is already corrected. Reinhard's Lab statistics transfer, per frame and channel: ``out =
-(source - mean_source) * deviation_reference / deviation_source + mean_reference``.
+Part of the chunk step, between decoding and the motion latents. So a model that encodes its motion
+frames again goes on from corrected ones. Reinhard's Lab statistics transfer, per frame and channel:
+``out = (source - mean_source) * deviation_reference / deviation_source + mean_reference``.
 """
 
 from __future__ import annotations

@@ -1,32 +1,31 @@
 """Ambient occlusion per point, baked once per person from shadow maps of many directions.
 
-Flow: renderer draws the shadow maps, **occlusion** reads them, the result shades every frame.
+Flow: person draws the shadow maps, **occlusion** reads them, the result shades every frame.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import scipy.sparse as sparse
 
 from lab.synthesis.heads.mesh import edges
-from lab.synthesis.heads.rig import Pose, normalized
+from lab.synthesis.heads.rig import Pose, Rig, normalized
 
-if TYPE_CHECKING:
-    from lab.synthesis.renderer.person import Person
+ShadowOf = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Direction [3] towards a light -> its depth map [S, S] and the projection [4, 4] that made it."""
 
+POSE = Pose({"jawOpen": 0.05})
+"""The pose in which the shadow maps are drawn."""
 DIRECTIONS = 32
 GOLDEN_ANGLE = 2.399963
 BIAS = 0.006
 
 
-def bake_occlusion(person: Person) -> np.ndarray:
-    """Share of the surrounding light that reaches every point of the rig: [P] in 0..1."""
-    rig, renderer = person.rig, person.renderer
-    pose = Pose({"jawOpen": 0.05})
-    person.upload_pose(pose)
-    points, _ = rig.deform(pose)
+def bake_occlusion(rig: Rig, shadow_of: ShadowOf) -> np.ndarray:
+    """Share of the surrounding light that reaches every point of ``rig``: [P] in 0..1."""
+    points, _ = rig.deform(POSE)
     normals = normalized(rig.rest_normals)
     reached, total = np.zeros(len(points)), np.zeros(len(points))
     for k in range(DIRECTIONS):
@@ -36,11 +35,8 @@ def bake_occlusion(person: Person) -> np.ndarray:
         direction = np.array([flat * np.cos(turn), height, flat * np.sin(turn)])
         if height < -0.75:  # nothing shines from the floor
             continue
-        person.write_scene(pose, direction)
-        person.draw_shadow()
-        size = renderer.shadow_map.width
-        depth = np.frombuffer(renderer.shadow_map.read(), np.float32).reshape(size, size)
-        matrix = person.light_projection
+        depth, matrix = shadow_of(direction)
+        size = len(depth)
         seen = (points @ matrix[:3, :3].T + matrix[:3, 3]) * 0.5 + 0.5
         cell = np.clip((seen[:, :2] * size).astype(int), 0, size - 1)
         visible = depth[cell[:, 1], cell[:, 0]] + BIAS > seen[:, 2]

@@ -15,7 +15,7 @@ from lab.synthesis.heads.rig import BODY_SHIFT_SHARE, Pose, Rig
 from lab.synthesis.renderer.camera import Camera, look_at, parallel, project
 from lab.synthesis.renderer.drawable import Drawable
 from lab.synthesis.renderer.lighting import Light
-from lab.synthesis.renderer.occlusion import bake_occlusion
+from lab.synthesis.renderer.occlusion import POSE, bake_occlusion
 from lab.synthesis.renderer.opengl import Renderer
 
 SHADOW_RADIUS = 3.2  # decimeters around the head that the shadow map covers
@@ -47,7 +47,8 @@ class Person:
         self.view = camera.matrix(rig.eyes)
         self.parts = [Drawable(renderer, p, rig, materials[p.kind]) for p in rig.pieces]
         self._fixed_written = False
-        occlusion = bake_occlusion(self)
+        self.upload_pose(POSE)
+        occlusion = bake_occlusion(rig, self._shadow_of)
         for part in self.parts:
             part.write_occlusion(occlusion)
 
@@ -98,6 +99,14 @@ class Person:
                 part.arrays["shadow_foliage"].render()
             elif part.kind in ("skin", "garment"):
                 part.arrays["shadow"].render()
+
+    def _shadow_of(self, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The shadow map of a light in ``direction``, and its projection."""
+        self.write_scene(POSE, direction)
+        self.draw_shadow()
+        size = self.renderer.shadow_map.width
+        depth = np.frombuffer(self.renderer.shadow_map.read(), np.float32)
+        return depth.reshape(size, size), self.light_projection
 
     def draw(self, pose: Pose) -> np.ndarray:
         """Render one moment: uint8 [size, size, 3], top row first."""

@@ -14,8 +14,8 @@ from lab.training.data.flow_augment import bent, random_bends, unbending_error
 from lab.training.losses.stage1_loss import Objective
 
 MOTION_NOISE = 0.12
-FLOW_NOISE = 0.03  # motion encoding reads flow almost exactly, so the next chunk may trust it
-CARRIED_SHARE = 0.35  # of values that motion encoding reads less exactly than flow
+FLOW_NOISE = 0.03  # less: the next chunk goes on exactly where the motion was
+CARRIED_SHARE = 0.35  # of the values of mouth and eyes
 
 
 class TinyObjective(Objective):
