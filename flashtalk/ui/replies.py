@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
+from typing import TypeVar
 
 import gradio as gr
 from starlette.exceptions import HTTPException
@@ -13,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from flashtalk.errors import FlashTalkError
 
 Handler = Callable[[Request], Awaitable[Response]]
+Job = TypeVar("Job")
 
 
 def sentences_of(handler: Handler) -> Handler:
@@ -30,6 +32,20 @@ def sentences_of(handler: Handler) -> Handler:
             return refused(error.detail, error.status_code)
 
     return answered
+
+
+def of_job(
+    find: Callable[[str], Job | None],
+    none: str,
+    handler: Callable[[Request, Job], Awaitable[Response]],
+) -> Handler:
+    """``handler`` of the job whose id is in the address; without one, the sentence ``none``."""
+
+    async def found(request: Request) -> Response:
+        job = find(request.path_params["name"])
+        return refused(none, 404) if job is None else await handler(request, job)
+
+    return found
 
 
 def refused(sentence: str, status: int) -> Response:

@@ -169,7 +169,7 @@ def test_a_closing_page_ends_it(engine: Engine, files: dict[str, str]) -> None:
     ("more", "sentence"),
     [
         ({"portraits": []}, asked.NO_FACES),
-        ({"voices": []}, asked.NO_VOICES),
+        ({"voices": []}, asked.NO_VOICE),
         ({"settings": [{}, {}]}, asked.ALIKE),
         ({"settings": []}, asked.SHAPE),
         ({"settings": [7]}, asked.SHAPE),

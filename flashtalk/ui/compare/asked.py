@@ -13,12 +13,12 @@ from flashtalk.evaluation.variants import Variant, check
 from flashtalk.geometry import parse_size
 from flashtalk.inputs.wanted import Wanted
 from flashtalk.ui.compare.models import Models
+from flashtalk.ui.events import NO_VOICE
 from flashtalk.ui.sent import uploaded_path
 from flashtalk.ui.settings import Settings, area_of, face_of, uploaded, without_face_of
 
 MOST_TALKS = 120
 NO_FACES = "There is no face yet. Choose one of the people, or add a picture of your own."
-NO_VOICES = "There is no voice yet. Choose an example, record yourself, or add a sound file."
 SHAPE = (
     "A comparison is JSON: portraits (each with a path), voices (paths), settings and a seed. See "
     "docs/evaluation.md."
@@ -59,7 +59,7 @@ def trials_asked(content: object, models: Models, keep_s: int) -> list[Trial]:
     if not portraits:
         raise FlashTalkError(NO_FACES)
     if not voices:
-        raise FlashTalkError(NO_VOICES)
+        raise FlashTalkError(NO_VOICE)
     variants = [_variant(each, models) for each in settings]
     if not variants:
         raise FlashTalkError(SHAPE)

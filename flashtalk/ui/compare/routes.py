@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from functools import partial
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
@@ -14,7 +14,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.ui.compare.asked import SHAPE
 from flashtalk.ui.compare.comparison import Comparison
 from flashtalk.ui.compare.comparisons import Comparisons
-from flashtalk.ui.replies import Handler, refused, sentences_of
+from flashtalk.ui.replies import of_job, refused, sentences_of
 
 NONE = "There is no such comparison: it is long ago, or its id is wrong. Start it again."
 NO_FILE = "There is no such file in this comparison, or not yet."
@@ -24,15 +24,6 @@ SHOWN = {".html": "inline", ".mp4": "inline"}
 def compare_routes(comparisons: Comparisons) -> list[Route]:
     """The routes around ``comparisons``, for an application at any path."""
 
-    def of_one(handler: Callable[[Request, Comparison], Awaitable[Response]]) -> Handler:
-        async def found(request: Request) -> Response:
-            comparison = comparisons.find(request.path_params["name"])
-            if comparison is None:
-                return refused(NONE, 404)
-            return await handler(request, comparison)
-
-        return found
-
     async def begin(request: Request) -> Response:
         try:
             content = json.loads(await request.body())
@@ -41,6 +32,7 @@ def compare_routes(comparisons: Comparisons) -> list[Route]:
         comparison = await run_sync(comparisons.open, content)
         return JSONResponse({"id": comparison.name})
 
+    of_one = partial(of_job, comparisons.find, NONE)
     return [
         Route("/compare", sentences_of(begin), methods=["POST"]),
         Route("/compare/{name}", of_one(_told), methods=["GET"]),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from functools import partial
 
 import numpy as np
 from anyio.to_thread import run_sync
@@ -23,7 +23,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.geometry import SPEECH_RATE_HZ
 from flashtalk.ui.live.talk import LiveTalk
 from flashtalk.ui.live.talks import LiveTalks
-from flashtalk.ui.replies import Handler, refused, sentences_of
+from flashtalk.ui.replies import of_job, refused, sentences_of
 from flashtalk.ui.settings import Settings
 
 LARGEST_PICTURE_BYTES = 30_000_000
@@ -52,15 +52,6 @@ NO_FILM = "There is no film yet: the talk goes on, or it has no picture."
 def live_routes(talks: LiveTalks) -> list[Route]:
     """The routes around ``talks``, for an application at any path."""
 
-    def of_talk(handler: Callable[[Request, LiveTalk], Awaitable[Response]]) -> Handler:
-        async def found(request: Request) -> Response:
-            talk = talks.find(request.path_params["name"])
-            if talk is None:
-                return refused(NO_TALK, 404)
-            return await handler(request, talk)
-
-        return found
-
     async def begin(request: Request) -> Response:
         if not _fits(request, LARGEST_PICTURE_BYTES):
             return refused(TOO_LARGE.format(LARGEST_PICTURE_BYTES), 413)
@@ -81,6 +72,7 @@ def live_routes(talks: LiveTalks) -> list[Route]:
             }
         )
 
+    of_talk = partial(of_job, talks.find, NO_TALK)
     return [
         Route("/live", sentences_of(begin), methods=["POST"]),
         Route("/live/{name}/sound", of_talk(_sound), methods=["POST"]),
