@@ -20,6 +20,8 @@ from flashtalk.pipes import flush, let_go, nobody_reads, open_closed, print_any_
 P = ParamSpec("P")
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the system for a disk that is full, or of which nobody may have more."""
+NO_FILES = (errno.EMFILE, errno.ENFILE)
+"""Numbers of the system for a process, or a machine, that has as many files open as it may."""
 _NOBODY_READS = 141
 """What shells report of a program that a closed pipe ended."""
 

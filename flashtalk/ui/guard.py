@@ -11,6 +11,7 @@ that the proxy is to be believed. Who is on this machine is not limited.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import re
@@ -26,7 +27,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from flashtalk.errors import NO_SPACE
+from flashtalk.errors import NO_FILES, NO_SPACE
+from flashtalk.ui.bodies import TooMuch, TooSlow, Unread, bounded
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +54,14 @@ _FILE = "/gradio_api/file="
 SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address is not asked in this way.",
+    408: "The request came too slowly, and not to its end. Please send it again.",
     413: "The request is too large: {limit} MB are taken at the most.",
     422: "The request is not what this address takes: see API at the foot of the page.",
     429: "That was too much in a short time. Please wait {wait_s} seconds and try again.",
 }
 _REFUSED = "The request cannot be used: see API at the foot of the page."
 _NO_ROOM = "Our disk is full. Please try again later."
+_TOO_MANY = "Too many people are here at once. Please try again in a minute."
 _AT_ONCE = (
     "{most} requests of yours are open at once, the most that there may be. Please close some tabs "
     "of this page, and try again."
@@ -127,14 +131,6 @@ class _Use:
         return 0.0
 
 
-class TooLarge(Exception):
-    """More bytes came than a request may have."""
-
-
-class TooMuch(Exception):
-    """More bytes came than a visitor may send; the first argument is the time to wait, in s."""
-
-
 class Guard:
     """ASGI middleware; ``app_kwargs={"middleware": [Middleware(Guard, ...)]}`` of ``launch``.
 
@@ -170,21 +166,18 @@ class Guard:
         if refused is None:
             use.open += 1
             try:
-                await self._app(scope, self._limited(scope, receive, path, use), answer.send)
-                return
-            except TooLarge:
-                refused = self._too_large(path)
-            except TooMuch as error:
-                refused = _too_soon(error.args[0])
+                await self._app(scope, self._limited(scope, receive, use, answer), answer.send)
+                refused = answer.instead
             except Exception as error:
+                refused = answer.instead
                 if answer.started:  # as Gradio's streams of sessions that nobody has
                     logger.info("an answer ended early: %s", error)
                     await answer.end_early()
                     return
-                refused = _failed(error)
+                refused = refused or _failed(error)
             finally:
                 use.open -= 1
-        if not answer.started:
+        if refused is not None and not answer.started:
             await refused(scope, receive, answer.send_own)
 
     # --- what is refused ------------------------------------------------------------------------
@@ -205,26 +198,31 @@ class Guard:
         wait_s = use.take(costs, self._most)
         return _too_soon(wait_s) if wait_s else None
 
-    def _limited(self, scope: Scope, receive: Receive, path: str, use: _Use) -> Receive:
-        """``receive`` that ends what is larger than it may be, or than its visitor may send.
+    def _limited(self, scope: Scope, receive: Receive, use: _Use, answer: _Answer) -> Receive:
+        """``receive`` of so much as is taken; what a request said of its size is paid."""
+        path = answer.path
+        paid = path not in _UPLOADS or "content-length" in Headers(scope=scope)
 
-        It raises :class:`TooLarge` or :class:`TooMuch`. What a request said of its size is paid.
-        """
-        most, count = self._most_mb(path) * MEGABYTE, 0
-        unpaid = path in _UPLOADS and "content-length" not in Headers(scope=scope)
+        def pay(size: int) -> float:
+            return 0.0 if paid else use.take({"upload_mb": size / MEGABYTE}, self._most)
 
-        async def counted() -> Message:
-            nonlocal count
-            message = await receive()
-            size = len(message.get("body", b""))
-            count += size
-            if count > most:
-                raise TooLarge
-            if unpaid and (wait_s := use.take({"upload_mb": size / MEGABYTE}, self._most)):
-                raise TooMuch(wait_s)
-            return message
+        limited = bounded(receive, self._most_mb(path) * MEGABYTE, pay)
 
-        return counted
+        async def told() -> Message:
+            try:
+                return await limited()
+            except Unread as error:
+                answer.instead = self._unread(error, path)
+                raise
+
+        return told
+
+    def _unread(self, error: Unread, path: str) -> Response:
+        if isinstance(error, TooMuch):
+            return _too_soon(error.args[0])
+        if isinstance(error, TooSlow):
+            return _refuse(408, SENTENCES[408])
+        return self._too_large(path)
 
     def _most_mb(self, path: str) -> float:
         if path in _UPLOADS:
@@ -254,6 +252,9 @@ class _Answer:
 
     def __init__(self, send: Send, path: str, most_mb: float) -> None:
         self._send = send
+        self.path = path
+        self.instead: Response | None = None
+        """What is answered once the body is not read to its end, whatever the others say of it."""
         self._most_mb = most_mb
         self._file = path.startswith(_FILE)
         self._own = path.startswith(("/live", "/compare", "/healthz", "/metrics"))
@@ -263,6 +264,8 @@ class _Answer:
         self.started = False
 
     async def send(self, message: Message) -> None:
+        if self.instead is not None and not self.started:
+            return
         if message["type"] == "http.response.start":
             self.started = True
             if message["status"] >= 400:
@@ -347,6 +350,11 @@ def _failed(error: Exception) -> Response:
     if isinstance(error, OSError) and error.errno in NO_SPACE:
         logger.error("a request failed: %s", error.strerror)
         return _refuse(507, _NO_ROOM)
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # of what was asked for
+        return _refuse(404, SENTENCES[404])
+    if isinstance(error, OSError) and error.errno in NO_FILES:
+        logger.error("a request failed: %s", error.strerror)
+        return _refuse(503, _TOO_MANY)
     logger.error("a request failed", exc_info=error)
     return _refuse(500, _BROKEN)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import anyio
 import anyio.to_thread
 import httpx
 import pytest
@@ -17,7 +18,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message
 
+from flashtalk.ui import bodies
 from flashtalk.ui.guard import Guard, Rates
 
 FAR = ("203.0.113.9", 40_000)
@@ -28,7 +31,14 @@ async def anything(request: Request) -> Response:
         raise RuntimeError("/home/somebody/secret.py is broken")
     if request.query_params.get("full"):
         raise OSError(errno.ENOSPC, "No space left on device", "/home/somebody/secret")
-    return PlainTextResponse(str(len(await request.body())))
+    if number := request.query_params.get("number"):
+        raise OSError(int(number), "as the system says", "/home/somebody/secret")
+    try:
+        return PlainTextResponse(str(len(await request.body())))
+    except Exception:  # as FastAPI, which says so of every body that it cannot read
+        if request.query_params.get("gulp"):
+            return PlainTextResponse("There was an error parsing the body", 400)
+        raise
 
 
 def client(rates: Rates, address: tuple[str, int] = FAR) -> TestClient:
@@ -103,8 +113,10 @@ def parts(count: int) -> Iterator[bytes]:
 )
 def test_a_request_that_is_too_large_is_not_read(path: str, most_mb: int) -> None:
     """Neither one that says so, nor one that does not say how large it is."""
-    for content in (bytes(most_mb * 1_000_000 + 1), parts(10 * most_mb + 1)):
-        reply = client(Rates()).post(path, content=content)
+    large = bytes(most_mb * 1_000_000 + 1)
+    asked = ((path, large), (path, parts(10 * most_mb + 1)))
+    for where, content in (*asked, (f"{path}?gulp=1", parts(10 * most_mb + 1))):
+        reply = client(Rates()).post(where, content=content)
         assert reply.status_code == 413 and f"{most_mb} MB" in sentence(reply)
     assert client(Rates()).post(path, content=bytes(most_mb * 1_000_000)).status_code == 200
 
@@ -166,6 +178,53 @@ def test_nobody_is_on_this_machine_because_a_proxy_says_so(host: str) -> None:
 def test_a_full_disk_is_a_sentence() -> None:
     reply = client(Rates()).get("/config?full=1")
     assert reply.status_code == 507 and "disk is full" in sentence(reply)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (errno.ENAMETOOLONG, 404, "nothing at this address"),
+        (errno.EMFILE, 503, "Too many people"),
+        (errno.ENFILE, 503, "Too many people"),
+    ],
+)
+def test_what_the_system_refuses_is_a_sentence(number: int, status: int, said: str) -> None:
+    reply = client(Rates()).get(f"/config?number={number}")
+    assert reply.status_code == status and said in sentence(reply)
+
+
+@pytest.mark.parametrize(("parts_s", "status"), [((0.0, 0.01), 200), ((0.0, 5.0), 408)])
+def test_a_request_that_does_not_come_to_its_end_is_not_waited_for(
+    parts_s: tuple[float, ...], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "WAITED_S", 0.5)
+    assert _sent_slowly(parts_s) == status
+
+
+def test_a_slow_line_that_sends_on_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "WAITED_S", 0.5)
+    monkeypatch.setattr(bodies, "SLOWEST_BYTES_S", 1)  # a byte for each second
+    assert _sent_slowly([0.2] * 6) == 200
+
+
+def _sent_slowly(parts_s: Sequence[float]) -> int:
+    """The status of an answer to a body whose bytes come after so many seconds each."""
+    sent: list[Message] = []
+    left_s = [*parts_s]
+
+    async def receive() -> Message:
+        await anyio.sleep(left_s.pop(0))
+        return {"type": "http.request", "body": b"x", "more_body": bool(left_s)}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app = client(Rates()).app
+    scope = {"type": "http", "path": "/gradio_api/upload", "method": "POST"}
+    scope |= {"headers": [], "query_string": b"", "client": FAR}
+    anyio.run(app, scope, receive, send)
+    status: int = sent[0]["status"]
+    return status
 
 
 def test_who_is_on_this_machine_is_not_limited() -> None:
