@@ -28,6 +28,7 @@ from flashtalk.errors import FlashTalkError
 from flashtalk.parallel.ranks import Ranks
 from flashtalk.parallel.team import Team
 from flashtalk.stream.contracts import Engines
+from flashtalk.ui import connections
 from flashtalk.ui.card import ICON, Card
 from flashtalk.ui.compare.routes import compare_routes
 from flashtalk.ui.door import Page
@@ -71,6 +72,7 @@ def serve(
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     memory.forks_free_nothing()
+    connections.more_files()
     check_workers(options)
     ranks = joined(options.device)
     if ranks is not None and not ranks.leads:
@@ -143,7 +145,10 @@ def launch(page: Page, host: str, port: int | None, share: bool, limits: Limits)
                 "docs_url": None,
                 "redoc_url": None,
             },
+            prevent_thread_lock=True,
         )
+        connections.keep_few(page.server, connections.most_connections())
+        page.block_thread()
 
 
 def _engine(options: ServeOptions, ranks: Ranks | None, gpu_is_lent: bool) -> Engine:

@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flashtalk.errors import NO_FILES, NO_SPACE
 from flashtalk.ui.bodies import TooMuch, TooSlow, Unread, bounded
+from flashtalk.ui.connections import TOO_MANY
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,6 @@ SENTENCES = {
 }
 _REFUSED = "The request cannot be used: see API at the foot of the page."
 _NO_ROOM = "Our disk is full. Please try again later."
-_TOO_MANY = "Too many people are here at once. Please try again in a minute."
 _AT_ONCE = (
     "{most} requests of yours are open at once, the most that there may be. Please close some tabs "
     "of this page, and try again."
@@ -354,7 +354,7 @@ def _failed(error: Exception) -> Response:
         return _refuse(404, SENTENCES[404])
     if isinstance(error, OSError) and error.errno in NO_FILES:
         logger.error("a request failed: %s", error.strerror)
-        return _refuse(503, _TOO_MANY)
+        return _refuse(503, TOO_MANY)
     logger.error("a request failed", exc_info=error)
     return _refuse(500, _BROKEN)
 
