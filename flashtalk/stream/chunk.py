@@ -41,7 +41,7 @@ from flashtalk.stream.timing import NO_TIMER, Timer
 from flashtalk.stream.workers import ALONE, WorkerPool
 
 Bounds = tuple[int, int]
-"""First frame and end of a range of a chunk's frames, 0 .. 33."""
+"""First frame and end of a range of a chunk's frames."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def carry(scene: Scene, state: SessionState, latents: Tensor, shown: Tensor) -> 
 
 
 def advance(scene: Scene, state: SessionState, speech: Tensor) -> tuple[Tensor, SessionState]:
-    """One chunk: the new frames [B, 3, 28, H, W], float in [-1, 1], and the next state.
+    """One chunk: the new frames [B, 3, F, H, W], float in [-1, 1], and the next state.
 
     ``speech`` is as in :func:`sample`.
     """

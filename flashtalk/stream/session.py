@@ -275,7 +275,7 @@ class Session:
         return self._speech.pending_samples >= geometry.new_samples + geometry.lookahead_samples
 
     def _heard(self, window: Samples) -> Tensor:
-        """What the transformer hears of a speech window: [1, 33, window, layers, width]."""
+        """What the transformer hears of a ``window`` of speech: [1, F, window, layers, width]."""
         networks, geometry = self._scene.networks, self._scene.geometry
         with self._scene.timer.stage("speech"):
             if self._loudness is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -98,9 +98,9 @@ def _score(pixels: np.ndarray) -> float:
 
 
 @command
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
-    options = read_options(WatermarkStudy)
+    options = read_options(WatermarkStudy, arguments)
     files = [file for folder in options.pictures for file in sorted(folder.rglob("*"))]
     files = [file for file in files if file.suffix.lower() in PICTURES]
     attacked = set(files[:: max(1, len(files) // max(1, options.marked))][: options.marked])
