@@ -15,7 +15,7 @@ from flashtalk.errors import command, end_at_ctrl_c, raise_at_ctrl_c
 if __name__ == "__main__":
     end_at_ctrl_c()
 
-from flashtalk.cli.serve_options import ServeOptions, home_problem
+from flashtalk.cli.serve_options import ServeOptions, start_problem
 from flashtalk.memory import keep_one_heap
 from flashtalk.openmp import let_waiting_threads_sleep
 
@@ -24,7 +24,7 @@ if os.environ.get("SPACE_ID"):  # visitors are told apart by what the Space's pr
 let_waiting_threads_sleep()  # first of all: whatever imports PyTorch comes after it
 keep_one_heap()
 
-if problem := home_problem():
+if problem := start_problem():
     sys.exit(f"flashtalk: {problem}")  # the next import would fail without a word of help
 
 import spaces  # before torch: on ZeroGPU it prepares CUDA for the processes that follow

@@ -14,6 +14,20 @@ from flashtalk.inputs.files import at_home
 Options = TypeVar("Options", bound=Any)
 
 
+def require_folder() -> None:
+    """Refuse a current folder that was removed: PyTorch's libraries are not found from there.
+
+    Raises:
+        FlashTalkError: with what to do.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise FlashTalkError(
+            "The folder in which this was started is gone. Change to another one and start again."
+        ) from error
+
+
 def refuse_empty(kind: type, arguments: Sequence[str]) -> None:
     """An empty path would be the current folder: a variable of a script that is not set.
 

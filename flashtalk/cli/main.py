@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import tyro
 
-from flashtalk.cli.given_paths import refuse_empty, with_home
+from flashtalk.cli.given_paths import refuse_empty, require_folder, with_home
 from flashtalk.cli.options import (
     BenchOptions,
     EvaluateOptions,
@@ -107,6 +107,7 @@ def parse(kind: type[Options], arguments: Sequence[str] | None = None, *, prog: 
     config = (tyro.conf.FlagCreatePairsOff,)
     refuse_empty(kind, sys.argv[1:] if arguments is None else arguments)
     options = with_home(tyro.cli(kind, prog=prog, args=arguments, config=config))
+    require_folder()
     options.check()
     return options
 

@@ -236,6 +236,8 @@ def _port_problem(host: str, port: int) -> str | None:
         socket.create_server((bare, port), family=family).close()
     except OSError as error:
         return (error.strerror or str(error)).partition(" (while")[0]
+    except (TypeError, ValueError):  # two dots side by side, a zero byte
+        return "this cannot be the name of a machine"
     return None
 
 

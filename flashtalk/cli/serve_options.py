@@ -4,28 +4,73 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from flashtalk.cli.given_paths import require_folder
 from flashtalk.cli.options import MarkingOptions, unset
 from flashtalk.config import TINY
 from flashtalk.errors import FlashTalkError
 
 MAX_PORT = 65_535
-_ROOT_PATH = re.compile(r"(https?://[^\s/?#]+)?(/[^\s?#]*)?", re.IGNORECASE)
+_MOST_DIGITS = 9
+# Two slashes would begin the name of another host.
+_ROOT_PATH = re.compile(r"(https?://[^\s/?#]+)?(/(?!/)[^\s?#]*)?", re.IGNORECASE)
 PORT_VARIABLES = ("GRADIO_SERVER_PORT", "PORT")
+_NUMBERS = (
+    "GRADIO_NUM_PORTS",
+    "GRADIO_NODE_NUM_PORTS",
+    "GRADIO_NUM_WORKERS",
+    "GRADIO_ANALYTICS_MAX_EVENTS",
+    "GRADIO_DEBUG",
+)
+"""Variables that Gradio reads as numbers, most of them when it is imported."""
 
 
-def home_problem() -> str | None:
-    """What is wrong with the user's home folder; the page's libraries ask for it when imported."""
+def start_problem() -> str | None:
+    """What the page's libraries would end on when they are imported, in a sentence.
+
+    Variables of theirs that are set to nothing are taken away, as if they were not set.
+    """
     try:
+        require_folder()
         Path.home()
+    except FlashTalkError as error:
+        return str(error)
     except RuntimeError:
         return "There is no home folder. Set the variable HOME to a folder of your own."
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        return (
+            "There is no folder for temporary files that can be written to. Set the variable "
+            "TMPDIR to a folder of your own, or free some space."
+        )
+    for name in (*PORT_VARIABLES, *_NUMBERS):
+        if os.environ.get(name) == "":
+            del os.environ[name]
+    for name in PORT_VARIABLES:
+        if (value := os.environ.get(name)) and (problem := _port_problem(name, value)):
+            return problem
+    for name in _NUMBERS:
+        if (value := os.environ.get(name)) and not _is_number(value):
+            return f"{name} must be a number, got {value!r}. Or do not set it."
     return None
+
+
+def _port_problem(name: str, value: str) -> str | None:
+    if _is_number(value) and 0 < int(value) <= MAX_PORT:
+        return None
+    return f"{name} must be a port between 1 and {MAX_PORT}, got {value!r}."
+
+
+def _is_number(value: str) -> bool:
+    """Whether it has so many digits as Python reads, and nothing else."""
+    return value.isdecimal() and len(value) <= _MOST_DIGITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,16 +132,11 @@ class ServeOptions(MarkingOptions):
 
     def check(self) -> None:
         super().check()
-        if problem := home_problem():
+        problem = start_problem()
+        if problem is None and self.port is not None:
+            problem = _port_problem("--port", str(self.port))
+        if problem is not None:
             raise FlashTalkError(problem)
-        asked = {"--port": str(self.port)} if self.port is not None else {}
-        for name, value in (
-            asked | {name: os.environ.get(name) for name in PORT_VARIABLES}
-        ).items():
-            if value and not (value.isdecimal() and 0 < int(value) <= MAX_PORT):
-                raise FlashTalkError(
-                    f"{name} must be a port between 1 and {MAX_PORT}, got {value!r}."
-                )
         path = os.environ.get("GRADIO_ROOT_PATH", "")
         if path and not _ROOT_PATH.fullmatch(path):
             raise FlashTalkError(

@@ -19,11 +19,13 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.files import at_home, short
 
 DEVELOPMENT = "FlashTalk development"
 """The organization of certificates that are made here."""
 _VALID = timedelta(days=3650)
 _PEM = "-----BEGIN"
+_MOST_BYTES = 1_000_000
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _USABLE = "Use a key of the kind EC (P-256, P-384, P-521), RSA (2048 bits or more) or Ed25519"
 
@@ -86,7 +88,10 @@ def development_certificate() -> Certificate:
 
     Where no file can be kept, each call makes another.
     """
-    folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    try:
+        folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    except RuntimeError:  # a user whom nobody knows
+        return _made()
     file = folder / "flashtalk" / "development-certificate.pem"
     try:
         return _kept(file)
@@ -205,7 +210,13 @@ def _content(source: str, kind: str) -> bytes:
     if source.lstrip().startswith(_PEM):
         return source.encode()
     try:
-        return Path(source).read_bytes()
-    except (OSError, ValueError) as error:
+        with at_home(source).open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)  # a device has no end
+    except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "the name cannot be a file's"
-        raise FlashTalkError(f"The {kind} {source} cannot be read: {reason}.") from error
+        raise FlashTalkError(f"The {kind} {short(source)} cannot be read: {reason}.") from error
+    if len(content) > _MOST_BYTES:
+        raise FlashTalkError(
+            f"The {kind} {short(source)} is longer than any PEM text. Give the file that has it."
+        )
+    return content

@@ -54,6 +54,20 @@ def test_options_that_do_not_fit_end_with_code_two(given: list[str]) -> None:
     assert ended.value.code == 2
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_from_a_folder_that_is_gone_there_is_a_sentence(
+    command: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    given = {"generate": NEEDED, "evaluate": NEEDED, "verify": ["a.mp4"]}.get(command, [])
+    assert main([command, *given]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert sentence.startswith("flashtalk: The folder in which this was started is gone.")
+
+
 @pytest.mark.parametrize("given", [["--audio", ""], ["--audio="], ["--out", ""], ["--portrait="]])
 def test_an_empty_path_is_not_the_current_folder(
     given: list[str], capsys: pytest.CaptureFixture[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from contextlib import ExitStack
@@ -58,6 +59,31 @@ def test_without_a_home_folder_there_is_a_sentence(monkeypatch, capsys) -> None:
     assert "Set the variable HOME" in refusal(capsys)
 
 
+@pytest.mark.parametrize("name", ["GRADIO_NUM_PORTS", "GRADIO_DEBUG", "GRADIO_SERVER_PORT", "PORT"])
+def test_a_number_that_is_none_is_a_sentence(name: str, monkeypatch, capsys) -> None:
+    """Gradio would end with a traceback when it is imported."""
+    for value in ("many", "8 0", "9" * 5_000):
+        monkeypatch.setenv(name, value)
+        assert refusal(capsys).startswith(f"flashtalk: {name} must be a ")
+    monkeypatch.setenv(name, "")
+    ServeOptions().check()
+    assert name not in os.environ, "as if it were not set"
+
+
+def test_without_a_folder_for_temporary_files_there_is_a_sentence(monkeypatch, capsys) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    assert "Set the variable TMPDIR" in refusal(capsys)
+
+
+@pytest.mark.parametrize("host", ["a..b", "\u00fc..de", f"{'x' * 70}.de"])
+def test_a_name_that_no_machine_has_is_a_sentence(host: str, capsys) -> None:
+    said = refusal(capsys, "--host", host)
+    assert f"at {host}: " in said and "--host" in said
+
+
 def test_a_busy_port_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -77,7 +103,9 @@ def test_so_it_is_without_a_port(host: str, monkeypatch, capsys) -> None:
     assert f"at {host}: " in (said := refusal(capsys)) and "GRADIO_SERVER_NAME" in said
 
 
-@pytest.mark.parametrize("path", ["talk", "no slash?", "/a b", "//x?y", "ftp://example.com/talk"])
+@pytest.mark.parametrize(
+    "path", ["talk", "no slash?", "/a b", "//x?y", "//x.de", "ftp://example.com/talk"]
+)
 def test_a_path_that_no_proxy_has_is_a_sentence(path: str, monkeypatch, capsys) -> None:
     monkeypatch.setenv("GRADIO_ROOT_PATH", path)
     said = refusal(capsys)

@@ -192,11 +192,22 @@ WEAK = rsa.generate_private_key(65537, 1024)
 K1 = ec.generate_private_key(ec.SECP256K1())
 
 
+def test_a_user_whom_nobody_knows_signs_with_a_passing_certificate(monkeypatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    check(development_certificate())
+
+
 @pytest.mark.parametrize(
     ("chain", "key", "sentence"),
     [
         ("/nowhere.pem", pem(KEY), "certificate /nowhere.pem cannot be read: No such file"),
         (own(KEY).decode(), "/nowhere.pem", "private key /nowhere.pem cannot be read"),
+        ("/dev/zero", pem(KEY), "certificate /dev/zero is longer than any PEM text"),
+        (own(KEY).decode(), "/dev/zero", "private key /dev/zero is longer than any PEM text"),
         ("-----BEGIN nothing", pem(KEY), "certificate is not PEM text"),
         (own(KEY).decode(), "-----BEGIN nothing", "private key is not PEM text"),
         (own(KEY).decode(), pem(OTHER), "not that of the certificate"),
