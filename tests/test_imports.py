@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,45 @@ def test_imports_run_downward(path: Path) -> None:
 )
 def test_the_guard_sees_upward_imports(part: str, source: str, allowed: bool) -> None:
     assert (not violations(part, source, f"flashtalk.{part}")) is allowed
+
+
+def circle(sources: Mapping[str, str]) -> list[str]:
+    """Modules that need each other, one after another; none if each can be read by itself."""
+    needs = {
+        module: {
+            next(
+                name
+                for end in range(len(parts), -1, -1)
+                if (name := ".".join(parts[:end])) in sources or not end
+            )
+            for parts in (each.split(".") for each in imported_modules(source, ""))
+        }
+        - {module, ""}
+        for module, source in sources.items()
+    }
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_two_modules_need_each_other() -> None:
+    """Packages do not count: their face takes from the modules in them."""
+    paths = {path.relative_to(ROOT): path for path in source_files()}
+    assert not circle(
+        {
+            ".".join(short.with_suffix("").parts): path.read_text(encoding="utf-8")
+            for short, path in paths.items()
+            if path.name != "__init__.py"
+        }
+    )
+
+
+def test_the_guard_sees_a_circle() -> None:
+    one = "if TYPE_CHECKING:\n    from lab.b import Two"
+    assert circle({"lab.a": one, "lab.b": "from lab import c", "lab.c": "import lab.a"})
+    assert not circle({"lab.a": one, "lab.b": "import lab.c", "lab.c": "import torch"})
 
 
 def test_the_embedded_model_starts_without_the_libraries_of_the_large_one() -> None:
