@@ -139,7 +139,7 @@ def test_what_nobody_is_sure_of_is_not_painted(model) -> None:
 
 @torch.no_grad()
 def test_what_is_painted_in_a_mouth_keeps_the_tone_of_the_face(model) -> None:
-    known = replace(guidance(model, 0.0), tone=torch.tensor([[0.0, 1.0]]))
+    known = replace(guidance(model, 0.0), tone=torch.tensor([[0.0, 1.0, 1.0, 1.0, 1.0]]))
     code = codes(0.1)
     flow = model.decoder.flow_of(code, known)
     state = mouth_states(code, flow, known)

@@ -17,7 +17,7 @@ from flashtalk.models.tiny.feature_state import (
     trace_flow,
 )
 from flashtalk.models.tiny.maps import inpaint
-from flashtalk.models.tiny.opening import Aperture, edge_distances, opening_sdf
+from flashtalk.models.tiny.opening import Aperture, edge_distances, opening_sdf, skew_of
 from flashtalk.models.tiny.painter import IDENTITY_CHANNELS, FeaturePainter, PainterConfig
 from flashtalk.models.tiny.textures import jaw_textures
 
@@ -25,10 +25,10 @@ CONFIG = PainterConfig(16, MOUTH_VALUES, crop_size=(1 / 4, 3 / 8), sdf_gain=3.0)
 TEETH = replace(CONFIG, has_jaws=True)
 
 
-def aperture(gap: float, slope: float = 0.0, bend: float = 0.0) -> Aperture:
+def aperture(gap: float, slope: float = 0.0, bend: float = 0.0, skew: float = 0.0) -> Aperture:
     """A mouth 0.36 wide with lips ``gap`` apart."""
     middle = torch.tensor([[0.0, 0.2]])
-    return Aperture(middle, *(torch.tensor([each]) for each in (0.18, gap / 2, slope, bend)))
+    return Aperture(middle, *(torch.tensor([each]) for each in (0.18, gap / 2, slope, bend, skew)))
 
 
 def state(gap: float, portrait_gap: float = 0.0) -> FeatureState:
@@ -65,6 +65,19 @@ def test_the_field_tilts_and_bends_with_the_corners() -> None:
     assert (level > 0).tolist() == [True, True, False, False]
     assert (smiling > 0).tolist() == [True, False, True, True], "corners higher than the middle"
     assert (tilted > 0).tolist() == [True, False, True, False], "the right corner alone is higher"
+
+
+def test_the_field_ends_at_the_corners_of_a_turned_mouth() -> None:
+    center, left, right = torch.tensor([[[0.0, 0.2]], [[-0.24, 0.2]], [[0.12, 0.2]]])
+    skew = skew_of(center, left, right)
+    assert skew.item() == pytest.approx(-1 / 3)
+    assert torch.equal(skew_of(center, right, left), skew)
+    turned = aperture(0.08, skew=skew.item())
+    x, y = points((-0.25, 0.2), (-0.23, 0.2), (0.0, 0.2), (0.11, 0.2), (0.13, 0.2))
+    assert (field(turned, x, y) > 0).tolist() == [False, True, True, True, False]
+    assert turned.across(x)[0, 0].tolist() == pytest.approx(
+        [-25 / 24, -23 / 24, 0, 11 / 12, 13 / 12]
+    )
 
 
 def test_misread_corners_bend_and_tilt_a_field_no_further_than_a_mouth_can() -> None:

@@ -64,7 +64,7 @@ def blend_painters(
     """Two painters draw k M features, the second with a ``share`` [k M] in 0..1.
 
     A painter draws only the frames that it has a share in. Frames that are not ``shown`` [k M] are
-    black. ``tone`` is [k M, 2].
+    black. ``tone`` is [k M, 5].
     """
     size = (grid.shape[-2], grid.shape[-1])
     boxes = painters[0].boxes(state.frame.center, *size)

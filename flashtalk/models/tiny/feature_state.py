@@ -29,7 +29,7 @@ from flashtalk.models.tiny.face_code import (
     mouth_middle,
 )
 from flashtalk.models.tiny.maps import cell_centers
-from flashtalk.models.tiny.opening import MIN_HALF_WIDTH, Aperture, slope_of
+from flashtalk.models.tiny.opening import MIN_HALF_WIDTH, Aperture, skew_of, slope_of
 
 HEAD_POSE = {
     "nose_x": (0.0, 0.05),
@@ -164,12 +164,14 @@ def read_mouths(code: Tensor, flow: Tensor, points: Tensor, portrait_code: Tenso
     traced = trace_flow(flow, face)
     between_eyes = eyes[1] - eyes[0]
     eye_distance = between_eyes.norm(dim=-1).clamp(min=NEAREST_EYES)
-    slope = slope_of(landmark("right_mouth_corner") - landmark("left_mouth_corner"))
+    corners = landmark("right_mouth_corner"), landmark("left_mouth_corner")
+    slope = slope_of(corners[0] - corners[1])
+    skew = skew_of(home + inner_lips, *corners)
     roll = slope_of(traced[:, 4] - traced[:, 3]) - slope_of(between_eyes)
     pose, portrait_pose = (head_pose(each, eye_distance) for each in (traced, face))
     return FeatureState(
-        frame=mouth_aperture(traced[:, 0], values, slope + roll, inner_lips),
-        portrait=mouth_aperture(home, portrait_values, slope, inner_lips),
+        frame=mouth_aperture(traced[:, 0], values, slope + roll, skew, inner_lips),
+        portrait=mouth_aperture(home, portrait_values, slope, skew, inner_lips),
         values=torch.cat((values, pose, portrait_values, portrait_pose), dim=1),
         jaws=JawPlacement(
             upper=traced[:, 1] + home - nose, lower=traced[:, 2] + home - chin, scale=eye_distance
@@ -177,7 +179,9 @@ def read_mouths(code: Tensor, flow: Tensor, points: Tensor, portrait_code: Tenso
     )
 
 
-def mouth_aperture(place: Tensor, values: Tensor, slope: Tensor, inner_lips: Tensor) -> Aperture:
+def mouth_aperture(
+    place: Tensor, values: Tensor, slope: Tensor, skew: Tensor, inner_lips: Tensor
+) -> Aperture:
     """The aperture of mouths painted at ``place`` [M, 2] with ``values`` [M, MOUTH].
 
     ``inner_lips`` [M, 2] leads from that place to the middle between the inner lips.
@@ -185,7 +189,8 @@ def mouth_aperture(place: Tensor, values: Tensor, slope: Tensor, inner_lips: Ten
     half_width = _half(values, MOUTH, "lip_width").clamp(min=MIN_HALF_WIDTH)
     half_gap = _half(values, MOUTH, "lip_gap").clamp(min=0.0)
     corners = _half(values, MOUTH, "corner")  # below the painted place
-    return Aperture(place, half_width, half_gap, slope, corners).center_shifted(inner_lips)
+    mouth = Aperture(place, half_width, half_gap, slope, corners, skew)
+    return mouth.center_shifted(inner_lips)
 
 
 def head_pose(face: Tensor, eye_distance: Tensor) -> Tensor:
@@ -221,8 +226,8 @@ def read_eyes(code: Tensor, flow: Tensor, points: Tensor, portrait_code: Tensor)
         )
         sides.append(
             (
-                (center, half_width, gap, level, level),
-                (home, half_width, portrait_gap, level, level),
+                (center, half_width, gap, level, level, level),
+                (home, half_width, portrait_gap, level, level, level),
                 torch.cat((values, portrait_values, which), dim=1),
             )
         )

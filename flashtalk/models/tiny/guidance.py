@@ -43,7 +43,8 @@ class Guidance:
     confidence: Tensor
     """[B, 2] of mouth and eyes, 0..1: the share of their paint that is shown."""
     tone: Tensor
-    """[B, 2] how light and how colorful paint may be (:mod:`flashtalk.models.tiny.tone`)."""
+    """[B, 5] how light and how colorful paint may be, and the color of the light
+    (:mod:`flashtalk.models.tiny.tone`)."""
     large: LargePortrait | None = None
     """The portrait at the size of the pictures; ``None`` where that is the size of ``portrait``."""
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from flashtalk.models.tiny.face_code import LANDMARKS, NEAREST_EYES, eye_middle
 from flashtalk.models.tiny.maps import in_ellipse
-from flashtalk.models.tiny.tone import luma_of, masked_quantile
+from flashtalk.models.tiny.tone import luma_of, masked_quantile, medians
 
 # in distances of the eyes
 MOUTH_RADIUS = 0.25  # of the disc that is looked at, at least
@@ -47,7 +47,7 @@ def mouth_apart(portrait: Tensor, points: Tensor) -> Tensor:
         return in_ellipse(center, radius.expand(-1, 2), portrait)
 
     patch = PATCH_RADIUS * size
-    patches = [_medians(colors, around(each, patch)) for each in (*cheeks, nose, forehead)]
+    patches = [medians(colors, around(each, patch)) for each in (*cheeks, nose, forehead)]
     skin = torch.stack(patches).median(dim=0).values  # [B, 3]
     light, *chroma = (colors - skin[:, :, None, None]).unbind(dim=1)
     away = sum((each.square() for each in chroma), (LUMA_WEIGHT * light).square()).sqrt()
@@ -59,8 +59,3 @@ def _opponents(colors: Tensor) -> Tensor:
     """[B, 3, H, W] in 0..1 as luma, red against green, and both against blue."""
     red, green, blue = colors.unbind(dim=1)
     return torch.stack((luma_of(colors)[:, 0], red - green, (red + green) / 2 - blue), dim=1)
-
-
-def _medians(colors: Tensor, masks: Tensor) -> Tensor:
-    """Of each channel of [B, 3, H, W] inside ``masks`` [B, H, W]: [B, 3]."""
-    return torch.stack([masked_quantile(each, masks, 0.5) for each in colors.unbind(dim=1)], dim=1)

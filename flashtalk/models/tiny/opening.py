@@ -14,6 +14,7 @@ from torch import Tensor
 
 SDF_UNIT = 0.03  # picture units per unit of the field
 MIN_HALF_WIDTH = 0.03  # of a feature, picture units: no length below divides another
+MAX_SKEW = 0.6  # a mouth with more is seen in profile
 MAX_SLOPE = 0.7  # of the line between the corners: a head lies on its shoulder
 
 
@@ -31,6 +32,16 @@ class Aperture:
     """[M] of the line between the corners: 0 is level, positive is lower on the right."""
     bend: Tensor
     """[M] how far the corners are below the center: negative in a smile."""
+    skew: Tensor
+    """[M] how much farther the right corner is than ``half_width``, and the left one nearer; a
+    share of it. The far half of a mouth is short where a head is turned."""
+
+    def across(self, x: Tensor) -> Tensor:
+        """Places ``x`` [M, h, w] between the corners: -1 at the left one, 0 at the center, 1."""
+        aside = x - self.center[:, 0, None, None]
+        skew = self.skew.clamp(-MAX_SKEW, MAX_SKEW)[:, None, None]
+        reach = 1.0 + torch.where(aside > 0, skew, -skew)
+        return aside / (self.half_width[:, None, None] * reach)
 
     def shifted(self, shift: Tensor) -> Aperture:
         """The whole aperture moves by ``shift`` [M, 2]."""
@@ -50,6 +61,15 @@ def slope_of(direction: Tensor) -> Tensor:
     return direction[:, 0] * direction[:, 1] / (direction[:, 0].square() + MIN_HALF_WIDTH**2)
 
 
+def skew_of(center: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Skew [M] of an opening whose corners are ``left`` and ``right`` [M, 2] of ``center`` [M, 2].
+
+    Corners in the other order have the same.
+    """
+    half_width = (right[:, 0] - left[:, 0]).abs().clamp(min=2 * MIN_HALF_WIDTH) / 2
+    return ((left + right)[:, 0] / 2 - center[:, 0]) / half_width
+
+
 def edge_distances(aperture: Aperture, x: Tensor, y: Tensor) -> Tensor:
     """Signed distances of points to both edges, in units of ``SDF_UNIT``: [M, 2, h, w].
 
@@ -58,7 +78,7 @@ def edge_distances(aperture: Aperture, x: Tensor, y: Tensor) -> Tensor:
     broadcast to [M, h, w].
     """
     aside = x - aperture.center[:, 0, None, None]
-    across = aside / aperture.half_width[:, None, None]
+    across = aperture.across(x)
     # the clamp keeps off 0, where the root is infinitely steep
     half = aperture.half_gap[:, None, None] * (1.0 - across.square()).clamp(min=1e-4).sqrt()
     half = half - SDF_UNIT * (across.abs() - 1.0).clamp(min=0.0)

@@ -107,7 +107,8 @@ class CropGeometry:
     xy: Tensor
     """[M, 2, h, w] picture units."""
     relative: Tensor
-    """[M, 2, h, w] from the center of the frame's opening, in half widths."""
+    """[M, 2, h, w] between the corners of the frame's opening, -1..1, and below its center, in
+    half widths."""
     edges: Tensor
     """[M, 2, h, w] distances to the edges of the frame's opening."""
     sdf: Tensor
@@ -215,7 +216,7 @@ class FeaturePainter(nn.Module):
 
         ``grid`` [M, 2, h, w] says where the coarse flow samples ``source`` [B, 3, ...] for each
         pixel. The M / B crops of a portrait are in a row. ``identity_code`` [M, IDENTITY_CHANNELS]
-        says whose teeth a mouth has, ``default_identity`` if it is None. ``tone`` [M, 2] bounds the
+        says whose teeth a mouth has, ``default_identity`` if it is None. ``tone`` [M, 5] bounds the
         color.
         """
         frame, portrait = self.place(state)
@@ -321,8 +322,9 @@ def crop_geometry(
     x, y = x[:, None], y[:, :, None]
     edges = edge_distances(frame, x, y)  # most of it for a single row
     xy = torch.stack(torch.broadcast_tensors(x, y), dim=1)
-    relative = xy - frame.center[:, :, None, None]
-    relative = (relative / frame.half_width[:, None, None, None]).clamp(-FURTHEST, FURTHEST)
+    down = (y - frame.center[:, 1, None, None]) / frame.half_width[:, None, None]
+    relative = torch.stack(torch.broadcast_tensors(frame.across(x), down), dim=1)
+    relative = relative.clamp(-FURTHEST, FURTHEST)
     return CropGeometry(
         xy=xy,
         relative=relative,
