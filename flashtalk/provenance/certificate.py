@@ -92,6 +92,8 @@ def development_certificate() -> Certificate:
         folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     except RuntimeError:  # a user whom nobody knows
         return _made()
+    if not folder.is_absolute():  # the current folder is no place for a key
+        return _made()
     file = folder / "flashtalk" / "development-certificate.pem"
     try:
         return _kept(file)

@@ -201,6 +201,15 @@ def test_a_user_whom_nobody_knows_signs_with_a_passing_certificate(monkeypatch) 
     check(development_certificate())
 
 
+@pytest.mark.parametrize("name", ["HOME", "XDG_DATA_HOME"])
+def test_a_key_is_never_left_in_the_current_folder(name: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv(name, "relative")
+    monkeypatch.chdir(tmp_path)
+    check(development_certificate())
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize(
     ("chain", "key", "sentence"),
     [
