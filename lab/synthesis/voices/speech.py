@@ -4,7 +4,7 @@ Sentences are spoken and aligned one by one and joined with gaps of known length
 """
 
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -70,12 +70,16 @@ class Studio:
             partner = self._kokoro.style(speaker.partner)
             style = (1.0 - speaker.share) * style + speaker.share * partner
         style = style.astype(np.float32)
-        if speaker.language != ENGLISH:  # no aligner knows them: the model's durations are used
-            return _trimmed(self._kokoro.speak(text, style, speaker.speed))
-        accent = "en-gb" if speaker.voice.startswith("b") else "en-us"
-        spoken = self._kokoro.say(text, style, speaker.speed, accent)
+        if speaker.language != ENGLISH:
+            spoken = self._kokoro.speak(text, style, speaker.speed)
+            known = self._kokoro.known(text)
+            align = partial(self._aligner.align_spelled, spelled=known)
+        else:
+            accent = "en-gb" if speaker.voice.startswith("b") else "en-us"
+            spoken = self._kokoro.say(text, style, speaker.speed, accent)
+            align = partial(self._aligner.align, text=text)
         with suppress(AlignmentFailed):  # then the model's own durations stay, 12 ms less exact
-            spoken = Utterance(spoken.samples, self._aligner.align(spoken.samples, text))
+            spoken = Utterance(spoken.samples, align(spoken.samples))
         return _trimmed(spoken)
 
 

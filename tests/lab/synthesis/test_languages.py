@@ -17,7 +17,13 @@ from lab.synthesis.voices.casting import (
     cast_formant_reader,
 )
 from lab.synthesis.voices.formant_voices import ipa_classes
-from lab.synthesis.voices.kokoro import LENGTHENING, PINYIN, _phone_rows, to_kokoro
+from lab.synthesis.voices.kokoro import (
+    LENGTHENING,
+    PINYIN,
+    _ended_with_sound,
+    _phone_rows,
+    to_kokoro,
+)
 from lab.synthesis.voices.languages import (
     HELD_OUT_TEXTS,
     LANGUAGES,
@@ -26,7 +32,7 @@ from lab.synthesis.voices.languages import (
     shuffled_words,
     spelled_texts,
 )
-from lab.synthesis.voices.phones import KOKORO
+from lab.synthesis.voices.phones import KOKORO, SAMPLE_RATE_HZ
 
 SPELLED = ("bwˈenos ðˈias.", "kˈomo estˈas?", "me ʎˈamo pˈaβlo.", "el pˈan, kaljˈente.")
 
@@ -86,6 +92,19 @@ def test_lengths_and_tones_belong_to_the_sound_before_them() -> None:
     rows = _phone_rows(["m", "a", "ː"], ends)
     assert rows == [("m", 0.1, 0.2), ("a", 0.2, pytest.approx(0.5))]
     assert all(mark not in KOKORO for mark in LENGTHENING)
+
+
+def test_a_sound_before_a_pause_ends_where_it_is_heard_last() -> None:
+    heard = ((0.0, 0.3), (0.6, 0.8), (1.0, 1.1))
+    samples = np.full(round(2.0 * SAMPLE_RATE_HZ), 1e-4, np.float32)
+    for begin_s, end_s in heard:
+        samples[round(begin_s * SAMPLE_RATE_HZ) : round(end_s * SAMPLE_RATE_HZ)] = 0.2
+    rows = [("m", 0.0, 0.1), ("a", 0.1, 0.5), ("t", 0.6, 0.9), ("i", 0.9, 1.9), ("p", 1.92, 2.0)]
+    ended = _ended_with_sound(rows, samples)
+    assert [name for name, _, _ in ended] == ["m", "a", "t", "i", "p"]
+    # a stop within a word may be silent, and nothing ends before it has begun
+    assert np.allclose([end_s for _, _, end_s in ended], (0.1, 0.3, 0.9, 1.1, 1.96))
+    assert [start_s for _, start_s, _ in ended] == [start_s for _, start_s, _ in rows]
 
 
 def test_spellings_of_espeak_become_kokoros() -> None:
