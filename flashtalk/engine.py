@@ -21,7 +21,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -33,7 +32,7 @@ from flashtalk.acceleration.apply import (
 from flashtalk.acceleration.graphs import recorded, unrecorded
 from flashtalk.acceleration.settings import DEFAULT, Acceleration
 from flashtalk.conditions.known import KnownConditions
-from flashtalk.config import FramingWay, Preset, SamplerConfig
+from flashtalk.config import FramingWay, Preset, SamplerConfig, Size
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.picture import PictureSource
 from flashtalk.inputs.portrait import Portrait, gray_portrait, portrait_for
@@ -48,7 +47,7 @@ from flashtalk.placement.pace import live_preset, warm_shapes
 from flashtalk.stream import faults
 from flashtalk.stream.chunk import Scene
 from flashtalk.stream.contracts import EngineState
-from flashtalk.stream.rehearsal import live_pace, rehearse
+from flashtalk.stream.rehearsal import Shape, live_pace, rehearse
 from flashtalk.stream.session import Session, Split
 from flashtalk.stream.state import checked_seed, chosen_sampler
 from flashtalk.stream.threads import Threads
@@ -61,9 +60,6 @@ logger = logging.getLogger(__name__)
 
 ALONE = "engine"
 """The name of an engine that nobody else works beside."""
-
-Size = tuple[int, int] | Literal["auto"] | None
-"""Height and width of the video in pixels; ``"auto"`` or ``None``: by the portrait's aspect."""
 
 
 class Engine:
@@ -323,7 +319,7 @@ class Engine:
         return time.perf_counter() - start_s
 
     @property
-    def shapes(self) -> list[tuple[tuple[int, int], int]]:
+    def shapes(self) -> list[Shape]:
         """Sizes in pixels and frames of a chunk to warm up in, the usual ones first.
 
         One, unless networks are compiled: then a new shape costs seconds to minutes.

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from flashtalk.cli.options import ModelOptions
-from flashtalk.engine import Engine, Size
+from flashtalk.config import Size
+from flashtalk.engine import Engine
 from flashtalk.geometry import parse_size
 
 TURN_THREADS = 1

@@ -19,6 +19,7 @@ from flashtalk.config.preset import (
     Preset,
     PublishedSource,
     SamplerConfig,
+    Size,
 )
 from flashtalk.config.presets import (
     FOURTEEN_B,
@@ -41,6 +42,7 @@ __all__ = [
     "Preset",
     "PublishedSource",
     "SamplerConfig",
+    "Size",
     "SpeechEncoderConfig",
     "SpeechFeatures",
     "TinyDenoiserConfig",

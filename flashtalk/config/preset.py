@@ -13,6 +13,8 @@ from flashtalk.geometry import ChunkGeometry
 
 WHOLE_COST = 1.4
 """What a second of a whole picture costs over one of a face, about (docs/pictures.md)."""
+Size = tuple[int, int] | Literal["auto"] | None
+"""Height and width of the video in pixels; ``"auto"`` or ``None``: by the portrait's aspect."""
 FramingWay = Literal["face", "picture"]
 """What the video shows: head and shoulders, or the whole picture, in which a part speaks."""
 
@@ -195,7 +197,7 @@ class Preset:
                 "Leave --mode out, and choose --size and --steps."
             ) from error
 
-    def with_size(self, size: tuple[int, int] | Literal["auto"] | None) -> Preset:
+    def with_size(self, size: Size) -> Preset:
         """A copy that makes videos of ``size`` = (height, width) in pixels.
 
         ``"auto"`` and ``None`` leave the choice among ``sizes`` to each portrait. Raises
