@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flashtalk.cli.saying import reason
 from flashtalk.errors import FlashTalkError
-from flashtalk.inputs.files import short
+from flashtalk.inputs.files import address_of, short
 
 
 def check_video(out: Path, inputs: Sequence[Path]) -> None:
@@ -65,6 +65,10 @@ def check_parent(out: Path) -> None:
         FlashTalkError: with what to do.
     """
     if not is_folder(out.parent):
+        if address := address_of(out):
+            raise FlashTalkError(
+                f"{address} is an address, and nothing is sent there. Give --out a path."
+            )
         raise FlashTalkError(f"The folder {short(out.parent)} does not exist. Create it first.")
 
 

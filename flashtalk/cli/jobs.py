@@ -8,12 +8,20 @@ from itertools import product
 from pathlib import Path
 
 from flashtalk.cli.destination import check_folder, check_parent, check_video, is_folder
+from flashtalk.cli.saying import reason
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.files import short
 
-PICTURES = ("avif", "bmp", "gif", "heic", "heif", "jfif", "jpeg", "jpg", "png", "tiff", "webp")
+PICTURES = (
+    *("apng", "avif", "avifs", "bmp", "dib", "gif", "heic", "heif", "hif", "jfif", "jpe", "jpeg"),
+    *("jpg", "mpo", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp"),
+)
 SOUNDS = (
-    *("aac", "aif", "aiff", "flac", "m4a", "mka", "mp3", "oga", "ogg", "opus", "wav", "wma"),
-    *("avi", "m4v", "mkv", "mov", "mp4", "webm"),
+    *("aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "au", "caf", "dts", "eac3", "flac"),
+    *("m4a", "m4b", "mka", "mp1", "mp2", "mp3", "oga", "ogg", "opus", "rf64", "snd", "spx", "tta"),
+    *("w64", "wav", "wave", "weba", "wma", "wv"),
+    *("3gp", "asf", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts"),
+    *("ogv", "qt", "ts", "vob", "webm", "wmv"),
 )
 """Endings of the files that are taken from a folder; other files there are left alone."""
 
@@ -61,11 +69,22 @@ def files_of(path: Path, endings: Sequence[str], kind: str) -> list[Path]:
     """
     if not is_folder(path):
         return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix[1:].lower() in endings)
-    files = [file for file in files if file.is_file() and not file.name.startswith(".")]
+    try:
+        files = sorted(file for file in path.iterdir() if file.suffix[1:].lower() in endings)
+    except OSError as error:
+        raise FlashTalkError(
+            f"The folder {short(path)} cannot be read: {reason(error)}."
+        ) from error
+    files = [file for file in files if _is_given(file)]
     if not files:
         raise FlashTalkError(f"There is no {kind} in the folder {path}.")
     return files
+
+
+def _is_given(file: Path) -> bool:
+    """A link that leads nowhere is: it is told of as a file that cannot be read."""
+    lost = file.is_symlink() and not file.exists()
+    return (lost or file.is_file()) and not file.name.startswith(".")
 
 
 def make_folder(out: Path) -> None:

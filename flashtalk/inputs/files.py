@@ -40,8 +40,7 @@ def open_file(source: str | Path, kind: Kind) -> BinaryIO:
         FlashTalkError: missing, empty, a folder, an address, or not readable.
     """
     named = short(str(source))
-    if _ADDRESS.match(str(source)) and not _is_there(source):
-        address = re.sub(r":/(?!/)", "://", named, count=1)  # a Path has one slash only
+    if address := address_of(source):
         raise FlashTalkError(
             f"{address} is an address, and addresses are not fetched: "
             f"save the {kind.noun} first and give its path."
@@ -63,8 +62,14 @@ def open_file(source: str | Path, kind: Kind) -> BinaryIO:
     except FlashTalkError:
         raise
     except FileNotFoundError as error:
-        raise FlashTalkError(f"No {kind.file} at {named}. Check the path.") from error
-    except (OSError, ValueError, RuntimeError) as error:
+        raise FlashTalkError(f"No {kind.file} at {named}. {_advice(str(source))}") from error
+    except RuntimeError as error:
+        user = short(Path(source).parts[0][1:])
+        raise FlashTalkError(
+            f"The {kind.noun} {named} cannot be read: nobody knows the home folder of "
+            f"{user or 'this user'}. Give the whole path."
+        ) from error
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise FlashTalkError(f"The {kind.noun} {named} cannot be read: {reason}.") from error
     return file
@@ -98,6 +103,23 @@ def short(name: str | Path) -> str:
     if len(name) <= 2 * _SHOWN:
         return name
     return f"{name[:_SHOWN]}...{name[-_SHOWN // 2 :]}"
+
+
+def address_of(source: str | Path) -> str:
+    """``source`` as it was given, if it is an address on a network; else nothing."""
+    if not _ADDRESS.match(str(source)) or _is_there(source):
+        return ""
+    slashes = ":///" if str(source).lower().startswith("file:") else "://"
+    return re.sub(r":/(?!/)", slashes, short(source), count=1)  # a Path has one slash only
+
+
+def _advice(name: str) -> str:
+    """What to do about a ``name`` that no file has."""
+    if name == "-":
+        return "Standard input is /dev/stdin."
+    if any(sign in name for sign in "*?["):
+        return "Patterns are not expanded here: give one file, or a folder."
+    return "Check the path."
 
 
 def _is_there(source: str | Path) -> bool:

@@ -13,8 +13,9 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
-from flashtalk.cli.jobs import Job, jobs_of
+from flashtalk.cli.jobs import PICTURES, SOUNDS, Job, files_of, jobs_of
 from flashtalk.cli.main import main
 from flashtalk.errors import FlashTalkError
 
@@ -50,6 +51,42 @@ def test_a_picture_that_fails_does_not_stop_the_others(folder: Path, capsys) -> 
     assert "ben-one.mp4 was not made: " in shown.err and "not a picture" in shown.err
     assert "2 of 4 videos were made, 0 were there already, 2 could not be made." in shown.err
     assert {path.name for path in out.iterdir()} == {"ada-one.mp4", "ada-two.mp4"}
+
+
+@pytest.mark.parametrize("endings", [PICTURES, SOUNDS])
+def test_a_folder_gives_every_kind_that_is_read(endings, tmp_path: Path) -> None:
+    """A scan in a folder is a picture as one that is given alone is."""
+    read = {*Image.registered_extensions()} & {".tif", ".tiff", ".jpe", ".mpo", ".dib", ".apng"}
+    read |= {f".{name}" for name in soundfile.available_formats() if name in ("AU", "CAF", "W64")}
+    there = {f"a{ending.lower()}" for ending in read if ending[1:].lower() in endings}
+    assert len(there) == (6 if endings is PICTURES else 3)
+    for name in there:
+        (tmp_path / name).write_bytes(b"x")
+    assert {file.name for file in files_of(tmp_path, endings, "file")} == there
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    for name in ("away.jpg", "round.jpg", ".away.jpg"):
+        (tmp_path / name).symlink_to("round.jpg" if name == "round.jpg" else "nowhere")
+    (tmp_path / "folder.jpg").mkdir()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    found = files_of(tmp_path, PICTURES, "picture")
+    assert [file.name for file in found] == ["away.jpg", "round.jpg"]
+
+
+def test_a_folder_that_cannot_be_read_is_what_a_sentence_is_about(tmp_path, monkeypatch) -> None:
+    def closed(folder: Path) -> list[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(FlashTalkError, match=r"The folder .* cannot be read: Permission denied\."):
+        files_of(tmp_path, PICTURES, "picture")
+
+
+@pytest.mark.parametrize("out", ["s3://bucket/talk.mp4", "https://example.com/talk.mp4"])
+def test_no_video_goes_to_an_address(out: str, folder: Path, capsys) -> None:
+    assert generate(folder / "faces" / "ada.JPG", folder / "voices" / "one.wav", Path(out)) == 2
+    assert f"flashtalk: {out} is an address" in capsys.readouterr().err
 
 
 def test_a_second_start_makes_only_what_is_missing(folder: Path, capsys) -> None:

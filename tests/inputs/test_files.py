@@ -43,13 +43,21 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             assert file.read() == b"voice"
     refused("~/absent.wav", "No sound file at ~/absent.wav", "path")
     refused("~nobody-of-that-name/me.wav", "~nobody-of-that-name", "cannot be read")
+    refused("~nobody-of-that-name/me.wav", "the home folder of nobody-of-that-name. Give the whole")
 
 
 def test_addresses_are_not_fetched() -> None:
     for address in ("https://example.com/me.wav", "HTTP://example.com/me.wav"):
         for source in (address, Path(address)):
             refused(source, f"{address} is an address", "not fetched", "save the sound first")
-    refused("file:///home/me/me.wav", "file:///home/me/me.wav is an address")
+    for name in ("file:///home/me/me.wav", Path("file:///home/me/me.wav")):
+        refused(name, "file:///home/me/me.wav is an address")
+
+
+def test_names_that_a_shell_would_have_replaced_say_what_to_do() -> None:
+    refused("-", "No sound file at -. Standard input is /dev/stdin.")
+    for pattern in ("voices/*.wav", "me?.wav", "me[12].wav"):
+        refused(pattern, f"No sound file at {pattern}. Patterns are not expanded", "a folder")
 
 
 def test_a_file_may_be_named_like_an_address(
