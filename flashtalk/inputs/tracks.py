@@ -6,7 +6,6 @@ what follows keeps its time.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -16,6 +15,7 @@ import soundfile
 
 from flashtalk.inputs.chains import links
 from flashtalk.inputs.containers import open_container
+from flashtalk.inputs.declared import declared_s, is_mistaken, promised_by_wav
 from flashtalk.inputs.endings import breaks_off
 from flashtalk.inputs.hearing import voice_of
 from flashtalk.inputs.mixing import Mixed, mix
@@ -228,13 +228,16 @@ def _track(file: BinaryIO, index: int, max_s: float, formats: str) -> Track:
     first, *others = links(file)
     with open_container(first, formats) as container:
         streams = _streams(container)
-        told = declared_s(container, streams[index], head)
+        told = declared_s(container, streams[index], file, head)
         track = Track(declared_s=told, index=index, count=len(streams))
-        if streams[index].codec_context.name != _MISTAKEN:
+        mistaken = streams[index].codec_context.name == _MISTAKEN or is_mistaken(head)
+        if not mistaken:
             _read(container, streams[index], track, max_s)
         kind = container.format.name
-    if not track.samples and streams[index].codec_context.name == _MISTAKEN:
-        _read_integers(file, track, max_s)
+    if mistaken:
+        _read_by_libsndfile(file, track, max_s)
+    if (times := promised_by_wav(file, head)) > 1.0:
+        track.declared_s = times * track.duration_s
     for link in others:
         track.begin_again()
         with open_container(link, formats) as container:
@@ -255,16 +258,20 @@ def _streams(container: av.container.InputContainer) -> list[av.AudioStream]:
     return streams
 
 
-def _read_integers(file: BinaryIO, track: Track, max_s: float) -> None:
-    """As :func:`_read`, by libsndfile."""
+def _read_by_libsndfile(file: BinaryIO, track: Track, max_s: float) -> None:
+    """As :func:`_read`, of what FFmpeg takes for something else."""
     file.seek(0)
-    with soundfile.SoundFile(file) as sound:
-        track.rate_hz = sound.samplerate
-        for block in sound.blocks(_BLOCK_SAMPLES, dtype="float32", always_2d=True):
-            track.blocks.append(mix(np.ascontiguousarray(block.T)))
-            track.samples += len(block)
-            if track.samples > max_s * track.rate_hz:
-                raise TooLong
+    try:
+        with soundfile.SoundFile(file) as sound:
+            track.rate_hz = sound.samplerate
+            # Not sound.blocks(), which wants files in which it can jump.
+            while (block := sound.read(_BLOCK_SAMPLES, "float32", always_2d=True)).size:
+                track.blocks.append(mix(np.ascontiguousarray(block.T)))
+                track.samples += len(block)
+                if track.samples > max_s * track.rate_hz:
+                    raise TooLong
+    except soundfile.LibsndfileError as error:
+        raise NoTrack("holds sound of a kind that cannot be decoded, or is damaged") from error
 
 
 def _read(
@@ -284,41 +291,3 @@ def _read(
             raise
         track.broken = True  # what was there before is used
     track.finish()
-
-
-# Containers that know how long their sound is. Others guess it from its first packets.
-_TELLING = ("flac", "mov", "matroska", "aiff", "caf", "au", "w64", "asf", "ape", "tta", "wv", "mp3")
-
-
-def declared_s(
-    container: av.container.InputContainer, stream: av.AudioStream, head: bytes
-) -> float | None:
-    """How long the track should be, if the file knows; ``head`` is how the file begins."""
-    kind = container.format.name.split(",")[0]
-    if kind == "wav":
-        return _declared_by_wav(stream, head)
-    if kind not in _TELLING or (kind == "mp3" and b"Xing" not in head and b"Info" not in head):
-        return None
-    late_s = 0.0
-    if kind == "matroska":  # which knows ends, and of tracks only by their tags
-        late_s = max(0.0, float((stream.start_time or 0) * (stream.time_base or 0)))
-    elif stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    told = stream.metadata.get("DURATION", "")
-    if told.count(":") == 2:
-        with suppress(ValueError):  # words where times should be
-            hours, minutes, seconds = (float(part) for part in told.split(":"))
-            return 3_600 * hours + 60 * minutes + seconds - late_s
-    if len(container.streams) != 1 or container.duration is None:
-        return None
-    return container.duration / av.time_base - late_s
-
-
-def _declared_by_wav(stream: av.AudioStream, head: bytes) -> float | None:
-    """FFmpeg shortens to what is there, so the size in front of the samples is read here."""
-    start = head.find(b"data", 12)
-    if start < 0 or len(head) < start + 8 or not stream.bit_rate:
-        return None
-    size = int.from_bytes(head[start + 4 : start + 8], "little")
-    unknown = size in (0, 0x7FFFFFFF) or size >= 0xFFFF_FF00  # written while it was recorded
-    return None if unknown else 8 * size / stream.bit_rate
