@@ -24,7 +24,10 @@ from flashtalk.stream.contracts import EngineState
 logger = logging.getLogger(__name__)
 
 End = Literal["made", "stopped", "left", "refused", "failed"]
-"""How talks end: whole, by a stop, by a closed page, with a sentence, by what nobody foresaw."""
+"""How talks end: whole, by a stop, by a closed page, refused before they began, by a fault of ours.
+
+What a visitor sent is read before the seat is taken, so nothing behind it is their mistake.
+"""
 _FIRST_PICTURE_S = (0.25, 0.5, 1, 2, 4, 8, 16)  # bounds of the histogram
 
 
@@ -81,8 +84,10 @@ class Watch:
         except GeneratorExit:
             talk.end = "left"
             raise
-        except FlashTalkError:
-            talk.end = "refused"
+        except FlashTalkError as error:
+            talk.end = "failed" if talk.seated else "refused"
+            if talk.seated:
+                logger.error("talk %s ended early: %s", run, error)
             raise
         except Exception:
             talk.end = "failed"
@@ -130,6 +135,7 @@ class TalkWatch:
         self._watch = watch
         self._begun_s = self._let_in_s = time.monotonic()
         self.end: End = "made"
+        self.seated = False
         self.made_s = 0.0
 
     @property
@@ -144,6 +150,7 @@ class TalkWatch:
 
     def let_in(self) -> None:
         """The talk has its seat."""
+        self.seated = True
         self._let_in_s = time.monotonic()
 
     def made(self, fragment: Fragment) -> None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -81,6 +83,13 @@ class Ended:
             assert error.message == self.last["sentence"], "callers of the API read the same"
 
 
+def ends(talk: Talk) -> Counter[str]:
+    """How many talks ended in which way, as /metrics says."""
+    text = talk.watch.text().decode()
+    said = re.findall(r'^flashtalk_talks_total{end="(\w+)"} (\S+)$', text, re.MULTILINE)
+    return Counter({end: int(float(count)) for end, count in said})
+
+
 @contextmanager
 def fault(module: torch.nn.Module, hook: Callable[..., object]) -> Iterator[Callable[[int], None]]:
     """``hook`` acts on ``module`` from the second fragment on."""
@@ -122,12 +131,20 @@ def without_memory_on_a_gpu(*given: object) -> None:
 def test_a_network_that_fails_ends_its_talk_alone(
     talk: Talk, toy_networks: Networks, files: tuple[str, str], hook, sentence: str
 ) -> None:
+    before = ends(talk)
     with fault(toy_networks.transformer, hook) as after:
         ended = Ended(talk, files, after)
     assert ended.last["sentence"] == sentence
     assert 0 < ended.frames == ended.shown < 88
     assert Ended(talk, files, lambda fragments: None).frames == 88, "the engine goes on"
     assert talk.admission.talking == talk.admission.waiting == 0
+    assert ends(talk) - before == {"failed": 1, "made": 1}
+
+
+def test_what_a_visitor_sends_is_no_fault_of_the_page(talk: Talk, files: tuple[str, str]) -> None:
+    before, voice = ends(talk), files[1]
+    assert Ended(talk, (voice, voice), lambda fragments: None).kinds[-1] == "error"
+    assert ends(talk) - before == {"refused": 1}
 
 
 def test_an_encoder_that_fails_keeps_the_film(engine: Engine, files: tuple[str, str]) -> None:
