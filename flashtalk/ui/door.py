@@ -20,6 +20,7 @@ from flashtalk.ui.compare.comparisons import Comparisons
 from flashtalk.ui.events import Talk
 from flashtalk.ui.live.talks import LiveTalks
 from flashtalk.ui.sent import NOT_TAKEN, uploaded_path
+from flashtalk.ui.sentences import sentences
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,20 @@ class Page(gr.Blocks):
         except Exception as error:
             logger.info("a request was refused: %s", error)
             raise gr.Error(NOT_TAKEN, print_exception=False) from error
+
+    async def postprocess_data(self, *given: Any, **named: Any) -> list[Any]:
+        """What Gradio makes of an answer's values.
+
+        Raises:
+            gr.Error: with a sentence, where it cannot serve a file.
+        """
+        try:
+            return await super().postprocess_data(*given, **named)
+        except gr.Error:
+            raise
+        except Exception as error:
+            _, said = sentences(error, "whose answer was to be given")
+            raise gr.Error(said, print_exception=False) from error
 
 
 def _hand_on(block_fn: BlockFunction, state: SessionState) -> None:

@@ -36,6 +36,7 @@ from flashtalk.stream.contracts import Engines
 from flashtalk.stream.piece import VideoPiece
 from flashtalk.ui import film_messages
 from flashtalk.ui.guard import Rates
+from flashtalk.ui.handover import Handover
 from flashtalk.ui.player import LiveMessages
 from flashtalk.ui.preparing import Preparing
 from flashtalk.ui.settings import Settings, uploaded
@@ -169,6 +170,7 @@ class Talk:
         messages = LiveMessages()
         shown: int | dict[str, Any] = gr.skip()  # a seed that cannot be used stays in its box
         file: Path | None = None
+        made: Handover | None = None
         with ExitStack() as stack:
             stack.callback(drop_cycles)
             try:
@@ -182,11 +184,12 @@ class Talk:
                 credits = self._credits(portrait, voice, settings)
                 file = scratch.path / credits.file_name
                 run = Run(settings, messages, stop.is_set, file, credits)
+                made = Handover(file)
                 for message in self._run(portrait, voice, run):
-                    yield message, _made(file), shown
+                    yield message, made.path(), shown
             except Exception as error:
                 message, call = film_messages.of_error(messages, error, portrait, voice, file)
-                yield message, _made(file), shown
+                yield message, None if made is None else made.path_if_any(), shown
                 raise gr.Error(call, visible=False, print_exception=False) from error
 
     def stop(self, request: gr.Request) -> None:
@@ -330,8 +333,3 @@ def _in_line(seat: Seat, run: Run) -> Iterator[str]:
 
 def _scratch_folder() -> ScratchFolder:
     return ScratchFolder(Path(tempfile.gettempdir()), SCRATCH_PREFIX)
-
-
-def _made(file: Path | None) -> str | None:
-    """The finished file, once there is one."""
-    return str(file) if file is not None and file.exists() else None

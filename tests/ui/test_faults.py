@@ -5,6 +5,7 @@ The real networks, encoders and disk at toy size; faults come in where they do i
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import re
@@ -16,12 +17,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import av
 import gradio as gr
 import numpy as np
 import pytest
 import soundfile
 import torch
+from gradio.utils import get_upload_folder
 from live_speaker import Speaker, served
 from PIL import Image
 
@@ -30,6 +33,7 @@ from flashtalk.engine import Engine
 from flashtalk.models.networks import Networks
 from flashtalk.stream.faults import NO_MEMORY, NOT_NUMBERS
 from flashtalk.stream.piece import VideoPiece
+from flashtalk.ui.door import Page
 from flashtalk.ui.events import Limits, Talk
 from flashtalk.ui.sentences import NO_ROOM, UNEXPECTED
 from flashtalk.ui.stops import Stops
@@ -76,6 +80,7 @@ class Ended:
                 if self.kinds[-1] == "fragment":
                     self.shown = round(25 * self.last["made_s"])
                 if file:
+                    assert file.startswith(get_upload_folder()), "Gradio copies all others"
                     with av.open(file) as film:
                         self.frames = len(list(film.decode(video=0)))
                 after(self.kinds.count("fragment"))
@@ -182,6 +187,34 @@ def test_a_full_disk_keeps_what_it_holds(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of file sizes")
+def test_a_film_that_cannot_be_served_is_told(
+    talk: Talk, files: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/home/somebody/secret")
+
+    monkeypatch.setattr("shutil.move", no_room)
+    ended = Ended(talk, files, lambda fragments: None)
+    assert (ended.kinds[-1], ended.frames) == ("error", 0)
+    assert ended.last["sentence"] == NO_ROOM
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [(OSError(errno.ENOSPC, "full"), NO_ROOM), (RuntimeError("/home/secret.py"), UNEXPECTED)],
+)
+def test_an_answer_that_gradio_cannot_give_is_a_sentence(
+    error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*given: object) -> None:
+        raise error
+
+    monkeypatch.setattr(gr.Blocks, "postprocess_data", fails)
+    with pytest.raises(gr.Error) as raised:
+        anyio.run(Page.postprocess_data, object.__new__(Page))
+    assert raised.value.message == sentence
+
+
 def test_a_full_disk_keeps_no_folder_of_a_live_talk(engine: Engine, talk_folder: Path) -> None:
     import resource
 
