@@ -55,6 +55,10 @@ TOO_SLOW = (
     "This machine makes {:.2f} seconds of video in a second, too few to follow you while you "
     "speak. Record your voice instead."
 )
+NOT_SERVED = (
+    "The page cannot be served at {where} of {host}: another program has taken it meanwhile, or "
+    "this machine is too busy to begin within five seconds. Please start again."
+)
 WORKERS = 40
 """Threads of the server beside one for each visitor in line: uploads, encoders, files."""
 
@@ -120,35 +124,43 @@ def launch(page: Page, host: str, port: int | None, share: bool, limits: Limits)
     """Serve ``page`` until it is ended; its talks end first."""
     ask_no_proxy(host)
     with closing(page.live_talks), closing(page.comparisons), talks_end_first(page):
-        page.launch(
-            server_name=host,
-            server_port=port,
-            share=share or None,
-            theme=theme(),
-            css_paths=[*STYLES],
-            max_file_size=f"{limits.upload_mb}mb",
-            footer_links=["api"],
-            run_history=False,
-            ssr_mode=False,
-            max_threads=WORKERS + limits.queue,
-            favicon_path=ICON,
-            app_kwargs={
-                "routes": [
-                    *routes(page),
-                    *live_routes(page.live_talks),
-                    *compare_routes(page.comparisons),
-                ],
-                "middleware": [
-                    Middleware(Guard, upload_mb=limits.upload_mb, rates=limits.rates),
-                    Middleware(Card),
-                ],
-                "docs_url": None,
-                "redoc_url": None,
-            },
-            prevent_thread_lock=True,
-        )
+        try:
+            _begin(page, host, port, share, limits)
+        except OSError as error:  # of a port that was taken meanwhile, or of Gradio's patience
+            where = "any port" if port is None else f"port {port}"
+            raise FlashTalkError(NOT_SERVED.format(where=where, host=host)) from error
         connections.keep_few(page.server, connections.most_connections())
         page.block_thread()
+
+
+def _begin(page: Page, host: str, port: int | None, share: bool, limits: Limits) -> None:
+    page.launch(
+        server_name=host,
+        server_port=port,
+        share=share or None,
+        theme=theme(),
+        css_paths=[*STYLES],
+        max_file_size=f"{limits.upload_mb}mb",
+        footer_links=["api"],
+        run_history=False,
+        ssr_mode=False,
+        max_threads=WORKERS + limits.queue,
+        favicon_path=ICON,
+        app_kwargs={
+            "routes": [
+                *routes(page),
+                *live_routes(page.live_talks),
+                *compare_routes(page.comparisons),
+            ],
+            "middleware": [
+                Middleware(Guard, upload_mb=limits.upload_mb, rates=limits.rates),
+                Middleware(Card),
+            ],
+            "docs_url": None,
+            "redoc_url": None,
+        },
+        prevent_thread_lock=True,
+    )
 
 
 def _engine(options: ServeOptions, ranks: Ranks | None, gpu_is_lent: bool) -> Engine:

@@ -1,7 +1,7 @@
 """A finished film goes to where Gradio serves files from.
 
-Gradio itself would copy it there. On a disk that is full there is no room for a second one, and
-Gradio answers with nothing, not even with the message that the disk is full.
+Gradio itself would copy it there. A full disk has no room for a copy. Then Gradio answers with
+nothing, not even with the message that says why.
 """
 
 from __future__ import annotations

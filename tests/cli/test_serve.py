@@ -10,17 +10,20 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx
 import pytest
 
 from flashtalk.cli import serve
 from flashtalk.cli.main import main
-from flashtalk.cli.serve import ask_no_proxy, computes_at, warms_up, why_not_live
+from flashtalk.cli.serve import ask_no_proxy, computes_at, launch, warms_up, why_not_live
 from flashtalk.cli.serve_options import ServeOptions
 from flashtalk.cli.uploads import sweep_unfinished, sweep_uploads
 from flashtalk.engine import Engine
+from flashtalk.errors import FlashTalkError
 from flashtalk.outputs.scratch import ScratchFolder
+from flashtalk.ui.events import Limits
 
 
 @pytest.mark.parametrize(
@@ -156,6 +159,18 @@ def test_the_port_may_be_a_variable(name: str, monkeypatch, capsys) -> None:
     assert ServeOptions(port=80).chosen_port == 80
     monkeypatch.setenv(name, "seven")
     assert f"{name} must be a port" in refusal(capsys)
+
+
+def test_a_server_that_does_not_begin_is_a_sentence_and_leaves_nothing(monkeypatch) -> None:
+    def fails(*given: object) -> None:
+        raise OSError("Cannot find empty port in range: 7999-7999. You can specify a different one")
+
+    monkeypatch.setattr("flashtalk.cli.serve._begin", fails)
+    page = Mock()
+    with pytest.raises(FlashTalkError, match=r"cannot be served at port 7999 of 127\.0\.0\.1: "):
+        launch(page, "127.0.0.1", 7999, False, Limits())
+    page.live_talks.close.assert_called_once()
+    page.comparisons.close.assert_called_once()
 
 
 def test_a_folder_of_somebody_else_is_a_sentence(tmp_path: Path, monkeypatch, capsys) -> None:

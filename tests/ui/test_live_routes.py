@@ -316,22 +316,39 @@ def test_the_limit_ends_a_talk_and_keeps_it(engine: Engine, speech: np.ndarray) 
         assert len(frames_of(speaker.film())) == 25
 
 
+def one_place(engine: Engine) -> Talk:
+    return Talk(engine, Limits(visitors=1, queue=2), lambda function: function)
+
+
+def counted(page: Talk, end: str) -> bool:
+    """Whether /metrics comes to say of one talk that it ended so, and of no other that it did."""
+    end_s = time.monotonic() + 30.0
+    while page.watch.talks.labels(end)._value.get() < 1 and time.monotonic() < end_s:
+        time.sleep(0.05)  # the last message goes out a moment before
+    text = page.watch.text().decode()
+    return f'flashtalk_talks_total{{end="{end}"}} 1.0' in text and '{end="made"} 0.0' in text
+
+
 def test_a_speaker_who_stays_away_is_ended_and_frees_the_place(engine: Engine, speech) -> None:
-    with served(engine, patience_s=3.0) as client:
+    page = one_place(engine)
+    with served(engine, patience_s=3.0, page=page) as client:
         gone = Speaker(client)
         gone.listen("listening")
         gone.send(speech[:16_000], 0)
         Speaker(client).listen("listening")
         ended = gone.listen("end")
         assert (ended["made_s"], ended["sentence"]) == (1.0, AWAY.format(3))
+        assert counted(page, "left")
 
 
 def test_somebody_who_leaves_the_line_is_not_waited_for(engine: Engine) -> None:
-    with served(engine, patience_s=30.0) as client:
+    page = one_place(engine)
+    with served(engine, patience_s=30.0, page=page) as client:
         first, second = Speaker(client), Speaker(client)
         first.listen("listening")
         ended = second.end()
         assert (ended["made_s"], ended["stopped"]) == (0, True)
+        assert counted(page, "stopped")
         assert first.end()["made_s"] == 0
 
 

@@ -93,6 +93,7 @@ class LiveTalk:
         self._asked_s = self._heard_s = self._spoken_s = time.monotonic()
         self._listening = False
         self._keeping_up = KeepingUp(limits.live_behind_s)
+        self._left = False  # the speaker
         self._why = ""  # the talk ended, where the speaker did not end it
         self._thread = threading.Thread(target=self._run, name=f"live-{name[:6]}", daemon=True)
 
@@ -152,11 +153,14 @@ class LiveTalk:
                 else:
                     self._mailbox.put(self._messages.waiting(place))
             if read is None:
+                watched.end = "left" if self._asks_no_more() else "stopped"
                 self._mailbox.put(self._messages.end(0.0, stopped=True))
                 return
             watched.let_in()
             film = self._listen(*read, seat, stopped, watched)
         watched.end = "made" if film.complete else "stopped"
+        if self._left:
+            watched.end = "left"
         if film.kept_s < film.made_s:
             self._why = f"{self._why} {self._rolls}".strip()
         if held_s := self._keeping_up.held_s:
@@ -259,8 +263,7 @@ class LiveTalk:
     # --- who is there ---------------------------------------------------------------------------
     def _leaves(self, stopped: Callable[[], bool]) -> bool:
         """Whether somebody who waits has left."""
-        away = time.monotonic() - self._asked_s > self._patience_s
-        return stopped() or self.speech.ended or away
+        return stopped() or self.speech.ended or self._asks_no_more()
 
     def _ends(self, seat: Seat) -> bool:
         """Whether the speech is over; ``_why`` tells what ended it, if the speaker did not."""
@@ -268,7 +271,7 @@ class LiveTalk:
         if self.speech.full:
             self._why = LIMIT.format(limits.live_s)
         elif self._away():
-            self._why = AWAY.format(self._patience_s)
+            self._why, self._left = AWAY.format(self._patience_s), True
         elif time.monotonic() - self._spoken_s > limits.live_silence_s:
             self._why = SILENCE.format(limits.live_silence_s)
         elif seat.makes_way(limits.speech_s):
@@ -279,6 +282,9 @@ class LiveTalk:
         """Whether nothing was heard, or nobody asked for video, for too long."""
         last_s = min(self._heard_s, self._asked_s)
         return time.monotonic() - last_s > self._patience_s
+
+    def _asks_no_more(self) -> bool:
+        return time.monotonic() - self._asked_s > self._patience_s
 
     @property
     def _rolls(self) -> str:
