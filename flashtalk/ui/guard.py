@@ -57,6 +57,7 @@ SENTENCES = {
     405: "This address is not asked in this way.",
     408: "The request came too slowly, and not to its end. Please send it again.",
     413: "The request is too large: {limit} MB are taken at the most.",
+    416: "The file does not have the part that was asked for.",
     422: "The request is not what this address takes: see API at the foot of the page.",
     429: "That was too much in a short time. Please wait {wait_s} seconds and try again.",
 }
@@ -296,7 +297,7 @@ class _Answer:
 
     async def _send_refusal(self, start: Message) -> None:
         """What the page's own routes say stays as it is; all else becomes a sentence."""
-        bare = start["status"] in (404, 405) and _sentence_in(self._body) is None
+        bare = _sentence_in(self._body) is None and start["status"] < 500  # /healthz says why
         if bare or not self._own:
             await self._send_sentence(start["status"])
             return

@@ -6,6 +6,7 @@ import errno
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Message
@@ -251,6 +252,25 @@ def test_requests_that_stay_open_are_counted_until_they_end() -> None:
         released.set()
         assert {each.result().status_code for each in open_ones} == {200}
         assert one.get("/config").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("part", "status"), [("bytes=99-", 416), ("bytes=5-2", 400), ("bytes=x", 400)]
+)
+def test_a_part_that_a_film_does_not_have_is_a_sentence(
+    part: str, status: int, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"a film")
+
+    async def served(request: Request) -> Response:
+        return FileResponse(film)
+
+    guard = Middleware(Guard, upload_mb=3, rates=Rates())
+    app = Starlette(routes=[Route("/live/x/film", served)], middleware=[guard])
+    reply = TestClient(app).get("/live/x/film", headers={"range": part})
+    assert reply.status_code == status
+    sentence(reply)
 
 
 @pytest.mark.parametrize("name", ["requests", "talks", "upload_mb", "at_once"])

@@ -148,6 +148,8 @@ def test_messages_can_be_asked_for_again_after_a_cut(client: TestClient, speech)
         (b"even", "-1", 400),
         (b"even", "", 400),
         (b"even", "1e3", 400),
+        (b"even", "٣", 400),
+        (b"even", 5_000 * "9", 400),
         (bytes(LARGEST_PIECE_BYTES + 2), "0", 413),
     ],
 )
