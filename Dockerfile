@@ -1,6 +1,7 @@
 # The page of FlashTalk, from the wheel. For the CPU: docker build -t flashtalk .
 # For NVIDIA GPUs: docker build -t flashtalk:cuda --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130
 #                  --build-arg EXTRAS=[14b] .    Workers on other machines (compose.yaml): EXTRAS=[cluster]
+# Sentences that are typed: EXTRAS=[speech]
 FROM python:3.11-slim AS wheel
 WORKDIR /source
 RUN pip install --no-cache-dir build==1.6.1 hatchling==1.33.0
