@@ -23,6 +23,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from flashtalk.errors import FlashTalkError
 from flashtalk.inputs.deep import Tiff, sixteen_bit_file, with_lower_bytes
 from flashtalk.inputs.files import Kind, open_file, short
+from flashtalk.inputs.hdr import INFO, hdr_of, to_srgb
 from flashtalk.inputs.levels import eight_bits, white_of
 from flashtalk.inputs.smaller import halved
 
@@ -116,7 +117,10 @@ def _opened(file: BinaryIO | io.BytesIO, name: str, max_pixels: int) -> Image.Im
     if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
         _register_heic(name)
     try:
-        return Image.open(file, formats=[kind for kind in FORMATS if _known(kind)])
+        hdr = hdr_of(file)
+        picture = Image.open(file, formats=[kind for kind in FORMATS if _known(kind)])
+        picture.info[INFO] = hdr
+        return picture
     except Image.DecompressionBombError as error:
         raise FlashTalkError(
             f"{name} declares far more than {MAX_PIXELS // 1_000_000} megapixels. "
@@ -189,12 +193,14 @@ def _decode(
 def _decoded(picture: Image.Image, name: str) -> Image.Image:
     with _damage(name):
         factor = _factor(picture.size)
+        hdr = picture.info.get(INFO)
         if factor > 1:  # what may be decoded smaller at once
             if (half := halved(picture)) is not None:
                 return _upright_rgb(half)
             picture.draft(None, (picture.width // factor, picture.height // factor))  # a JPEG
         deep = sixteen_bit_file(picture)
         picture.load()
+        picture.info[INFO] = hdr
         return _upright_rgb(picture if deep is None else with_lower_bytes(picture, deep))
 
 
@@ -317,11 +323,12 @@ def _to_rgb(picture: Image.Image, white: float | None = None) -> Image.Image:
 
     ``white`` is the value of white in modes of more than 8 bits.
     """
-    curve = _curve(picture.info)
+    hdr = picture.info.get(INFO)
+    curve = None if hdr else _curve(picture.info)
     if white is not None:
         # Pillow's own conversion clips 16 bits at 255 instead of scaling them.
         picture = Image.fromarray(eight_bits(np.asarray(picture), white))
-    picture = _to_srgb(picture)
+    picture = to_srgb(picture, hdr) if hdr else _to_srgb(picture)
     if curve:
         mode = "RGBA" if picture.has_transparency_data else "RGB"
         picture = picture.convert(mode).point((curve * 3 + [*range(256)])[: 256 * len(mode)])
