@@ -152,3 +152,19 @@ def test_ordinary_portraits_are_left_as_they_are(model) -> None:
             assert model.begin(portrait)[0] is portrait
             confidence = feature_confidence(portrait, model.reader(portrait))
         assert confidence.tolist() == [[1.0, 1.0]], path.name
+
+
+def test_shut_eyes_of_a_photograph_have_dark_lashes(model) -> None:
+    picture = Image.open(ASSETS / "photographs" / "claire.jpg").convert("RGB").resize(SIZE)
+    known = prepared(model, picture)
+    shut, bare = (
+        luma_of((drawn(model, each, lids=0.0) + 1) / 2)[0, 0]
+        for each in (known, replace(known, lashes=None))
+    )
+    for side in ("left", "right"):
+        x, y = known.points[0, LANDMARKS.index(f"{side}_eye_lower")]
+        column, row = (round(float((each + 1) / 2 * SIZE[0])) for each in (x, y))
+        lid = (slice(row - 3, row + 4), slice(column - 2, column + 3))
+        assert shut[lid].amin() < bare[lid].amin() - 0.05, "the lid ends in a line of lashes"
+    opened = drawn(model, known) - drawn(model, replace(known, lashes=None))
+    assert not opened.any(), "open eyes have their own"

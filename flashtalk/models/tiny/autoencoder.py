@@ -40,6 +40,7 @@ from flashtalk.models.tiny.guidance import Guidance, PortraitPyramid
 from flashtalk.models.tiny.landmark_choice import choose_marks, read_frames
 from flashtalk.models.tiny.landmarks import FaceMarks, FaceReader
 from flashtalk.models.tiny.large_portrait import LargePortrait, placed
+from flashtalk.models.tiny.lashes import Lashes
 from flashtalk.models.tiny.lip_gain import open_wider
 from flashtalk.models.tiny.maps import flow_to_grid, repeat_per_frame
 from flashtalk.models.tiny.registration import (
@@ -116,7 +117,12 @@ class PortraitAutoencoder(nn.Module):
         guidance = replace(self.guidance(portrait, code, marks.points), meshed=marks.meshed)
         if confidence is None:
             return guidance
-        return replace(guidance, confidence=confidence, tone=face_tone(portrait, marks.points))
+        return replace(
+            guidance,
+            confidence=confidence,
+            tone=face_tone(portrait, marks.points),
+            lashes=Lashes.of(portrait, marks.points),
+        )
 
     def graphs(self) -> tuple[nn.Module, ...]:
         """The flow's last correction; painters draw other numbers of frames from call to call."""

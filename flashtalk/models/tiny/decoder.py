@@ -31,7 +31,8 @@ from flashtalk.models.tiny.feature_state import (
     read_mouths,
 )
 from flashtalk.models.tiny.guidance import Guidance
-from flashtalk.models.tiny.maps import ResidualBlock, flow_to_grid, repeat_per_frame, warp
+from flashtalk.models.tiny.lashes import REST, draw_lashes
+from flashtalk.models.tiny.maps import ResidualBlock, crop, flow_to_grid, repeat_per_frame, warp
 from flashtalk.models.tiny.origin import origin_of
 from flashtalk.models.tiny.painter import FeaturePainter, PainterConfig
 
@@ -177,12 +178,17 @@ class Decoder(nn.Module):
         """The same for the eyes: [2 M, ...], left and right of each frame.
 
         Lids that shut have a painter of their own, too. One painter for both draws lashes with
-        speckles, or soft eyes.
+        speckles, or soft eyes. Lashes of shut lids are as dark as the portrait's.
         """
         state = eye_states(code, flow, guidance)
         painters = (self.eye, self.lids)
         _, shown = _shown(guidance, len(code))
-        return blend_painters(state, painters, state.closed_share, shown, grid, guidance.source)
+        crops = blend_painters(state, painters, state.closed_share, shown, grid, guidance.source)
+        rest = state.lost_share(*REST)
+        if guidance.lashes is None or not rest.any():
+            return crops
+        places = crop([each for each in grid for _ in range(2)], crops.boxes)
+        return draw_lashes(crops, guidance.lashes.of_frames(len(code)), places, rest)
 
 
 def mouth_states(code: Tensor, flow: Tensor, guidance: Guidance) -> FeatureState:

@@ -104,8 +104,12 @@ class FeatureState:
     @property
     def closed_share(self) -> Tensor:
         """How far the portrait's opening is closed: [M] in 0..1."""
+        return self.lost_share(*CLOSED)
+
+    def lost_share(self, start: float, end: float) -> Tensor:
+        """[M]: 0 up to ``start`` of the portrait's gap that is lost, 1 from ``end`` on."""
         lost = 1.0 - self.frame.half_gap / self.portrait.half_gap.clamp(min=MIN_HALF_GAP)
-        return _ramp(lost, *CLOSED)
+        return _ramp(lost, start, end)
 
     def select(self, index: Tensor) -> FeatureState:
         """The features at ``index`` [K]."""

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flashtalk.models.tiny.large_portrait import LargePortrait
+from flashtalk.models.tiny.lashes import Lashes
 from flashtalk.models.tiny.matching import matching_features
 from flashtalk.models.tiny.warpable import warpable
 
@@ -45,6 +46,8 @@ class Guidance:
     tone: Tensor
     """[B, 5] how light and how colorful paint may be, and the color of the light
     (:mod:`flashtalk.models.tiny.tone`)."""
+    lashes: Lashes | None = None
+    """What shut lids are drawn with; ``None``: painters learn, and draw them alone."""
     large: LargePortrait | None = None
     """The portrait at the size of the pictures; ``None`` where that is the size of ``portrait``."""
 
