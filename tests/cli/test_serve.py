@@ -19,7 +19,7 @@ from flashtalk.cli import serve
 from flashtalk.cli.main import main
 from flashtalk.cli.serve import ask_no_proxy, computes_at, launch, warms_up, why_not_live
 from flashtalk.cli.serve_options import ServeOptions
-from flashtalk.cli.uploads import sweep_unfinished, sweep_uploads
+from flashtalk.cli.uploads import sweep_cut_off, sweep_unfinished, sweep_uploads
 from flashtalk.engine import Engine
 from flashtalk.errors import FlashTalkError
 from flashtalk.outputs.scratch import ScratchFolder
@@ -190,9 +190,14 @@ def test_what_a_killed_server_left_is_swept_after_its_time(tmp_path: Path, monke
         (own / name).mkdir(parents=True)
         (own / name / "ada.png").write_bytes(b"her picture")
         os.utime(own / name / "ada.png", (now_s - age_s, now_s - age_s))
+        (own / f"tmp{name}").write_bytes(b"the half of her pict")  # whose upload was cut off
+        os.utime(own / f"tmp{name}", (now_s - age_s, now_s - age_s))
     sweep_uploads(60)
-    assert [path.name for path in own.iterdir()] == ["new"]
+    assert {path.name for path in own.iterdir()} == {"new", "tmpnew"}
     assert os.environ["GRADIO_TEMP_DIR"] == str(own), "new files lie there, too"
+
+    sweep_cut_off(own, 5)  # as it is done while the page is served
+    assert {path.name for path in own.iterdir()} == {"new"}
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "shared"))
     sweep_uploads(5)
