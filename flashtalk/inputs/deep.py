@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin
 
+from flashtalk.inputs.chunks import PNG, pixels_alone
 from flashtalk.inputs.levels import STRAYS, eight_bits, white_of
+from flashtalk.inputs.upright import keep_exif
 
 _DIM = 70  # of 255: upper bytes of 14 bits reach 63, of fewer bits less
-_PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 _TIFF = (b"II*\0", b"MM\0*")
 _WIDTH, _HEIGHT = 256, 257  # tags of TIFF
 _STEP = 8  # every eighth pixel of every eighth row tells what white is
@@ -50,8 +51,7 @@ def with_lower_bytes(picture: Image.Image, file: IO[bytes]) -> Image.Image:
     parts = [values[..., 2::-1], values[..., 3:]]  # color and opacity have scales of their own
     pixels = [eight_bits(part, white_of(part[::_STEP, ::_STEP])) for part in parts if part.size]
     whole = Image.fromarray(np.dstack(pixels))
-    whole.info = picture.info
-    whole.getexif().update(picture.getexif())
+    keep_exif(whole, picture)
     return whole
 
 
@@ -94,8 +94,8 @@ class Tiff:
 
 def _values(content: bytes, page: int) -> np.ndarray | None:
     """What OpenCV reads of that ``page``; nothing where it cannot."""
-    if content.startswith(_PNG):
-        content = _pixels_alone(content)
+    if content.startswith(PNG):
+        content = pixels_alone(content)
     elif page:
         pages = (page, page + 1)
         packed = np.frombuffer(content, np.uint8)
@@ -104,17 +104,6 @@ def _values(content: bytes, page: int) -> np.ndarray | None:
     if page:
         return None  # of an animated PNG, of which OpenCV reads the first
     return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-
-
-def _pixels_alone(content: bytes) -> bytes:
-    """A PNG file without what its decoder would complain of on stderr, such as profiles."""
-    parts, place = [_PNG], len(_PNG)
-    while place + 12 <= len(content):
-        end = place + 12 + int.from_bytes(content[place : place + 4], "big")
-        if content[place + 4 : place + 8] in (b"IHDR", b"tRNS", b"IDAT"):
-            parts.append(content[place:end])
-        place = end
-    return b"".join([*parts, _PNG_END])
 
 
 def _is_dim(picture: Image.Image) -> bool:

@@ -57,5 +57,6 @@ def eight_bits(array: np.ndarray, white: float) -> np.ndarray:
     """``array`` as uint8, ``white`` at 255; what lies outside is clipped."""
     if array.dtype == np.uint8 and white == 255.0:
         return np.ascontiguousarray(array)
-    values = array.astype(np.float32) * np.float32(255.0 / white)
-    return np.clip(np.rint(values, out=values), 0.0, 255.0, out=values).astype(np.uint8)
+    with np.errstate(over="ignore", invalid="ignore"):  # of stray pixels in a damaged file
+        values = array.astype(np.float32) * np.float32(255.0 / white)
+        return np.clip(np.rint(values, out=values), 0.0, 255.0, out=values).astype(np.uint8)

@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from flashtalk.errors import FlashTalkError
+from flashtalk.inputs.chunks import PNG, pixels_alone
 from flashtalk.inputs.deep import Tiff, sixteen_bit_file, with_lower_bytes
 from flashtalk.inputs.files import Kind, open_file, short
 from flashtalk.inputs.hdr import INFO, hdr_of, to_srgb
 from flashtalk.inputs.levels import eight_bits, white_of
 from flashtalk.inputs.smaller import halved
+from flashtalk.inputs.upright import upright
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +120,7 @@ def _opened(file: BinaryIO | io.BytesIO, name: str, max_pixels: int) -> Image.Im
         _register_heic(name)
     try:
         hdr = hdr_of(file)
-        picture = Image.open(file, formats=[kind for kind in FORMATS if _known(kind)])
+        picture = _of_pillow(file, is_png=head.startswith(PNG))
         picture.info[INFO] = hdr
         return picture
     except Image.DecompressionBombError as error:
@@ -134,6 +136,18 @@ def _opened(file: BinaryIO | io.BytesIO, name: str, max_pixels: int) -> Image.Im
         raise FlashTalkError(
             f"{name} is damaged: its header cannot be read ({_reason(error)}). {SUPPORTED}."
         ) from error
+
+
+def _of_pillow(file: BinaryIO | io.BytesIO, *, is_png: bool) -> Image.Image:
+    """``file`` as Pillow has it; without what else a PNG file says, where that is damaged."""
+    formats = [kind for kind in FORMATS if _known(kind)]
+    try:
+        return Image.open(file, formats=formats)
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+        if not is_png:
+            raise
+    file.seek(0)
+    return Image.open(io.BytesIO(pixels_alone(file.read())), formats=["PNG"])
 
 
 def _of_tiff(tiff: Tiff, name: str, max_pixels: int) -> Image.Image:
@@ -228,9 +242,7 @@ def _upright_rgb(picture: Image.Image) -> Image.Image:
         return _to_rgb(picture if whole else _rows(picture, top, bottom), white)
 
     reduced = _reduced(picture.size, band)
-    orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    reduced.getexif()[ExifTags.Base.Orientation] = orientation
-    return ImageOps.exif_transpose(reduced)
+    return upright(reduced, picture)
 
 
 def _rows(picture: Image.Image, top: int, bottom: int) -> Image.Image:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from flashtalk.inputs.heif_tiles import UnusualError, halved_heic
+from flashtalk.inputs.upright import keep_exif
 
 _HALF = cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION
 
@@ -32,8 +33,7 @@ def halved(picture: Image.Image) -> Image.Image | None:
     if pixels is None:
         return None
     half = Image.fromarray(pixels)
-    half.info = picture.info  # its color profile among it
-    half.getexif().update(picture.getexif())
+    keep_exif(half, picture)  # and its color profile
     return half
 
 
