@@ -1,4 +1,4 @@
-"""Whether a file's end is there, where the file does not say how long it is.
+"""Whether all of a file is there, where the file does not say how long it is.
 
 Each page of an Ogg file and each frame of ADTS (files named ``.aac``) says its own length. So a
 file that ends within a page or frame was cut. Used by :mod:`flashtalk.inputs.tracks`.
@@ -11,6 +11,7 @@ from typing import BinaryIO
 PAGE = b"OggS"
 PAGE_HEADER_BYTES = 27
 _LONGEST_PAGE_BYTES = PAGE_HEADER_BYTES + 255 + 255 * 255
+_BEGINS = 2  # flag of a stream's first page
 _FRAME_HEADER_BYTES = 7
 _ID3_BYTES = 10
 
@@ -20,6 +21,22 @@ def breaks_off(file: BinaryIO, kind: str) -> bool:
     if kind == "ogg":
         return _ogg_breaks_off(file)
     return kind == "aac" and _adts_breaks_off(file)
+
+
+def has_lost_pages(file: BinaryIO) -> bool:
+    """Whether pages of an Ogg file of sound alone are missing: they are numbered."""
+    file.seek(0)
+    content = file.read()
+    last: dict[bytes, int] = {}
+    lost, begun, place = False, 0, content.find(PAGE)
+    while 0 <= place <= len(content) - PAGE_HEADER_BYTES:
+        flags, serial = content[place + 5], content[place + 14 : place + 18]
+        number = int.from_bytes(content[place + 18 : place + 22], "little")
+        begun += flags & _BEGINS > 0
+        lost |= not flags & _BEGINS and number > last.get(serial, number) + 1
+        last[serial] = number
+        place = content.find(PAGE, place + PAGE_HEADER_BYTES)
+    return lost and begun == 1
 
 
 def _ogg_breaks_off(file: BinaryIO) -> bool:

@@ -16,7 +16,7 @@ import soundfile
 from flashtalk.inputs.chains import links
 from flashtalk.inputs.containers import open_container
 from flashtalk.inputs.declared import declared_s, is_mistaken, promised_by_wav
-from flashtalk.inputs.endings import breaks_off
+from flashtalk.inputs.endings import breaks_off, has_lost_pages
 from flashtalk.inputs.hearing import voice_of
 from flashtalk.inputs.mixing import Mixed, mix
 from flashtalk.inputs.voiced import LEAST_VOICE_S, voiced_s
@@ -243,6 +243,8 @@ def _track(file: BinaryIO, index: int, max_s: float, formats: str) -> Track:
         with open_container(link, formats) as container:
             _read(container, _streams(container)[index], track, max_s)
     track.breaks_off = breaks_off(file, kind)
+    if kind == "ogg" and not track.missing_s:
+        track.damaged |= has_lost_pages(file)
     return track
 
 

@@ -86,3 +86,18 @@ def test_half_a_file_promises_what_a_whole_one_has(codec: str, tmp_path: Path) -
     half.write_bytes(content[: len(content) // 2])
     (notice,) = load_speech(half).notices
     assert "the file promises 3.0 s, and holds 1.5 s" in notice
+
+
+@pytest.mark.parametrize("compression", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("lost", range(3))
+def test_lost_pages_of_ogg_are_told(compression: str, lost: int, tmp_path: Path) -> None:
+    """The first lost page of sound left no hole: what followed moved to the beginning."""
+    soundfile.write(
+        tmp_path / "a.ogg", voice(12.0, 48_000), 48_000, format="OGG", subtype=compression
+    )
+    assert load_speech(tmp_path / "a.ogg").notices == ()
+    head, *pages = (tmp_path / "a.ogg").read_bytes().split(b"OggS")[1:]
+    assert len(pages) > 5
+    del pages[1 + lost]  # the first has the codec's tables
+    (tmp_path / "a.ogg").write_bytes(b"OggS" + b"OggS".join([head, *pages]))
+    assert len(load_speech(tmp_path / "a.ogg").notices) == 1
