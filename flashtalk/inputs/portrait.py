@@ -59,6 +59,11 @@ PROFILE_FACE = (
     "The face is turned far to the side, where a mouth can hardly be seen, so it does not move. "
     "Use a photo from the front."
 )
+CUT_FACE = (
+    "The mouth lies at the edge of the picture or beyond, so little of it will be seen to speak. "
+    "Use a picture with the whole face."
+)
+_MOUTH = ((0.25, 0.75), 0.9)  # sides and lower edge of a mouth in a face's square
 PROFILE = 0.55  # turn of a face; three-quarter views have 0.2 to 0.5
 DARK = 60  # of 255: the lightest skin of a dark face
 SMALL_FACE = (
@@ -348,4 +353,8 @@ def _face_notices(
         notices += (DARK_FACE,)
     if face.turn > PROFILE:
         notices += (PROFILE_FACE,)
+    (first, last), lower = _MOUTH
+    beyond = left + first * side < 0 or left + last * side > picture.width
+    if beyond or top + lower * side > picture.height:
+        notices += (CUT_FACE,)
     return notices

@@ -18,6 +18,7 @@ from flashtalk.inputs.cutting import cut
 from flashtalk.inputs.faces import EYES_IN_FACE, Face, find_faces
 from flashtalk.inputs.framing import FRAMING, Crop, cover, frame_face
 from flashtalk.inputs.portrait import (
+    CUT_FACE,
     DARK_FACE,
     PROFILE_FACE,
     WITHOUT_FACE,
@@ -183,6 +184,21 @@ def test_a_profile_is_said_and_a_three_quarter_view_is_not() -> None:
         for turn in (0.0, 0.45, 0.7, 5.0)
     }
     assert said == {0.0: (), 0.45: (), 0.7: (PROFILE_FACE,), 5.0: (PROFILE_FACE,)}
+
+
+@pytest.mark.parametrize(
+    ("box", "cut"),
+    [
+        ((0, 0, 512, 266), True),
+        ((0, 0, 512, 290), True),
+        ((0, 0, 512, 370), False),
+        ((0, 170, 512, 512), False),
+        ((0, 0, 512, 512), False),
+    ],
+)
+def test_a_mouth_that_is_not_in_the_picture_is_said(box: tuple[int, ...], cut: bool) -> None:
+    portrait = load_portrait(ada().crop(box), TINY.geometry)
+    assert (CUT_FACE in portrait.notices) is cut
 
 
 def test_a_dark_face_is_found_and_said() -> None:
