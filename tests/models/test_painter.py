@@ -72,6 +72,7 @@ def test_the_field_ends_at_the_corners_of_a_turned_mouth() -> None:
     skew = skew_of(center, left, right)
     assert skew.item() == pytest.approx(-1 / 3)
     assert torch.equal(skew_of(center, right, left), skew)
+    assert skew_of(center, left, right + 0.1).item() == 0.0, "painters know small turns"
     turned = aperture(0.08, skew=skew.item())
     x, y = points((-0.25, 0.2), (-0.23, 0.2), (0.0, 0.2), (0.11, 0.2), (0.13, 0.2))
     assert (field(turned, x, y) > 0).tolist() == [False, True, True, True, False]

@@ -15,6 +15,7 @@ from torch import Tensor
 SDF_UNIT = 0.03  # picture units per unit of the field
 MIN_HALF_WIDTH = 0.03  # of a feature, picture units: no length below divides another
 MAX_SKEW = 0.6  # a mouth with more is seen in profile
+TURNED = (0.1, 0.25)  # skew that painters know from renders, and skew that counts in full
 MAX_SLOPE = 0.7  # of the line between the corners: a head lies on its shoulder
 
 
@@ -64,10 +65,12 @@ def slope_of(direction: Tensor) -> Tensor:
 def skew_of(center: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """Skew [M] of an opening whose corners are ``left`` and ``right`` [M, 2] of ``center`` [M, 2].
 
-    Corners in the other order have the same.
+    Corners in the other order have the same. It is 0 where a head is hardly turned.
     """
     half_width = (right[:, 0] - left[:, 0]).abs().clamp(min=2 * MIN_HALF_WIDTH) / 2
-    return ((left + right)[:, 0] / 2 - center[:, 0]) / half_width
+    skew = ((left + right)[:, 0] / 2 - center[:, 0]) / half_width
+    known, full = TURNED
+    return skew * ((skew.abs() - known) / (full - known)).clamp(0.0, 1.0)
 
 
 def edge_distances(aperture: Aperture, x: Tensor, y: Tensor) -> Tensor:
