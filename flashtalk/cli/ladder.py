@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from flashtalk.acceleration.convolutions import multiplies_bf16
 from flashtalk.acceleration.settings import PLAIN
 from flashtalk.cli.bench_table import STAGES, percentiles_of
 from flashtalk.cli.hardware import (
@@ -155,6 +156,12 @@ class _Talk:
             },
         }
 
+    def _multiplied(self) -> tuple[torch.dtype, ...]:
+        """A processor without products in bfloat16 takes minutes for one."""
+        if self.engine.device.type == "cpu" and not multiplies_bf16():
+            return (torch.float32,)
+        return torch.float32, torch.bfloat16
+
     def limits(self) -> dict[str, Any]:
         """What a chunk computes and moves, and the least time for it at measured rates.
 
@@ -165,7 +172,7 @@ class _Talk:
         work = counted_chunk(networks, self.portrait.tensor.to(device))
         rates = {
             str(dtype).removeprefix("torch."): matmul_rate(device, dtype)
-            for dtype in (torch.float32, torch.bfloat16)
+            for dtype in self._multiplied()
         }
         bytes_rate = copy_rate(device)
         return {
@@ -185,6 +192,11 @@ def psnr_db(expected: NDArray[np.uint8], frames: NDArray[np.uint8]) -> float:
     return 10 * math.log10(255**2 / error) if error else LOSSLESS_DB
 
 
+def _products(limits: dict[str, Any]) -> str:
+    named = {name: f"least_s_{name}" for name in ("float32", "bfloat16")}
+    return ", in ".join(f"{k} {limits[v]:.3f} s" for k, v in named.items() if v in limits)
+
+
 def ladder_table(report: dict[str, Any]) -> str:
     """The report for a person, with a bar for the seconds of each step."""
     computer, limits = report["machine"], report["limits"]
@@ -198,8 +210,7 @@ def ladder_table(report: dict[str, Any]) -> str:
         "",
         f"a chunk ({report['chunk_video_s']:.2f} s of video) computes {limits['gflop']:.1f} GFLOP "
         f"and moves {limits['gbyte']:.2f} GB operator by operator; at this machine's rates",
-        f"  products in float32 {limits['least_s_float32']:.3f} s, in bfloat16 "
-        f"{limits['least_s_bfloat16']:.3f} s; bytes {limits['least_s_bytes']:.3f} s",
+        f"  products in {_products(limits)}; bytes {limits['least_s_bytes']:.3f} s",
         f"x limit: times the seconds of all products in {limits['products']}; ratio: to the step "
         "before",
         _planned(report["steps"]),

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from flashtalk.acceleration.convolutions import multiplies_bf16
 from flashtalk.cli import ladder
 from flashtalk.cli.main import main
 
@@ -38,6 +39,7 @@ def test_a_short_ladder(
     assert last["ratio_to_step_before"] > 0 and last["psnr_db"] > 20
     assert all(each["p95"] >= each["p50"] >= 0 for each in last["stages_s"].values())
     assert found["limits"]["gflop"] > 1 and found["limits"]["least_s_bytes"] > 0
+    assert ("bfloat16_gflop_per_s" in found["limits"]) == multiplies_bf16()
     shown = capsys.readouterr().out
     for words in ("GFLOP", "left out: Attention kernel 'flash3'", "#", "p50/p95", "x limit"):
         assert words in shown

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import anyio
 import av
 import gradio as gr
 import numpy as np
@@ -26,6 +25,7 @@ import soundfile
 import torch
 from gradio.utils import get_upload_folder
 from live_speaker import Speaker, served
+from own_loop import run_apart
 from PIL import Image
 
 from flashtalk.assets import ASSETS
@@ -211,7 +211,7 @@ def test_an_answer_that_gradio_cannot_give_is_a_sentence(
 
     monkeypatch.setattr(gr.Blocks, "postprocess_data", fails)
     with pytest.raises(gr.Error) as raised:
-        anyio.run(Page.postprocess_data, object.__new__(Page))
+        run_apart(Page.postprocess_data, object.__new__(Page))
     assert raised.value.message == sentence
 
 

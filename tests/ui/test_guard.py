@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 import httpx
 import pytest
+from own_loop import run_apart
 from playwright.sync_api import Browser
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -223,7 +224,7 @@ def _sent_slowly(parts_s: Sequence[float]) -> int:
     app = client(Rates()).app
     scope = {"type": "http", "path": "/gradio_api/upload", "method": "POST"}
     scope |= {"headers": [], "query_string": b"", "client": FAR}
-    anyio.run(app, scope, receive, send)
+    run_apart(app, scope, receive, send)
     status: int = sent[0]["status"]
     return status
 
