@@ -13,8 +13,9 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from flashtalk.inputs.chunks import PNG
+
 _HEAD_BYTES = 65_536
-_PNG = b"\x89PNG\r\n\x1a\n"
 _PQ, _HLG = 16, 18  # transfers of ITU-T H.273
 _WHITE_NITS, _HLG_NITS = 203.0, 1_000.0
 _BRIGHTEST = 4.0  # in whites, beyond which all is white
@@ -44,7 +45,7 @@ def hdr_of(file: BinaryIO) -> Hdr | None:
     place = file.tell()
     head = file.read(_HEAD_BYTES)
     file.seek(place)
-    if head.startswith(_PNG):
+    if head.startswith(PNG):
         start = head[: max(0, head.find(b"IDAT"))].find(b"cICP") + 4
         numbers = head[start : start + 2] if start > 3 else b""
     elif head[4:8] == b"ftyp":
