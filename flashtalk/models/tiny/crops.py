@@ -47,9 +47,14 @@ def paint_crops(
     """
     size = (grid.shape[-2], grid.shape[-1])
     boxes = painter.boxes(state.frame.center, *size)
-    each = len(boxes) // len(grid)
-    grids = crop([grid[index // each] for index in range(len(boxes))], boxes)
+    grids = crop_grid(grid, boxes)
     return painter(state, grids, source, boxes, size, identity_code, tone), boxes
+
+
+def crop_grid(grid: Tensor, boxes: Tensor) -> Tensor:
+    """``grid`` [M, 2, H, W] inside ``boxes`` [k M, 4]: [k M, 2, rows, columns]."""
+    each = len(boxes) // len(grid)
+    return crop([grid[index // each] for index in range(len(boxes))], boxes)
 
 
 def blend_painters(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from flashtalk.config import AutoencoderConfig
 from flashtalk.models.tiny.covered_mouth import hold_covered
-from flashtalk.models.tiny.crops import BlendedCrops, blend_painters, paste_crops
+from flashtalk.models.tiny.crops import BlendedCrops, blend_painters, crop_grid, paste_crops
 from flashtalk.models.tiny.face_code import (
     FEATURES,
     FLOW_PLACE,
@@ -32,7 +32,7 @@ from flashtalk.models.tiny.feature_state import (
 )
 from flashtalk.models.tiny.guidance import Guidance
 from flashtalk.models.tiny.lashes import REST, draw_lashes
-from flashtalk.models.tiny.maps import ResidualBlock, crop, flow_to_grid, repeat_per_frame, warp
+from flashtalk.models.tiny.maps import ResidualBlock, flow_to_grid, repeat_per_frame, warp
 from flashtalk.models.tiny.origin import origin_of
 from flashtalk.models.tiny.painter import FeaturePainter, PainterConfig
 
@@ -187,7 +187,7 @@ class Decoder(nn.Module):
         rest = state.lost_share(*REST)
         if guidance.lashes is None or not rest.any():
             return crops
-        places = crop([each for each in grid for _ in range(2)], crops.boxes)
+        places = crop_grid(grid, crops.boxes)
         return draw_lashes(crops, guidance.lashes.of_frames(len(code)), places, rest)
 
 
